@@ -1,0 +1,32 @@
+# A thin front: every line can be typed by hand as well (on Windows use .venv\Scripts instead of .venv/bin).
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.10 python,$(shell command -v $(name))))
+VENV := $(or $(HSTMAE_VENV),.venv)
+BIN := $(VENV)/bin
+
+.PHONY: help install demo test lint clean
+
+help:
+	@echo "make install   virtual environment with everything needed (nothing to do the second time)"
+	@echo "make demo      mask the bundled session, restore it, write pictures and figures to out/demo"
+	@echo "make test      the whole test suite"
+	@echo "make lint      ruff, mypy, import directions"
+	@echo "make clean     remove caches and out/ (not the environment, data or runs)"
+
+install:
+	@$(PYTHON) scripts/bootstrap.py
+
+demo: install
+	@$(BIN)/hstmae demo --out out/demo
+
+test: install
+	@$(BIN)/python -m pytest -n 2 -q
+
+lint: install
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean:
+	@rm -rf out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	@find . -path './$(VENV)' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

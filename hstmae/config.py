@@ -1,0 +1,110 @@
+"""Configuration: frozen dataclasses that YAML files fill in and `--set a.b=c` overrides. One file describes one run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .configio import apply_overrides, from_dict, load_yaml, save_config, to_dict
+
+__all__ = [
+    "DataConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TrainConfig",
+    "apply_overrides",
+    "from_dict",
+    "load_config",
+    "load_yaml",
+    "save_config",
+    "to_dict",
+]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Plain-data description of one HST-MAE variant; `build_model` turns it into a module.
+
+    A cube is 2x16x16 pixels; stage s sees 2x4x4, 2x8x8, 2x16x16 pixels a token, and 2x2 cubes at stage 4.
+    """
+
+    name: str = "hst-mae-nano"
+    game: str = "smb"  # registered GameSpec: palette, state layers, regions
+    head: str = "palette"  # palette: posterior over the game's colours
+    dims: tuple[int, ...] = (48, 96, 144, 192)  # channels of the four encoder stages
+    depths: tuple[int, ...] = (2, 2, 4, 1)  # blocks of the four encoder stages
+    head_dim: int = 48  # channels per attention head, encoder
+    temporal_windows: tuple[int, ...] = (2, 4, 8, 8)  # slices attending to each other, per stage
+    decoder_dim: int = 128
+    decoder_depth: int = 4
+    decoder_head_dim: int = 32
+    mlp_ratio: float = 4.0
+    drop_path: float = 0.0  # largest stochastic-depth rate, rising linearly over the blocks
+    colour_dim: int = 8  # learned embedding of one palette index at the input
+    state_dim: int = 128  # channels of a state token
+    texture_dim: int = 16  # channels of a learned tile, sprite or text texel of the state canvas
+    pixel_dim: int = 48  # hidden channels per pixel in the palette head
+    code_dim: int = 32  # channels of a predicted cell code (what a cell of unknown content looks like)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which clips are drawn from which store."""
+
+    store: str = "data/preprocessed"  # folder written by `hstmae preprocess`
+    clip: int = 16  # frames per clip, even
+    stride: int = 4  # frames between two frames of a clip: 4 at 60 fps, 2 at 30 fps
+    crop: int = 224  # side of the random training crop; 0 = whole frames
+    val_levels: tuple[str, ...] = ()  # levels kept out of training ("3-2"), reported as unseen levels
+    val_fraction: float = 0.0  # share of the other episodes kept out of training, reported as unseen episodes
+    workers: int = 1  # prefetching threads
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimisation and book-keeping of one run."""
+
+    out: str = "runs/nano"  # run folder: checkpoints, metrics.jsonl, run.yaml
+    batch: int = 8  # clips per step
+    steps: int = 10000  # length of the schedule in optimiser steps
+    lr: float = 1.5e-4  # base learning rate, multiplied by batch / 256 (the absolute value is printed) ...
+    absolute_lr: float = 0.0  # ... unless this is above 0, which is then used as it is
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05  # not on norms, biases and embeddings
+    warmup: float = 0.033  # share of the run; 40 of 1200 epochs
+    min_lr: float = 0.01  # last learning rate as a share of the largest
+    clip_grad: float = 1.0
+    ema: float = 0.9999  # upper bound of the averaging factor, reached by a warm-up
+    amp: str = "auto"  # auto | off | bf16 | fp16
+    mask_ratios: tuple[float, ...] = (0.9, 0.95)  # drawn per step, exact
+    queries: int = 96  # masked cubes decoded per clip and step; 0 = all
+    hard_queries: float = 0.5  # share of them drawn from cubes with detail instead of uniformly
+    state_full: float = 0.7  # how often a training clip comes with its full state ...
+    state_compact: float = 0.15  # ... the compact one; else none
+    rgb_loss: float = 0.5  # weight of the error of the posterior-mean colour beside the palette cross-entropy
+    val_every: int = 500  # steps between validations
+    val_clips: int = 16
+    checkpoint_every: int = 250
+    max_minutes: float = 0.0  # stop after this wall time; 0 = never
+    seed: int = 0
+    threads: int = 0  # CPU threads; 0 = all
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything one training run depends on: the record of a run."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> RunConfig:
+    """Read one run's YAML file, which may hold only what differs from the defaults; then apply `train.lr=3e-4` ...
+
+    Raises:
+        ConfigError: missing file, unknown key or wrong type, naming the file, the dotted key and the nearest valid key.
+    """
+    return load_yaml(RunConfig, path, overrides)

@@ -1,0 +1,38 @@
+"""Shared set-up of all tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+settings.register_profile("default", deadline=None, max_examples=50)  # a busy machine is no failure
+settings.load_profile("default")
+
+
+@pytest.fixture(autouse=True)
+def few_threads() -> Iterator[None]:
+    """Two PyTorch threads per test process, set only once a test has loaded PyTorch."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() > 2:
+        torch.set_num_threads(2)
+    yield
+
+
+@pytest.fixture
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """Environment for subprocesses: imports this checkout's package, whatever is installed."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "2"}
