@@ -1,0 +1,110 @@
+"""What the product needs to know about a game. Adding a game means writing one file with one GameSpec in it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..errors import GameError
+from .state import GameState
+
+
+@dataclass(frozen=True)
+class StateField:
+    """One documented number of the game's memory.
+
+    `count` consecutive bytes from `address`; `unit` says what one step means; `source` cites where the meaning is from.
+    """
+
+    name: str
+    address: int
+    unit: str
+    count: int = 1
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class TileLayer:
+    """A grid of ids drawn as `cell` x `cell` pixel textures. Ids run from 0 (blank) to `ids - 1` (unknown)."""
+
+    name: str
+    rows: int
+    cols: int
+    cell: int
+    ids: int
+
+
+class GameSpec(ABC):
+    """Static facts of a game as class attributes, and two functions that read its memory.
+
+    `regions` names the kinds of places on the screen; index 0 is "nothing known".
+    """
+
+    name: ClassVar[str]
+    native_size: ClassVar[tuple[int, int]]  # height, width in pixels
+    fps: ClassVar[float]
+    stride: ClassVar[int]  # default frames between two frames of a clip
+    palette: ClassVar[np.ndarray]  # uint8 [K, 3], RGB
+    state_size: ClassVar[int]  # bytes of memory per frame
+    context_size: ClassVar[int]  # bytes of carried context per frame, 0 = none
+    fields: ClassVar[tuple[StateField, ...]]
+    tile_layers: ClassVar[tuple[TileLayer, ...]]
+    sprite_slots: ClassVar[int]
+    sprite_tiles: ClassVar[int]  # tile ids are 0 .. sprite_tiles - 1
+    sprite_attributes: ClassVar[int]  # attribute ids are 0 .. sprite_attributes - 1, before flips
+    sprite_size: ClassVar[int]  # pixels, square
+    globals_count: ClassVar[int]
+    token_names: ClassVar[tuple[str, ...]]  # the `compact` tokens of one frame
+    token_features: ClassVar[int]
+    regions: ClassVar[tuple[str, ...]]  # later ones win where a cube holds several
+    tile_regions: ClassVar[np.ndarray]  # uint8 [ids of tile_layers[0]]: region of each tile id
+    fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]]  # region, x0, y0, x1, y1; win over all others
+    FLIP_X: ClassVar[int] = 64  # bits of a sprite's attribute
+    FLIP_Y: ClassVar[int] = 128
+
+    @abstractmethod
+    def context(self, state: np.ndarray, frame_numbers: np.ndarray) -> np.ndarray:
+        """What earlier memory tells about later pictures, carried forward frame by frame.
+
+        Args:
+            state: uint8 [T, state_size], a whole episode in order.
+            frame_numbers: int [T]; a jump is a gap in the recording.
+        Returns:
+            uint8 [T, context_size].
+        """
+
+    @abstractmethod
+    def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
+        """Memory (and carried context) of T frames -> GameState with numpy arrays.
+
+        Raises:
+            GameError: `state` has the wrong shape or type.
+        """
+
+    def region_map(self, state: GameState | None, frames: int) -> np.ndarray:
+        """Region id of every pixel, uint8 [T, H, W] at native size; from position alone when `state` is None."""
+        h, w = self.native_size
+        out = np.zeros((frames, h, w), np.uint8)
+        if state is not None and self.tile_layers:
+            layer, ids, xy = self.tile_layers[0], state.tiles[0], state.tile_xy[0].astype(np.int32)
+            for t in range(frames):
+                col, row = (np.arange(w) - xy[t, 0]) // layer.cell, (np.arange(h) - xy[t, 1]) // layer.cell
+                cols, rows = (col >= 0) & (col < layer.cols), (row >= 0) & (row < layer.rows)
+                out[t][np.ix_(rows, cols)] = self.tile_regions[ids[t]][np.ix_(row[rows], col[cols])]
+        if state is not None:
+            for t in range(frames):
+                for region, x0, y0, x1, y1 in state.boxes[t].tolist():
+                    if region:
+                        out[t, max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = region
+        for region, x0, y0, x1, y1 in self.fixed_regions:
+            out[:, y0:y1, x0:x1] = region
+        return out
+
+    def check_state(self, state: np.ndarray) -> None:
+        if state.dtype != np.uint8 or state.ndim != 2 or state.shape[1] != self.state_size:
+            raise GameError(
+                f"{self.name}: state must be uint8 [frames, {self.state_size}], got {state.dtype} {list(state.shape)}"
+            )

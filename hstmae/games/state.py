@@ -1,0 +1,68 @@
+"""The decoded state of a clip: what a game's own memory says about its pictures, in a form every game shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Array = Any  # numpy.ndarray from a GameSpec, torch.Tensor once batched: the container does not care
+
+
+@dataclass
+class GameState:
+    """State of T frames (numpy, leading axis T) or of a batch (torch, leading axes [B, T]).
+
+    All positions are pixels of the game's native picture, x to the right, y down; they may lie outside of it.
+
+    Attributes:
+        tiles: per tile layer, ids int16 [T, rows, cols]; id 0 = blank, the layer's last id = unknown.
+        tile_xy: per tile layer, int16 [T, 2]: x, y of the grid's top left corner.
+        sprites: int16 [T, N, 4]: x, y, tile, attribute id; lower index in front; hidden ones have y >= native height.
+        globals: uint8 [T, G]: bytes that change how everything looks (area type, colour cycle ...).
+        camera: int32 [T]: world x of the picture's left edge.
+        tokens: float32 [T, K, F]: the `compact` state: K tokens of F normalised numbers (unused ones are 0).
+        token_xy: float32 [T, K, 2]: where each token sits.
+        token_valid: bool [T, K]: False for, say, an enemy slot that is not in use.
+        boxes: int16 [T, M, 5]: region id, x0, y0, x1, y1 (exclusive); unused ones have region 0. Later ones win.
+    """
+
+    tiles: tuple[Array, ...]
+    tile_xy: tuple[Array, ...]
+    sprites: Array
+    globals: Array
+    camera: Array
+    tokens: Array
+    token_xy: Array
+    token_valid: Array
+    boxes: Array
+
+    def map(self, fn: Callable[[Array], Array]) -> GameState:
+        """Apply `fn` to every array (a slice, a device move, a conversion)."""
+        return GameState(
+            tiles=tuple(fn(a) for a in self.tiles),
+            tile_xy=tuple(fn(a) for a in self.tile_xy),
+            sprites=fn(self.sprites),
+            globals=fn(self.globals),
+            camera=fn(self.camera),
+            tokens=fn(self.tokens),
+            token_xy=fn(self.token_xy),
+            token_valid=fn(self.token_valid),
+            boxes=fn(self.boxes),
+        )
+
+    @staticmethod
+    def stack(states: Sequence[GameState], fn: Callable[[list[Array]], Array]) -> GameState:
+        """Combine equal-shaped states with `fn`, e.g. `lambda xs: torch.from_numpy(numpy.stack(xs))`."""
+        first = states[0]
+        return GameState(
+            tiles=tuple(fn([s.tiles[i] for s in states]) for i in range(len(first.tiles))),
+            tile_xy=tuple(fn([s.tile_xy[i] for s in states]) for i in range(len(first.tile_xy))),
+            sprites=fn([s.sprites for s in states]),
+            globals=fn([s.globals for s in states]),
+            camera=fn([s.camera for s in states]),
+            tokens=fn([s.tokens for s in states]),
+            token_xy=fn([s.token_xy for s in states]),
+            token_valid=fn([s.token_valid for s in states]),
+            boxes=fn([s.boxes for s in states]),
+        )
