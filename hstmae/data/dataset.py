@@ -1,0 +1,184 @@
+"""Clips drawn from a store: at random by seed, or one after the other."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from ..errors import DataError
+from ..games import get_game
+from .clips import Clip, ClipBatch, collate
+from .store import EpisodeStore
+
+__all__ = ["Clip", "ClipBatch", "ClipDataset", "Prefetcher", "collate"]
+
+
+class ClipDataset:
+    """Clips of `clip` frames, `stride` frame numbers apart, that never cross a gap in the recording.
+
+    Frames stay palette indices at native resolution: they are cropped, never resized. Thread-safe.
+
+    Args:
+        store: where the episodes are.
+        splits: which of them are used, e.g. ("train",); () = all.
+        clip: frames per clip.
+        stride: frame numbers between two frames of a clip.
+        crop: side of the square crop; 0 = whole frames.
+        seed: of `random`.
+        with_state: decode the state where the store has it.
+    Raises:
+        DataError: impossible sizes, or no stretch of the chosen episodes is long enough for a clip.
+    """
+
+    def __init__(
+        self,
+        store: EpisodeStore,
+        *,
+        splits: Sequence[str] = (),
+        clip: int = 16,
+        stride: int = 4,
+        crop: int = 224,
+        seed: int = 0,
+        with_state: bool = True,
+    ) -> None:
+        if clip < 1 or stride < 1 or crop < 0 or seed < 0:
+            raise DataError(f"clip {clip}, stride {stride}, crop {crop}, seed {seed}: clip and stride start at 1")
+        self.store = store
+        self.length, self.stride, self.crop, self.seed, self.with_state = clip, stride, crop, seed, with_state
+        self._game = get_game(store.game)
+        self._span = (clip - 1) * stride + 1  # frames from the first to the last of a clip
+        self._stretches = self._find(tuple(splits))
+        self._ends = np.cumsum([count for _, _, count in self._stretches])
+
+    def _find(self, splits: tuple[str, ...]) -> list[tuple[int, int, int]]:
+        """(episode, first start, number of possible starts) of each gapless stretch that is long enough."""
+        found = []
+        chosen = [(i, info) for i, info in enumerate(self.store.infos()) if not splits or info.split in splits]
+        for i, info in chosen:
+            if self.crop > min(info.size):
+                raise DataError(f"a crop of {self.crop} does not fit into the {info.size[0]}x{info.size[1]} frames")
+            position = 0
+            for _, count in info.runs:
+                if count >= self._span:
+                    found.append((i, position, count - self._span + 1))
+                position += count
+        if not found:
+            known = ", ".join(f"{name}: {n}" for name, n in self.store.meta["totals"]["episodes_by_split"].items())
+            raise DataError(
+                f"{self.store.path}: no clip of {self.length} frames at stride {self.stride} in "
+                f"{len(chosen)} episodes of split {'/'.join(splits) or 'any'} (episodes in the store: {known})"
+            )
+        return found
+
+    def __len__(self) -> int:
+        """Number of different clips, crops not counted."""
+        return int(self._ends[-1])
+
+    def clip(self, episode: int | str, start: int, origin: tuple[int, int] | None = None) -> Clip:
+        """One chosen clip.
+
+        Args:
+            episode: position or name in the store.
+            start: position of the first frame in the episode.
+            origin: y, x of the crop's corner; None = the middle.
+        Raises:
+            DataError: the clip leaves the episode or crosses a gap, or the crop leaves the picture.
+        """
+        info = self.store.info(episode)
+        if not 0 <= start <= info.frames - self._span:
+            raise DataError(f"{info.name}: no clip of {self._span} frames starts at {start} of {info.frames}")
+        indices = start + self.stride * np.arange(self.length, dtype=np.int64)
+        numbers = self.store.frame_numbers(episode)
+        if numbers[indices[-1]] - numbers[start] != self._span - 1:
+            raise DataError(f"{info.name}: the clip at {start} would cross a gap in the recording")
+        height, width = (self.crop, self.crop) if self.crop else info.size
+        if origin is None:
+            origin = ((info.size[0] - height) // 2, (info.size[1] - width) // 2)
+        y, x = origin
+        if not (0 <= y <= info.size[0] - height and 0 <= x <= info.size[1] - width):
+            raise DataError(f"{info.name}: a {height}x{width} crop at {origin} leaves the {info.size} picture")
+        columns = ("frames", "state", "context") if self.with_state and info.has_state else ("frames",)
+        part = self.store.read(episode, indices, columns)
+        return Clip(
+            frames=part.frames[:, y : y + height, x : x + width],
+            palette=part.palette,
+            origin=(int(y), int(x)),
+            state=None if part.state is None else self._game.decode(part.state, part.context),
+            episode=info.name,
+            indices=indices,
+        )
+
+    def random(self, index: int) -> Clip:
+        """Clip number `index` of an endless shuffled sequence: a function of (seed, index) alone."""
+        rng = np.random.default_rng([self.seed, index])
+        draw = int(rng.integers(len(self)))
+        place = int(np.searchsorted(self._ends, draw, side="right"))
+        episode, first, count = self._stretches[place]
+        start = first + draw - (int(self._ends[place]) - count)
+        height, width = self.store.info(episode).size
+        spare = (height - self.crop, width - self.crop) if self.crop else (0, 0)
+        origin = (int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1)))
+        return self.clip(episode, start, origin)
+
+    def sequential(self, count: int | None = None, seed: int | None = None) -> list[tuple[int, int]]:
+        """(episode, start) of clips that do not overlap, in order, for `clip`.
+
+        Args:
+            count: keep a random choice of this many, still in order (all of them where there are fewer).
+            seed: of the choice; None = the data set's seed.
+        """
+        step = self.length * self.stride
+        every = [(i, first + k) for i, first, starts in self._stretches for k in range(0, starts, step)]
+        if count is None or count >= len(every):
+            return every
+        rng = np.random.default_rng(self.seed if seed is None else seed)
+        return [every[k] for k in sorted(rng.choice(len(every), count, replace=False).tolist())]
+
+    def batch(self, step: int, batch_size: int) -> ClipBatch:
+        """The random clips step * batch_size ... of one training step."""
+        return collate([self.random(step * batch_size + k) for k in range(batch_size)])
+
+
+class Prefetcher:
+    """Endless iterator over `dataset.batch(step, batch_size)` in order of steps, prepared ahead by threads.
+
+    Threads suffice: unpacking releases the interpreter lock. Use it as a context manager, or call `close`.
+
+    Args:
+        start_step: first step.
+        workers: threads; 0 = prepare each batch when it is asked for.
+    """
+
+    def __init__(self, dataset: ClipDataset, batch_size: int, start_step: int = 0, workers: int = 1) -> None:
+        self._dataset, self._batch_size = dataset, batch_size
+        self._next = start_step
+        self._ahead = 2 * workers
+        self._pool = ThreadPoolExecutor(workers, "prefetch") if workers else None
+        self._waiting: deque[Future[ClipBatch]] = deque()
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        return self
+
+    def __next__(self) -> ClipBatch:
+        if self._pool is None:
+            self._next += 1
+            return self._dataset.batch(self._next - 1, self._batch_size)
+        while len(self._waiting) <= self._ahead:
+            self._waiting.append(self._pool.submit(self._dataset.batch, self._next, self._batch_size))
+            self._next += 1
+        return self._waiting.popleft().result()
+
+    def __enter__(self) -> Prefetcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the threads; batches already begun are finished and dropped."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._waiting.clear()

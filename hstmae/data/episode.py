@@ -1,0 +1,63 @@
+"""One recorded session in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+OUTCOMES = ("cut", "fail", "win")
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A recorded session, or some frames of one.
+
+    Attributes:
+        name: unique inside a store.
+        game: registered game name.
+        frames: uint8 [T, H, W] palette indices, or [T, H, W, 3] RGB.
+        palette: uint8 [K, 3] RGB of the indices; None for RGB frames.
+        state: uint8 [T, S] the game's memory, belonging to the picture of the same index; None where unknown.
+        context: uint8 [T, C] what earlier memory tells (see GameSpec.context); None where unknown.
+        actions: uint8 [T] controller byte (MSB to LSB: A, up, left, B, start, right, down, select for the NES).
+        frame_numbers: int32 [T] the recorder's frame numbers, ascending; a jump is a gap in the recording.
+        outcome: one of OUTCOMES.
+        level: e.g. "1-1"; "" where unknown.
+        fps: frames per second of consecutive frame numbers.
+        split: "train", "val" or "val_level" (a level kept out of training), "" before splitting.
+        source: where it came from (file or folder name, not a machine's path).
+    """
+
+    name: str
+    game: str
+    frames: np.ndarray
+    palette: np.ndarray | None
+    state: np.ndarray | None
+    context: np.ndarray | None
+    actions: np.ndarray | None
+    frame_numbers: np.ndarray
+    outcome: str = "cut"
+    level: str = ""
+    fps: float = 60.0
+    split: str = ""
+    source: str = ""
+    notes: dict[str, int] = field(default_factory=dict)  # counts of repairs and the like
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def take(self, index: np.ndarray | slice) -> Episode:
+        """The same session with only the frames of `index`."""
+
+        def pick(a: np.ndarray | None) -> np.ndarray | None:
+            return None if a is None else a[index]
+
+        return replace(
+            self,
+            frames=self.frames[index],
+            state=pick(self.state),
+            context=pick(self.context),
+            actions=pick(self.actions),
+            frame_numbers=self.frame_numbers[index],
+        )
