@@ -1,0 +1,150 @@
+"""Attention over visible tokens: rotary positions, and shifted windows on any set of units.
+
+Tube masking leaves an irregular set of units. Windows and shifts are whole units, so a plan made from the units'
+coordinates decides who sees whom, and two back ends carry it out with equal results:
+
+* mask: one attention over all visible tokens with a same-window mask (cheap when few units are visible);
+* gather: the units of each window brought together and padded (linear in the number of units).
+
+Swin Transformer (https://arxiv.org/abs/2103.14030) moves windows by rolling the picture and masking what wrapped
+around; with the window's number (y + shift) // w the same groups come out without a roll, partial windows included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def rope(position: Tensor, head_dim: int, base: float = 100.0) -> Tensor:
+    """Rotary embedding of several axes (RoFormer, https://arxiv.org/abs/2104.09864).
+
+    Args:
+        position: float [..., A], one coordinate per axis; the head's channel pairs are shared out among the axes.
+    Returns:
+        complex64-like pair stacked as float [..., 2, head_dim / 2]: cosine and sine.
+    """
+    axes = position.shape[-1]
+    pairs = head_dim // 2
+    angles = []
+    for a in range(axes):
+        n = pairs // axes + (a >= axes - pairs % axes)
+        frequency = base ** (-torch.arange(n, device=position.device, dtype=position.dtype) / n)
+        angles.append(position[..., a, None] * frequency)
+    angle = torch.cat(angles, -1)
+    return torch.stack([angle.cos(), angle.sin()], -2)
+
+
+def rotate(x: Tensor, turn: Tensor) -> Tensor:
+    """x [..., heads, D] turned by `rope` [..., 2, D/2] (the same for every head)."""
+    cos, sin = turn[..., None, 0, :].to(x.dtype), turn[..., None, 1, :].to(x.dtype)
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
+
+
+def sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt d) v on [B, L, heads, D] tensors; mask bool, broadcastable to [B, heads, Lq, Lk]."""
+    out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask)
+    return out.transpose(1, 2)
+
+
+@dataclass
+class WindowPlan:
+    """Who attends to whom among U units. Exactly one of `same` and `slots` is set (neither: everybody to everybody).
+
+    Attributes:
+        same: bool [B, U, U], True where two units share a window (mask back end).
+        slots: int64 [B, W, S] unit in each place of each window, padded with 0 (gather back end).
+        filled: bool [B, W, S], False on padding.
+        place: int64 [B, U] flat place (window * S + slot) of each unit.
+    """
+
+    same: Tensor | None = None
+    slots: Tensor | None = None
+    filled: Tensor | None = None
+    place: Tensor | None = None
+
+
+def window_plan(yx: Tensor, grid: tuple[int, int], window: int, shift: int, backend: str = "auto") -> WindowPlan:
+    """Plan for windows of `window` x `window` units moved by `shift` units.
+
+    Args:
+        yx: int64 [B, U, 2] coordinates of the units; grid: units per column and row.
+        backend: "mask", "gather", or "auto", which decides from sizes alone (no data, so no graph breaks).
+    """
+    b, u = yx.shape[:2]
+    if window >= max(grid) and shift == 0:
+        return WindowPlan()
+    per_row = (grid[1] + shift - 1) // window + 1
+    per_column = (grid[0] + shift - 1) // window + 1
+    index = ((yx[..., 0] + shift) // window) * per_row + (yx[..., 1] + shift) // window  # [B, U]
+    windows, size = min(per_row * per_column, u), min(window * window, u)
+    if backend == "auto":
+        backend = "mask" if u <= 64 and u * u <= 4 * windows * size * size else "gather"
+    if backend == "mask":
+        return WindowPlan(same=index[:, :, None] == index[:, None, :])
+    order = index.argsort(stable=True, dim=1)
+    ordered = index.gather(1, order)
+    new = torch.ones_like(ordered)
+    new[:, 1:] = (ordered[:, 1:] != ordered[:, :-1]).long()
+    number = new.cumsum(1) - 1  # windows in use, counted from 0
+    at = torch.arange(u, device=yx.device).expand(b, u)
+    first = torch.where(new.bool(), at, 0).cummax(1).values
+    flat = number * size + at - first  # [B, U] place of the ordered units
+    slots = torch.zeros(b, windows * size, dtype=torch.long, device=yx.device).scatter_(1, flat, order)
+    filled = torch.zeros(b, windows * size, dtype=torch.bool, device=yx.device).scatter_(1, flat, True)
+    place = torch.empty_like(flat).scatter_(1, order, flat)
+    return WindowPlan(slots=slots.view(b, windows, size), filled=filled.view(b, windows, size), place=place)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, plan: WindowPlan, slices: int) -> Tensor:
+    """Attention inside windows and inside groups of `slices` consecutive slices.
+
+    Args:
+        q, k, v: [B, U, S, P, heads, D]; S must be a multiple of `slices`.
+    Returns:
+        [B, U, S, P, heads, D].
+    """
+    b, u, s, p, h, d = q.shape
+    groups = s // slices
+
+    def grouped(x: Tensor) -> Tensor:  # -> [B, groups, U, slices * P * heads * D]
+        return x.reshape(b, u, groups, slices * p * h * d).transpose(1, 2)
+
+    def ungrouped(x: Tensor) -> Tensor:
+        return x.reshape(b, groups, u, slices, p, h, d).permute(0, 2, 1, 3, 4, 5, 6).reshape(b, u, s, p, h, d)
+
+    unit = slices * p  # tokens of one unit in one group
+    q, k, v = grouped(q), grouped(k), grouped(v)
+    if plan.slots is None:
+        mask = None
+        if plan.same is not None:
+            mask = plan.same[:, None, :, None, :, None].expand(b, groups, u, unit, u, unit)
+            mask = mask.reshape(b * groups, 1, u * unit, u * unit)
+        shape = (b * groups, u * unit, h, d)
+        return ungrouped(sdpa(q.reshape(shape), k.reshape(shape), v.reshape(shape), mask))
+    assert plan.filled is not None and plan.place is not None
+    w, n = plan.slots.shape[1:]
+    row = torch.arange(b, device=q.device)[:, None]
+    slots = plan.slots.flatten(1)
+
+    def gathered(x: Tensor) -> Tensor:  # -> [B * groups * W, n * unit, heads, D]
+        x = x.transpose(1, 2)[row, slots].reshape(b, w, n, groups, unit * h * d)
+        return x.permute(0, 3, 1, 2, 4).reshape(b * groups * w, n * unit, h, d)
+
+    key = plan.filled.clone()
+    key[..., 0] = True  # an unused window still needs one key; its result is never read
+    mask = (
+        key[:, None, :, None, None, :, None].expand(b, groups, w, 1, 1, n, unit).reshape(b * groups * w, 1, 1, n * unit)
+    )
+    out = sdpa(gathered(q), gathered(k), gathered(v), mask).reshape(b, groups, w * n, unit * h * d)
+    out = out.transpose(1, 2)[row, plan.place].transpose(1, 2)
+    return ungrouped(out)
+
+
+def temporal_window(slices: int, window: int) -> int:
+    """The largest group of slices, at most `window`, that divides a clip evenly."""
+    return max(n for n in range(1, min(slices, window) + 1) if slices % n == 0)

@@ -1,0 +1,145 @@
+"""The state canvas: learned textures placed at the exact pixels where the game's memory says tiles and sprites are.
+
+Nothing of a game's graphics is built in. A GameSpec lists layers; this module turns ids and positions into texel
+numbers per pixel of the wanted cubes, and a palette head reads the learned features there. Attention then only has to
+say what unknown cells hold, never to learn shifts by single pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..games import GameSpec, GameState
+
+
+@dataclass
+class Places:
+    """Pixels of the wanted cubes: batch row, frame, native y and x; each int64, broadcastable to [B, Q, 2, 16, 16]."""
+
+    row: Tensor
+    frame: Tensor
+    y: Tensor
+    x: Tensor
+
+    @staticmethod
+    def of(cubes: Tensor, slices: int, columns: int, origin: Tensor) -> Places:
+        """cubes: flat cube indices int64 [B, Q]; columns: units per row; origin int64 [B, 2]."""
+        b, _ = cubes.shape
+        device = cubes.device
+        unit, piece = cubes // slices, cubes % slices
+        step = torch.arange(16, device=device)
+        return Places(
+            row=torch.arange(b, device=device)[:, None, None, None, None],
+            frame=(2 * piece[..., None] + torch.arange(2, device=device))[..., None, None],
+            y=(origin[:, None, :1] + 16 * (unit // columns)[..., None] + step)[:, :, None, :, None],
+            x=(origin[:, None, 1:] + 16 * (unit % columns)[..., None] + step)[:, :, None, None, :],
+        )
+
+
+class Canvas(nn.Module):
+    """Texture tables of all layers. `features` returns [B, Q, 2, 16, 16, 3 * D]: tiles and text, front sprite, next."""
+
+    def __init__(self, game: GameSpec, dim: int):
+        super().__init__()
+        self.game, self.dim = game, dim
+        self.tiles = nn.ModuleList(_texture(layer.ids * layer.cell**2, dim) for layer in game.tile_layers)
+        self.sprite = _texture(game.sprite_tiles * game.sprite_size**2, dim)
+        self.attribute = _texture(game.sprite_attributes, dim)
+
+    def features(self, state: GameState, full: Tensor, at: Places, size: tuple[int, int], origin: Tensor) -> Tensor:
+        """full: bool [B], samples whose layers may be used; size: height, width of the clip's frames."""
+        allowed = full[:, None, None, None, None]
+        ground: Tensor | None = None
+        for layer, table, ids, xy in zip(self.game.tile_layers, self.tiles, state.tiles, state.tile_xy, strict=True):
+            dy = at.y - xy[at.row, at.frame, 1].long()
+            dx = at.x - xy[at.row, at.frame, 0].long()
+            row, col = dy // layer.cell, dx // layer.cell
+            inside = (row >= 0) & (row < layer.rows) & (col >= 0) & (col < layer.cols) & allowed
+            tile = ids[at.row, at.frame, row.clamp(0, layer.rows - 1), col.clamp(0, layer.cols - 1)].long()
+            texel = (tile * layer.cell + dy % layer.cell) * layer.cell + dx % layer.cell + 1
+            texture = table(torch.where(inside, texel, 0))
+            ground = texture if ground is None else ground + texture
+        front, second = self._sprites(state, allowed, at, size, origin)
+        parts = [front, second] if ground is None else [ground, front, second]
+        return torch.cat(parts, -1)
+
+    def _sprites(
+        self, state: GameState, allowed: Tensor, at: Places, size: tuple[int, int], origin: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Features of the first two sprites (in order of priority) over each wanted pixel."""
+        s = self.game.sprite_size
+        sprites = state.sprites.long()  # [B, T, N, 4]
+        b, t, n = sprites.shape[:3]
+        h, w = size
+        step = torch.arange(s, device=sprites.device)
+        y = (sprites[..., 1] - origin[:, None, None, 0])[..., None, None] + step[:, None]
+        x = (sprites[..., 0] - origin[:, None, None, 1])[..., None, None] + step  # [B, T, N, s, s] with y
+        shown = (sprites[..., 1] < self.game.native_size[0])[..., None, None]
+        inside = (y >= 0) & (y < h) & (x >= 0) & (x < w) & shown
+        flat = torch.where(inside, y * w + x, h * w).flatten(2)  # [B, T, N * s * s]; one spare place for the rest
+        number = torch.arange(n, device=sprites.device).repeat_interleave(s * s).expand(b, t, -1)
+        empty = torch.full((b, t, h * w + 1), n, dtype=torch.long, device=sprites.device)
+        first = empty.scatter_reduce(2, flat, number, "amin")
+        rest = torch.where(first.gather(2, flat) == number, n, number)
+        second = empty.scatter_reduce(2, flat, rest, "amin")
+        pixel = (at.y - origin[:, 0, None, None, None, None]) * w + at.x - origin[:, 1, None, None, None, None]
+        return (
+            self._sprite_features(sprites, first[at.row, at.frame, pixel], allowed, at),
+            self._sprite_features(sprites, second[at.row, at.frame, pixel], allowed, at),
+        )
+
+    def _sprite_features(self, sprites: Tensor, number: Tensor, allowed: Tensor, at: Places) -> Tensor:
+        n, s = sprites.shape[2], self.game.sprite_size
+        there = (number < n) & allowed
+        x, y, tile, attribute = sprites[at.row, at.frame, number.clamp(max=n - 1)].unbind(-1)
+        dy, dx = (at.y - y).clamp(0, s - 1), (at.x - x).clamp(0, s - 1)
+        dy = torch.where(attribute & self.game.FLIP_Y > 0, s - 1 - dy, dy)
+        dx = torch.where(attribute & self.game.FLIP_X > 0, s - 1 - dx, dx)
+        kind = attribute % min(self.game.FLIP_X, self.game.FLIP_Y)
+        texel = torch.where(there, (tile * s + dy) * s + dx + 1, 0)
+        return self.sprite(texel) + self.attribute(torch.where(there, kind + 1, 0))
+
+
+class CellCodes(nn.Module):
+    """What the tile ids around a cube say about it: two 3x3 convolutions over embedded ids, read at its cells."""
+
+    def __init__(self, game: GameSpec, dim: int, out: int):
+        super().__init__()
+        self.layer = game.tile_layers[0]
+        self.side = -(-16 // self.layer.cell) + 1  # cells that a cube can touch along one side
+        self.embed = nn.Embedding(self.layer.ids, dim)
+        self.mix = nn.Sequential(
+            nn.Conv2d(dim, dim, 3, padding=1), nn.GELU(), nn.Conv2d(dim, dim, 3, padding=1), nn.GELU()
+        )
+        self.out = nn.Linear(2 * self.side**2 * dim + 4, out)
+
+    def forward(self, state: GameState, full: Tensor, at: Places) -> Tensor:
+        """-> [B, Q, out], zero for samples that are not `full`."""
+        ids = state.tiles[0]
+        b, t = ids.shape[:2]
+        grid = self.embed(ids.long().flatten(0, 1))  # [B * T, rows, cols, dim]
+        code = grid + self.mix(grid.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        code = code.unflatten(0, (b, t))
+        cell = self.layer.cell
+        xy = state.tile_xy[0].long()
+        dy = at.y[:, :, :, 0, 0] - xy[at.row[..., 0, 0], at.frame[..., 0, 0], 1]  # [B, Q, 2]
+        dx = at.x[:, :, :, 0, 0] - xy[at.row[..., 0, 0], at.frame[..., 0, 0], 0]
+        near = torch.arange(self.side, device=ids.device)
+        row, col = (dy // cell)[..., None, None] + near[:, None], (dx // cell)[..., None, None] + near
+        inside = (row >= 0) & (row < self.layer.rows) & (col >= 0) & (col < self.layer.cols)
+        found = code[at.row, at.frame, row.clamp(0, self.layer.rows - 1), col.clamp(0, self.layer.cols - 1)]
+        found = (found * inside[..., None]).flatten(2)
+        phase = torch.cat([dy % cell, dx % cell], -1).to(found.dtype) / cell
+        return self.out(torch.cat([found, phase], -1)) * full[:, None, None]
+
+
+def _texture(texels: int, dim: int) -> nn.Embedding:
+    """Row 0 is "nothing here" and stays zero."""
+    table = nn.Embedding(texels + 1, dim, padding_idx=0)
+    nn.init.normal_(table.weight, std=0.2)
+    with torch.no_grad():
+        table.weight[0] = 0
+    return table

@@ -1,0 +1,144 @@
+"""The hierarchical encoder: four stages of shifted-window attention over visible units only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ..config import ModelConfig
+from .attention import WindowPlan, rope, temporal_window, window_plan
+from .blocks import CrossAttention, WindowBlock, fourier
+from .cubes import take_units, to_cubes, to_tokens, token_offsets
+from .state import StateTokens
+
+_SIDES = (4, 2, 1)  # tokens along one side of a unit at stages 1 to 3
+_WINDOW = 8  # tokens along one side of a window
+
+
+class Encoder(nn.Module):
+    """Stage s works on x [B, U, S, P, C]: visible units, slices, tokens per cube in Morton order (16, 4, 1).
+
+    Merging four tokens is therefore a reshape. Stage 4 sees 2x2 cubes on the dense grid; cubes that are masked (or lie
+    beyond an odd edge) are one learned "absent" child, so every place of the picture gets a context vector.
+    """
+
+    def __init__(self, config: ModelConfig, colours: int, regions: int):
+        super().__init__()
+        self.config = config
+        d = config.dims
+        self.colour = nn.Embedding(colours, config.colour_dim)
+        self.patch = nn.Linear(32 * config.colour_dim, d[0])
+        self.position = nn.Linear(24, d[0])
+        self.region = nn.Embedding(regions, d[0])
+        self.merges = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(4 * d[i]), nn.Linear(4 * d[i], d[i + 1], bias=False)) for i in range(3)
+        )
+        self.absent = nn.Parameter(torch.zeros(d[2]))
+        total = sum(config.depths)
+        rates = [config.drop_path * i / max(total - 1, 1) for i in range(total)]
+        self.stages = nn.ModuleList()
+        for stage, depth in enumerate(config.depths):
+            start = sum(config.depths[:stage])
+            self.stages.append(
+                nn.ModuleList(
+                    WindowBlock(d[stage], config.head_dim, config.mlp_ratio, rates[start + i]) for i in range(depth)
+                )
+            )
+        self.state = CrossAttention(d[2], config.state_dim, config.head_dim)
+        self.norms = nn.ModuleList([nn.LayerNorm(d[2]), nn.LayerNorm(d[3])])
+
+    def forward(
+        self, frames: Tensor, visible: Tensor, origin: Tensor, native: tuple[int, int], regions: Tensor,
+        state: StateTokens,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Encode what is visible.
+
+        Args:
+            frames: uint8 [B, T, H, W]; only visible units are read.
+            visible: int64 [B, U].
+            origin: int64 [B, 2], y and x of the frames' top left corner in the native picture of size `native`.
+            regions: int64 [B, N, S], region id of each cube.
+        Returns:
+            stage-3 tokens [B, U, S, C3] and stage-4 cells [B, cells, S, C4] in raster order.
+        """
+        _, t, h, w = frames.shape
+        grid, slices = (h // 16, w // 16), t // 2
+        yx = torch.stack([visible // grid[1], visible % grid[1]], -1)  # [B, U, 2]
+        tokens = to_tokens(take_units(to_cubes(frames), visible)).long()  # [B, U, S, 16, 32]
+        x = self.patch(self.colour(tokens).flatten(-2))
+        offsets = token_offsets(4).to(x.device)
+        place = (origin[:, None, None] + 16 * yx[:, :, None] + 4 * offsets + 2) / torch.tensor(native, device=x.device)
+        x = x + self.position(fourier(place.to(x.dtype)))[:, :, None]
+        x = x + self.region(take_units(regions, visible))[..., None, :]
+        for stage in range(3):
+            if stage == 2:
+                flat = x.flatten(1, 3)
+                turn = state.rotation(self._centres(yx, slices, origin), self.config.head_dim)
+                x = x + self.state(flat, turn, state.tokens, state.turn(self.config.head_dim), state.valid).view_as(x)
+            x = self._windows(x, stage, yx, grid)
+            if stage < 2:
+                x = self.merges[stage](x.unflatten(3, (-1, 4)).flatten(-2))
+        fine = x[:, :, :, 0]
+        return self.norms[0](fine), self.norms[1](self._stage4(fine, yx, grid))
+
+    def _windows(self, x: Tensor, stage: int, yx: Tensor, grid: tuple[int, int]) -> Tensor:
+        side = _SIDES[stage]
+        units = _WINDOW // side
+        slices = x.shape[2]
+        offsets = token_offsets(side).to(x.device)
+        place = side * yx[:, :, None] + offsets  # [B, U, P, 2]
+        time = torch.arange(slices, device=x.device)
+        position = torch.cat(
+            [
+                time[None, None, :, None, None].expand(*x.shape[:4], 1),
+                place[:, :, None].expand(*x.shape[:4], 2),
+            ],
+            -1,
+        )
+        turn = rope(position.float(), self.config.head_dim)
+        plans = [window_plan(yx, grid, units, 0), window_plan(yx, grid, units, units // 2)]
+        group = temporal_window(slices, self.config.temporal_windows[stage])
+        blocks: Iterable[nn.Module] = self.stages[stage]  # type: ignore[assignment]
+        for i, block in enumerate(blocks):
+            x = block(x, turn, plans[i % 2], group)
+        return x
+
+    def _stage4(self, fine: Tensor, yx: Tensor, grid: tuple[int, int]) -> Tensor:
+        b, _, slices, c = fine.shape
+        rows, cols = (grid[0] + 1) // 2, (grid[1] + 1) // 2
+        y, x = yx[..., 0], yx[..., 1]
+        child = ((y // 2) * cols + x // 2) * 4 + (y % 2) * 2 + x % 2  # [B, U]
+        dense = self.absent.to(fine.dtype).expand(b, rows * cols * 4, slices, c)
+        dense = dense.scatter(1, child[:, :, None, None].expand(-1, -1, slices, c), fine)
+        cells = dense.view(b, rows * cols, 4, slices, c).transpose(2, 3).flatten(-2)
+        z = self.merges[2](cells)[:, :, :, None]  # [B, cells, S, 1, C4]
+        at = torch.arange(rows * cols, device=z.device)
+        cell_yx = torch.stack([at // cols, at % cols], -1).expand(b, -1, 2)
+        time = torch.arange(slices, device=z.device)
+        position = torch.cat(
+            [
+                time[None, None, :, None].expand(b, rows * cols, slices, 1),
+                cell_yx[:, :, None].expand(b, rows * cols, slices, 2),
+            ],
+            -1,
+        )[:, :, :, None]
+        turn = rope(position.float(), self.config.head_dim)
+        plans: list[WindowPlan] = [
+            window_plan(cell_yx, (rows, cols), _WINDOW, 0),
+            window_plan(cell_yx, (rows, cols), _WINDOW, 0 if max(rows, cols) <= _WINDOW else _WINDOW // 2),
+        ]
+        group = temporal_window(slices, self.config.temporal_windows[3])
+        blocks: Iterable[nn.Module] = self.stages[3]  # type: ignore[assignment]
+        for i, block in enumerate(blocks):
+            z = block(z, turn, plans[i % 2], group)
+        return z[:, :, :, 0]
+
+    @staticmethod
+    def _centres(yx: Tensor, slices: int, origin: Tensor) -> Tensor:
+        """Native positions of the visible cubes, [B, U * S, 3]: slice, then y and x in cubes."""
+        b, u = yx.shape[:2]
+        place = yx + origin[:, None] / 16
+        time = torch.arange(slices, device=yx.device)[None, None, :, None].expand(b, u, slices, 1)
+        return torch.cat([time, place[:, :, None].expand(b, u, slices, 2)], -1).flatten(1, 2)

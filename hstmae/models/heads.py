@@ -1,0 +1,73 @@
+"""From decoded queries and canvas features to a posterior over the game's colours for every pixel."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..config import ModelConfig
+from ..games import GameSpec, GameState
+from .canvas import Places
+
+
+class PaletteHead(nn.Module):
+    """Canvas features (exact, per pixel) and decoded content (per cell) meet in a small network per pixel.
+
+    A decoded query predicts codes: one for each cell that the cube touches, drawn with a learned basis at the cell's
+    exact offset (so that content and sub-cell shift stay apart), and one for the cube itself, at no offset. Global
+    state (area type, colour cycle) scales and shifts the hidden channels.
+    """
+
+    def __init__(self, config: ModelConfig, game: GameSpec, colours: int):
+        super().__init__()
+        self.cell = game.tile_layers[0].cell if game.tile_layers else 16
+        self.side = -(-16 // self.cell) + 1
+        self.pieces = self.side**2
+        self.channels, self.code = config.texture_dim // 2, config.code_dim
+        self.codes = nn.Linear(config.decoder_dim, 2 * (self.pieces + 1) * self.code)
+        self.cell_basis = nn.Linear(self.code, self.cell**2 * self.channels, bias=False)
+        self.cube_basis = nn.Linear(self.code, 256 * self.channels, bias=False)
+        canvas = 3 * config.texture_dim if game.tile_layers else 0
+        self.hidden = nn.Linear(canvas + self.channels, config.pixel_dim)
+        self.globals = nn.Embedding(256 * game.globals_count + 1, config.pixel_dim)  # the last: state not given
+        self.film = nn.Linear(config.pixel_dim, 2 * config.pixel_dim)
+        self.colours = nn.Linear(config.pixel_dim, colours)
+        nn.init.normal_(self.globals.weight, std=0.1)
+
+    def forward(self, x: Tensor, canvas: Tensor | None, state: GameState | None, level: Tensor, at: Places) -> Tensor:
+        """x [B, Q, C], canvas [B, Q, 2, 16, 16, 3 D] or None -> logits [B, Q, 2, 16, 16, K]."""
+        drawn = self._draw(x, state, level, at)
+        pixels = drawn if canvas is None else torch.cat([canvas.to(drawn.dtype), drawn], -1)
+        scale, shift = self.film(self._globals(state, level, at)).chunk(2, -1)  # [B, Q, 2, 1, 1, pixel_dim]
+        hidden = self.hidden(pixels) * (1 + scale) + shift
+        return self.colours(F.gelu(hidden))
+
+    def _draw(self, x: Tensor, state: GameState | None, level: Tensor, at: Places) -> Tensor:
+        """Codes -> [B, Q, 2, 16, 16, D / 2]."""
+        b, q = x.shape[:2]
+        codes = self.codes(x).view(b, q, 2, self.pieces + 1, self.code)
+        whole = self.cube_basis(codes[..., -1, :]).view(b, q, 2, 16, 16, self.channels)
+        n, c = self.side, self.cell
+        cells = self.cell_basis(codes[..., :-1, :]).view(b, q, 2, n, n, c, c, self.channels)
+        wide = cells.permute(0, 1, 2, 3, 5, 4, 6, 7).reshape(b, q, 2, (n * c) ** 2, self.channels)
+        oy = ox = torch.zeros(b, q, 2, dtype=torch.long, device=x.device)
+        if state is not None and state.tile_xy:
+            row, frame = at.row[..., 0, 0], at.frame[..., 0, 0]
+            known = (level >= 1)[:, None, None]
+            oy = torch.where(known, (at.y[:, :, :, 0, 0] - state.tile_xy[0][row, frame, 1].long()) % c, 0)
+            ox = torch.where(known, (at.x[:, :, :, 0, 0] - state.tile_xy[0][row, frame, 0].long()) % c, 0)
+        step = torch.arange(16, device=x.device)
+        pick = (oy[..., None, None] + step[:, None]) * (n * c) + ox[..., None, None] + step  # [B, Q, 2, 16, 16]
+        pick = pick.flatten(3)[..., None].expand(-1, -1, -1, -1, self.channels)
+        return whole + wide.gather(3, pick).view(b, q, 2, 16, 16, self.channels)
+
+    def _globals(self, state: GameState | None, level: Tensor, at: Places) -> Tensor:
+        last = self.globals.num_embeddings - 1
+        nothing = self.globals.weight[last]
+        if state is None:
+            return nothing
+        offsets = 256 * torch.arange(state.globals.shape[-1], device=nothing.device)
+        told = self.globals(state.globals.long() + offsets).sum(-2)  # [B, T, pixel_dim]
+        told = torch.where((level == 2)[:, None, None], told, nothing)
+        return told[at.row[..., 0, 0], at.frame[..., 0, 0]][:, :, :, None, None]
