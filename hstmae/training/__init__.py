@@ -1,0 +1,1 @@
+"""Training of HST-MAE: losses, one step, optimiser and schedule, checkpoints, and the loop that ties them together."""

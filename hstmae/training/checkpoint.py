@@ -1,0 +1,144 @@
+"""Training checkpoints that are either whole and proven so, or refused.
+
+A checkpoint is an ordinary `.pth` archive of tensors and plain data. Its SHA-256 stands in the archive's own comment
+field (the end of a zip file), so one file carries its proof and `torch.load(path, weights_only=True)` still reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from ..atomic import TEMP_MARK, replacing
+from ..errors import CheckpointError
+
+LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"
+FORMAT = "hstmae-training-1"
+_MARK = b"hstmae-sha256:"
+_COMMENT = len(_MARK) + 64  # hexadecimal SHA-256 of everything before the comment
+_LEAST = 22 + _COMMENT  # a zip archive ends with a record of 22 bytes, whose last two count the comment that follows
+
+
+def save_checkpoint(payload: dict[str, Any], path: Path) -> None:
+    """Write `payload` (state dicts, numbers, strings, lists, dicts) to `path`, synced, whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; an older file at `path` is then untouched.
+    """
+    with replacing(path) as temp:
+        _write(payload, temp)
+
+
+def save_last(payload: dict[str, Any], run: Path) -> None:
+    """Write `run`/last.pth; the one it replaces becomes previous.pth. At any instant one of them is whole."""
+    last = run / LAST
+    with replacing(last) as temp:
+        _write(payload, temp)
+        if last.exists():
+            with replacing(run / PREVIOUS) as second:
+                _clone(last, second)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a training checkpoint onto the CPU after checking its hash.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, altered, or no checkpoint of this program.
+    """
+    try:
+        with open(path, "rb") as file:
+            _check(file, path)
+            file.seek(0)
+            payload = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint; give a run folder or a .pth file of training") from None
+    except IsADirectoryError:
+        raise CheckpointError(f"{path}: is a folder; give a .pth file of training") from None
+    if payload.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: has format {payload.get('format')!r}, this version reads {FORMAT!r}")
+    return payload
+
+
+def load_resume(source: Path, say: Callable[[str], None]) -> tuple[dict[str, Any], Path]:
+    """The checkpoint to continue from, and the run folder it lies in.
+
+    Args:
+        source: a `.pth` file, or a run folder, whose last.pth is taken, or previous.pth when last.pth is damaged
+            (which is then renamed to last.damaged.pth, so that it never replaces the good one).
+        say: receives the message about a damaged file.
+    Raises:
+        CheckpointError: no whole checkpoint is there.
+    """
+    if not source.is_dir():
+        return load_checkpoint(source), source.parent
+    last, previous = source / LAST, source / PREVIOUS
+    if not last.exists() and not previous.exists():
+        raise CheckpointError(f"{source}: holds neither {LAST} nor {PREVIOUS}; start the run without --resume")
+    try:
+        return load_checkpoint(last), source
+    except CheckpointError as problem:
+        if not previous.exists():
+            raise CheckpointError(f"{problem}; there is no {PREVIOUS} to fall back on") from None
+        payload = load_checkpoint(previous)
+        say(f"{problem}; continuing from {previous} (step {payload['step']})")
+        if last.exists():
+            os.replace(last, source / "last.damaged.pth")
+        return payload, source
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a training run has been started in `folder`."""
+    return any((folder / name).exists() for name in (LAST, PREVIOUS, BEST, "run.yaml"))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files that a killed writer left in a run folder."""
+    for leftover in folder.glob(f".*{TEMP_MARK}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def _write(payload: dict[str, Any], path: Path) -> None:
+    torch.save({"format": FORMAT, **payload}, path)
+    with open(path, "rb+") as file:
+        file.seek(-2, os.SEEK_END)
+        file.write(struct.pack("<H", _COMMENT))
+        size = file.tell()
+        digest = _digest(file, size)
+        file.seek(size)
+        file.write(_MARK + digest)
+
+
+def _check(file: BinaryIO, path: Path) -> None:
+    size = file.seek(0, os.SEEK_END)
+    if size < _LEAST:
+        raise CheckpointError(f"{path}: damaged: only {size} bytes long")
+    file.seek(size - _COMMENT)
+    trailer = file.read(_COMMENT)
+    if not trailer.startswith(_MARK):
+        raise CheckpointError(f"{path}: truncated, or no training checkpoint: the hash at its end is missing")
+    if _digest(file, size - _COMMENT) != trailer[len(_MARK) :]:
+        raise CheckpointError(f"{path}: damaged: its content does not match its hash")
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    digest = hashlib.sha256()
+    file.seek(0)
+    while size > 0 and (block := file.read(min(size, 1 << 20))):
+        digest.update(block)
+        size -= len(block)
+    return digest.hexdigest().encode()
+
+
+def _clone(source: Path, target: Path) -> None:
+    """A second name for a file that is only ever replaced, never changed; a copy where links are not supported."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,81 @@
+"""Reconstruction losses over decoded cubes. Each is a pure function of its arguments; none reads statistics of hidden
+pixels to normalise them, since a restoration has no such statistics."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def palette_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Cross-entropy of the colour posterior: mean over pixels of ``-log softmax(logits)[target]``, in nats.
+
+    Palette colours have no order, so the classes are treated as such instead of regressing a colour.
+
+    Args:
+        logits: float [B, Q, ..., K], unnormalised log-probabilities of K palette entries.
+        target: uint8 [B, Q, ...], palette indices 0 .. K - 1.
+        weight: float [B, Q], relative weight of each cube; None weighs all alike.
+    Returns:
+        float32 scalar.
+    """
+    losses = F.cross_entropy(
+        logits.float().flatten(0, -2), target.flatten().long(), reduction="mean" if weight is None else "none"
+    )
+    return losses if weight is None else weighted_mean(losses.view(target.shape), weight)
+
+
+def posterior_mean_mse(logits: Tensor, target: Tensor, palette: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Squared error of the posterior-mean colour: mean over pixels and RGB of ``(sum_k p_k c_k - c_target)^2``.
+
+    Colours are scaled to 0 .. 1, so PSNR is ``-10 log10`` of this value. The posterior mean is the estimate with the
+    least expected squared error, hence the read-out that PSNR judges.
+
+    Args:
+        logits: float [B, Q, ..., K].
+        target: uint8 [B, Q, ...], palette indices 0 .. K - 1.
+        palette: uint8 [B, K, 3], RGB of each index.
+        weight: float [B, Q], relative weight of each cube; None weighs all alike.
+    Returns:
+        float32 scalar.
+    """
+    error = (posterior_mean(logits, palette) - true_colours(target, palette)).square()
+    return error.mean() if weight is None else weighted_mean(error, weight)
+
+
+def posterior_mean(logits: Tensor, palette: Tensor) -> Tensor:
+    """Expected colour of every pixel.
+
+    Args:
+        logits: float [B, ..., K].
+        palette: uint8 [B, K, 3].
+    Returns:
+        float32 [B, ..., 3] in 0 .. 1.
+    """
+    posterior = logits.float().softmax(-1).flatten(1, -2)  # [B, M, K]
+    with torch.autocast(logits.device.type, enabled=False):  # three digits of a colour would limit PSNR
+        return torch.bmm(posterior, palette.float() / 255).view(*logits.shape[:-1], 3)
+
+
+def true_colours(target: Tensor, palette: Tensor) -> Tensor:
+    """Colours of palette indices: target uint8 [B, ...], palette uint8 [B, K, 3] -> float32 [B, ..., 3] in 0 .. 1."""
+    clip = torch.arange(len(target), device=target.device).view(-1, *[1] * (target.ndim - 1))
+    return (palette.float() / 255)[clip, target.long()]
+
+
+def exact_match(logits: Tensor, target: Tensor) -> Tensor:
+    """Share of pixels whose most probable colour is the true one (a tie counts as a match): float32 scalar.
+
+    Args:
+        logits: float [B, Q, ..., K].
+        target: uint8 [B, Q, ...], palette indices 0 .. K - 1.
+    """
+    chosen = logits.gather(-1, target.long().unsqueeze(-1)).squeeze(-1)
+    return (chosen >= logits.amax(-1)).float().mean()
+
+
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Mean of values [B, Q, ...] with one weight per cube [B, Q]; zero where all weights are zero."""
+    per_cube = values.flatten(2).mean(-1)
+    return (per_cube * weight).sum() / weight.sum().clamp_min(torch.finfo(per_cube.dtype).tiny)

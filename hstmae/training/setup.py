@@ -1,0 +1,149 @@
+"""What a run needs before its first step: a configuration that makes sense, a device, and data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..config import DataConfig, ModelConfig, RunConfig
+from ..data.dataset import Clip, ClipDataset
+from ..data.store import EpisodeStore
+from ..errors import CheckpointError, ConfigError, StoreError
+from ..models import build_model, load_pretrained
+from ..models.cubes import CUBE
+from .checkpoint import load_checkpoint
+from .records import store_hash
+
+VAL_SPLIT = "val"
+
+
+def check_config(config: RunConfig) -> None:
+    """Raise ConfigError, naming the key, for values that have the right type and yet cannot be trained with."""
+    train, data = config.train, config.data
+    rules = [
+        ("data.clip", data.clip, data.clip > 0 and data.clip % 2 == 0, "an even number of frames above 0"),
+        ("data.stride", data.stride, data.stride > 0, "above 0"),
+        ("data.crop", data.crop, data.crop >= 0 and data.crop % CUBE == 0, f"0 or a multiple of {CUBE}"),
+        ("data.workers", data.workers, data.workers >= 0, "0 (none) or above"),
+        ("train.out", train.out, bool(train.out), "a folder"),
+        ("train.batch", train.batch, train.batch > 0, "above 0"),
+        ("train.steps", train.steps, train.steps > 0, "above 0"),
+        ("train.lr", train.lr, train.lr > 0, "above 0"),
+        ("train.absolute_lr", train.absolute_lr, train.absolute_lr >= 0, "0 or above"),
+        ("train.betas", train.betas, all(0 <= b < 1 for b in train.betas), "two numbers in 0 .. 1, 1 excluded"),
+        ("train.weight_decay", train.weight_decay, train.weight_decay >= 0, "0 or above"),
+        ("train.warmup", train.warmup, 0 <= train.warmup <= 1, "a share of the run, 0 .. 1"),
+        ("train.min_lr", train.min_lr, 0 <= train.min_lr <= 1, "a share of the peak, 0 .. 1"),
+        ("train.clip_grad", train.clip_grad, train.clip_grad >= 0, "0 (off) or above"),
+        ("train.ema", train.ema, 0 <= train.ema < 1, "in 0 .. 1, 1 excluded"),
+        ("train.hard_queries", train.hard_queries, 0 <= train.hard_queries <= 1, "a share, 0 .. 1"),
+        ("train.queries", train.queries, train.queries >= 0, "0 (all) or above"),
+        ("train.rgb_loss", train.rgb_loss, train.rgb_loss >= 0, "0 or above"),
+        ("train.val_every", train.val_every, train.val_every > 0, "above 0"),
+        ("train.val_clips", train.val_clips, train.val_clips >= 0, "0 (no validation) or above"),
+        ("train.checkpoint_every", train.checkpoint_every, train.checkpoint_every > 0, "above 0"),
+        ("train.max_minutes", train.max_minutes, train.max_minutes >= 0, "0 (no limit) or above"),
+        ("train.seed", train.seed, train.seed >= 0, "0 or above"),
+        ("train.threads", train.threads, train.threads >= 0, "0 (all) or above"),
+        (
+            "train.mask_ratios",
+            train.mask_ratios,
+            bool(train.mask_ratios) and all(0 < r < 1 for r in train.mask_ratios),
+            "one or more shares between 0 and 1",
+        ),
+        (
+            "train.state_full, train.state_compact",
+            (train.state_full, train.state_compact),
+            min(train.state_full, train.state_compact) >= 0 and train.state_full + train.state_compact <= 1,
+            "probabilities whose sum is at most 1",
+        ),
+    ]
+    for name, value, fine, wanted in rules:
+        if not fine:
+            raise ConfigError(f"configuration: {name} must be {wanted}, got {value!r}")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device `name` stands for; "auto" is CUDA where there is one, else the CPU.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, ValueError) as problem:
+        raise ConfigError(f"configuration: train.device {name!r} cannot be used here: {problem}") from None
+    return device
+
+
+def choose_amp(name: str, device: torch.device) -> torch.dtype | None:
+    """Autocast type: "auto" is bf16 on CUDA and none elsewhere; "fp16" (with loss scaling) needs CUDA.
+
+    Raises:
+        ConfigError: an unknown name, or fp16 without CUDA.
+    """
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else None
+    if name == "fp16" and device.type != "cuda":
+        raise ConfigError("configuration: train.amp fp16 needs CUDA; use off or bf16")
+    choices = {"off": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if name not in choices:
+        raise ConfigError(f"configuration: train.amp must be auto, off, bf16 or fp16, got {name!r}")
+    return choices[name]
+
+
+def open_data(config: RunConfig) -> tuple[ClipDataset, list[Clip], dict[str, Any]]:
+    """Open the configured store.
+
+    Returns:
+        The training clips (split "train"), a fixed list of at most `val_clips` whole-frame clips of split "val", and
+        facts about the store for the run's record.
+    Raises:
+        StoreError: the store is missing or damaged, or has nothing to train on.
+        ConfigError: the store was preprocessed with other held-out levels than the configuration names.
+    """
+    data, seed = config.data, config.train.seed
+    path = Path(data.store)
+    store = EpisodeStore(path)
+    infos = [store.info(i) for i in range(len(store))]
+    counts = {split: sum(info.split == split for info in infos) for split in ("train", VAL_SPLIT, "val_level")}
+    if not counts["train"]:
+        raise StoreError(f"{path}: no episode is in split 'train' ({counts}); preprocess with fewer held out")
+    leaked = sorted({info.level for info in infos if info.split == "train"} & set(data.val_levels))
+    if leaked:
+        raise ConfigError(
+            f"configuration: data.val_levels holds out {', '.join(leaked)}, but {path} has it among the training "
+            f"episodes; run `hstmae preprocess` again with --val-levels {','.join(data.val_levels)}"
+        )
+    train = _clips(store, "train", data, data.crop, seed)
+    validation: list[Clip] = []
+    if counts[VAL_SPLIT] and config.train.val_clips:
+        whole = _clips(store, VAL_SPLIT, data, 0, seed)
+        validation = [whole.clip(*place) for place in whole.sequential(config.train.val_clips, seed)]
+    return train, validation, {"store": data.store, "store_sha256": store_hash(path), "episodes": counts}
+
+
+def _clips(store: EpisodeStore, split: str, data: DataConfig, crop: int, seed: int) -> ClipDataset:
+    return ClipDataset(store, splits=(split,), clip=data.clip, stride=data.stride, crop=crop, seed=seed)
+
+
+def initial_model(source: str, config: ModelConfig) -> nn.Module:
+    """A model of `config` with the weights of `source`: a training `.pth` (the averaged ones), a folder or a name.
+
+    Raises:
+        CheckpointError: `source` is missing or damaged, or its weights do not fit `config`.
+    """
+    trained = source.endswith(".pth")
+    weights = load_checkpoint(Path(source))["ema"] if trained else load_pretrained(source).state_dict()
+    model = build_model(config)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as problem:
+        raise CheckpointError(f"{source}: its weights do not fit model {config.name}: {problem}") from None
+    return model

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from hstmae.training.losses import (
+    exact_match,
+    palette_cross_entropy,
+    posterior_mean,
+    posterior_mean_mse,
+    true_colours,
+)
+
+PALETTE = torch.tensor([[[0, 0, 0], [255, 0, 0], [0, 255, 255]]], dtype=torch.uint8)
+
+
+def logits_of(*rows: tuple[float, ...]) -> torch.Tensor:
+    """One clip, one cube per row of probabilities, one pixel per cube."""
+    return torch.tensor(rows).log().view(1, len(rows), 1, 3)
+
+
+def target_of(*indices: int) -> torch.Tensor:
+    return torch.tensor(indices, dtype=torch.uint8).view(1, -1, 1)
+
+
+def test_cross_entropy_is_the_mean_negative_log_probability() -> None:
+    loss = palette_cross_entropy(logits_of((0.5, 0.25, 0.25), (0.1, 0.8, 0.1)), target_of(0, 2))
+    assert loss.item() == pytest.approx((math.log(2) + math.log(10)) / 2, rel=1e-6)
+
+
+def test_weights_scale_cubes_relative_to_each_other() -> None:
+    logits, target = logits_of((0.5, 0.25, 0.25), (0.1, 0.8, 0.1)), target_of(0, 2)
+    loss = palette_cross_entropy(logits, target, torch.tensor([[3.0, 1.0]]))
+    assert loss.item() == pytest.approx((3 * math.log(2) + math.log(10)) / 4, rel=1e-6)
+    assert palette_cross_entropy(logits, target, torch.zeros(1, 2)).item() == 0
+    mse = posterior_mean_mse(logits, target, PALETTE, torch.tensor([[0.0, 2.0]]))
+    assert mse.item() == pytest.approx(posterior_mean_mse(logits[:, 1:], target[:, 1:], PALETTE).item(), rel=1e-6)
+
+
+def test_posterior_mean_error_by_hand() -> None:
+    logits, target = logits_of((0.5, 0.3, 0.2)), target_of(1)
+    assert torch.allclose(posterior_mean(logits, PALETTE), torch.tensor([0.3, 0.2, 0.2]), atol=1e-6)
+    expected = ((0.3 - 1) ** 2 + 0.2**2 + 0.2**2) / 3
+    assert posterior_mean_mse(logits, target, PALETTE).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_posterior_mean_minimises_expected_squared_error() -> None:
+    """No other colour has a smaller expected error under the same posterior; the most probable one is not best."""
+    posterior = torch.tensor([0.45, 0.3, 0.25])
+    mean = posterior_mean(logits_of((0.45, 0.3, 0.25)), PALETTE).view(3)
+    colours = PALETTE[0].float() / 255
+
+    def expected(colour: torch.Tensor) -> float:
+        return float((posterior * (colours - colour).square().mean(-1)).sum())
+
+    assert expected(mean) < expected(mean + 0.01) and expected(mean) < expected(mean - 0.01)
+    assert expected(mean) < expected(colours[0])
+
+
+def test_each_clip_uses_its_own_palette() -> None:
+    palettes = torch.cat([PALETTE, PALETTE.flip(1)])
+    target = torch.tensor([[[1, 0]], [[0, 2]]], dtype=torch.uint8)
+    colours = true_colours(target, palettes)
+    assert colours[0, 0].tolist() == [[1, 0, 0], [0, 0, 0]]
+    assert colours[1, 0].tolist() == [[0, 1, 1], [0, 0, 0]]
+
+
+def test_exact_match_counts_most_probable_colours() -> None:
+    logits = logits_of((0.5, 0.3, 0.2), (0.1, 0.8, 0.1), (0.2, 0.3, 0.5), (0.6, 0.2, 0.2))
+    assert exact_match(logits, target_of(0, 0, 2, 1)).item() == 0.5
+
+
+def test_half_precision_logits_are_judged_in_full_precision() -> None:
+    logits = torch.randn(2, 3, 2, 4, 4, 3).bfloat16()
+    target = torch.randint(0, 3, (2, 3, 2, 4, 4), dtype=torch.uint8)
+    assert palette_cross_entropy(logits, target).dtype == torch.float32
+    assert posterior_mean_mse(logits, target, PALETTE.expand(2, -1, -1)).dtype == torch.float32

@@ -1,0 +1,137 @@
+"""The real command with the real model on a small store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hstmae.cli import main
+from hstmae.data import Episode
+from hstmae.data.preprocessing import preprocess
+from hstmae.data.sources.smbdataset_writer import write_smbdataset
+from hstmae.data.store import EpisodeStore
+from hstmae.models import load_pretrained
+from hstmae.training.checkpoint import LAST, load_checkpoint
+
+FRAMES = 14
+
+
+def make_episode(index: int, level: str) -> Episode:
+    """Bricks on a sky, scrolled a pixel a frame, with memory that says nothing."""
+    y, x = np.mgrid[:240, :256]
+    frames = [np.where(y < 120, 34, np.where((y // 8 + (x + t + index) // 8) % 2, 7, 40)) for t in range(FRAMES)]
+    return Episode(
+        name=f"player_abcd_e{index}_{level}_win",
+        game="smb",
+        frames=np.stack(frames).astype(np.uint8),
+        palette=np.random.default_rng(1).integers(0, 256, (64, 3), dtype=np.uint8),
+        state=np.zeros((FRAMES, 2048), np.uint8),
+        context=None,
+        actions=np.zeros(FRAMES, np.uint8),
+        frame_numbers=np.arange(1, FRAMES + 1, dtype=np.int32),
+        outcome="win",
+        level=level,
+    )
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("store")
+    for index in range(6):
+        write_smbdataset(make_episode(index, "3-2" if index == 5 else "1-1"), base / "in")
+    preprocess(base / "in", base / "out", workers=1, val_levels=["3-2"], val_fraction=0.4)
+    splits = [info.split for info in EpisodeStore(base / "out").infos()]
+    assert {"train", "val", "val_level"} == set(splits)
+    return base / "out"
+
+
+@pytest.fixture(scope="module")
+def config(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "short.yaml"
+    path.write_text(
+        f"data: {{store: {store}, clip: 4, stride: 2, crop: 64, val_levels: [3-2]}}\n"
+        "train: {batch: 2, steps: 24, absolute_lr: 3e-3, warmup: 0.1, ema: 0.8, queries: 8, val_every: 12,"
+        " val_clips: 1, checkpoint_every: 6, mask_ratios: [0.5], threads: 1, device: cpu}\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "out"
+    assert main(["train", "--config", str(config), "--out", str(out), "--json", str(out.parent / "summary.json")]) == 0
+    return out
+
+
+def test_training_the_real_model_lowers_the_loss(finished: Path) -> None:
+    lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    validation = [line["val_psnr_masked"] for line in lines if "val_psnr_masked" in line]
+    assert losses[-1] < 0.7 * losses[0]
+    assert len(validation) == 2
+    summary = json.loads((finished.parent / "summary.json").read_text())
+    assert summary["step"] == 24 and summary["stopped"] == "finished"
+    assert summary["best_psnr_masked"] == max(validation) and summary["validation"]["psnr_masked"] == validation[1]
+
+
+def test_exported_model_is_the_average_of_the_last_step(finished: Path) -> None:
+    model = load_pretrained(finished / "model")
+    average = load_checkpoint(finished / LAST)["ema"]
+    assert all(torch.allclose(v, average[k], rtol=1e-3, atol=1e-5) for k, v in model.state_dict().items())
+
+
+def test_stopped_and_resumed_command_gives_the_same_weights(config: Path, finished: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    assert main(["train", "--config", str(config), "--out", out, "--max-steps", "7"]) == 0
+    assert main(["train", "--resume", out]) == 0
+    one, two = load_checkpoint(finished / LAST), load_checkpoint(Path(out) / LAST)
+    assert one["step"] == two["step"] == 24
+    for part in ("model", "ema"):
+        assert all(torch.equal(value, two[part][name]) for name, value in one[part].items())
+
+
+@pytest.mark.parametrize("source", ["last.pth", "model"])
+def test_weights_of_another_run_can_be_the_start(config: Path, finished: Path, tmp_path: Path, source: str) -> None:
+    words = ["train", "--config", str(config), "--out", str(tmp_path / "run"), "--init", str(finished / source)]
+    assert main([*words, "--set", "train.absolute_lr=1e-9", "--max-steps", "1"]) == 0
+    start = load_checkpoint(tmp_path / "run" / LAST)["model"]
+    average = load_checkpoint(finished / LAST)["ema"]
+    assert all(torch.allclose(start[name], average[name], rtol=1e-3, atol=1e-5) for name in average)
+
+
+def test_dry_run_writes_nothing(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--config", str(config), "--out", str(tmp_path / "run"), "--dry-run"]) == 0
+    assert "clips per second" in capsys.readouterr().out and not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_done_is_said_with_exit_2(
+    config: Path, store: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = ["--out", str(tmp_path / "run")]
+    cases = [
+        ([], "--config"),
+        (["--config", str(config), "--out", str(finished)], "already holds a run"),
+        (["--config", str(config), "--resume", str(finished), "--init", "x"], "only one"),
+        (["--config", str(config), *other, "--max-steps", "-1"], "negative"),
+        (["--resume", str(tmp_path)], "neither last.pth"),
+        (["--resume", str(finished), "--set", "model.decoder_dim=64"], "model.decoder_dim"),
+        (["--config", str(config), *other, "--set", "data.val_levels=1-1"], "--val-levels 1-1"),
+        (["--config", str(config), *other, "--data", str(tmp_path / "none")], "none"),
+        (["--config", str(config), *other, "--init", str(tmp_path / "none.pth")], "no such checkpoint"),
+        (["--config", str(config), *other, "--set", "train.batch=0"], "train.batch"),
+    ]
+    for words, message in cases:
+        assert main(["train", *words]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_changes_on_resume_are_reported(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "--resume", str(finished / LAST), "--out", str(tmp_path / "longer")]
+    assert main([*words, "--set", "train.steps=26"]) == 0
+    assert "train.steps 24 -> 26" in capsys.readouterr().out
+    assert load_checkpoint(tmp_path / "longer" / LAST)["step"] == 26
