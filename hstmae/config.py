@@ -59,6 +59,8 @@ class DataConfig:
     val_levels: tuple[str, ...] = ()  # levels kept out of training ("3-2"), reported as unseen levels
     val_fraction: float = 0.0  # share of the other episodes kept out of training, reported as unseen episodes
     workers: int = 1  # prefetching threads
+    forget: float = 0.0  # how often a training clip comes without carried context (history), as single pictures do
+    early: float = 0.0  # share of training clips drawn from the first frames of a recording, where least is known
 
 
 @dataclass(frozen=True)

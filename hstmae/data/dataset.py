@@ -16,6 +16,9 @@ from .store import EpisodeStore
 __all__ = ["Clip", "ClipBatch", "ClipDataset", "Prefetcher", "collate"]
 
 
+EARLY_FRAMES = 64
+
+
 class ClipDataset:
     """Clips of `clip` frames, `stride` frame numbers apart, that never cross a gap in the recording.
 
@@ -29,6 +32,8 @@ class ClipDataset:
         crop: side of the square crop; 0 = whole frames.
         seed: of `random`.
         with_state: decode the state where the store has it.
+        forget: share (0 .. 1) of `random` clips whose state is decoded without carried context.
+        early: share of `random` clips that start within the first EARLY_FRAMES positions of a recorded stretch.
     Raises:
         DataError: impossible sizes, or no stretch of the chosen episodes is long enough for a clip.
     """
@@ -43,11 +48,16 @@ class ClipDataset:
         crop: int = 224,
         seed: int = 0,
         with_state: bool = True,
+        forget: float = 0.0,
+        early: float = 0.0,
     ) -> None:
         if clip < 1 or stride < 1 or crop < 0 or seed < 0:
             raise DataError(f"clip {clip}, stride {stride}, crop {crop}, seed {seed}: clip and stride start at 1")
         self.store = store
         self.length, self.stride, self.crop, self.seed, self.with_state = clip, stride, crop, seed, with_state
+        if not (0 <= forget <= 1 and 0 <= early <= 1):
+            raise DataError(f"forget {forget} and early {early} are shares and must lie in 0 .. 1")
+        self.forget, self.early = forget, early
         self._game = get_game(store.game)
         self._span = (clip - 1) * stride + 1  # frames from the first to the last of a clip
         self._stretches = self._find(tuple(splits))
@@ -77,13 +87,16 @@ class ClipDataset:
         """Number of different clips, crops not counted."""
         return int(self._ends[-1])
 
-    def clip(self, episode: int | str, start: int, origin: tuple[int, int] | None = None) -> Clip:
+    def clip(
+        self, episode: int | str, start: int, origin: tuple[int, int] | None = None, *, with_context: bool = True
+    ) -> Clip:
         """One chosen clip.
 
         Args:
             episode: position or name in the store.
             start: position of the first frame in the episode.
             origin: y, x of the crop's corner; None = the middle.
+            with_context: decode the state with what earlier frames told.
         Raises:
             DataError: the clip leaves the episode or crosses a gap, or the crop leaves the picture.
         """
@@ -100,7 +113,9 @@ class ClipDataset:
         y, x = origin
         if not (0 <= y <= info.size[0] - height and 0 <= x <= info.size[1] - width):
             raise DataError(f"{info.name}: a {height}x{width} crop at {origin} leaves the {info.size} picture")
-        columns = ("frames", "state", "context") if self.with_state and info.has_state else ("frames",)
+        columns: tuple[str, ...] = ("frames",)
+        if self.with_state and info.has_state:
+            columns = ("frames", "state", "context") if with_context else ("frames", "state")
         part = self.store.read(episode, indices, columns)
         return Clip(
             frames=part.frames[:, y : y + height, x : x + width],
@@ -121,7 +136,9 @@ class ClipDataset:
         height, width = self.store.info(episode).size
         spare = (height - self.crop, width - self.crop) if self.crop else (0, 0)
         origin = (int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1)))
-        return self.clip(episode, start, origin)
+        if rng.random() < self.early:
+            start = first + int(rng.integers(min(count, EARLY_FRAMES)))
+        return self.clip(episode, start, origin, with_context=rng.random() >= self.forget)
 
     def sequential(self, count: int | None = None, seed: int | None = None) -> list[tuple[int, int]]:
         """(episode, start) of clips that do not overlap, in order, for `clip`.

@@ -147,6 +147,7 @@ class SuperMarioBros(GameSpec):
             sprites=_sprites(ram),
             globals=_globals(ram),
             camera=camera.astype(np.int32),
+            area=(4 * ram[:, 0x750] + (ram[:, 0x74E] & 3)).astype(np.int32),
             tokens=tokens,
             token_xy=token_xy,
             token_valid=token_valid,

@@ -21,6 +21,7 @@ class GameState:
         sprites: int16 [T, N, 4]: x, y, tile, attribute id; lower index in front; hidden ones have y >= native height.
         globals: uint8 [T, G]: bytes that change how everything looks (area type, colour cycle ...).
         camera: int32 [T]: world x of the picture's left edge.
+        area: int32 [T]: which map of the game is shown, any number of its own; with `camera` it names a place.
         tokens: float32 [T, K, F]: the `compact` state: K tokens of F normalised numbers (unused ones are 0).
         token_xy: float32 [T, K, 2]: where each token sits.
         token_valid: bool [T, K]: False for, say, an enemy slot that is not in use.
@@ -32,6 +33,7 @@ class GameState:
     sprites: Array
     globals: Array
     camera: Array
+    area: Array
     tokens: Array
     token_xy: Array
     token_valid: Array
@@ -45,6 +47,7 @@ class GameState:
             sprites=fn(self.sprites),
             globals=fn(self.globals),
             camera=fn(self.camera),
+            area=fn(self.area),
             tokens=fn(self.tokens),
             token_xy=fn(self.token_xy),
             token_valid=fn(self.token_valid),
@@ -61,6 +64,7 @@ class GameState:
             sprites=fn([s.sprites for s in states]),
             globals=fn([s.globals for s in states]),
             camera=fn([s.camera for s in states]),
+            area=fn([s.area for s in states]),
             tokens=fn([s.tokens for s in states]),
             token_xy=fn([s.token_xy for s in states]),
             token_valid=fn([s.token_valid for s in states]),

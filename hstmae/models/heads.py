@@ -9,13 +9,15 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..games import GameSpec, GameState
 from .canvas import Places
+from .memory import PlaceMemory
 
 
 class PaletteHead(nn.Module):
     """Canvas features (exact, per pixel) and decoded content (per cell) meet in a small network per pixel.
 
     A decoded query predicts codes: one for each cell that the cube touches, drawn with a learned basis at the cell's
-    exact offset (so that content and sub-cell shift stay apart), and one for the cube itself, at no offset. Global
+    exact offset (so that content and sub-cell shift stay apart), and one for the cube itself, at no offset. Where the
+    state tells the place, what the memory holds of that cell of the game's maps is added to the cell's code. Global
     state (area type, colour cycle) scales and shifts the hidden channels.
     """
 
@@ -26,6 +28,7 @@ class PaletteHead(nn.Module):
         self.pieces = self.side**2
         self.channels, self.code = config.texture_dim // 2, config.code_dim
         self.codes = nn.Linear(config.decoder_dim, 2 * (self.pieces + 1) * self.code)
+        self.memory = PlaceMemory(game, self.code) if game.tile_layers else None
         self.cell_basis = nn.Linear(self.code, self.cell**2 * self.channels, bias=False)
         self.cube_basis = nn.Linear(self.code, 256 * self.channels, bias=False)
         canvas = 3 * config.texture_dim if game.tile_layers else 0
@@ -49,7 +52,10 @@ class PaletteHead(nn.Module):
         codes = self.codes(x).view(b, q, 2, self.pieces + 1, self.code)
         whole = self.cube_basis(codes[..., -1, :]).view(b, q, 2, 16, 16, self.channels)
         n, c = self.side, self.cell
-        cells = self.cell_basis(codes[..., :-1, :]).view(b, q, 2, n, n, c, c, self.channels)
+        content = codes[..., :-1, :]
+        if self.memory is not None and state is not None:
+            content = content + self.memory(state, level, at).flatten(3, 4)
+        cells = self.cell_basis(content).view(b, q, 2, n, n, c, c, self.channels)
         wide = cells.permute(0, 1, 2, 3, 5, 4, 6, 7).reshape(b, q, 2, (n * c) ** 2, self.channels)
         oy = ox = torch.zeros(b, q, 2, dtype=torch.long, device=x.device)
         if state is not None and state.tile_xy:

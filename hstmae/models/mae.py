@@ -36,7 +36,9 @@ class HSTMAE(nn.Module):
         self.decoder = Decoder(config, regions)
         self.head = PaletteHead(config, game, colours)
         self.apply(init_weights)
-        # After init_weights, which is for the transformer: textures and codes have scales of their own.
+        # After init_weights, which is for the transformer: tables and codes have scales of their own.
+        if self.head.memory is not None:
+            nn.init.normal_(self.head.memory.recall.weight)
         self.canvas = Canvas(game, config.texture_dim) if game.tile_layers else None
         self.cells = CellCodes(game, 24, config.decoder_dim) if game.tile_layers else None
         self.register_buffer("palette", torch.from_numpy(game.palette.copy()), persistent=False)

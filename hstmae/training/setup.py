@@ -130,7 +130,17 @@ def open_data(config: RunConfig) -> tuple[ClipDataset, list[Clip], dict[str, Any
 
 
 def _clips(store: EpisodeStore, split: str, data: DataConfig, crop: int, seed: int) -> ClipDataset:
-    return ClipDataset(store, splits=(split,), clip=data.clip, stride=data.stride, crop=crop, seed=seed)
+    training = split == "train"
+    return ClipDataset(
+        store,
+        splits=(split,),
+        clip=data.clip,
+        stride=data.stride,
+        crop=crop,
+        seed=seed,
+        forget=data.forget if training else 0.0,
+        early=data.early if training else 0.0,
+    )
 
 
 def initial_model(source: str, config: ModelConfig) -> nn.Module:

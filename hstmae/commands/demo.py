@@ -1,0 +1,206 @@
+"""`hstmae demo`: hide most of a bundled session, restore it, show and measure the result."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..inference.footage import Stretch
+    from ..inference.predictor import Predictor, Restoration
+
+HELP = "hide 90 % of a bundled real session, restore it, write pictures and figures"
+
+EXAMPLES = """\
+  hstmae demo
+  hstmae demo --ratio 0.95 --state compact --out out/demo95
+  hstmae demo --checkpoint checkpoints/hst-mae-nano --input_image assets/sample_masked.png
+"""
+
+SHEET_ROWS = 5
+ANIMATION_STEP = 3  # every third frame of 60: 20 pictures a second, which GIF can say exactly
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", default="hst-mae-nano", help="bundled name, model folder or .pth of training")
+    parser.add_argument(
+        "--input", type=Path, default=None, help="folder of frames or store (default: the bundled sample session)"
+    )
+    parser.add_argument(
+        "--input_image", "--input-image", type=Path, help="restore this one masked PNG (transparent = missing) instead"
+    )
+    parser.add_argument("--ratio", type=float, default=0.9, help="share of the 16x16 positions that is hidden")
+    parser.add_argument("--seed", type=int, default=0, help="of the mask")
+    parser.add_argument("--frames", type=int, default=96, help="frames at most")
+    parser.add_argument(
+        "--state", choices=("auto", "full", "compact", "none"), default="auto", help="auto: all the state there is"
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="folder for the pictures")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+
+
+def run(args: argparse.Namespace) -> int:
+    return _image(args) if args.input_image else _session(args)
+
+
+def sample_session() -> Path:
+    """The bundled session: ./assets of the repository, wherever the command runs. Raises DataError."""
+    from ..errors import DataError
+
+    places = [Path("assets/sample_session"), Path(__file__).resolve().parents[2] / "assets" / "sample_session"]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise DataError(f"no bundled session at {' or '.join(map(str, places))}; give footage with --input")
+
+
+def _image(args: argparse.Namespace) -> int:
+    """Restore one masked picture; blocks are looked for where nothing is transparent."""
+    from ..errors import DataError
+    from ..inference.footage import open_footage
+    from ..inference.predictor import load
+    from ..inference.restoring import MaskSource, Summary, filling, restore_footage
+
+    predictor = load(args.checkpoint, args.device)
+    if not args.input_image.is_file():
+        raise DataError(f"{args.input_image}: no such picture")
+    footage = next(iter(open_footage(args.input_image, predictor.game.name, args.state != "none")))
+    transparent = bool(footage.read(0, 1).pictures[0].missing.any())
+    summary = Summary()
+    with filling(args.out, overwrite=True) as temp:
+        masks = MaskSource(detect=not transparent)
+        restore_footage(predictor, footage, masks, args.state, temp, summary, compare=True)
+        if not summary.masked:
+            raise DataError(f"{args.input_image}: nothing is transparent and no painted blocks were found")
+    print(
+        f"demo: restored {summary.masked} missing pixels ({summary.masked / summary.pixels:.1%}) of {args.input_image} "
+        f"with {predictor.config.name}, state {'/'.join(summary.levels)}"
+    )
+    print(f"restored picture: {args.out / footage.files[0]}")
+    print(f"side by side:     {args.out / 'compare' / footage.files[0]}")
+    return 0
+
+
+def _session(args: argparse.Namespace) -> int:
+    import time
+
+    import numpy as np
+    from tqdm import tqdm
+
+    from ..atomic import write_json
+    from ..errors import UsageError
+    from ..inference.colours import require_known
+    from ..inference.damage import TubeSpec, tube_mask
+    from ..inference.footage import open_footage
+    from ..inference.predictor import load
+    from ..inference.restoring import choose_level, filling
+    from .evaluate import table
+
+    started = time.perf_counter()
+    if not 0.0 < args.ratio < 1.0 or args.frames < 1 or args.seed < 0:
+        raise UsageError("--ratio must lie between 0 and 1, --frames must be at least 1, --seed at least 0")
+    predictor = load(args.checkpoint, args.device)
+    source = args.input or sample_session()
+    footage = next(iter(open_footage(source, predictor.game.name, args.state != "none")))
+    level = choose_level(args.state, footage)
+    stretch = footage.read(0, min(args.frames, len(footage.files)))
+    first = stretch.pictures[0]
+    truth = np.stack(
+        [
+            require_known(p.indices, p.packed, p.missing, predictor.game.name, file)
+            for p, file in zip(stretch.pictures, footage.files, strict=False)
+        ]
+    )
+    mask = np.broadcast_to(tube_mask(first.size, TubeSpec(args.ratio, args.seed)), truth.shape)
+    print(
+        f"demo: hid {args.ratio:.0%} of the 16x16 positions in all of {len(truth)} frames of {source}, "
+        f"then restored them with {predictor.config.name}, state {level}",
+        flush=True,
+    )
+    with filling(args.out, overwrite=True) as temp:
+        with tqdm(total=len(truth), unit="frame", desc="restore") as bar:
+            result = predictor.restore(
+                truth, mask, first.palette, stretch.state, stretch.context, level=level,
+                frame_numbers=stretch.frame_numbers, progress=bar.update,
+            )  # fmt: skip
+        report = measure(predictor, stretch, truth, mask, result, level)
+        report |= {"ratio": args.ratio, "seed": args.seed, "source": str(source), "frames": len(truth)}
+        draw(temp, truth, mask, result.indices, first.palette, predictor.game.fps)
+        for t, file in enumerate(footage.files[: len(truth)]):
+            (temp / "frames").mkdir(exist_ok=True)
+            (temp / "frames" / file).write_bytes(stretch.pictures[t].restored(result.indices[t], mask[t]))
+        write_json(temp / "metrics.json", report)
+    if args.json:
+        write_json(args.json, report)
+    print(table(report))
+    print(f"pictures in {args.out}: side_by_side.png, sheet.png, animation.gif, frames/ ({_seconds(started)})")
+    return 0
+
+
+def _seconds(started: float) -> str:
+    import time
+
+    return f"{time.perf_counter() - started:.0f} s"
+
+
+def measure(
+    predictor: Predictor, stretch: Stretch, truth: np.ndarray, mask: np.ndarray, result: Restoration, level: str
+) -> dict[str, Any]:
+    """Figures of a restored session and of the fillers, clip by clip as the model saw it."""
+    from ..evaluation.evaluate import Baselines, fixed_pixels, regions_of
+    from ..evaluation.metrics import MetricSums
+    from ..evaluation.perceptual import perceptual_fields
+    from ..inference.windows import session_windows
+
+    sums, baselines = MetricSums(), Baselines(predictor.game, level)
+    palette = stretch.pictures[0].palette
+    for window in session_windows(stretch.frame_numbers, predictor.game.stride):
+        index, owned = window.index, window.index[window.owned]
+        shape = (len(index), *truth.shape[1:])
+        state = None
+        if stretch.state is not None:
+            context = None if stretch.context is None else stretch.context[index]
+            state = predictor.game.decode(stretch.state[index], context)
+        regions = regions_of(predictor.game, state, shape, (0, 0))
+        sums.add(
+            truth=truth[owned],
+            indices=result.indices[owned],
+            rgb=result.rgb[owned],
+            palette=palette,
+            mask=mask[owned],
+            regions=regions[window.owned],
+        )
+        camera = None if state is None else state.camera
+        fixed = fixed_pixels(predictor.game, shape, (0, 0))
+        baselines.add(truth[index], palette, mask[index], camera, fixed, regions, window.owned)
+    settings = {"mask": "tube", "state": level, "model": predictor.config.name, "split": "one session"}
+    return {**sums.result(), **perceptual_fields(), **settings, "baselines": baselines.result()}
+
+
+def draw(
+    folder: Path, truth: np.ndarray, mask: np.ndarray, restored: np.ndarray, palette: np.ndarray, fps: float
+) -> None:
+    """Write side_by_side.png (the middle frame), sheet.png (some frames) and animation.gif into `folder`."""
+    import numpy as np
+
+    from ..inference.visualizer import contact_sheet, save_gif, save_png, show_error, show_masked, side_by_side
+
+    def panels(t: int, names: bool = True) -> list[tuple[str, np.ndarray]]:
+        before, after = palette[truth[t]], palette[restored[t]]
+        row = [
+            ("original", before),
+            ("masked", show_masked(before, mask[t])),
+            ("restored", after),
+            ("error x2", show_error(after, before)),
+        ]
+        return row if names else [("", picture) for _, picture in row]
+
+    save_png(side_by_side(panels(len(truth) // 2)), folder / "side_by_side.png")
+    chosen = np.unique(np.linspace(0, len(truth) - 1, SHEET_ROWS).round().astype(int)).tolist()
+    save_png(contact_sheet([panels(t, i == 0) for i, t in enumerate(chosen)], scale=1), folder / "sheet.png")
+    moving = [side_by_side(panels(t)[:3], scale=1) for t in range(0, len(truth), ANIMATION_STEP)]
+    save_gif(moving, folder / "animation.gif", fps / ANIMATION_STEP)

@@ -1,0 +1,163 @@
+"""`hstmae evaluate`: how well a model fills in what tube masks hide."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..data.store import EpisodeStore
+
+HELP = "measure a model on masked clips, beside simple fillers"
+
+EXAMPLES = """\
+  hstmae evaluate --checkpoint hst-mae-nano --test_data data/preprocessed --split val --clips 64 --json nano.json
+  hstmae evaluate --checkpoint runs/nano/best.pth --test_data assets/sample_session --state compact --ratio 0.95
+
+figures count masked pixels only, RGB 0-255, pooled over all clips:
+  psnr_masked         PSNR of the posterior mean colour (the model's best guess in the squared error)
+  psnr_masked_argmax  PSNR of the most probable palette entry (what `restore` writes)
+  psnr_masked_median  median over clips of their psnr_masked; at most 100 dB, which stands for no error at all
+  psnr_full           psnr_masked counted over all pixels, the visible ones being right: not a figure to compare with
+  exact_match         share of pixels with exactly the right palette entry
+  ssim                Gaussian 11x11, sigma 1.5, mirrored border; windows centred on masked pixels;
+                      intra: window inside one region of the picture, inter: across a region's border
+The fillers see what the model sees: mode_colour takes the most frequent visible colour, camera_copy the same place of
+the world in the nearest other frame of the clip (it needs the camera, so state full or compact).
+"""
+
+SPLITS = ("all", "train", "val", "val_level")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint", required=True, help="bundled name, model folder, run folder or .pth of training"
+    )
+    parser.add_argument(
+        "--test_data",
+        "--test-data",
+        type=Path,
+        required=True,
+        metavar="STORE",
+        help="preprocessed store, or a folder in smbdataset form (which is packed into a temporary store first)",
+    )
+    parser.add_argument("--mask", choices=("tube",), default="tube", help="tube: the same positions in all frames")
+    parser.add_argument("--ratio", type=float, default=0.9, help="share of the 16x16 positions that is hidden")
+    parser.add_argument("--state", choices=("full", "compact", "none"), default="full", help="what the model is told")
+    parser.add_argument("--clips", type=int, default=64, help="number of clips, chosen by the seed; 0 = every clip")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of clips and of the masks")
+    parser.add_argument("--split", choices=SPLITS, default="all", help="which episodes of the store")
+    parser.add_argument("--crop", type=int, default=0, help="side of a square crop, a multiple of 16; 0 = whole frames")
+    parser.add_argument("--clip", type=int, default=16, help="frames per clip, even")
+    parser.add_argument("--stride", type=int, default=0, help="frames from one to the next of a clip; 0 = the game's")
+    parser.add_argument("--batch", type=int, default=2, help="clips that go through the network together")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+
+
+@contextmanager
+def opened(path: Path, game: str) -> Iterator[EpisodeStore]:
+    """The store at `path`; a folder of recorded frames becomes a temporary one (all its episodes in split "train").
+
+    Raises:
+        DataError: neither a store nor frames, or frames that cannot be read.
+    """
+    import sys
+    import tempfile
+
+    from ..data.preprocessing import preprocess
+    from ..data.store import EpisodeStore
+    from ..inference.footage import is_store
+
+    if is_store(path) or not path.is_dir():
+        yield EpisodeStore(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="hstmae-") as folder:
+        print(f"{path} is no store: packing its frames into a temporary one", file=sys.stderr)
+        done = preprocess(path, folder, game=game, on_error="fail", workers=1, val_fraction=0.0)
+        print(f"packed {done.frames} frames of {done.episodes} episodes", file=sys.stderr)
+        yield EpisodeStore(folder)
+
+
+def run(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from ..atomic import write_json
+    from ..data.dataset import ClipDataset
+    from ..errors import UsageError
+    from ..evaluation.evaluate import EvaluateOptions, evaluate
+    from ..inference.predictor import load
+
+    options = EvaluateOptions(args.ratio, args.state, args.clips, args.seed, args.batch)
+    if args.crop % 16 or args.crop < 0:
+        raise UsageError(f"--crop must be a multiple of 16 (or 0 for whole frames), got {args.crop}")
+    if args.clip % 2 or args.clip < 2:
+        raise UsageError(f"--clip must be even and at least 2, got {args.clip}")
+    predictor = load(args.checkpoint, args.device)
+    stride = args.stride or predictor.game.stride
+    with opened(args.test_data, predictor.game.name) as store:
+        dataset = ClipDataset(
+            store,
+            splits=() if args.split == "all" else (args.split,),
+            clip=args.clip,
+            stride=stride,
+            crop=args.crop,
+            seed=args.seed,
+        )
+        total = len(dataset.sequential(args.clips or None, args.seed))
+        with tqdm(total=total, unit="clip", desc="evaluate") as bar:
+            report = evaluate(predictor, dataset, options, bar.update)
+        report |= {
+            "split": args.split,
+            "crop": args.crop,
+            "clip": args.clip,
+            "stride": stride,
+            "checkpoint": str(args.checkpoint),
+            "test_data": str(args.test_data),
+            "store_hash": store.hash,
+        }
+    if args.json:
+        write_json(args.json, report)
+    print(table(report))
+    return 0
+
+
+COLUMNS = (
+    ("psnr_masked", "PSNR dB", "{:.2f}"),
+    ("psnr_masked_argmax", "argmax dB", "{:.2f}"),
+    ("psnr_masked_median", "median dB", "{:.2f}"),
+    ("exact_match", "exact %", "{:.3%}"),
+    ("ssim", "SSIM", "{:.4f}"),
+    ("ssim_intra", "intra", "{:.4f}"),
+    ("ssim_inter", "inter", "{:.4f}"),
+    ("mse", "MSE", "{:.2f}"),
+)
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report for people: settings, then model and fillers line by line."""
+    lines = [
+        f"model {report['model']}, state {report['state']}, mask {report['mask']} {report['ratio']:g}, "
+        f"split {report['split']}, {report['clips']} clips; masked pixels only, pooled"
+    ]
+    rows = [("", [title for _, title, _ in COLUMNS]), (report["model"], _cells(report))]
+    for name, figures in report["baselines"].items():
+        if isinstance(figures, dict):
+            rows.append((name, _cells(figures)))
+    first = max(len(name) for name, _ in rows)
+    for name, cells in rows:
+        lines.append(f"{name:<{first}}" + "".join(f"{cell:>11}" for cell in cells))
+    copied = report["baselines"]["camera_copy"]
+    if copied is None:
+        lines.append(f"camera_copy: not measured ({report['baselines']['camera_copy_reason']})")
+    else:
+        lines.append(f"camera_copy finds {copied['coverage']:.1%} of the masked pixels, mode_colour fills the rest")
+    lines += [f"{m}: not measured ({report[f'{m}_reason']})" for m in ("lpips", "fid")]
+    return "\n".join(lines)
+
+
+def _cells(figures: dict[str, Any]) -> list[str]:
+    return ["-" if figures[key] is None else form.format(figures[key]) for key, _, form in COLUMNS]

@@ -1,0 +1,141 @@
+"""`hstmae restore`: fill in what is missing in pictures, folders of frames and stores."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..inference.restoring import MaskSource, Summary
+
+HELP = "restore masked or damaged frames"
+
+EXAMPLES = """\
+  hstmae restore masked.png --checkpoint hst-mae-nano --out restored/
+      what is transparent in the picture is filled in
+  hstmae restore frames/ --mask overlay.png --checkpoint hst-mae-nano --out restored/
+      white in overlay.png = missing in every frame; a folder of masks gives one per frame, by name
+  hstmae restore frames/ --detect --checkpoint hst-mae-nano --out restored/ --compare
+      look for painted blocks; also write input | missing | restored pictures
+  hstmae restore store/ --mask tube:0.9:1 --checkpoint hst-mae-nano --out restored/
+      hide 90 % of the 16x16 positions (seed 1) of every episode, restore, and print the error
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "input",
+        type=Path,
+        help="a PNG, a folder of PNG frames (memory appended as in smbdataset is used as state), a folder of such "
+        "folders, or a preprocessed store",
+    )
+    parser.add_argument("--checkpoint", default="hst-mae-nano", help="bundled name, model folder or .pth of training")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the restored frames")
+    parser.add_argument(
+        "--mask", metavar="FILE|tube:RATIO[:SEED]", help="picture (white = missing), folder of them, or synthetic tubes"
+    )
+    parser.add_argument(
+        "--detect",
+        nargs="?",
+        const="auto",
+        metavar="#RRGGBB",
+        help="find painted blocks: rectangles in a colour the game lacks, and 16x16-aligned blocks in a colour that "
+        "occurs almost nowhere else; with a colour given, every rectangle of it of at least 8x8 pixels",
+    )
+    parser.add_argument(
+        "--state",
+        choices=("auto", "full", "compact", "none"),
+        default="auto",
+        help="how much of the game's memory to use (auto: all there is)",
+    )
+    parser.add_argument("--game", default="smb", help="which game the footage shows (default smb)")
+    parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of an output folder that is not empty")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary as JSON")
+
+
+def mask_source(mask: str | None, detect: str | None) -> MaskSource:
+    """The --mask and --detect options as a MaskSource. Raises UsageError or DataError."""
+    from ..errors import DataError
+    from ..inference.damage import parse_colour, parse_tube
+    from ..inference.restoring import MaskSource
+
+    tube = parse_tube(mask) if mask else None
+    path = Path(mask) if mask and tube is None else None
+    if path is not None and not path.exists():
+        raise DataError(f"mask {path}: no such file or folder (synthetic masks are written tube:0.9)")
+    fill = parse_colour(detect) if detect and detect != "auto" else None
+    return MaskSource(path, tube, detect is not None, fill)
+
+
+def run(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from ..atomic import write_json
+    from ..errors import GameError, UsageError
+    from ..inference.footage import open_footage
+    from ..inference.predictor import load
+    from ..inference.restoring import Summary, filling, restore_footage
+
+    masks = mask_source(args.mask, args.detect)
+    source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
+    if args.out.resolve() == source:
+        raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
+    sequences = list(open_footage(args.input, args.game, args.state != "none"))
+    predictor = load(args.checkpoint, args.device)
+    if predictor.game.name != args.game:
+        raise GameError(f"{args.checkpoint}: restores '{predictor.game.name}', not '{args.game}'")
+    summary = Summary()
+    total = sum(len(s.files) for s in sequences)
+    with filling(args.out, args.overwrite) as temp, tqdm(total=total, unit="frame", desc="restore") as bar:
+        for sequence in sequences:
+            restore_footage(
+                predictor, sequence, masks, args.state, temp / sequence.name, summary,
+                compare=args.compare, progress=bar.update,
+            )  # fmt: skip
+        if not summary.masked and not masks.detect:
+            raise UsageError("nothing is missing: no pixel is transparent; say what is with --mask or --detect")
+    report = _report(summary, masks, args)
+    if args.json:
+        write_json(args.json, report)
+    _print(report)
+    return 0
+
+
+def _report(summary: Summary, masks: MaskSource, args: argparse.Namespace) -> dict[str, Any]:
+    from ..evaluation.metrics import psnr
+
+    report: dict[str, Any] = {
+        "frames": summary.frames,
+        "damaged_frames": summary.damaged_frames,
+        "masked_pixels": summary.masked,
+        "masked_share": summary.masked / max(summary.pixels, 1),
+        "state": sorted(summary.levels),
+        "detected_colours": [f"#{c:06x}" for c in sorted(summary.fills)],
+        "out": str(args.out),
+        "psnr_masked": None,
+        "exact_match": None,
+    }
+    if masks.tube is not None and summary.masked:
+        report["psnr_masked"] = psnr(summary.squared / summary.masked)
+        report["exact_match"] = summary.exact / summary.masked
+    return report
+
+
+def _print(report: dict[str, Any]) -> None:
+    if not report["masked_pixels"]:
+        print(f"no damage found in {report['frames']} frames; copies are in {report['out']}")
+        return
+    print(
+        f"restored {report['damaged_frames']} of {report['frames']} frames, {report['masked_pixels']} pixels "
+        f"({report['masked_share']:.1%}), state {'/'.join(report['state'])}, into {report['out']}"
+    )
+    if report["detected_colours"]:
+        print(f"taken for damage: blocks of {', '.join(report['detected_colours'])}")
+    if report["psnr_masked"] is not None:
+        print(
+            f"against what the mask hid: {report['psnr_masked']:.2f} dB (posterior mean, masked pixels, pooled), "
+            f"{report['exact_match']:.3%} of pixels exact"
+        )

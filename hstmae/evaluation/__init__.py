@@ -1,0 +1,1 @@
+"""Measuring restorations: metrics, fillers to compare with, and the evaluation loop."""

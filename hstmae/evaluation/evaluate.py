@@ -1,0 +1,228 @@
+"""Measure a model on masked clips of a store, beside fillers that see the same pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..errors import DataError, UsageError
+from ..games import GameSpec, GameState
+from ..inference.predictor import Predictor
+from ..inference.reconstruct import STATE_LEVELS, reconstruct
+from ..models.cubes import CUBE, grid_size
+from ..models.masking import hidden_cubes, tube_visible
+from .baselines import camera_copy, mode_colour
+from .metrics import MetricSums
+from .perceptual import perceptual_fields
+
+if TYPE_CHECKING:
+    from ..data.dataset import Clip, ClipDataset
+
+NO_CAMERA = "state level none: without the camera, tubes hide the same screen positions in every frame of the clip"
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What is measured. `clips` 0 = every clip; `batch` clips go through the network together."""
+
+    ratio: float = 0.9
+    state: str = "full"
+    clips: int = 32
+    seed: int = 0
+    batch: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.ratio < 1.0:
+            raise UsageError(f"ratio must lie between 0 and 1, got {self.ratio}")
+        if self.state not in STATE_LEVELS:
+            raise UsageError(f"state must be one of {', '.join(STATE_LEVELS)}, got '{self.state}'")
+        if self.clips < 0 or self.batch < 1 or self.seed < 0:
+            raise UsageError("clips and seed must be at least 0, batch at least 1")
+
+
+def tube_for_clip(units: int, ratio: float, seed: int, number: int) -> torch.Tensor:
+    """Visible units int64 [U] of the clip with this number: the same whatever the batch size."""
+    mixed = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> 1)
+    return tube_visible(1, units, ratio, torch.Generator().manual_seed(mixed))[0]
+
+
+def hidden_pixels(visible: torch.Tensor, shape: tuple[int, int, int]) -> np.ndarray:
+    """Visible units int64 [U] of a clip [T, H, W] -> bool [T, H, W], True = hidden."""
+    frames, height, width = shape
+    rows, cols = grid_size(height, width)
+    hidden = np.ones(rows * cols, bool)
+    hidden[visible.numpy()] = False
+    grid = hidden.reshape(rows, cols).repeat(CUBE, 0).repeat(CUBE, 1)
+    return np.broadcast_to(grid, (frames, height, width))
+
+
+def fixed_pixels(game: GameSpec, shape: tuple[int, int, int], origin: tuple[int, int]) -> np.ndarray:
+    """Where the game's picture never scrolls (status bar): bool [T, H, W] of a crop at `origin` (y, x)."""
+    frames, height, width = shape
+    native = np.zeros(game.native_size, bool)
+    for _, x0, y0, x1, y1 in game.fixed_regions:
+        native[y0:y1, x0:x1] = True
+    part = native[origin[0] : origin[0] + height, origin[1] : origin[1] + width]
+    return np.broadcast_to(part, (frames, height, width))
+
+
+def regions_of(
+    game: GameSpec, state: GameState | None, shape: tuple[int, int, int], origin: tuple[int, int]
+) -> np.ndarray:
+    """Region ids [T, H, W] of a crop at `origin` (y, x)."""
+    whole = game.region_map(state, shape[0])
+    return whole[:, origin[0] : origin[0] + shape[1], origin[1] : origin[1] + shape[2]]
+
+
+class Baselines:
+    """Sums of the fillers' figures over the clips of an evaluation."""
+
+    def __init__(self, game: GameSpec, level: str) -> None:
+        self.game = game
+        self.mode = MetricSums()
+        self.camera = MetricSums() if level != "none" else None
+        self.found = 0  # masked pixels that camera_copy found in another frame
+
+    def add(
+        self,
+        truth: np.ndarray,
+        palette: np.ndarray,
+        mask: np.ndarray,
+        camera: np.ndarray | None,
+        fixed: np.ndarray,
+        regions: np.ndarray,
+        counted: np.ndarray | None = None,
+    ) -> None:
+        """Fill one clip and measure it.
+
+        Args:
+            truth: uint8 [T, H, W]; read where `mask` is False, and to measure.
+            palette: uint8 [K, 3].
+            mask: bool [T, H, W], True = hidden.
+            camera: integer [T] world x of the left edge, or None.
+            fixed: bool [T, H, W], where the picture does not scroll.
+            regions: region ids [T, H, W].
+            counted: bool [T], frames that are measured; None = all.
+        """
+        keep = np.ones(len(truth), bool) if counted is None else counted
+        seen = np.where(mask, np.uint8(0), truth)
+
+        def measure(sums: MetricSums, filled: np.ndarray) -> None:
+            sums.add(
+                truth=truth[keep],
+                indices=filled[keep],
+                rgb=palette[filled[keep]],
+                palette=palette,
+                mask=mask[keep],
+                regions=regions[keep],
+            )
+
+        measure(self.mode, mode_colour(seen, mask))
+        if self.camera is not None and camera is not None:
+            filled, found = camera_copy(seen, mask, camera, fixed)
+            self.found += int((found & mask)[keep].sum())
+            measure(self.camera, filled)
+
+    def result(self) -> dict[str, Any]:
+        """{"mode_colour": figures, "camera_copy": figures with coverage, or null with a reason}."""
+        report: dict[str, Any] = {"mode_colour": self.mode.result(), "camera_copy": None}
+        if self.camera is not None and self.camera.clips:
+            report["camera_copy"] = {**self.camera.result(), "coverage": self.found / self.camera.masked}
+        else:
+            report["camera_copy_reason"] = NO_CAMERA
+        return report
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: ClipDataset,
+    options: EvaluateOptions,
+    progress: Callable[[int], object] | None = None,
+) -> dict[str, Any]:
+    """Hide tubes of clips, let the model draw them, and compare with the truth on hidden pixels.
+
+    Args:
+        predictor: the model.
+        dataset: where clips come from; state is needed unless `options.state` is "none".
+        options: mask ratio, state level, number of clips, seed.
+        progress: called with the number of clips finished after each batch.
+    Returns:
+        The report, ready for JSON: figures of the model (see MetricSums), `lpips` and `fid` with reasons, `baselines`,
+        and the settings `mask`, `ratio`, `state`, `seed`, `model`.
+    Raises:
+        DataError: no clip, or clips without the state that is asked for.
+    """
+    picks = dataset.sequential(options.clips or None, options.seed)
+    if not picks:
+        raise DataError("no clip to evaluate: the chosen split has no run of frames long enough for one clip")
+    sums = MetricSums()
+    baselines = Baselines(predictor.game, options.state)
+    for first in range(0, len(picks), options.batch):
+        clips = [dataset.clip(episode, start) for episode, start in picks[first : first + options.batch]]
+        _evaluate_batch(predictor, clips, first, options, sums, baselines)
+        if progress is not None:
+            progress(len(clips))
+    return {
+        **sums.result(),
+        **perceptual_fields(),
+        "mask": "tube",
+        "ratio": options.ratio,
+        "state": options.state,
+        "seed": options.seed,
+        "model": predictor.config.name,
+        "baselines": baselines.result(),
+    }
+
+
+def _evaluate_batch(
+    predictor: Predictor,
+    clips: list[Clip],
+    first: int,
+    options: EvaluateOptions,
+    sums: MetricSums,
+    baselines: Baselines,
+) -> None:
+    from ..data.dataset import collate
+
+    batch = collate(clips).to(predictor.device)
+    if options.state != "none" and batch.state is None:
+        raise DataError(f"state level '{options.state}' was asked for, but the footage has no state; use --state none")
+    if batch.palette is None or batch.frames.ndim != 4:
+        raise DataError("the store holds true-colour frames; this model works on palette footage")
+    _, frames, height, width = batch.frames.shape
+    rows, cols = grid_size(height, width)
+    tubes = [tube_for_clip(rows * cols, options.ratio, options.seed, first + i) for i in range(len(clips))]
+    visible = torch.stack(tubes)
+    hidden = [hidden_pixels(tube, (frames, height, width)) for tube in tubes]
+    # the network gets frames whose hidden pixels are cleared: what it cannot read it cannot leak
+    shown = batch.frames.masked_fill(torch.from_numpy(np.stack(hidden)).to(predictor.device), 0)
+    made = reconstruct(
+        predictor.model,
+        shown,
+        visible.to(predictor.device),
+        hidden_cubes(visible, rows * cols, frames // 2).to(predictor.device),
+        batch.palette,
+        state=batch.state,
+        level=options.state,
+        origin=batch.origin,
+    )
+    for i, clip in enumerate(clips):
+        palette = batch.palette[i].cpu().numpy()
+        origin = (int(clip.origin[0]), int(clip.origin[1]))
+        shape = (frames, height, width)
+        regions = regions_of(predictor.game, clip.state, shape, origin)
+        sums.add(
+            truth=clip.frames,
+            indices=made.indices[i],
+            rgb=made.rgb[i],
+            palette=palette,
+            mask=hidden[i],
+            regions=regions,
+        )
+        camera = None if clip.state is None else clip.state.camera
+        fixed = fixed_pixels(predictor.game, shape, origin)
+        baselines.add(clip.frames, palette, hidden[i], camera, fixed, regions)

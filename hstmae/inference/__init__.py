@@ -1,0 +1,1 @@
+"""Using a trained model: restoring footage, finding damage, drawing the result."""

@@ -1,0 +1,179 @@
+"""One PNG file: read for restoration, and written back in its own form.
+
+Indexed pictures stay indexed with their own palette, RGB stays RGB, and bytes appended behind the picture (recorders
+put memory there) are carried over.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from ..games import GameSpec
+from .colours import colour_table, pack_rgb, to_indices
+
+MAX_PIXELS = 4096 * 4096
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file in terms of a game's palette.
+
+    Attributes:
+        indices: int16 [H, W] the game's palette entries, -1 where the colour is not the game's.
+        packed: int32 [H, W] packed RGB colours.
+        missing: bool [H, W], True where the file is transparent.
+        palette: uint8 [K, 3] colours of the game's entries in this file.
+        stored: the file's own pixels: uint8 [H, W] entries, or [H, W, 3] or [H, W, 4].
+        entries: uint8 [N, 3], the file's own palette; None for RGB.
+        meaning: int16 [N]: the file's entry -> the game's entry or -1; None for RGB.
+        tail: bytes behind the picture.
+    """
+
+    indices: np.ndarray
+    packed: np.ndarray
+    missing: np.ndarray
+    palette: np.ndarray
+    stored: np.ndarray
+    entries: np.ndarray | None
+    meaning: np.ndarray | None
+    tail: bytes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.packed.shape[0], self.packed.shape[1]
+
+    def restored(self, indices: np.ndarray, mask: np.ndarray) -> bytes:
+        """The file's bytes with masked pixels replaced.
+
+        Args:
+            indices: uint8 [H, W], the game's entries; read where `mask` is True.
+            mask: bool [H, W]. All other pixels are written as they were.
+        """
+        if self.entries is None or self.meaning is None:
+            stored = self.stored.copy()
+            stored[mask, :3] = self.palette[indices[mask]]
+            if stored.shape[-1] == 4:
+                stored[mask, 3] = 255
+            return _png(stored, None) + self.tail
+        meaning, entries = self.meaning.copy(), self.entries
+        for index in np.unique(indices[mask]):
+            if index not in meaning:
+                meaning = np.append(meaning, np.int16(index))
+                entries = np.concatenate([entries, self.palette[index][None]])
+        if len(entries) > 256:
+            as_rgb = replace(self, stored=self.entries[self.stored], entries=None, meaning=None)
+            return as_rgb.restored(indices, mask)
+        stored = self.stored.copy()
+        own = {int(g): i for i, g in reversed(list(enumerate(meaning)))}
+        stored[mask] = np.array([own.get(i, 0) for i in range(len(self.palette))], np.uint8)[indices[mask]]
+        return _png(stored, entries) + self.tail
+
+
+def _png(pixels: np.ndarray, palette: np.ndarray | None) -> bytes:
+    from PIL import Image
+
+    picture = Image.fromarray(pixels)
+    if palette is not None:
+        picture = Image.frombytes("P", (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes())
+        picture.putpalette(palette.tobytes(), "RGB")
+    file = io.BytesIO()
+    # `bits` keeps 8-bit entries where fewer would do: readers of recorded frames expect them
+    picture.save(file, format="PNG", **({} if palette is None else {"bits": 8}))
+    return file.getvalue()
+
+
+def index_png(indices: np.ndarray, palette: np.ndarray) -> bytes:
+    """A new indexed PNG: indices uint8 [H, W], palette uint8 [K, 3]."""
+    return _png(indices, palette)
+
+
+def read_picture(path: Path, game: GameSpec) -> Picture:
+    """Read a PNG file.
+
+    Raises:
+        DataError: not a PNG, damaged, or larger than 4096 x 4096 pixels.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    return decode_picture(data, game, str(path))
+
+
+def decode_picture(data: bytes, game: GameSpec, where: str) -> Picture:
+    """As `read_picture`, from bytes; `where` is named in errors."""
+    from PIL import Image
+
+    end = end_of_png(data, where)
+    try:
+        with Image.open(io.BytesIO(data[:end]), formats=["PNG"]) as file:
+            if file.width * file.height > MAX_PIXELS:
+                raise DataError(f"{where}: {file.width}x{file.height} is larger than 4096x4096")
+            file.load()
+            if file.mode == "P":
+                return _indexed(file, game, data[end:])
+            rgba = np.asarray(file.convert("RGBA"))
+            has_alpha = "A" in file.mode or "transparency" in file.info
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise DataError(f"{where}: damaged PNG ({error})") from error
+    packed = pack_rgb(rgba[..., :3])
+    return Picture(
+        indices=to_indices(packed, colour_table(game.palette, game.name)),
+        packed=packed,
+        missing=rgba[..., 3] == 0,
+        palette=game.palette,
+        stored=rgba if has_alpha else rgba[..., :3],
+        entries=None,
+        meaning=None,
+        tail=data[end:],
+    )
+
+
+def _indexed(file: object, game: GameSpec, tail: bytes) -> Picture:
+    stored = np.asarray(file, np.uint8)  # type: ignore[call-overload]
+    entries = np.array(file.getpalette("RGB"), np.uint8).reshape(-1, 3)  # type: ignore[attr-defined]
+    if len(entries) <= stored.max():  # entries a file uses without defining them are black
+        entries = np.concatenate([entries, np.zeros((int(stored.max()) + 1 - len(entries), 3), np.uint8)])
+    size = len(game.palette)
+    palette = game.palette
+    if size == 64 and len(entries) >= 192 and (stored >= 128).mean() > 0.5:
+        # emulators write the console's colours as 0x80 | colour, with whatever RGB table they use
+        meaning = np.full(len(entries), -1, np.int16)
+        meaning[128:192] = np.arange(64)
+        palette = entries[128:192].copy()
+    else:
+        meaning = to_indices(pack_rgb(entries), colour_table(palette, game.name))
+        same = np.arange(min(len(entries), size))
+        same = same[(entries[: len(same)] == palette[: len(same)]).all(1)]
+        meaning[same] = same  # the game's own table at its own place: twins of a colour keep their entries
+    missing = np.zeros(stored.shape, bool)
+    clear = file.info.get("transparency")  # type: ignore[attr-defined]
+    if isinstance(clear, bytes):
+        alpha = np.full(256, 255, np.uint8)
+        alpha[: len(clear)] = np.frombuffer(clear, np.uint8)
+        missing = alpha[stored] == 0
+    elif isinstance(clear, int):
+        missing = stored == clear
+    return Picture(meaning[stored], pack_rgb(entries)[stored], missing, palette, stored, entries, meaning, tail)
+
+
+def end_of_png(data: bytes, where: str) -> int:
+    """Where the PNG proper ends (behind IEND)."""
+    if not data.startswith(SIGNATURE):
+        raise DataError(f"{where}: is not a PNG file; convert the footage to PNG frames first")
+    position = len(SIGNATURE)
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        position += 12 + length
+        if position > len(data):
+            break
+        if kind == b"IEND":
+            return position
+    raise DataError(f"{where}: damaged PNG (cut off before its end)")

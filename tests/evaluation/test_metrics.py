@@ -1,0 +1,115 @@
+"""The figures against hand-computed values and independent formulas."""
+
+import numpy as np
+import pytest
+
+from hstmae.evaluation.metrics import PSNR_LIMIT, MetricSums, one_region, psnr, squared_error, ssim_map
+
+PALETTE = np.array([[0, 0, 0], [255, 255, 255], [10, 0, 0], [100, 150, 200]], np.uint8)
+
+
+def picture(seed: int, shape: tuple[int, ...] = (1, 20, 24, 3)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+
+
+def ssim_by_definition(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """One grey channel [H, W], every window written out: weighted moments over 11x11 pixels, mirrored border."""
+    offsets = np.arange(-5, 6)
+    weight = np.exp(-(offsets[:, None] ** 2 + offsets[None] ** 2) / (2 * 1.5**2))
+    weight /= weight.sum()
+    pa, pb = (np.pad(x.astype(np.float64), 5, mode="symmetric") for x in (a, b))
+    out = np.empty(a.shape)
+    for y in range(a.shape[0]):
+        for x in range(a.shape[1]):
+            wa, wb = pa[y : y + 11, x : x + 11], pb[y : y + 11, x : x + 11]
+            ma, mb = (weight * wa).sum(), (weight * wb).sum()
+            va, vb = (weight * (wa - ma) ** 2).sum(), (weight * (wb - mb) ** 2).sum()
+            cov = (weight * (wa - ma) * (wb - mb)).sum()
+            c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+            out[y, x] = (2 * ma * mb + c1) * (2 * cov + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2))
+    return out
+
+
+def test_psnr_of_known_errors() -> None:
+    assert psnr(255.0**2) == pytest.approx(0.0)
+    assert psnr(1.0) == pytest.approx(48.1308, abs=1e-4)
+    assert psnr(0.0) == PSNR_LIMIT
+
+
+def test_squared_error_counts_masked_pixels_only_and_averages_colours() -> None:
+    truth = np.zeros((1, 2, 2, 3), np.uint8)
+    guess = truth.copy()
+    guess[0, 0, 0] = [3, 0, 0]  # 9 / 3 colours
+    guess[0, 1, 1] = [255, 255, 255]  # not masked
+    mask = np.array([[[True, True], [False, False]]])
+    assert squared_error(guess, truth, mask) == pytest.approx(3.0)
+
+
+def test_ssim_map_is_the_definition() -> None:
+    a = picture(0)
+    b = np.clip(a.astype(int) + np.random.default_rng(1).integers(-60, 60, a.shape), 0, 255).astype(np.uint8)
+    expected = np.mean([ssim_by_definition(a[0, ..., c], b[0, ..., c]) for c in range(3)], axis=0)
+    np.testing.assert_allclose(ssim_map(a, b)[0], expected, atol=2e-5)
+
+
+def test_ssim_of_equal_different_and_small_pictures() -> None:
+    a = picture(2)
+    np.testing.assert_allclose(ssim_map(a, a), 1.0, atol=1e-6)
+    assert ssim_map(a, 255 - a).mean() < -0.5
+    tiny = picture(3, (2, 3, 4, 3))  # smaller than the window
+    np.testing.assert_allclose(ssim_map(tiny, tiny), 1.0, atol=1e-6)
+    with pytest.raises(ValueError, match="one shape"):
+        ssim_map(a, a[:, :-1])
+
+
+def test_one_region_is_where_the_window_sees_no_border() -> None:
+    regions = np.ones((1, 30, 40), np.uint8)
+    regions[:, :, 20:] = 2
+    single = one_region(regions)
+    assert not single[0, :, 15:25].any()  # window radius 5 on both sides of the border
+    assert single[0, :, :15].all() and single[0, :, 25:].all()
+
+
+def test_pooled_figures_of_two_clips() -> None:
+    """Clip 1 is exact; in clip 2 one of four masked pixels is wrong by (10, 0, 0)."""
+    truth = np.zeros((2, 4, 4), np.uint8)
+    mask = np.zeros((2, 4, 4), bool)
+    mask[0, :2, :2] = True
+    sums = MetricSums()
+    regions = np.zeros((2, 4, 4), np.uint8)
+    sums.add(truth=truth, indices=truth, rgb=PALETTE[truth], palette=PALETTE, mask=mask, regions=regions)
+    guess = truth.copy()
+    guess[0, 0, 0] = 2
+    guess[1, 3, 3] = 1  # visible: must not count
+    sums.add(truth=truth, indices=guess, rgb=PALETTE[guess], palette=PALETTE, mask=mask, regions=regions)
+    result = sums.result()
+    mse = (100 / 3) / 8
+    assert result["mse"] == pytest.approx(mse)
+    assert result["psnr_masked"] == pytest.approx(10 * np.log10(255**2 / mse))
+    assert result["psnr_masked_argmax"] == pytest.approx(result["psnr_masked"])
+    assert result["psnr_full"] == pytest.approx(10 * np.log10(255**2 / ((100 / 3) / 64)))
+    assert result["exact_match"] == pytest.approx(7 / 8)
+    assert result["psnr_masked_median"] == pytest.approx((PSNR_LIMIT + psnr((100 / 3) / 4)) / 2)
+    assert result["clips"] == 2 and result["masked_pixels"] == 8
+    assert 0.9 < result["ssim"] < 1.0
+    assert result["ssim_intra"] == pytest.approx(result["ssim"]) and result["ssim_inter"] is None
+
+
+def test_argmax_and_posterior_mean_are_told_apart() -> None:
+    truth = np.full((2, 2, 2), 3, np.uint8)
+    mask = np.ones((2, 2, 2), bool)
+    sums = MetricSums()
+    grey = np.full((2, 2, 2, 3), [101, 150, 200], np.uint8)  # mean colour off by one, best entry right
+    sums.add(truth=truth, indices=truth, rgb=grey, palette=PALETTE, mask=mask, similarity=False)
+    result = sums.result()
+    assert result["psnr_masked_argmax"] == PSNR_LIMIT
+    assert result["mse"] == pytest.approx(1 / 3)
+    assert result["ssim"] is None
+
+
+def test_nothing_to_measure_is_an_error() -> None:
+    empty = np.zeros((1, 2, 2), np.uint8)
+    with pytest.raises(ValueError, match="without masked pixels"):
+        MetricSums().add(truth=empty, indices=empty, rgb=PALETTE[empty], palette=PALETTE, mask=empty.astype(bool))
+    with pytest.raises(ValueError, match="no clips"):
+        MetricSums().result()
