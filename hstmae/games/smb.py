@@ -171,7 +171,9 @@ def _hud(ram: np.ndarray) -> np.ndarray:
     ids = np.broadcast_to(_HUD_STATIC + np.arange(128).reshape(4, 32), (len(ram), 4, 32)).astype(np.int16)
     for column, (address, offset) in _HUD_DIGITS.items():
         value = ram[:, address] + offset
-        ids[:, 3, column] = np.where(value < _HUD_STATIC - 1, value + 1, _HUD_IDS - 1)
+        known = np.where(value < _HUD_STATIC - 1, value + 1, _HUD_IDS - 1)
+        # The first of the six score digits is left blank while it is zero [data]; the fixed id stands for that.
+        ids[:, 3, column] = np.where(value > 0, known, ids[:, 3, column]) if column == 2 else known
     return ids
 
 
@@ -236,7 +238,7 @@ def _compact(ram: np.ndarray, camera: np.ndarray) -> tuple[np.ndarray, np.ndarra
     f[:, k, 17] = (10 * ram[:, 0x7ED] + ram[:, 0x7EE]) / 100
     f[:, k, 18], f[:, k, 19] = ram[:, 0x6D4] / 6, ram[:, 0x744] / 8
     xy[:, k] = 128, 16
-    return f, xy, valid
+    return np.clip(f, -4, 4), xy, valid  # bytes that are no digits must not become huge numbers
 
 
 def _enemy_position(ram: np.ndarray, camera: np.ndarray, slot: int) -> tuple[np.ndarray, np.ndarray]:
