@@ -57,7 +57,6 @@ class DataConfig:
     stride: int = 4  # frames between two frames of a clip: 4 at 60 fps, 2 at 30 fps
     crop: int = 224  # side of the random training crop; 0 = whole frames
     val_levels: tuple[str, ...] = ()  # levels kept out of training ("3-2"), reported as unseen levels
-    val_fraction: float = 0.0  # share of the other episodes kept out of training, reported as unseen episodes
     workers: int = 1  # prefetching threads
     forget: float = 0.0  # how often a training clip comes without carried context (history), as single pictures do
     early: float = 0.0  # share of training clips drawn from the first frames of a recording, where least is known
