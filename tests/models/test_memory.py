@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from random_play import random_state
+
+from hstmae.games import get_game
+from hstmae.models.canvas import Places
+from hstmae.models.memory import PlaceMemory
+
+GAME = get_game("smb")
+
+
+def codes(camera: int, area: int, unit: int, level: int = 1) -> torch.Tensor:
+    """Codes [2, 2, code] of the four cells under one cube of the first slice, 16 units a row."""
+    torch.manual_seed(0)
+    memory = PlaceMemory(GAME, 6)
+    state = random_state(1, 2)
+    xy = torch.zeros_like(state.tile_xy[0])
+    xy[..., 0], xy[..., 1] = -(camera % 16), 32
+    state = replace(
+        state,
+        camera=torch.full_like(state.camera, camera),
+        area=torch.full_like(state.area, area),
+        tile_xy=(xy, *state.tile_xy[1:]),
+    )
+    at = Places.of(torch.tensor([[unit]]), 1, 16, torch.zeros(1, 2, dtype=torch.long))
+    return memory(state, torch.tensor([level]), at)[0, 0, 0]
+
+
+def test_a_place_keeps_its_code_wherever_it_is_on_the_screen() -> None:
+    here = codes(camera=1000, area=5, unit=16 * 6 + 9)
+    assert torch.equal(here, codes(camera=1000 + 48, area=5, unit=16 * 6 + 6))
+    assert torch.equal(here[:, 1], codes(camera=1000 + 64, area=5, unit=16 * 6 + 6)[:, 0])  # the next column
+    assert torch.equal(here[1], codes(camera=1000, area=5, unit=16 * 7 + 9)[0])  # the next row
+
+
+def test_other_places_have_other_codes() -> None:
+    here = codes(camera=1000, area=5, unit=105)
+    for other in (codes(1000, 6, 105), codes(1016, 5, 105), codes(1000, 5, 121)):
+        assert not torch.allclose(here, other, atol=1e-4)
+
+
+def test_without_a_known_place_nothing_is_recalled() -> None:
+    assert not codes(1000, 5, 105, level=0).any()
+    above = codes(1000, 5, unit=16 + 3)  # cells from y = 16: the first row lies in the status bar
+    assert not above[0].any() and above[1].any()
