@@ -60,6 +60,8 @@ class DataConfig:
     workers: int = 1  # prefetching threads
     forget: float = 0.0  # how often a training clip comes without carried context (history), as single pictures do
     early: float = 0.0  # share of training clips drawn from the first frames of a recording, where least is known
+    flip: float = 0.0  # share of training clips mirrored left to right; for games without direction and text
+    palette_jitter: float = 0.0  # strength, 0 .. 1, of the change of the training clips' RGB colours; indices stay
 
 
 @dataclass(frozen=True)

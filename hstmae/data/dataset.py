@@ -5,18 +5,40 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import DataError
 from ..games import get_game
+from .augment import flip_clip, jitter_palette
 from .clips import Clip, ClipBatch, collate
 from .store import EpisodeStore
 
-__all__ = ["Clip", "ClipBatch", "ClipDataset", "Prefetcher", "collate"]
+__all__ = ["Clip", "ClipBatch", "ClipDataset", "Draw", "Prefetcher", "collate"]
 
 
 EARLY_FRAMES = 64
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is random about one clip.
+
+    Attributes:
+        episode, start: position in the store, position of the first frame in the episode.
+        origin: y, x of the crop's corner, before mirroring.
+        with_context: whether the state is decoded with what earlier frames told.
+        flip: whether the clip is mirrored.
+        palette: uint8 [K, 3] instead of the episode's, None = the episode's.
+    """
+
+    episode: int
+    start: int
+    origin: tuple[int, int]
+    with_context: bool
+    flip: bool
+    palette: np.ndarray | None
 
 
 class ClipDataset:
@@ -34,6 +56,8 @@ class ClipDataset:
         with_state: decode the state where the store has it.
         forget: share (0 .. 1) of `random` clips whose state is decoded without carried context.
         early: share of `random` clips that start within the first EARLY_FRAMES positions of a recorded stretch.
+        flip: share of `random` clips that are mirrored, see `augment`.
+        palette_jitter: strength (0 .. 1) of the change of colours of `random` clips, 0 = none.
     Raises:
         DataError: impossible sizes, or no stretch of the chosen episodes is long enough for a clip.
     """
@@ -50,15 +74,19 @@ class ClipDataset:
         with_state: bool = True,
         forget: float = 0.0,
         early: float = 0.0,
+        flip: float = 0.0,
+        palette_jitter: float = 0.0,
     ) -> None:
         if clip < 1 or stride < 1 or crop < 0 or seed < 0:
             raise DataError(f"clip {clip}, stride {stride}, crop {crop}, seed {seed}: clip and stride start at 1")
         self.store = store
         self.length, self.stride, self.crop, self.seed, self.with_state = clip, stride, crop, seed, with_state
-        if not (0 <= forget <= 1 and 0 <= early <= 1):
-            raise DataError(f"forget {forget} and early {early} are shares and must lie in 0 .. 1")
-        self.forget, self.early = forget, early
-        self._game = get_game(store.game)
+        shares = {"forget": forget, "early": early, "flip": flip, "palette_jitter": palette_jitter}
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise DataError(f"{name} is {share}; it must lie in 0 .. 1")
+        self.forget, self.early, self.flip, self.palette_jitter = forget, early, flip, palette_jitter
+        self.game = get_game(store.game)
         self._span = (clip - 1) * stride + 1  # frames from the first to the last of a clip
         self._stretches = self._find(tuple(splits))
         self._ends = np.cumsum([count for _, _, count in self._stretches])
@@ -114,31 +142,48 @@ class ClipDataset:
         if not (0 <= y <= info.size[0] - height and 0 <= x <= info.size[1] - width):
             raise DataError(f"{info.name}: a {height}x{width} crop at {origin} leaves the {info.size} picture")
         columns: tuple[str, ...] = ("frames",)
-        if self.with_state and info.has_state:
+        if self.with_state and info.has_state and self.game.state_size:
             columns = ("frames", "state", "context") if with_context else ("frames", "state")
         part = self.store.read(episode, indices, columns)
         return Clip(
             frames=part.frames[:, y : y + height, x : x + width],
             palette=part.palette,
             origin=(int(y), int(x)),
-            state=None if part.state is None else self._game.decode(part.state, part.context),
+            state=None if part.state is None else self.game.decode(part.state, part.context),
             episode=info.name,
             indices=indices,
         )
 
-    def random(self, index: int) -> Clip:
-        """Clip number `index` of an endless shuffled sequence: a function of (seed, index) alone."""
+    def draw(self, index: int) -> Draw:
+        """What `random` reads and does for this index: a function of (seed, index) and the settings alone."""
         rng = np.random.default_rng([self.seed, index])
         draw = int(rng.integers(len(self)))
         place = int(np.searchsorted(self._ends, draw, side="right"))
         episode, first, count = self._stretches[place]
         start = first + draw - (int(self._ends[place]) - count)
-        height, width = self.store.info(episode).size
-        spare = (height - self.crop, width - self.crop) if self.crop else (0, 0)
+        info = self.store.info(episode)
+        spare = (info.size[0] - self.crop, info.size[1] - self.crop) if self.crop else (0, 0)
         origin = (int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1)))
         if rng.random() < self.early:
             start = first + int(rng.integers(min(count, EARLY_FRAMES)))
-        return self.clip(episode, start, origin, with_context=rng.random() >= self.forget)
+        with_context = rng.random() >= self.forget
+        flip = bool(self.flip) and rng.random() < self.flip
+        palette = None
+        if self.palette_jitter and info.palette is not None:
+            palette = jitter_palette(info.palette, self.palette_jitter, rng)
+        return Draw(episode, start, origin, with_context, flip, palette)
+
+    def random(self, index: int) -> Clip:
+        """Clip number `index` of an endless shuffled sequence: a function of (seed, index) alone."""
+        draw = self.draw(index)
+        clip = self.clip(draw.episode, draw.start, draw.origin, with_context=draw.with_context)
+        if draw.flip:
+            clip = flip_clip(clip, self.game, self.store.info(draw.episode).size[1])
+        return clip if draw.palette is None else replace(clip, palette=draw.palette)
+
+    def used_episodes(self) -> list[int]:
+        """Positions in the store of the episodes that clips are drawn from, ascending."""
+        return sorted({episode for episode, _, _ in self._stretches})
 
     def sequential(self, count: int | None = None, seed: int | None = None) -> list[tuple[int, int]]:
         """(episode, start) of clips that do not overlap, in order, for `clip`.

@@ -22,6 +22,7 @@ META = "meta.json"  # the manifest; a folder without it is not a finished store
 EPISODES = "episodes"  # folder of episode folders
 DATA = "data.bin"  # all columns of one episode
 INFO = "episode.json"  # EpisodeInfo of one episode, without its split
+MAX_RATIO = 40_000  # zstd packs at most 128 KiB into 4 bytes
 PROBLEMS = "problems.jsonl"  # what was left out or looked odd, one JSON object a line
 
 
@@ -116,7 +117,7 @@ class EpisodeInfo:
                 data_sha256=str(value["data_sha256"]),
             )
             _check(info)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise StoreError(f"{where}: damaged episode description ({error!r}); run preprocess again") from None
         return info
 
@@ -135,7 +136,9 @@ def _check(info: EpisodeInfo) -> None:
         last = first + count - 1
     if sum(count for _, count in info.runs) != info.frames:
         raise ValueError("frame numbers and frame count disagree")
-    if not info.name or info.name != Path(info.name).name:
+    if info.frames * sum(column.row_bytes for column in info.columns.values()) > MAX_RATIO * info.data_bytes:
+        raise ValueError("no file of this size can hold so much")
+    if not info.name or info.name != Path(info.name).name or info.name == ".." or "\0" in info.name:
         raise ValueError(f"episode name {info.name!r}")
 
 
@@ -210,6 +213,15 @@ def _count(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
+def digest_file(path: Path) -> str:
+    """`digest` of a file's content, read piece by piece. Raises OSError."""
+    running = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            running.update(piece)
+    return running.hexdigest()
+
+
 def _info_text(info: EpisodeInfo) -> bytes:
     return canonical(info.to_json(with_split=False)) + b"\n"
 
@@ -223,7 +235,7 @@ def read_info(folder: Path) -> EpisodeInfo:
     path = folder / INFO
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be read ({error})") from None
     return EpisodeInfo.from_json(value, str(path))
 
@@ -244,14 +256,23 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[EpisodeInfo]]:
         manifest = json.loads(path.read_bytes())
         stated = manifest.pop("hash")
         form, version = manifest["format"], manifest["version"]
-        episodes = manifest["episodes"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found = digest(canonical(manifest))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); run preprocess again") from None
     if form != FORMAT or version != VERSION:
         raise StoreError(f"{path}: format {form!r} version {version!r}, this program reads {FORMAT!r} {VERSION}")
-    if stated != digest(canonical(manifest)):
+    if stated != found:
         raise StoreError(f"{path} is damaged (its hash does not match); run preprocess again")
     manifest["hash"] = stated
+    try:
+        episodes = list(manifest["episodes"])
+        complete = all(isinstance(value["info_sha256"], str) for value in episodes)
+        complete &= isinstance(manifest["problems_sha256"], str) and isinstance(manifest["game"], str)
+        dict(manifest["totals"]["episodes_by_split"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path} is damaged ({error!r}); run preprocess again") from None
+    if not complete:
+        raise StoreError(f"{path} is damaged (it states no game or no hashes); run preprocess again")
     return manifest, [EpisodeInfo.from_json(value, str(path)) for value in episodes]
 
 

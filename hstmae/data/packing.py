@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import DataError, HstError, StoreError
 from ..games import get_game
 from .manifest import DATA, EPISODES, VERSION, EpisodeInfo, canonical, read_info
-from .sources.base import Problem, SourceEpisode
+from .sources.base import Problem, SourceEpisode, UnusableEpisode
 from .writer import SOURCE, EpisodeWriter, Packing
 
 _TICK = 32  # frames between two reports of progress
@@ -81,12 +81,14 @@ def pack(job: Job, progress: Callable[[int], None], stopped: Callable[[], bool])
 
     def report(problem: Problem) -> None:
         if job.fail and problem.left_out:
-            place = f"{job.episode.name}/{problem.file}" if problem.file else job.episode.name
-            raise DataError(f"{place}: {problem.reason} (--on-error skip leaves it out and goes on)")
+            raise DataError(f"{problem} (--on-error skip leaves it out and goes on)")
         problems.append(problem)
 
     try:
         info = _pack(job, report, problems, progress, stopped)
+    except UnusableEpisode as error:
+        info = None
+        report(Problem(job.episode.name, "", f"{error}: the episode is left out"))
     except OSError as error:
         raise disk_error(error, job.store) from None
     return Packed(job.episode.name, info, tuple(problems))
@@ -113,6 +115,7 @@ def _pack(
         level=episode.level,
         outcome=episode.outcome,
         source=episode.name,
+        fps=episode.fps,
         packing=job.packing,
     )
     with writer:

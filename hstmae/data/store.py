@@ -5,16 +5,16 @@ from __future__ import annotations
 import mmap
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import StoreError
-from .columns import Column, check_header, read_index, read_rows
+from .columns import Column, check_header, no_sums, read_index, read_rows
 from .episode import Episode
-from .manifest import DATA, EPISODES, INFO, PROBLEMS, EpisodeInfo, digest, read_manifest
+from .manifest import DATA, EPISODES, INFO, PROBLEMS, EpisodeInfo, digest, digest_file, read_manifest
 
 OPEN_FILES = 256  # data files kept mapped at a time; each holds a file descriptor
 
@@ -38,6 +38,7 @@ class EpisodeStore:
             self._check_size(info)
         self._lock = threading.Lock()
         self._open: OrderedDict[int, _DataFile] = OrderedDict()
+        self._sums = [{name: no_sums(column) for name, column in info.columns.items()} for info in self._infos]
 
     def _check_size(self, info: EpisodeInfo) -> None:
         file = self._file(info)
@@ -153,16 +154,18 @@ class EpisodeStore:
             if found is None:
                 info = self._infos[position]
                 self._check_size(info)
-                found = self._open[position] = _DataFile(self._file(info), info)
+                found = self._open[position] = _DataFile(self._file(info), info, self._sums[position])
                 if len(self._open) > OPEN_FILES:
                     self._open.popitem(last=False)  # unmapped once no reader holds it any more
             else:
                 self._open.move_to_end(position)
             return found
 
-    def verify(self) -> list[str]:
+    def verify(self, progress: Callable[[int], object] | None = None) -> list[str]:
         """Hash every file and unpack every group.
 
+        Args:
+            progress: called with the bytes of data files checked since the last call.
         Returns:
             One line per damaged file; empty when the store is whole.
         """
@@ -173,7 +176,7 @@ class EpisodeStore:
             try:
                 if digest((folder / INFO).read_bytes()) != stated[info.name]:
                     found.append(f"{folder / INFO}: hash does not match")
-                if digest((folder / DATA).read_bytes()) != info.data_sha256:
+                if digest_file(folder / DATA) != info.data_sha256:
                     found.append(f"{folder / DATA}: hash does not match")
                 data = self._data(position)
                 for column in info.columns.values():
@@ -181,6 +184,8 @@ class EpisodeStore:
                         data.rows(column.name, np.array([start]))
             except (OSError, StoreError) as error:
                 found.append(str(error))
+            if progress is not None:
+                progress(info.data_bytes)
         try:
             if digest((self.path / PROBLEMS).read_bytes()) != self.meta["problems_sha256"]:
                 found.append(f"{self.path / PROBLEMS}: hash does not match")
@@ -192,7 +197,8 @@ class EpisodeStore:
 class _DataFile:
     """One mapped data file and the indices of its columns."""
 
-    def __init__(self, path: Path, info: EpisodeInfo) -> None:
+    def __init__(self, path: Path, info: EpisodeInfo, sums: dict[str, np.ndarray]) -> None:
+        self._sums = sums
         self._where = str(path)
         self._columns: dict[str, Column] = info.columns
         try:
@@ -205,4 +211,4 @@ class _DataFile:
         self.frame_numbers = info.frame_numbers
 
     def rows(self, name: str, rows: np.ndarray) -> np.ndarray:
-        return read_rows(self._view, self._columns[name], self._index[name], rows, self._where)
+        return read_rows(self._view, self._columns[name], self._index[name], rows, self._where, self._sums[name])

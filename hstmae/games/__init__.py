@@ -8,9 +8,11 @@ __all__ = ["GameSpec", "GameState", "StateField", "TileLayer", "game_names", "ge
 
 
 def _registry() -> dict[str, type[GameSpec]]:
+    from .atari import Atari
+    from .generic import Generic
     from .smb import SuperMarioBros
 
-    return {"smb": SuperMarioBros}
+    return {"atari": Atari, "generic": Generic, "smb": SuperMarioBros}
 
 
 def game_names() -> list[str]:

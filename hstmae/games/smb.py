@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .smb_history import COLUMNS, ROWS, UNKNOWN, history
+from .smb_objects import BACKGROUND, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects
 from .spec import GameSpec, StateField, TileLayer
 from .state import GameState
 
@@ -41,11 +42,6 @@ _HUD_IDS = _HUD_STATIC + 4 * 32 + 1
 _GLOBALS = (0x74E, 0x733, 0x741, 0x742, 0x743, 0x744, 0x756, 0x753, 0x773, 0x6D4, 0x75F)
 _SOLID_FROM = np.array([0x10, 0x51, 0x88, 0xC0])  # first solid metatile id of each palette group [data]
 _ITEMS = (0xC0, 0xC1, 0xC2, 0xC3)  # question blocks and coins
-_ENEMIES = 5  # slots 0-4; slot 5 is the power-up
-_PLATFORMS = range(0x24, 0x2D)
-_BOWSER = 0x2D
-
-HUD, BACKGROUND, SOLID, ITEM, PLAYER, ENEMY = range(1, 7)
 
 
 def _region_of_metatile() -> np.ndarray:
@@ -68,15 +64,15 @@ class SuperMarioBros(GameSpec):
     context_size = ROWS * COLUMNS
     tile_layers = (
         TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=257),
-        TileLayer("hud", rows=4, cols=32, cell=8, ids=_HUD_IDS),
+        TileLayer("hud", rows=4, cols=32, cell=8, ids=_HUD_IDS, text="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     )
     sprite_slots = 64
     sprite_tiles = 256
     sprite_attributes = 8  # palette 0-3, plus 4 when behind the background
     sprite_size = 8
     globals_count = len(_GLOBALS) + 2
-    token_names = ("camera", "player", "enemy0", "enemy1", "enemy2", "enemy3", "enemy4", "powerup", "status")
-    token_features = 20
+    token_names = TOKENS
+    token_features = FEATURES
     regions = ("unknown", "hud", "background", "solid", "item", "player", "enemy")
     tile_regions = _region_of_metatile()
     fixed_regions = ((HUD, 0, 0, 256, HUD_HEIGHT),)
@@ -136,132 +132,106 @@ class SuperMarioBros(GameSpec):
 
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         self.check_state(state)
-        ram = state.astype(np.int32)
-        camera = 256 * ram[:, 0x71A] + ram[:, 0x71C]
-        tokens, token_xy, token_valid = _compact(ram, camera)
-        t = len(ram)
-        tiles_xy = np.stack([-(camera % 16), np.full(t, HUD_HEIGHT)], 1).astype(np.int16)
+        t = len(state)
+        camera = 256 * state[:, 0x71A].astype(np.int32) + state[:, 0x71C]
+        objects = decode_objects(state, camera)
+        tiles_xy = np.empty((t, 2), np.int16)
+        tiles_xy[:, 0], tiles_xy[:, 1] = -(camera % 16), HUD_HEIGHT
         return GameState(
-            tiles=(_metatiles(state, context, camera), _hud(ram)),
+            tiles=(_metatiles(state, context, camera), _hud(state)),
             tile_xy=(tiles_xy, np.zeros((t, 2), np.int16)),
-            sprites=_sprites(ram),
-            globals=_globals(ram),
-            camera=camera.astype(np.int32),
-            area=(4 * ram[:, 0x750] + (ram[:, 0x74E] & 3)).astype(np.int32),
-            tokens=tokens,
-            token_xy=token_xy,
-            token_valid=token_valid,
-            boxes=_boxes(ram, camera),
+            sprites=_sprites(state),
+            globals=_globals(state),
+            camera=camera,
+            area=4 * state[:, 0x750].astype(np.int32) + (state[:, 0x74E] & 3),
+            tokens=objects.tokens,
+            token_xy=objects.token_xy,
+            token_valid=objects.token_valid,
+            boxes=objects.boxes,
         )
+
+    def flip_tokens(self, flipped: GameState) -> GameState:
+        return flip_objects(flipped)
+
+
+def _screen_columns() -> tuple[np.ndarray, np.ndarray]:
+    """For each of the 32 columns that can be the leftmost one: where the 13 x 17 metatiles of the screen lie.
+
+    Returns:
+        Addresses in the memory and positions in the context, int64 [32, 13 * 17].
+    """
+    column = (np.arange(COLUMNS)[:, None, None] + np.arange(17)) % COLUMNS
+    row = np.arange(ROWS)[:, None]
+    block = 0x500 + column // 16 * (16 * ROWS) + 16 * row + column % 16
+    return block.reshape(COLUMNS, -1), (COLUMNS * row + column).reshape(COLUMNS, -1)
+
+
+def _scenery() -> np.ndarray:
+    """Id shown for each remembered metatile where nothing is solid now: what was solid then is gone, so blank."""
+    ids = np.arange(256)
+    table = np.where(ids >= _SOLID_FROM[ids >> 6], 0, ids)
+    table[UNKNOWN] = 256
+    return table.astype(np.int16)
+
+
+def _hud_tables() -> np.ndarray:
+    """Id of each cell of _HUD_DIGITS for each value of its byte: int16 [cells * 256]."""
+    tables = []
+    for column, (_, offset) in _HUD_DIGITS.items():
+        value = np.arange(256) + offset
+        ids = np.where(value < _HUD_STATIC - 1, value + 1, _HUD_IDS - 1)
+        # The first of the six score digits is left blank while it is zero [data]; the fixed id stands for that.
+        tables.append(np.where(value > 0, ids, _HUD_STATIC + 3 * 32 + column) if column == 2 else ids)
+    return np.stack(tables).astype(np.int16).ravel()
+
+
+def _attributes() -> np.ndarray:
+    """Attribute id of each OAM attribute byte: palette, 4 = behind (bit 5), and the two flip bits as they are."""
+    byte = np.arange(256)
+    return ((byte & 3) | ((byte >> 3) & 4) | (byte & 0xC0)).astype(np.int16)
+
+
+_BLOCK_AT, _DRAWN_AT = _screen_columns()
+_SCENERY = _scenery()
+_HUD_FIXED = (_HUD_STATIC + np.arange(128).reshape(4, 32)).astype(np.int16)
+_HUD_COLUMNS = np.array(list(_HUD_DIGITS))
+_HUD_ADDRESS = np.array([address for address, _ in _HUD_DIGITS.values()])
+_HUD_VALUE, _HUD_ROW = _hud_tables(), 256 * np.arange(len(_HUD_DIGITS))
+_ATTRIBUTE = _attributes()
+_GLOBAL_ADDRESS = np.array([*_GLOBALS, 0x79F, 0x09])
 
 
 def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray) -> np.ndarray:
     """Ids of the 17 columns on the screen: the block buffer, and scenery from the history where that is known."""
-    t = len(state)
-    solid_grid = state[:, 0x500:0x6A0].reshape(t, 2, ROWS, 16).transpose(0, 2, 1, 3).reshape(t, ROWS, COLUMNS)
-    drawn = np.full_like(solid_grid, UNKNOWN) if context is None else context.reshape(t, ROWS, COLUMNS)
-    scenery = np.where(drawn >= _SOLID_FROM[drawn >> 6], 0, drawn).astype(np.int16)  # solid then, gone now: blank
-    scenery[drawn == UNKNOWN] = 256
-    grid = np.where(solid_grid != 0, solid_grid.astype(np.int16), scenery)
-    columns = (camera[:, None] // 16 + np.arange(17)) % COLUMNS
-    return np.take_along_axis(grid, columns[:, None, :], axis=2)
+    t, first = len(state), camera // 16 % COLUMNS
+    row = np.arange(t)[:, None]
+    ids = state.reshape(-1).take(_BLOCK_AT.take(first, 0) + row * state.shape[1]).astype(np.int16)
+    if context is None:
+        ids[ids == 0] = 256
+    else:
+        drawn = context.reshape(-1).take(_DRAWN_AT.take(first, 0) + row * context.shape[1])
+        ids = np.where(ids != 0, ids, _SCENERY.take(drawn))
+    return ids.reshape(t, ROWS, 17)
 
 
-def _hud(ram: np.ndarray) -> np.ndarray:
-    ids = np.broadcast_to(_HUD_STATIC + np.arange(128).reshape(4, 32), (len(ram), 4, 32)).astype(np.int16)
-    for column, (address, offset) in _HUD_DIGITS.items():
-        value = ram[:, address] + offset
-        known = np.where(value < _HUD_STATIC - 1, value + 1, _HUD_IDS - 1)
-        # The first of the six score digits is left blank while it is zero [data]; the fixed id stands for that.
-        ids[:, 3, column] = np.where(value > 0, known, ids[:, 3, column]) if column == 2 else known
+def _hud(state: np.ndarray) -> np.ndarray:
+    ids = np.empty((len(state), 4, 32), np.int16)
+    ids[:] = _HUD_FIXED
+    ids[:, 3, _HUD_COLUMNS] = _HUD_VALUE[_HUD_ROW + state[:, _HUD_ADDRESS]]
     return ids
 
 
-def _sprites(ram: np.ndarray) -> np.ndarray:
-    oam = ram[:, 0x200:0x300].reshape(-1, 64, 4)
-    attribute = (oam[..., 2] & 3) + ((oam[..., 2] >> 3) & 4)  # palette, behind (bit 5)
-    attribute |= (oam[..., 2] & 0x40) | (oam[..., 2] & 0x80)
-    return np.stack([oam[..., 3], oam[..., 0] + 1, oam[..., 1], attribute], -1).astype(np.int16)
+def _sprites(state: np.ndarray) -> np.ndarray:
+    oam = state[:, 0x200:0x300].reshape(-1, 64, 4)
+    sprites = np.empty(oam.shape, np.int16)
+    sprites[..., 0], sprites[..., 1], sprites[..., 2] = oam[..., 3], oam[..., 0], oam[..., 1]
+    sprites[..., 1] += 1  # the byte holds the line before the first
+    sprites[..., 3] = _ATTRIBUTE[oam[..., 2]]
+    return sprites
 
 
-def _globals(ram: np.ndarray) -> np.ndarray:
-    star = np.minimum((ram[:, 0x79F] + 7) // 8, 2)  # off, ending, on: the palette cycles faster while it is on
-    return np.concatenate([ram[:, list(_GLOBALS)], star[:, None], ram[:, 0x09:0x0A] & 7], 1).astype(np.uint8)
-
-
-def _signed(a: np.ndarray) -> np.ndarray:
-    return (a ^ 0x80) - 0x80
-
-
-def _bits(a: np.ndarray, n: int) -> np.ndarray:
-    return (a[..., None] >> np.arange(n)) & 1
-
-
-def _compact(ram: np.ndarray, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The `compact` state: nine positioned tokens a frame. Numbers are scaled to about -1 .. 1, codes are bits."""
-    t = len(ram)
-    spec = SuperMarioBros
-    f = np.zeros((t, len(spec.token_names), spec.token_features), np.float32)
-    xy = np.zeros((t, len(spec.token_names), 2), np.float32)
-    valid = np.ones((t, len(spec.token_names)), bool)
-    phase = 2 * np.pi * (camera[:, None] % np.array([16, 32, 64])) / np.array([16, 32, 64])
-    f[:, 0, 0], f[:, 0, 1] = camera / 4096, (camera % 256) / 256
-    f[:, 0, 2:5], f[:, 0, 5:8] = np.sin(phase), np.cos(phase)
-    f[:, 0, 8:13] = _bits(camera // 256, 5)
-    xy[:, 0] = 128, 120
-
-    f[:, 1, 0], f[:, 1, 1] = ram[:, 0x3AD] / 256, ram[:, 0x3B8] / 240
-    f[:, 1, 2], f[:, 1, 3] = _signed(ram[:, 0x57]) / 64, _signed(ram[:, 0x9F]) / 8
-    f[:, 1, 4], f[:, 1, 5], f[:, 1, 6] = ram[:, 0x754] == 0, ram[:, 0x714] != 0, ram[:, 0x33] == 2
-    f[:, 1, 7:9], f[:, 1, 9:11] = _bits(ram[:, 0x756], 2), _bits(ram[:, 0x1D], 2)
-    f[:, 1, 11:15], f[:, 1, 15:18] = _bits(ram[:, 0x0E], 4), _bits(ram[:, 0x70D], 3)
-    f[:, 1, 18], f[:, 1, 19] = ram[:, 0x79F] > 0, ram[:, 0xB5] == 1
-    xy[:, 1, 0], xy[:, 1, 1] = ram[:, 0x3AD], ram[:, 0x3B8]
-
-    for slot in range(_ENEMIES + 1):
-        k = 2 + slot
-        x, y = _enemy_position(ram, camera, slot)
-        f[:, k, 0], f[:, k, 1] = x / 256, y / 240
-        f[:, k, 2], f[:, k, 3] = _signed(ram[:, 0x58 + slot]) / 64, _signed(ram[:, 0xA0 + slot]) / 8
-        code = ram[:, 0x39] if slot == _ENEMIES else ram[:, 0x16 + slot]
-        f[:, k, 4:10], f[:, k, 10:18] = _bits(code, 6), _bits(ram[:, 0x1E + slot], 8)
-        f[:, k, 18] = ram[:, 0x46 + slot] == 2  # moving left
-        valid[:, k] = (ram[:, 0x0F + slot] != 0) & (ram[:, 0xB6 + slot] <= 1)
-        f[:, k] *= valid[:, k, None]
-        xy[:, k, 0], xy[:, k, 1] = x, y
-
-    k = len(spec.token_names) - 1
-    f[:, k, 0:3], f[:, k, 3:5] = _bits(ram[:, 0x75F], 3), _bits(ram[:, 0x75C], 2)
-    f[:, k, 5:9] = ram[:, 0x74E, None] == np.arange(4)
-    f[:, k, 9:16] = _bits(ram[:, 0x750], 7)
-    f[:, k, 16] = (100 * ram[:, 0x7F8] + 10 * ram[:, 0x7F9] + ram[:, 0x7FA]) / 400
-    f[:, k, 17] = (10 * ram[:, 0x7ED] + ram[:, 0x7EE]) / 100
-    f[:, k, 18], f[:, k, 19] = ram[:, 0x6D4] / 6, ram[:, 0x744] / 8
-    xy[:, k] = 128, 16
-    return np.clip(f, -4, 4), xy, valid  # bytes that are no digits must not become huge numbers
-
-
-def _enemy_position(ram: np.ndarray, camera: np.ndarray, slot: int) -> tuple[np.ndarray, np.ndarray]:
-    x = 256 * ram[:, 0x6E + slot] + ram[:, 0x87 + slot] - camera
-    y = ram[:, 0xCF + slot] + 256 * (ram[:, 0xB6 + slot] - 1)
-    return np.clip(x, -512, 511), np.clip(y, -256, 511)
-
-
-def _boxes(ram: np.ndarray, camera: np.ndarray) -> np.ndarray:
-    """Rectangles of enemies, power-up and player (drawn in this order): [T, 7, 5] region, x0, y0, x1, y1."""
-    out = np.zeros((len(ram), _ENEMIES + 2, 5), np.int16)
-    for slot in range(_ENEMIES + 1):
-        x, y = _enemy_position(ram, camera, slot)
-        kind = ram[:, 0x16 + slot]
-        platform = (kind >= _PLATFORMS.start) & (kind < _PLATFORMS.stop)
-        region = np.where(platform, SOLID, ENEMY) if slot < _ENEMIES else np.full(len(ram), ITEM)
-        width = np.where(platform, 48, np.where(kind == _BOWSER, 32, 16))
-        height = np.where(platform, 9, np.where(kind == _BOWSER, 33, 25))
-        active = (ram[:, 0x0F + slot] != 0) & (ram[:, 0xB6 + slot] == 1)
-        box = np.stack([region, x, y, x + width, y + height], 1)
-        out[:, slot] = np.where(active[:, None], box, 0)
-    x, y = ram[:, 0x3AD], ram[:, 0x3B8]
-    top = np.where((ram[:, 0x754] == 0) & (ram[:, 0x714] == 0), 0, np.where(ram[:, 0x754] == 0, 8, 16))
-    box = np.stack([np.full(len(ram), PLAYER), x, y + top, x + 16, y + 33], 1)
-    out[:, _ENEMIES + 1] = np.where((ram[:, 0xB5] == 1)[:, None], box, 0)
-    return out
+def _globals(state: np.ndarray) -> np.ndarray:
+    values = state[:, _GLOBAL_ADDRESS]
+    values[:, -2] = (values[:, -2] > 0).astype(np.uint8) + (values[:, -2] > 8)  # star: off, ending (cycles slowly), on
+    values[:, -1] &= 7
+    return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -28,13 +28,17 @@ class StateField:
 
 @dataclass(frozen=True)
 class TileLayer:
-    """A grid of ids drawn as `cell` x `cell` pixel textures. Ids run from 0 (blank) to `ids - 1` (unknown)."""
+    """A grid of ids drawn as `cell` x `cell` pixel textures. Ids run from 0 (blank) to `ids - 1` (unknown).
+
+    `text` holds the characters that ids 1, 2, ... show, as far as they are characters.
+    """
 
     name: str
     rows: int
     cols: int
     cell: int
     ids: int
+    text: str = ""
 
 
 class GameSpec(ABC):
@@ -102,6 +106,53 @@ class GameSpec(ABC):
         for region, x0, y0, x1, y1 in self.fixed_regions:
             out[:, y0:y1, x0:x1] = region
         return out
+
+    def flip(self, state: GameState) -> GameState:
+        """The state of the same pictures mirrored left to right (numpy arrays); twice gives the state back.
+
+        Tile ids stay what they are, in mirrored order: whoever draws them must mirror their textures as well, as the
+        flip bit says for sprites. The mirrored world runs the other way, from its own place on the left of 0, and its
+        maps get numbers of their own (below 0), since nothing of the game is found in them.
+
+        Raises:
+            GameError: the game's tokens or fixed regions have no mirror image.
+        """
+        width = self.native_size[1]
+        fixed = {(region, y0, y1, x0, x1) for region, x0, y0, x1, y1 in self.fixed_regions}
+        if fixed != {(region, y0, y1, width - x1, width - x0) for region, y0, y1, x0, x1 in fixed}:
+            raise GameError(f"{self.name}: pictures cannot be flipped, its fixed regions are not symmetric")
+        tile_xy = []
+        for layer, xy in zip(self.tile_layers, state.tile_xy, strict=True):
+            mirrored = xy.copy()
+            mirrored[..., 0] = width - layer.cols * layer.cell - xy[..., 0]
+            tile_xy.append(mirrored)
+        sprites, boxes = state.sprites.copy(), state.boxes.copy()
+        sprites[..., 0] = width - self.sprite_size - sprites[..., 0]
+        sprites[..., 3] ^= self.FLIP_X
+        used = state.boxes[..., 0] > 0
+        boxes[..., 1] = np.where(used, width - state.boxes[..., 3], 0)
+        boxes[..., 3] = np.where(used, width - state.boxes[..., 1], 0)
+        return self.flip_tokens(
+            replace(
+                state,
+                tiles=tuple(ids[..., ::-1].copy() for ids in state.tiles),
+                tile_xy=tuple(tile_xy),
+                sprites=sprites,
+                boxes=boxes,
+                camera=-width - state.camera,
+                area=-1 - state.area,
+            )
+        )
+
+    def flip_tokens(self, flipped: GameState) -> GameState:
+        """Mirror `tokens` and `token_xy` of a state of which all the rest is mirrored; a game with tokens says how.
+
+        Raises:
+            GameError: the game does not say how.
+        """
+        if self.token_names:
+            raise GameError(f"{self.name}: pictures with state cannot be flipped, its tokens have no mirror image")
+        return flipped
 
     def check_state(self, state: np.ndarray) -> None:
         if state.dtype != np.uint8 or state.ndim != 2 or state.shape[1] != self.state_size:

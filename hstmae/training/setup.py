@@ -27,6 +27,8 @@ def check_config(config: RunConfig) -> None:
         ("data.clip", data.clip, data.clip > 0 and data.clip % 2 == 0, "an even number of frames above 0"),
         ("data.stride", data.stride, data.stride > 0, "above 0"),
         ("data.crop", data.crop, data.crop >= 0 and data.crop % CUBE == 0, f"0 or a multiple of {CUBE}"),
+        ("data.flip", data.flip, 0 <= data.flip <= 1, "a share, 0 .. 1"),
+        ("data.palette_jitter", data.palette_jitter, 0 <= data.palette_jitter <= 1, "a strength, 0 .. 1"),
         ("data.workers", data.workers, data.workers >= 0, "0 (none) or above"),
         ("train.out", train.out, bool(train.out), "a folder"),
         ("train.batch", train.batch, train.batch > 0, "above 0"),
@@ -140,6 +142,8 @@ def _clips(store: EpisodeStore, split: str, data: DataConfig, crop: int, seed: i
         seed=seed,
         forget=data.forget if training else 0.0,
         early=data.early if training else 0.0,
+        flip=data.flip if training else 0.0,
+        palette_jitter=data.palette_jitter if training else 0.0,
     )
 
 

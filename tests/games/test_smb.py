@@ -107,10 +107,10 @@ def test_state_of_the_wrong_form_is_refused() -> None:
     for wrong in (np.zeros((3, 2047), np.uint8), np.zeros((3, 2048), np.int16), np.zeros(2048, np.uint8)):
         with pytest.raises(GameError, match="smb: state must be"):
             GAME.decode(wrong, None)
-    with pytest.raises(GameError, match="unknown game 'zelda'; known: .*smb"):
+    with pytest.raises(GameError, match="unknown game 'zelda'; known: "):
         get_game("zelda")
 
 
 def test_documented_fields_lie_in_memory_and_have_sources() -> None:
     assert len({f.name for f in GAME.fields}) == len(GAME.fields)
-    assert all(0 <= f.address and f.address + f.count <= GAME.state_size and f.source and f.unit for f in GAME.fields)
+    assert all(f.address >= 0 and f.address + f.count <= GAME.state_size and f.source and f.unit for f in GAME.fields)

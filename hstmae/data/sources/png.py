@@ -71,8 +71,17 @@ def read_indexed_png(data: bytes, size: tuple[int, int]) -> IndexedImage:
         raise DataError("an indexed PNG without PLTE chunk")
     indices = _inflate(b"".join(packed), size) if plain else None
     if indices is None:
-        indices = _by_pillow(data[:position], size)
+        indices = _by_pillow(_essence(header, palette, packed), size)
     return IndexedImage(indices, np.frombuffer(palette, np.uint8).reshape(-1, 3), position)
+
+
+def _essence(header: bytes, palette: bytes, packed: list[bytes]) -> bytes:
+    """The picture alone as a PNG: whatever optional chunks say is nobody's concern."""
+    chunks = ((b"IHDR", header), (b"PLTE", palette), (b"IDAT", b"".join(packed)), (b"IEND", b""))
+    return SIGNATURE + b"".join(
+        _CHUNK.pack(len(body), kind) + body + zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big")
+        for kind, body in chunks
+    )
 
 
 def _shown(kind: bytes) -> str:
