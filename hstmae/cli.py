@@ -16,7 +16,8 @@ from types import ModuleType
 from . import __version__
 from .errors import HstError
 
-VERBS = ("preprocess", "models", "train", "evaluate", "restore", "demo")  # in the order of a project
+# In the order of a project.
+VERBS = ("record", "preprocess", "inspect", "verify", "models", "train", "evaluate", "restore", "demo")
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + 2  # as if by SIGINT

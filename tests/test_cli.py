@@ -55,7 +55,7 @@ def test_unknown_verbs_get_a_suggestion(capsys):
     assert cli.main(["evalute", "x"]) == 2
     assert "did you mean 'evaluate'?" in capsys.readouterr().err
     assert cli.main(["xyzzy"]) == 2
-    assert "verbs: preprocess, models" in capsys.readouterr().err
+    assert "verbs: record, preprocess" in capsys.readouterr().err
 
 
 def test_usage_errors_of_a_verb(verb, capsys):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-HELP = "turn a folder of recorded episodes into a store"
+HELP = "turn a folder of recorded episodes or videos into a store"
 EXAMPLES = """examples:
   hstmae preprocess --input_dir recordings --output_dir data/preprocessed
   hstmae preprocess --input_dir recordings --output_dir data/preprocessed --val-levels 3-2,8-3 --on-error fail
+  hstmae preprocess --input_dir films --output_dir data/films --game generic --resize 224
+
+With --game generic every film (mp4, mkv, webm, gif ...) and every folder of PNG or JPEG files is one true-colour
+episode. State and actions may lie beside it in NAME.npz (arrays state [T, S], actions [T]) or NAME.jsonl
+({"state": [...], "action": n} for each frame).
 
 Safe to interrupt: run the same command again and it goes on. Files that were left out, and why, stand in
 problems.jsonl of the store. More input can be added to a store by running it with another --input_dir."""
@@ -19,7 +25,11 @@ def _levels(text: str) -> list[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--input_dir", "--input-dir", required=True, metavar="DIR", help="folder of episode folders (smbdataset layout)"
+        "--input_dir",
+        "--input-dir",
+        required=True,
+        metavar="DIR",
+        help="folder of episode folders (smbdataset layout), or of videos",
     )
     parser.add_argument("--output_dir", "--output-dir", required=True, metavar="DIR", help="folder of the store")
     parser.add_argument("--game", default="smb", help="game the recordings are of (default: %(default)s)")
@@ -43,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--zstd-level", "--level-zstd", type=int, default=12, metavar="1-22", help="compression (default: %(default)s)"
     )
+    video = parser.add_argument_group("true-colour footage")
+    video.add_argument("--resize", type=int, default=0, metavar="N", help="scale every frame to NxN pixels")
+    video.add_argument("--side", type=Path, metavar="PATH", help="folder of side files, or the one of a single film")
+    video.add_argument("--fps", type=float, default=0.0, help="frame rate of folders of pictures (default: the game's)")
     parser.add_argument("--rebuild", action="store_true", help="pack episodes again that the store already holds")
     parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
 
@@ -50,11 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..atomic import write_json
     from ..data.preprocessing import preprocess
+    from ..data.sources.video import VideoOptions
     from ..data.writer import Packing
     from ..errors import UsageError
 
     if not 1 <= args.zstd_level <= 22:
         raise UsageError(f"--zstd-level is {args.zstd_level}; expected 1 to 22")
+    if args.resize and not 16 <= args.resize <= 4096:
+        raise UsageError(f"--resize is {args.resize}; expected 16 to 4096 pixels, e.g. 224")
+    if args.fps and not 0 < args.fps <= 1000:
+        raise UsageError(f"--fps is {args.fps}; expected more than 0 and at most 1000")
     summary = preprocess(
         args.input_dir,
         args.output_dir,
@@ -64,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         val_levels=args.val_levels,
         val_fraction=args.val_fraction,
         packing=Packing(level=args.zstd_level),
+        video=VideoOptions(args.resize, args.side, args.fps),
         rebuild=args.rebuild,
         progress=True,
     )

@@ -32,7 +32,8 @@ from .manifest import (
 )
 from .packing import Job, Packed, Stopped, disk_error, finished, kept_problems, pack, run_job, start_worker
 from .sources.base import Problem, SourceEpisode
-from .sources.smbdataset import find_episodes
+from .sources.finding import find_sources
+from .sources.video import VideoOptions
 from .writer import Packing
 
 _LOCK = ".lock"
@@ -82,10 +83,11 @@ def preprocess(
     val_levels: Sequence[str] = (),
     val_fraction: float = 0.05,
     packing: Packing | None = None,
+    video: VideoOptions | None = None,
     rebuild: bool = False,
     progress: bool = False,
 ) -> Summary:
-    """Make a store from a folder of smbdataset episodes, or add to one.
+    """Make a store from a folder of recordings or videos, or add to one.
 
     Episodes that the store already holds unchanged are kept; episodes of the store that are not in `input_dir` stay.
     The manifest is written last: until then EpisodeStore refuses the folder, or reads what the last finished run left.
@@ -96,6 +98,7 @@ def preprocess(
         val_levels: levels that get the split "val_level".
         val_fraction: share of the other episodes that gets the split "val", drawn by their names.
         packing: how columns are packed.
+        video: how true-colour footage is read, for games without a palette.
         rebuild: pack every episode of the input again.
         progress: show a progress bar on stderr.
     Raises:
@@ -106,8 +109,8 @@ def preprocess(
     started = time.perf_counter()
     source, store = Path(input_dir), Path(output_dir)
     _check_arguments(on_error, workers, val_fraction)
-    get_game(game)
-    episodes, problems = _without_namesakes(find_episodes(source), on_error)
+    kind, found = find_sources(source, get_game(game), video or VideoOptions())
+    episodes, problems = _without_namesakes(found, on_error)
     _check_output(store)
     try:
         (store / EPISODES).mkdir(parents=True, exist_ok=True)
@@ -125,7 +128,7 @@ def preprocess(
                     problems += result.problems
                     shutil.rmtree(store / EPISODES / result.name, ignore_errors=True)
             splits = {"val_levels": list(val_levels), "val_fraction": val_fraction}
-            manifest = _write_manifest(store, game, splits, problems + old_problems)
+            manifest = _write_manifest(store, game, kind, splits, problems + old_problems)
     except OSError as error:
         raise disk_error(error, store) from None
     return _summary(store, manifest, results, len(jobs) - len(todo), replaced, time.perf_counter() - started)
@@ -233,7 +236,9 @@ def _pack_all(jobs: Sequence[Job], workers: int, progress: bool) -> list[Packed]
             return results
 
 
-def _write_manifest(store: Path, game: str, splits: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+def _write_manifest(
+    store: Path, game: str, kind: str, splits: dict[str, Any], problems: list[Problem]
+) -> dict[str, Any]:
     infos: list[EpisodeInfo] = []
     for folder in sorted((store / EPISODES).iterdir()):
         info = read_info(folder)
@@ -243,7 +248,7 @@ def _write_manifest(store: Path, game: str, splits: dict[str, Any], problems: li
         infos.append(with_split(info, split))
         problems += kept_problems(folder)
     if not infos:
-        raise DataError(f"nothing usable was found: {len(problems)} problems, the first: {_shown(problems[0])}")
+        raise DataError(f"nothing usable was found: {len(problems)} problems, the first: {problems[0]}")
     ordered = sorted(problems, key=lambda p: (p.episode, p.file, p.reason))
     report = b"".join(canonical(asdict(problem)) + b"\n" for problem in ordered)
     write_bytes(store / PROBLEMS, report)
@@ -252,7 +257,7 @@ def _write_manifest(store: Path, game: str, splits: dict[str, Any], problems: li
         game=game,
         created_by=CREATED_BY,
         source={
-            "kind": "smbdataset",
+            "kind": kind,
             "repaired_frames": sum(info.notes.get("repaired", 0) for info in infos),
             "left_out": sum(p.left_out for p in ordered),
             "remarks": sum(not p.left_out for p in ordered),
@@ -262,11 +267,6 @@ def _write_manifest(store: Path, game: str, splits: dict[str, Any], problems: li
     )
     write_json(store / META, manifest)
     return manifest
-
-
-def _shown(problem: Problem) -> str:
-    place = f"{problem.episode}/{problem.file}" if problem.file else problem.episode
-    return f"{place}: {problem.reason}"
 
 
 def _summary(

@@ -15,9 +15,10 @@ import numpy as np
 from ..atomic import TEMP_MARK, sync_folder
 from ..games import GameSpec
 from .columns import Column, ColumnWriter, pack_header
-from .manifest import DATA, EpisodeInfo, digest, runs_of, write_info
+from .manifest import DATA, EpisodeInfo, digest_file, runs_of, write_info
 
 SOURCE = "source.json"  # what the episode was made from; not part of any hash, since it holds file times
+MAX_FRAME_GROUP_BYTES = 32 << 20  # large pictures come in smaller groups: a group is held in memory as a whole
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class EpisodeWriter:
         name, level, outcome, source: as in Episode.
         game: description of the game; its `context` is computed over the whole episode at the end.
         palette: uint8 [K, 3], or None for RGB frames.
+        fps: frames per second; None = what the game runs at.
         packing: how columns are packed.
     """
 
@@ -57,11 +59,13 @@ class EpisodeWriter:
         level: str = "",
         outcome: str = "cut",
         source: str = "",
+        fps: float | None = None,
         packing: Packing | None = None,
     ) -> None:
         self._folder = folder
         self._name, self._level, self._outcome, self._source = name, level, outcome, source
         self._game = game
+        self._fps = float(game.fps if fps is None else fps)
         self._palette = palette
         self._packing = packing or Packing()
         self._states: list[np.ndarray] = []
@@ -90,7 +94,8 @@ class EpisodeWriter:
         """Append one frame: uint8 [H, W] or [H, W, 3], its number (ascending), its memory uint8 [S], its buttons."""
         if self._frames is None:
             packing = self._packing
-            self._frames = ColumnWriter(self._file, "frames", frame.shape, packing.frame_group, False, packing.level)
+            group = max(1, min(packing.frame_group, MAX_FRAME_GROUP_BYTES // frame.nbytes))
+            self._frames = ColumnWriter(self._file, "frames", frame.shape, group, False, packing.level)
             self._size = frame.shape[:2]
         self._frames.add(frame)
         self._hash.update(np.ascontiguousarray(frame).data)
@@ -116,7 +121,6 @@ class EpisodeWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        data = (self._temp / DATA).read_bytes()
         info = EpisodeInfo(
             name=self._name,
             game=self._game.name,
@@ -125,15 +129,15 @@ class EpisodeWriter:
             split="",
             frames=len(self._numbers),
             size=(int(self._size[0]), int(self._size[1])),
-            fps=float(self._game.fps),
+            fps=self._fps,
             runs=runs_of(np.array(self._numbers)),
             palette=self._palette,
             source=self._source,
             notes={k: v for k, v in (notes or {}).items() if v},
             content_hash=self._hash.hexdigest(),
             columns={column.name: column for column in columns},
-            data_bytes=len(data),
-            data_sha256=digest(data),
+            data_bytes=(self._temp / DATA).stat().st_size,
+            data_sha256=digest_file(self._temp / DATA),
         )
         write_info(self._temp, info)
         (self._temp / SOURCE).write_bytes(source_json)

@@ -5,13 +5,15 @@ All pictures are uint8 RGB [H, W, 3].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..atomic import replacing
+from ..errors import UsageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -102,3 +104,36 @@ def save_gif(pictures: Sequence[Image], path: Path, fps: float) -> None:
             loop=0,
             disposal=1,
         )
+
+
+def save_mp4(pictures: Iterable[Image], path: Path, fps: float) -> int:
+    """Write an H.264 film of pictures of one even size, one at a time, whole or not at all.
+
+    Returns:
+        The number of pictures.
+    Raises:
+        UsageError: PyAV is not installed.
+        ValueError: no pictures.
+    """
+    try:
+        import av
+    except ImportError:
+        raise UsageError("writing films needs PyAV: pip install 'hstmae[video]'") from None
+    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    count = 0
+    with replacing(path) as temp, av.open(str(temp), "w", format="mp4") as container:
+        stream: Any = container.add_stream(codec, rate=Fraction(fps).limit_denominator(10_000))
+        stream.pix_fmt = "yuv420p"  # what every player shows
+        if codec == "libx264":
+            stream.options = {"crf": "16", "preset": "fast"}
+        else:
+            stream.bit_rate = 8_000_000
+        for picture in pictures:
+            if not count:
+                stream.width, stream.height = picture.size
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+            count += 1
+        if not count:
+            raise ValueError("a film needs at least one picture")
+        container.mux(stream.encode())
+    return count

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ...errors import DataError
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -25,19 +27,34 @@ class Problem:
     reason: str
     left_out: bool = True
 
+    def __str__(self) -> str:
+        return f"{self.episode}/{self.file}: {self.reason}" if self.file else f"{self.episode}: {self.reason}"
+
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """One frame: pixels uint8 [H, W] palette indices, palette uint8 [K, 3], state uint8 [S], controller byte."""
+    """One frame.
+
+    Attributes:
+        number: the recorder's frame number.
+        pixels: uint8 [H, W] palette indices, or [H, W, 3] RGB.
+        palette: uint8 [K, 3], None for RGB.
+        state: uint8 [S] memory; None where unknown, and then for every frame of the episode.
+        action: controller byte; None likewise.
+    """
 
     number: int
     pixels: np.ndarray
-    palette: np.ndarray
-    state: np.ndarray
-    action: int
+    palette: np.ndarray | None
+    state: np.ndarray | None
+    action: int | None
 
 
 Report = Callable[[Problem], None]
+
+
+class UnusableEpisode(DataError):
+    """Raised while frames are read: nothing of this episode can be used, the frames that came before included."""
 
 
 class SourceEpisode(Protocol):
@@ -59,8 +76,16 @@ class SourceEpisode(Protocol):
     def size(self) -> int:
         """About how many frames it has."""
 
+    @property
+    def fps(self) -> float | None:
+        """Frames per second, asked for after the first frame was read; None = what the game runs at."""
+
     def signature(self) -> list[list[object]]:
         """JSON values that change when the source changes."""
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
-        """Frames in ascending number; what cannot be used goes to `report`, repairs are counted in `notes`."""
+        """Frames in ascending number; what cannot be used goes to `report`, repairs are counted in `notes`.
+
+        Raises:
+            UnusableEpisode: the whole episode must be left out.
+        """

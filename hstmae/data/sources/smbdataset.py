@@ -162,6 +162,10 @@ class SmbEpisode:
         names = self._names()
         return (names.outcome if names else "") or "cut"
 
+    @property
+    def fps(self) -> float | None:
+        return None
+
     def signature(self) -> list[list[object]]:
         return [list(file) for file in self.files]
 
@@ -190,7 +194,7 @@ class SmbEpisode:
                 if number == taken:
                     raise DataError(f"a second file for frame {number}")
                 frame, repaired = self._read(name, match, expected)
-                colours = frame.palette.tobytes()
+                colours = b"" if frame.palette is None else frame.palette.tobytes()
                 palette = palette or colours
                 if colours != palette:
                     raise DataError("its palette differs from that of the frames before")

@@ -1,0 +1,121 @@
+"""`hstmae inspect`: what is in a store or a source, as a table and as pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..inference.inspection import EpisodeFacts, Group, Subject
+
+HELP = "show what is in a store or a source: a table, a sheet, a film"
+EXAMPLES = """examples:
+  hstmae inspect data/preprocessed
+  hstmae inspect data/preprocessed --out sheet.png
+  hstmae inspect recordings --episode player_abcd_e0_1-1_win --out clip.mp4 --start 200 --frames 300
+  hstmae inspect films --game generic --out sheet.png
+
+A sheet shows frames spread over the episode: the picture, its regions, the decoded state (tiles, texts, sprites,
+player, enemies), and the same with most 16x16 positions hidden. A film shows frames in a row at their own speed."""
+
+SHEET_FRAMES, FILM_FRAMES = 4, 240
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "input", type=Path, metavar="STORE_OR_SOURCE", help="a store, or a folder of recordings or videos"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="sheet (.png) or film (.mp4) to draw")
+    parser.add_argument("--episode", metavar="NAME", help="episode to draw (default: the first)")
+    parser.add_argument("--start", type=int, default=0, metavar="N", help="position of the first frame (default: 0)")
+    parser.add_argument(
+        "--frames", type=int, metavar="N", help=f"frames to draw (default: {SHEET_FRAMES}, of a film {FILM_FRAMES})"
+    )
+    parser.add_argument(
+        "--mask", default="tube:0.9", metavar="tube:RATIO[:SEED]", help="what is hidden (default: %(default)s)"
+    )
+    parser.add_argument("--game", default="smb", help="game that a source shows (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..atomic import write_json
+    from ..errors import UsageError
+    from ..inference.inspection import group_by_level, open_subject, summary
+
+    if args.out is not None and args.out.suffix.lower() not in (".png", ".mp4"):
+        raise UsageError(f"--out {args.out}: write a sheet to a .png or a film to an .mp4")
+    if args.frames is not None and args.frames < 1:
+        raise UsageError(f"--frames is {args.frames}; expected 1 or more")
+    subject = open_subject(args.input, args.game)
+    facts = subject.facts()
+    if args.episode is not None and args.episode not in {fact.name for fact in facts}:
+        raise UsageError(f"{args.input} has no episode '{args.episode}'; {_near(args.episode, facts)}")
+    groups = group_by_level(facts)
+    report = summary(subject, args.input, groups, facts)
+    if args.out is not None:
+        _draw(args, subject, args.episode or facts[0].name)
+    if args.json:
+        write_json(args.json, report)
+    _print(report, groups)
+    if args.out is not None:
+        print(f"\n{args.out} shows {args.episode or facts[0].name}")
+    return 0
+
+
+def _near(name: str, facts: Sequence[EpisodeFacts]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, [fact.name for fact in facts], 1)
+    return f"did you mean '{near[0]}'?" if near else f"the first is '{facts[0].name}'"
+
+
+def _draw(args: argparse.Namespace, subject: Subject, name: str) -> None:
+    from tqdm import tqdm
+
+    from ..errors import UsageError
+    from ..inference.damage import parse_tube, tube_mask
+    from ..inference.showing import Exhibit
+    from ..inference.visualizer import save_mp4, save_png
+
+    tube = parse_tube(args.mask)
+    if tube is None:
+        raise UsageError(f"--mask {args.mask}: write tube:RATIO or tube:RATIO:SEED, e.g. tube:0.9")
+    film = args.out.suffix.lower() == ".mp4"
+    count = args.frames or (FILM_FRAMES if film else SHEET_FRAMES)
+    with tqdm(unit="frame", desc="read") as bar:
+        episode = subject.frames(name, args.start, count, not film, bar.update)
+    height, width = episode.frames.shape[1:3]
+    exhibit = Exhibit(episode, subject.game, tube_mask((height, width), tube))
+    if film:
+        save_mp4(tqdm(exhibit.film(), total=len(exhibit), unit="frame", desc="draw"), args.out, episode.fps)
+    else:
+        save_png(exhibit.sheet(), args.out)
+
+
+def _print(report: dict[str, Any], groups: Sequence[Group]) -> None:
+    kind = f"{report['kind']} of {report['source']['kind']}"
+    print(f"{report['path']}: {kind}, game {report['game']}")
+    if "hash" in report:
+        rates = ", ".join(f"{fps:g}" for fps in report["fps"][:4])
+        splits = ", ".join(f"{count} {name}" for name, count in report["splits"].items())
+        print(f"pictures {', '.join(report['sizes'][:4])} at {rates} fps; state in {report['with_state']} episodes")
+        print(f"splits   {splits}")
+        print(f"hash     {report['hash']}")
+    outcomes = list(groups[-1].outcomes)
+    heads = ["level", "episodes", "frames", *outcomes, "repaired", "left out", "bytes/frame"]
+    rows = [
+        [g.level, f"{g.episodes:,}", f"{g.frames:,}", *(f"{g.outcomes.get(name, 0):,}" for name in outcomes),
+         _number(g.repaired), _number(g.left_out), f"{g.bytes_per_frame:,.1f}"]
+        for g in groups
+    ]  # fmt: skip
+    widths = [max(len(row[k]) for row in [heads, *rows]) for k in range(len(heads))]
+    print()
+    for row in [heads, *rows]:
+        print(row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)))
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"  # "-": known once it is packed

@@ -1,0 +1,103 @@
+"""A folder of pictures as an episode: one file, one frame, in natural order of the names."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import DataError
+from .base import Problem, Report, SourceFrame, UnusableEpisode
+from .side_file import read_side_file, with_side
+
+MAX_PIXELS = 4096 * 4096
+
+
+@dataclass(frozen=True)
+class PicturesEpisode:
+    """PNG or JPEG files of one folder. A file that cannot be used is reported and leaves a gap in the frame numbers.
+
+    Attributes:
+        name: of the episode.
+        folder: where the files are.
+        files: their names in order.
+        resize, side, state_size: as in FilmEpisode.
+        rate: frames per second; 0 = the game's.
+    """
+
+    name: str
+    folder: Path
+    files: tuple[str, ...]
+    resize: int
+    side: Path | UnusableEpisode | None
+    state_size: int | None
+    rate: float
+    level: str = ""
+    outcome: str = "cut"
+
+    @property
+    def size(self) -> int:
+        return len(self.files)
+
+    @property
+    def fps(self) -> float | None:
+        return self.rate or None
+
+    def signature(self) -> list[list[object]]:
+        paths = [*(self.folder / name for name in self.files), *([self.side] if isinstance(self.side, Path) else [])]
+        facts: list[list[object]] = [["resize", self.resize], ["fps", self.rate]]
+        for path in paths:
+            status = path.stat(follow_symlinks=path.exists())  # a dead link is reported when it is read
+            facts.append([path.name, status.st_size, status.st_mtime_ns])
+        return facts
+
+    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+        """RGB frames numbered by the place of their file in the folder."""
+        if isinstance(self.side, UnusableEpisode):
+            raise self.side
+        side = None if self.side is None else read_side_file(self.side, self.state_size)
+        if side is not None and len(side) != len(self.files):
+            raise UnusableEpisode(f"its side file has {len(side)} frames, the folder {len(self.files)} pictures")
+        size: tuple[int, ...] | None = None
+        for number, name in enumerate(self.files):
+            try:
+                pixels = resized(read_rgb(self.folder / name), self.resize)
+                size = size or pixels.shape[:2]
+                if pixels.shape[:2] != size:
+                    raise DataError(
+                        f"is {pixels.shape[1]}x{pixels.shape[0]}, the pictures before it {size[1]}x{size[0]}: "
+                        "give --resize to bring all to one size"
+                    )
+            except DataError as error:
+                report(Problem(self.name, name, str(error)))
+                continue
+            yield with_side(number, pixels, side)
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """A picture file as uint8 [H, W, 3], turned upright where the camera noted how it was held.
+
+    Raises:
+        DataError: unreadable, damaged, or of more than MAX_PIXELS pixels.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path, formats=["PNG", "JPEG"]) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise DataError(f"{picture.width}x{picture.height} pixels are more than {MAX_PIXELS}")
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot be read as a picture ({error})") from None
+
+
+def resized(pixels: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [H, W, 3] scaled to side x side with antialiasing; as it is for side 0."""
+    if not side or pixels.shape[:2] == (side, side):
+        return np.ascontiguousarray(pixels)
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize((side, side), Image.Resampling.BICUBIC))

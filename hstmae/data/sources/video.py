@@ -1,0 +1,105 @@
+"""Source *video*: films (mp4, mkv, webm, gif ...) through PyAV and folders of pictures, as true-colour episodes.
+
+Frames are read one at a time, so that the length of a film does not matter.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataError
+from .base import SourceEpisode, UnusableEpisode
+from .film import FilmEpisode
+from .pictures import PicturesEpisode
+from .side_file import find_side_file
+
+FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
+PICTURES = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How true-colour footage is read.
+
+    Attributes:
+        resize: side in pixels that every frame is scaled to, both ways (proportions are not kept); 0 = as it is.
+        side: a side file, or the folder where the side files NAME.npz or NAME.jsonl of all episodes lie; None = beside
+            each film or folder of pictures, where there is one.
+        fps: frames per second of folders of pictures; 0 = the game's.
+    """
+
+    resize: int = 0
+    side: Path | None = None
+    fps: float = 0.0
+
+
+def find_videos(path: Path, options: VideoOptions, state_size: int | None = None) -> list[SourceEpisode]:
+    """Every film, and every folder with PNG or JPEG files in it, at `path` or below it, sorted by path.
+
+    Args:
+        path: a folder, or one film.
+        state_size: bytes of state per frame that side files must have; None = any.
+    Raises:
+        DataError: nothing there, PyAV is missing, or `options.side` does not fit.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if options.side is not None and not options.side.exists():
+        raise DataError(f"side file {options.side}: no such file or folder")
+    found: list[SourceEpisode] = []
+    for place, names in _walk(path):
+        prefix = [] if place == path or path.is_file() else list(place.relative_to(path).parts)
+        for name in names:
+            film = place / name
+            if film.suffix.lower() in FILMS:
+                title = "__".join([*prefix, film.stem])
+                found.append(FilmEpisode(title, film, options.resize, _side(film.with_suffix(""), title, options),
+                                         state_size))  # fmt: skip
+        pictures = sorted((n for n in names if Path(n).suffix.lower() in PICTURES), key=natural_order)
+        if pictures and path.is_dir():
+            title = "__".join(prefix) or place.resolve().name or "pictures"
+            side = _side(place.resolve(), title, options)
+            found.append(PicturesEpisode(title, place, tuple(pictures), options.resize, side, state_size, options.fps))
+    if not found:
+        raise DataError(f"{path} holds no films ({' '.join(FILMS)}) and no pictures ({' '.join(PICTURES)})")
+    if options.side is not None and options.side.is_file() and len(found) > 1:
+        raise DataError(f"side file {options.side}: one file for {len(found)} episodes; give a folder of side files")
+    return found
+
+
+def natural_order(name: str) -> tuple[Any, ...]:
+    """Sorting key that puts frame2 before frame10."""
+    parts = re.split(r"([0-9]+)", name)
+    return (*((int(part), "") if k % 2 else (-1, part.lower()) for k, part in enumerate(parts)), name)
+
+
+def _walk(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """(folder, names of its files), hidden ones left out."""
+    if path.is_file():
+        yield path.parent, [path.name]
+        return
+
+    def stop(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}")
+
+    for place, folders, files in os.walk(path, onerror=stop):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield Path(place), sorted(name for name in files if not name.startswith("."))
+
+
+def _side(stem: Path, name: str, options: VideoOptions) -> Path | UnusableEpisode | None:
+    """The side file of an episode, None where there is none, or what is wrong with it."""
+    if options.side is not None and options.side.is_file():
+        return options.side
+    try:
+        found = find_side_file(stem if options.side is None else options.side / name)
+    except UnusableEpisode as error:
+        return error
+    if found is None and options.side is not None:
+        return UnusableEpisode(f"no side file {name}.npz or {name}.jsonl in {options.side}")
+    return found
