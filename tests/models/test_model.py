@@ -87,8 +87,10 @@ def test_state_levels_use_no_more_than_they_may() -> None:
         with torch.no_grad():
             return MODEL(frames, visible, state=which, level=torch.tensor([level]))
 
-    assert torch.equal(out(state, 0), out(other, 0)) and torch.equal(out(state, 0), out(None, 2))
-    assert torch.equal(out(state, 1), out(mixed, 1)) and not torch.equal(out(state, 1), out(other, 1))
+    assert torch.equal(out(state, 0), out(other, 0))
+    assert torch.allclose(out(state, 0), out(None, 2), atol=1e-4)  # fewer keys, so sums round differently
+    assert torch.equal(out(state, 1), out(mixed, 1))
+    assert not torch.equal(out(state, 1), out(other, 1))
     assert not torch.equal(out(state, 2), out(mixed, 2))
 
 
