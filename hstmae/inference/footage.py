@@ -160,7 +160,8 @@ def _in_order(paths: list[Path]) -> tuple[list[Path], np.ndarray]:
 
 
 def is_store(path: Path) -> bool:
-    return (path / "meta.json").is_file()
+    """Whether `path` is a store, finished or not (opening an unfinished one says how to finish it)."""
+    return (path / "meta.json").is_file() or ((path / ".lock").is_file() and (path / "episodes").is_dir())
 
 
 def open_footage(path: Path, game: str = "smb", with_state: bool = True) -> Iterator[FileFootage | StoreFootage]:
