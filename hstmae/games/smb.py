@@ -10,6 +10,8 @@ import numpy as np
 
 from .smb_history import COLUMNS, ROWS, UNKNOWN, history
 from .smb_objects import BACKGROUND, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects
+from .smb_scenery import IDS as _GUESSES
+from .smb_scenery import complete, likely_scenery
 from .spec import GameSpec, StateField, TileLayer
 from .state import GameState
 
@@ -44,12 +46,23 @@ _SOLID_FROM = np.array([0x10, 0x51, 0x88, 0xC0])  # first solid metatile id of e
 _ITEMS = (0xC0, 0xC1, 0xC2, 0xC3)  # question blocks and coins
 
 
+_TILE_IDS = 256 + len(_GUESSES) + 1  # metatiles that are told, guessed scenery, and the unknown
+
+
 def _region_of_metatile() -> np.ndarray:
-    ids = np.arange(257)
-    lut = np.where(ids >= _SOLID_FROM[np.minimum(ids, 255) >> 6], SOLID, BACKGROUND)
+    ids = np.arange(256)
+    lut = np.full(_TILE_IDS, BACKGROUND, np.uint8)
+    lut[:256][ids >= _SOLID_FROM[ids >> 6]] = SOLID
     lut[list(_ITEMS)] = ITEM
-    lut[256] = BACKGROUND
-    return lut.astype(np.uint8)
+    return lut
+
+
+def _look() -> np.ndarray:
+    """The metatile that each one looks like: bricks and blocks do not show what they hold, hidden ones nothing."""
+    table = np.arange(256)
+    table[0x55:0x5A], table[0x5A:0x5F], table[0xC1] = 0x51, 0x52, 0xC0
+    table[[0x44, 0x5F, 0x60]] = 0
+    return table.astype(np.int16)
 
 
 class SuperMarioBros(GameSpec):
@@ -63,7 +76,7 @@ class SuperMarioBros(GameSpec):
     state_size = 2048
     context_size = ROWS * COLUMNS
     tile_layers = (
-        TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=257),
+        TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=_TILE_IDS),
         TileLayer("hud", rows=4, cols=32, cell=8, ids=_HUD_IDS, text="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     )
     sprite_slots = 64
@@ -130,6 +143,10 @@ class SuperMarioBros(GameSpec):
         self.check_state(state)
         return history(state, frame_numbers)
 
+    def carry(self, context: np.ndarray, state: np.ndarray) -> np.ndarray:
+        self.check_state(state)
+        return history(state, np.arange(2), context)[1]
+
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         self.check_state(state)
         t = len(state)
@@ -169,9 +186,16 @@ def _screen_columns() -> tuple[np.ndarray, np.ndarray]:
 def _scenery() -> np.ndarray:
     """Id shown for each remembered metatile where nothing is solid now: what was solid then is gone, so blank."""
     ids = np.arange(256)
-    table = np.where(ids >= _SOLID_FROM[ids >> 6], 0, ids)
-    table[UNKNOWN] = 256
+    table = np.where(ids >= _SOLID_FROM[ids >> 6], 0, _look())
+    table[UNKNOWN] = _TILE_IDS - 1
     return table.astype(np.int16)
+
+
+def _guess_ids() -> np.ndarray:
+    """Id of each metatile as a guess."""
+    table = np.zeros(256, np.int16)
+    table[_GUESSES] = 256 + np.arange(len(_GUESSES))
+    return table
 
 
 def _hud_tables() -> np.ndarray:
@@ -192,7 +216,7 @@ def _attributes() -> np.ndarray:
 
 
 _BLOCK_AT, _DRAWN_AT = _screen_columns()
-_SCENERY = _scenery()
+_SCENERY, _GUESS_ID, _LOOK = _scenery(), _guess_ids(), _look()
 _HUD_FIXED = (_HUD_STATIC + np.arange(128).reshape(4, 32)).astype(np.int16)
 _HUD_COLUMNS = np.array(list(_HUD_DIGITS))
 _HUD_ADDRESS = np.array([address for address, _ in _HUD_DIGITS.values()])
@@ -202,16 +226,26 @@ _GLOBAL_ADDRESS = np.array([*_GLOBALS, 0x79F, 0x09])
 
 
 def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray) -> np.ndarray:
-    """Ids of the 17 columns on the screen: the block buffer, and scenery from the history where that is known."""
-    t, first = len(state), camera // 16 % COLUMNS
+    """Ids of the 17 columns on the screen: the block buffer, scenery from the history where that is known, or a guess.
+
+    A guess has an id of its own, so that whoever draws it can learn how far to trust it.
+    """
+    t, first = len(state), camera // 16
     row = np.arange(t)[:, None]
-    ids = state.reshape(-1).take(_BLOCK_AT.take(first, 0) + row * state.shape[1]).astype(np.int16)
+    solid = state.reshape(-1).take(_BLOCK_AT.take(first % COLUMNS, 0) + row * state.shape[1])
+    ids = _LOOK.take(solid)
     if context is None:
-        ids[ids == 0] = 256
+        unknown = solid == 0
     else:
-        drawn = context.reshape(-1).take(_DRAWN_AT.take(first, 0) + row * context.shape[1])
-        ids = np.where(ids != 0, ids, _SCENERY.take(drawn))
-    return ids.reshape(t, ROWS, 17)
+        drawn = _SCENERY.take(context.reshape(-1).take(_DRAWN_AT.take(first % COLUMNS, 0) + row * context.shape[1]))
+        ids = np.where(solid != 0, ids, drawn)
+        unknown = ids == _TILE_IDS - 1
+    ids, solid, unknown = (x.reshape(t, ROWS, 17) for x in (ids, solid, unknown))
+    some = unknown.any((1, 2))
+    if some.any():
+        likely = complete(likely_scenery(state[some], first[some], 17), solid[some])
+        ids[some] = np.where(unknown[some], _GUESS_ID.take(likely), ids[some])
+    return ids
 
 
 def _hud(state: np.ndarray) -> np.ndarray:

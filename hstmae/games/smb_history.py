@@ -15,8 +15,11 @@ MAX_GAP = 8  # frames missing from the recording before the memory is no longer 
 _COMPLETE = (7, 6, 5, 3, 2, 1)
 
 
-def history(ram: np.ndarray, frame_numbers: np.ndarray) -> np.ndarray:
-    """uint8 [T, 2048] of a whole episode -> uint8 [T, 13 * 32] metatile ids by column mod 32, 255 = not known."""
+def history(ram: np.ndarray, frame_numbers: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+    """uint8 [T, 2048] of a whole episode -> uint8 [T, 13 * 32] metatile ids by column mod 32, 255 = not known.
+
+    `start`, uint8 [13 * 32]: what was known at the first of these frames, where they are not an episode's beginning.
+    """
     t = len(ram)
     out = np.empty((t, ROWS, COLUMNS), np.uint8)
     if t == 0:
@@ -26,7 +29,7 @@ def history(ram: np.ndarray, frame_numbers: np.ndarray) -> np.ndarray:
     reset = np.zeros(t, bool)
     reset[1:] = (ram[1:, 0x750] != ram[:-1, 0x750]) | (ram[1:, 0x74E] != ram[:-1, 0x74E])
     reset[1:] |= np.diff(np.asarray(frame_numbers, np.int64)) > MAX_GAP + 1
-    known = np.full((ROWS, COLUMNS), UNKNOWN, np.uint8)
+    known = np.full((ROWS, COLUMNS), UNKNOWN, np.uint8) if start is None else start.reshape(ROWS, COLUMNS).copy()
     for i in range(t):
         if reset[i]:
             known[:] = UNKNOWN

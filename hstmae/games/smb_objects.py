@@ -23,6 +23,7 @@ _WIDTH = 256  # pixels of the picture
 _PLAYER_WIDTH = 16
 _LIMIT = 4  # bytes that are no digits must not become huge numbers
 _BYTE = np.arange(256)
+_DECIMAL = np.array([100, 10, 1], np.int32)
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,18 @@ def _byte_features() -> list[tuple[int, int, int, np.ndarray]]:
     return found
 
 
-_FEATURES = _byte_features()
-_FEATURE_AT = np.array([token * FEATURES + feature for token, feature, _, _ in _FEATURES])
-_FEATURE_ADDRESS = np.array([address for _, _, address, _ in _FEATURES])
-_FEATURE_VALUE = np.clip(np.array([value for *_, value in _FEATURES]).astype(np.float32), -_LIMIT, _LIMIT).ravel()
-_FEATURE_ROW = 256 * np.arange(len(_FEATURES))
+def _byte_tables() -> tuple[np.ndarray, np.ndarray]:
+    """The address of each feature of each token and, end to end, its 256 values: zeros where no byte tells it."""
+    address = np.zeros(len(TOKENS) * FEATURES, np.int64)
+    values = np.zeros((len(address), 256), np.float32)
+    for token, feature, at, value in _byte_features():
+        address[token * FEATURES + feature] = at
+        values[token * FEATURES + feature] = value
+    return address, np.clip(values, -_LIMIT, _LIMIT).ravel()
+
+
+_FEATURE_ADDRESS, _FEATURE_VALUE = _byte_tables()
+_FEATURE_ROW = 256 * np.arange(len(_FEATURE_ADDRESS))
 
 # Bytes that numbers of more than one byte and boxes are made of; each name is a slice of one gather.
 _PARTS: dict[str, tuple[int, ...]] = {
@@ -135,7 +143,7 @@ _ENEMY_SIZE = np.stack([_by_kind(48, 32, 16), _by_kind(9, 33, 25)])  # width, he
 def decode_objects(state: np.ndarray, camera: np.ndarray) -> Objects:
     """state: uint8 [T, 2048]; camera: int [T], world x of the picture's left edge."""
     t = len(state)
-    bytes_ = state[:, _PART_ADDRESS].astype(np.int32)
+    bytes_ = state.take(_PART_ADDRESS, 1).astype(np.int32)
     part = {name: bytes_[:, at] for name, at in _PART.items()}
     x = np.minimum(np.maximum(256 * part["page"] + part["x"] - camera[:, None], -512), 511)
     y = np.minimum(part["y"] + 256 * (part["y_page"] - 1), 511)  # -256 at the least
@@ -143,14 +151,12 @@ def decode_objects(state: np.ndarray, camera: np.ndarray) -> Objects:
     shown, valid = active & (part["y_page"] == 1), active & (part["y_page"] <= 1)
     enemies = slice(_ENEMY, _ENEMY + _SLOTS)
 
-    flat = np.zeros((t, len(TOKENS) * FEATURES), np.float32)
-    flat[:, _FEATURE_AT] = _FEATURE_VALUE[_FEATURE_ROW + state[:, _FEATURE_ADDRESS]]
-    tokens = flat.reshape(t, len(TOKENS), FEATURES)
+    tokens = _FEATURE_VALUE.take(_FEATURE_ROW + state.take(_FEATURE_ADDRESS, 1)).reshape(t, len(TOKENS), FEATURES)
     tokens[:, _CAMERA, :13] = _camera_features(camera)
     tokens[:, enemies, 0], tokens[:, enemies, 1] = x / _WIDTH, y / 240
     tokens[:, enemies] *= valid[:, :, None]
-    tokens[:, _STATUS, 16] = np.minimum(part["timer"] @ np.array([100, 10, 1]) / 400, _LIMIT)
-    tokens[:, _STATUS, 17] = np.minimum(part["coins"] @ np.array([10, 1]) / 100, _LIMIT)
+    tokens[:, _STATUS, 16] = np.minimum(part["timer"] @ _DECIMAL / 400, _LIMIT)
+    tokens[:, _STATUS, 17] = np.minimum(part["coins"] @ _DECIMAL[1:] / 100, _LIMIT)
 
     xy = np.empty((t, len(TOKENS), 2), np.float32)
     xy[:, _CAMERA], xy[:, _STATUS] = (128, 120), (128, 16)
@@ -164,8 +170,8 @@ def decode_objects(state: np.ndarray, camera: np.ndarray) -> Objects:
 def _boxes(part: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """Rectangles of enemies, power-up and player (drawn in this order): [T, 7, 5] region, x0, y0, x1, y1."""
     boxes = np.empty((len(x), _SLOTS + 1, 5), np.int16)
-    them, size = boxes[:, :_SLOTS], _ENEMY_SIZE[:, part["kind"]]
-    them[..., 0], them[..., 1], them[..., 2] = _ENEMY_REGION[part["kind"]], x, y
+    them, size = boxes[:, :_SLOTS], _ENEMY_SIZE.take(part["kind"], 1)
+    them[..., 0], them[..., 1], them[..., 2] = _ENEMY_REGION.take(part["kind"]), x, y
     them[:, _SLOTS - 1, 0] = ITEM
     them[..., 3], them[..., 4] = x + size[0], y + size[1]
     them *= shown[:, :, None]

@@ -80,6 +80,14 @@ class GameSpec(ABC):
             uint8 [T, context_size].
         """
 
+    def carry(self, context: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """The same one frame at a time: context uint8 [context_size] and state uint8 [2, state_size] of a frame and of
+        the next -> context of the next, uint8 [context_size]. A game that has context says how."""
+        self.check_state(state)
+        if self.context_size:
+            raise GameError(f"{self.name}: does not say how its context is carried from frame to frame")
+        return context
+
     @abstractmethod
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         """Memory (and carried context) of T frames -> GameState with numpy arrays.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+NOWHERE = -(1 << 31)  # `area` of a state that does not tell which map is shown
 Array = Any  # numpy.ndarray from a GameSpec, torch.Tensor once batched: the container does not care
 
 
@@ -22,6 +23,7 @@ class GameState:
         globals: uint8 [T, G]: bytes that change how everything looks (area type, colour cycle ...).
         camera: int32 [T]: world x of the picture's left edge.
         area: int32 [T]: which map of the game is shown, any number of its own; with `camera` it names a place.
+            NOWHERE where that is not told.
         tokens: float32 [T, K, F]: the `compact` state: K tokens of F normalised numbers (unused ones are 0).
         token_xy: float32 [T, K, 2]: where each token sits.
         token_valid: bool [T, K]: False for, say, an enemy slot that is not in use.

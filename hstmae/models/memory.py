@@ -2,7 +2,9 @@
 
 At 90 to 95 % masking most of what is hidden was never visible in the clip. A map that was seen in training can still be
 drawn, if the model knows where it is: map number and world coordinates are hashed into one table (the idea of the hash
-grids of https://arxiv.org/abs/2201.05989). Places that were never trained keep codes near zero and change nothing.
+grids of https://arxiv.org/abs/2201.05989). A place of which training saw nothing would read other places' entries, so
+the places that were trained are noted (in a Bloom filter), and all others get nothing. Maps that are new still begin
+like others do: their first columns have codes of their own, whatever the map.
 """
 
 from __future__ import annotations
@@ -11,26 +13,37 @@ import torch
 from torch import Tensor, nn
 
 from ..games import GameSpec, GameState
+from ..games.state import NOWHERE
 from .canvas import Places
 from .state import COMPACT
 
 _PRIMES = (73_856_093, 19_349_663, 83_492_791)
+_SEEDS = (0x5BD1E995, 0x1B873593)  # of the filter's two hashes
+_BEGINNING = 32  # columns
 
 
 class PlaceMemory(nn.Module):
-    """One code per cell of the world: hash(area, column, row) -> entry -> code."""
+    """One code per cell of the world: hash(area, column, row) -> entry -> code, if the place was seen in training."""
 
-    def __init__(self, game: GameSpec, code: int, entries: int = 1 << 17, width: int = 8):
+    trained: Tensor
+
+    def __init__(self, game: GameSpec, code: int, entries: int = 1 << 17, width: int = 8, marks: int = 1 << 19):
         super().__init__()
         self.layer = game.tile_layers[0]
         self.side = -(-16 // self.layer.cell) + 1
         self.entries = nn.Embedding(entries, width)
+        self.beginnings = nn.Embedding(_BEGINNING * self.layer.rows, width)
         self.recall = nn.Linear(width, code, bias=False)
+        self.register_buffer("trained", torch.zeros(marks + 1, dtype=torch.uint8))
         nn.init.normal_(self.entries.weight, std=0.02)
+        nn.init.normal_(self.beginnings.weight, std=0.02)
 
     def forward(self, state: GameState, level: Tensor, at: Places) -> Tensor:
-        """-> [B, Q, 2, side, side, code] for the cells that each wanted cube touches; zero at state level `none`."""
-        cell = self.layer.cell
+        """-> [B, Q, 2, side, side, code] for the cells that each wanted cube touches; zero at state level `none`.
+
+        In training it notes the places it is asked for.
+        """
+        cell, rows = self.layer.cell, self.layer.rows
         row, frame = at.row[..., 0, 0], at.frame[..., 0, 0]
         near = torch.arange(self.side, device=level.device)
         first = (at.y[:, :, :, 0, 0] - state.tile_xy[0][row, frame, 1].long()) // cell
@@ -38,7 +51,28 @@ class PlaceMemory(nn.Module):
         world = (at.x[:, :, :, 0, 0] + state.camera[row, frame].long()) // cell
         x = (world[..., None] + near)[..., None, :]
         area = state.area[row, frame].long()[..., None, None]
+        inside = (y >= 0) & (y < rows) & (level >= COMPACT)[:, None, None, None, None]
+        told = inside & (area != NOWHERE)
+        seen = told & self._seen(area, x, y, told)
         entry = (area * _PRIMES[0]) ^ (x * _PRIMES[1]) ^ (y * _PRIMES[2])
-        code = self.recall(self.entries(entry % self.entries.num_embeddings))
-        known = (y >= 0) & (y < self.layer.rows) & (level >= COMPACT)[:, None, None, None, None]
-        return code * known[..., None]
+        code = self.entries(entry % self.entries.num_embeddings) * seen[..., None]
+        early = inside & (x >= 0) & (x < _BEGINNING)
+        start = x.clamp(0, _BEGINNING - 1) * rows + y.clamp(0, rows - 1)
+        return self.recall(code + self.beginnings(start) * early[..., None])
+
+    def _seen(self, area: Tensor, x: Tensor, y: Tensor, told: Tensor) -> Tensor:
+        """Whether training has seen these places: never a wrong no, rarely a wrong yes."""
+        spare = self.trained.numel() - 1  # what places that are not told write to
+        marks = [torch.where(told, _mixed(area, x, y, seed) % spare, spare) for seed in _SEEDS]
+        if self.training:
+            for index in marks:
+                self.trained.scatter_(0, index.flatten(), 1)
+        return (self.trained[marks[0]] & self.trained[marks[1]]).bool()
+
+
+def _mixed(area: Tensor, x: Tensor, y: Tensor, seed: int) -> Tensor:
+    """A second hash, int64 >= 0, broadcast over the arguments."""
+    h = (area * 1_000_003 + x) * 8_191 + y + seed
+    h = (h ^ (h >> 15)) * 2_246_822_519
+    h = (h ^ (h >> 13)) * 3_266_489_917
+    return (h ^ (h >> 16)) & 0x7FFFFFFFFFFFFFFF

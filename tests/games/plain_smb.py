@@ -8,6 +8,7 @@ from hstmae.games import GameState
 from hstmae.games.smb import _GLOBALS, _HUD_DIGITS, _HUD_IDS, _HUD_STATIC, _SOLID_FROM, HUD_HEIGHT, SuperMarioBros
 from hstmae.games.smb_history import COLUMNS, ROWS, UNKNOWN
 from hstmae.games.smb_objects import ENEMY, ITEM, PLAYER, SOLID
+from hstmae.games.smb_scenery import IDS, PERIOD, SCENERY
 
 _ENEMIES = 5
 _PLATFORMS = range(0x24, 0x2D)
@@ -35,15 +36,39 @@ def decode(state: np.ndarray, context: np.ndarray | None) -> GameState:
 
 
 def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray) -> np.ndarray:
-    """Ids of the 17 columns on the screen: the block buffer, and scenery from the history where that is known."""
+    """Ids of the 17 columns on the screen, cell by cell."""
     t = len(state)
-    solid_grid = state[:, 0x500:0x6A0].reshape(t, 2, ROWS, 16).transpose(0, 2, 1, 3).reshape(t, ROWS, COLUMNS)
-    drawn = np.full_like(solid_grid, UNKNOWN) if context is None else context.reshape(t, ROWS, COLUMNS)
-    scenery = np.where(drawn >= _SOLID_FROM[drawn >> 6], 0, drawn).astype(np.int16)  # solid then, gone now: blank
-    scenery[drawn == UNKNOWN] = 256
-    grid = np.where(solid_grid != 0, solid_grid.astype(np.int16), scenery)
-    columns = (camera[:, None] // 16 + np.arange(17)) % COLUMNS
-    return np.take_along_axis(grid, columns[:, None, :], axis=2)
+    blocks = state[:, 0x500:0x6A0].reshape(t, 2, ROWS, 16)
+    ids = np.zeros((t, ROWS, 17), np.int16)
+    for i in range(t):
+        for c in range(17):
+            column = int(camera[i]) // 16 + c
+            trunk = False
+            for r in range(ROWS):
+                solid = int(blocks[i, column // 16 % 2, r, column % 16])
+                drawn = UNKNOWN if context is None else int(context[i].reshape(ROWS, COLUMNS)[r, column % COLUMNS])
+                if solid:
+                    ids[i, r, c] = _looks_like(solid)
+                elif drawn != UNKNOWN:
+                    gone = drawn >= _SOLID_FROM[drawn >> 6]  # solid then, not now: blank
+                    ids[i, r, c] = 0 if gone else _looks_like(drawn)
+                else:
+                    guess = int(SCENERY[state[i, 0x742] & 3, state[i, 0x741] & 3, column % PERIOD, r])
+                    if r + 1 < ROWS and blocks[i, column // 16 % 2, r + 1, column % 16] == 0x63:
+                        guess = 0x0B  # railing on a bridge
+                    if trunk:
+                        guess = 0x4C
+                    ids[i, r, c] = 256 + IDS.tolist().index(guess)
+                trunk = solid == 0x17 or (trunk and not solid)
+    return ids
+
+
+def _looks_like(tile: int) -> int:
+    if tile in range(0x55, 0x5A):
+        return 0x51
+    if tile in range(0x5A, 0x5F):
+        return 0x52
+    return {0x44: 0, 0x5F: 0, 0x60: 0, 0xC1: 0xC0}.get(tile, tile)
 
 
 def _hud(ram: np.ndarray) -> np.ndarray:

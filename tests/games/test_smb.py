@@ -73,7 +73,7 @@ def test_tiles_merge_what_is_solid_with_remembered_scenery() -> None:
     ram[0, 0x500 + 0xD0 + 16 * 5 + 1] = 0x51  # column 17 is the second of the second page
     state = GAME.decode(ram, context.reshape(1, -1))
     assert state.tile_xy[0].tolist() == [[-4, 32]]
-    assert state.tiles[0][0, :7, 0].tolist() == [256, 256, 5, 0, 0, 0x51, 256]
+    assert state.tiles[0][0, :7, 0].tolist() == [256, 256, 5, 0, 0, 0x51, 256]  # 256: guessed to be blank
     assert int(state.camera[0]) == 276
 
 

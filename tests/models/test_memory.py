@@ -6,16 +6,18 @@ import torch
 from random_play import random_state
 
 from hstmae.games import get_game
+from hstmae.games.state import NOWHERE
 from hstmae.models.canvas import Places
 from hstmae.models.memory import PlaceMemory
 
 GAME = get_game("smb")
 
 
-def codes(camera: int, area: int, unit: int, level: int = 1) -> torch.Tensor:
+def codes(camera: int, area: int, unit: int, level: int = 1, memory: PlaceMemory | None = None) -> torch.Tensor:
     """Codes [2, 2, code] of the four cells under one cube of the first slice, 16 units a row."""
     torch.manual_seed(0)
-    memory = PlaceMemory(GAME, 6)
+    if memory is None:
+        memory = PlaceMemory(GAME, 6)  # in training: every place is noted, so recalled
     state = random_state(1, 2)
     xy = torch.zeros_like(state.tile_xy[0])
     xy[..., 0], xy[..., 1] = -(camera % 16), 32
@@ -46,3 +48,27 @@ def test_without_a_known_place_nothing_is_recalled() -> None:
     assert not codes(1000, 5, 105, level=0).any()
     above = codes(1000, 5, unit=16 + 3)  # cells from y = 16: the first row lies in the status bar
     assert not above[0].any() and above[1].any()
+
+
+def test_only_places_seen_in_training_are_recalled() -> None:
+    torch.manual_seed(0)
+    memory = PlaceMemory(GAME, 6)
+    there = codes(1000, 5, 105, memory=memory)
+    memory.eval()
+    assert torch.equal(codes(1000, 5, 105, memory=memory), there)
+    strange = [codes(1000 + 16 * k, 5 + area, 105, memory=memory) for k in (0, 40) for area in (1, 7, 300)]
+    assert not torch.stack(strange).any()
+    noted = memory.trained.clone()
+    assert noted[:-1].sum() <= 8 + 8  # four cells (in two frames the same), two marks each
+    assert torch.equal(noted, memory.trained)  # evaluation notes nothing
+
+
+def test_a_lost_place_is_not_recalled_and_maps_begin_alike() -> None:
+    torch.manual_seed(0)
+    memory = PlaceMemory(GAME, 6)
+    assert not codes(1000, NOWHERE, 105, memory=memory).any()
+    assert not memory.trained[:-1].any()
+    memory.eval()
+    start = codes(32, 5, 105, memory=memory)
+    assert start.any() and torch.equal(start, codes(32, NOWHERE, 105, memory=memory))
+    assert torch.equal(start, codes(32, 9, 105, memory=memory))
