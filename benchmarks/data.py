@@ -1,183 +1,261 @@
-"""Speed and size of the store, beside reading the same clips from PNG files, from zarr, and from memory.
+"""Clip reading, side by side: the store, a folder of PNG files, a zarr store, and clips kept in memory.
 
-    python benchmarks/data.py --input_dir RECORDINGS [--store DIR] [--clips 200] [--device cpu] [--json FILE]
+    python benchmarks/data.py --store DIR [--input_dir RECORDINGS ...] [--clips 400] [--json FILE]
 
-RECORDINGS is in smbdataset layout. Without --store they are preprocessed first, and that is timed as well; without
---input_dir the rows that need the PNG files are left out. Clip reading is timed in CPU seconds of one thread, so that
-figures of busy machines can be compared; all rows read the same clips. Rows named `first` unpack every group for the
-first time after opening, and check the checksum of its content; `again` rows meet groups that were checked before.
-Clips in memory on a GPU are timed by the clock, since the CPU only starts the work there.
+All rows read the same random clips, cropped alike. Speed is frames per CPU second, over all threads of the process, so
+that figures of busy machines can be compared; where clips lie on a GPU it is frames per second by the clock, since the
+CPU only starts the work there. Files are in the page cache; a store is opened anew for every row. `first` rows meet
+groups of frames that this process has not unpacked before, as training does on a store that is larger than any cache;
+`again` rows read the same clips a second time.
+
+RECORDINGS are in smbdataset layout and hold the store's episodes; without them there is no row of PNG files. Without
+--store they are preprocessed first, and that is timed as well. The row of zarr needs `pip install hstmae[bench]`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
+import re
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from hstmae.atomic import replacing
 from hstmae.data import EpisodeStore
 from hstmae.data.dataset import ClipDataset
 from hstmae.data.preprocessing import preprocess
 from hstmae.data.resident import ResidentClips
-from hstmae.data.sources.smbdataset import find_episodes
 from hstmae.errors import DataError
 
+BATCH = 8  # clips
+_CHUNK = 16  # frames of a zarr chunk, as many as the store has in a group
+_NUMBER = re.compile(r"_f(\d+)_")
+Row = dict[str, Any]
 
-def frames_per_cpu_second(read: Callable[[int], Any], clips: int, frames: int) -> float:
-    read(0)  # open files and load modules outside of the timing
-    started = time.process_time()
-    for index in range(clips):
+
+def timed(read: Callable[[int], Any], calls: int, frames: int, clock: Callable[[], float] = time.process_time) -> float:
+    """Frames per second of `read(0)`, `read(1)` ..., each of which gives `frames`."""
+    began = clock()
+    for index in range(calls):
         read(index)
-    return clips * frames / (time.process_time() - started)
+    return calls * frames / (clock() - began)
 
 
-def png_reader(folder: Path, data: ClipDataset) -> Callable[[int], np.ndarray]:
-    """The same random clips, pixels only, straight from the PNG files with Pillow."""
-    from PIL import Image
+class Benchmark:
+    """What all rows have in common: the clips, and where figures are collected."""
 
-    paths: dict[str, list[Path]] = {}
-    for episode in find_episodes(folder):
-        numbered = sorted((int(name.split("_f")[-1].split("_")[0]), name) for name, _, _ in episode.files)
-        paths[episode.name] = [episode.folder / name for _, name in numbered]
-    wanted: dict[int, tuple[str, list[int]]] = {}
+    def __init__(self, store: Path, clips: int, shape: dict[str, int], temp: Path) -> None:
+        self.path, self.clips, self.shape, self.temp = store, clips, shape, temp
+        self.rows: list[Row] = []
+        self.notes: list[str] = []
 
-    def read(index: int) -> np.ndarray:
-        episode, indices = wanted[index]
-        pictures = []
-        for i in indices:
-            with Image.open(paths[episode][i]) as picture:
-                pictures.append(np.asarray(picture))
-        return np.stack(pictures)
+    def dataset(self, **settings: Any) -> ClipDataset:
+        """On a store that was opened anew and of which nothing but the indices was read."""
+        store = EpisodeStore(self.path)
+        for info in store.infos():
+            store.frame_numbers(info.name)
+        return ClipDataset(store, **{**self.shape, **settings})
 
-    def choose(index: int) -> np.ndarray:
-        if index not in wanted:
-            clip = data.random(index)
-            wanted[index] = (clip.episode, clip.indices.tolist())
-        return read(index)
+    def add(self, reader: str, speed: float, size: float | None, per: str = "CPU second") -> None:
+        print(f"{reader}: {speed:,.0f} frames per {per}", file=sys.stderr)
+        self.rows.append({"reader": reader, "frames_per": per, "speed": speed, "bytes_per_frame": size})
 
-    return choose
+    def store_rows(self) -> None:
+        store = EpisodeStore(self.path)
+        for file in self.path.rglob("data.bin"):
+            file.read_bytes()  # into the page cache
+        taken: dict[bool, float] = {}
+        for state in (False, True):
+            columns = {"frames", "state", "context"} if state else {"frames"}
+            data = self.dataset(with_state=state)
+            packed = sum(store.packed_bytes(info.name, name) for info in store.infos() for name in columns)
+            taken[state] = packed / store.frames
+            warm_up = self.dataset(with_state=state, seed=1)
+            for index in range(3):
+                warm_up.random(index)
+                warm_up.batch(index, BATCH)
+            what = "pixels and state" if state else "pixels"
+            for turn in ("first", "again"):
+                speed = timed(data.random, self.clips, self.frames)
+                self.add(f"store, clip by clip, {what}, {turn}", speed, taken[state])
+            data = self.dataset(with_state=state)
+            for turn in ("first", "again"):
+                speed = timed(lambda step, data=data: data.batch(step, BATCH), self.batches, BATCH * self.frames)  # type: ignore[misc]
+                self.add(f"store, batches of {BATCH}, {what}, {turn}", speed, taken[state])
+
+    @property
+    def frames(self) -> int:
+        """Of a clip."""
+        return self.shape["clip"]
+
+    @property
+    def batches(self) -> int:
+        return max(self.clips // BATCH, 1)
+
+    def png_row(self, folders: list[Path]) -> None:
+        """The same clips, pixels only, with Pillow."""
+        from PIL import Image
+
+        data, paths, size = self.dataset(with_state=False), dict[str, list[Path]](), 0
+        for info in data.store.infos():
+            found = [folder / info.name for folder in folders if (folder / info.name).is_dir()]
+            files = [
+                (int(m[1]), path) for folder in found for path in folder.iterdir() if (m := _NUMBER.search(path.name))
+            ]
+            if len(files) != info.frames:
+                self.notes.append(f"no row of PNG files: {len(files)} of {info.frames} frames of {info.name} are there")
+                return
+            paths[info.name] = [path for _, path in sorted(files)]
+        draws = [data.draw(index) for index in range(self.clips)]
+        for draw in draws:  # into the page cache
+            chosen = paths[data.store.info(draw.episode).name]
+            size += sum(len(chosen[row].read_bytes()) for row in self._indices(data, draw.start))
+
+        def read(index: int) -> np.ndarray:
+            draw = draws[index]
+            chosen, window = paths[data.store.info(draw.episode).name], self._window(data, draw.origin)
+            return np.stack([np.asarray(Image.open(chosen[row]))[window] for row in self._indices(data, draw.start)])
+
+        read(0)
+        self.add("PNG files, pixels", timed(read, self.clips, self.frames), size / (self.clips * self.frames))
+
+    def zarr_row(self) -> None:
+        """The same clips, pixels only, from an array per episode in chunks of _CHUNK frames, packed with zstd."""
+        try:
+            import zarr
+            from zarr.codecs import ZstdCodec
+        except ImportError:
+            self.notes.append("no row of zarr: it is not installed (pip install hstmae[bench])")
+            return
+        data = self.dataset(with_state=False)
+        draws = [data.draw(index) for index in range(self.clips)]
+        arrays: dict[int, Any] = {}
+        chunks = {(draw.episode, row // _CHUNK) for draw in draws for row in self._indices(data, draw.start)}
+        frames = 0
+        for episode, chunk in sorted(chunks):  # the others are left empty
+            info = data.store.info(episode)
+            if episode not in arrays:
+                shape = info.columns["frames"].shape
+                arrays[episode] = zarr.create_array(
+                    str(self.temp / "zarr" / f"{episode}"),
+                    shape=(info.frames, *shape),
+                    chunks=(_CHUNK, *shape),
+                    dtype="uint8",
+                    compressors=ZstdCodec(level=12),
+                )
+            rows = np.arange(_CHUNK * chunk, min(_CHUNK * (chunk + 1), info.frames))
+            arrays[episode][rows[0] : rows[-1] + 1] = data.store.column(episode, "frames", rows)
+            frames += len(rows)
+        size = sum(file.stat().st_size for file in (self.temp / "zarr").rglob("*") if file.is_file())
+
+        def read(index: int) -> np.ndarray:
+            draw = draws[index]
+            rows = self._indices(data, draw.start)
+            return np.asarray(arrays[draw.episode][(slice(rows[0], rows[-1] + 1, data.stride))])[
+                (slice(None), *self._window(data, draw.origin))
+            ]
+
+        read(0)
+        self.add("zarr, pixels", timed(read, self.clips, self.frames), size / frames)
+
+    def resident_row(self, device: str, split: str, limit: float | None) -> None:
+        """Batches out of the memory of a device. The clips are those of one split, since all of it is kept there."""
+        for state in (False, True):
+            try:
+                data = self.dataset(with_state=state, splits=(split,) if split else ())
+                kept = ResidentClips(data, device, limit=None if limit is None else int(limit * 2**30))
+            except DataError as error:
+                self.notes.append(f"no clips in memory of {device}: {error}")
+                return
+            on_gpu = kept.device.type == "cuda"
+
+            def batch(step: int, kept: ResidentClips = kept, on_gpu: bool = on_gpu) -> None:
+                kept.batch(step, BATCH)
+                if on_gpu:
+                    torch.cuda.synchronize(kept.device)
+
+            for step in range(3):
+                batch(step)
+            speed = timed(batch, self.batches, BATCH * self.frames, time.perf_counter if on_gpu else time.process_time)
+            name = f"memory of {device}, batches of {BATCH}, {'pixels and state' if state else 'pixels'}"
+            self.add(name, speed, kept.bytes / kept.frames, "second" if on_gpu else "CPU second")
+
+    @staticmethod
+    def _indices(data: ClipDataset, start: int) -> list[int]:
+        return [start + data.stride * k for k in range(data.length)]
+
+    @staticmethod
+    def _window(data: ClipDataset, origin: tuple[int, int]) -> tuple[slice, slice]:
+        (y, x), (height, width) = origin, data.clip_size(data.store.info(0).size)
+        return slice(y, y + height), slice(x, x + width)
 
 
-def zarr_reader(store: EpisodeStore, data: ClipDataset, folder: Path, clips: int) -> Callable[[int], np.ndarray]:
-    """The same random clips, pixels only, from a zarr array per episode in groups of 16 frames, packed with zstd.
-
-    Raises ImportError where zarr is not installed.
-    """
-    import zarr
-
-    arrays: dict[int, Any] = {}
-    for position in sorted({data.draw(index).episode for index in range(clips)}):
-        frames = store.read(position, range(store.info(position).frames), ()).frames
-        chunks = (16, *frames.shape[1:])
-        array = zarr.open(str(folder / f"{position}"), mode="w", shape=frames.shape, chunks=chunks, dtype="uint8")
-        array[:] = frames
-        arrays[position] = array
-
-    def read(index: int) -> np.ndarray:
-        draw = data.draw(index)
-        last = draw.start + data.stride * (data.length - 1)
-        return np.asarray(arrays[draw.episode][draw.start : last + 1 : data.stride])
-
-    return read
+def hardware() -> str:
+    name = platform.processor() or platform.machine()
+    with suppress(OSError, IndexError):  # not Linux, or a processor that has no name there
+        name = re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())[0]
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{name}{gpu}; Python {platform.python_version()}, numpy {np.__version__}, torch {torch.__version__}"
 
 
-def resident_figures(data: ClipDataset, device: str, limit: float | None, clips: int) -> dict[str, float]:
-    """Frames per second of batches of 8 clips out of memory: CPU seconds, or seconds by the clock on a GPU."""
-    import torch
-
-    resident = ResidentClips(data, device, limit=None if limit is None else int(limit * 2**30))
-    on_gpu = resident.device.type == "cuda"
-    clock = time.perf_counter if on_gpu else time.process_time
-    batches = max(clips // 8, 1)
-    resident.batch(0, 8)
-    started = clock()
-    for step in range(batches):
-        resident.batch(step, 8)
-    if on_gpu:
-        torch.cuda.synchronize(resident.device)
-    name = "second" if on_gpu else "cpu_second"
-    return {
-        f"resident_frames_per_{name}": batches * 8 * data.length / (clock() - started),
-        "resident_bytes_per_frame": resident.bytes / resident.frames,
-    }
+def table(rows: list[Row]) -> str:
+    """Markdown; ratios are to the row of PNG files."""
+    png = next((row["speed"] for row in rows if row["reader"].startswith("PNG")), None)
+    lines = ["| reader | frames / CPU second | x PNG | bytes / frame |", "|---|---:|---:|---:|"]
+    for row in rows:
+        speed = f"{row['speed']:,.0f}" + ("" if row["frames_per"] == "CPU second" else " (clock)")
+        ratio = "" if png is None or row["frames_per"] != "CPU second" else f"{row['speed'] / png:.1f}"
+        lines.append(f"| {row['reader']} | {speed} | {ratio} | {row['bytes_per_frame']:,.0f} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input_dir", type=Path)
+    parser.add_argument("--input_dir", type=Path, nargs="+", default=[])
     parser.add_argument("--store", type=Path)
-    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--clips", type=int, default=400)
     parser.add_argument("--clip", type=int, default=16)
     parser.add_argument("--stride", type=int, default=4)
-    parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="where clips are kept in memory")
+    parser.add_argument("--crop", type=int, default=224)
+    parser.add_argument("--workers", type=int, default=0, help="processes that preprocess, 0 = one per core")
+    parser.add_argument("--device", nargs="+", help="where clips are kept in memory (default: cpu, and cuda if any)")
+    parser.add_argument("--resident_split", default="val", help="which clips are kept in memory; '' = all")
     parser.add_argument("--resident_gib", type=float, help="memory that they may take; without it nearly all")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    if args.input_dir is None and args.store is None:
+    if not args.input_dir and args.store is None:
         parser.error("give --input_dir, --store or both")
-    import torch
-
     torch.set_num_threads(1)
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"hardware": hardware(), "clips": args.clips}
     with tempfile.TemporaryDirectory() as temp:
         if args.store is None:
-            args.store = Path(temp) / "store"
-            summary = preprocess(args.input_dir, args.store, workers=args.workers, progress=True)
-            figures["preprocessing_frames_per_second"] = summary.frames_per_second
-        store = EpisodeStore(args.store)
-        size = sum(path.stat().st_size for path in store.path.rglob("*") if path.is_file())
-        figures["store_bytes_per_frame"] = size / store.frames
-        if args.input_dir is not None:
-            files = [size for episode in find_episodes(args.input_dir) for _, size, _ in episode.files]
-            figures["png_bytes_per_frame"] = sum(files) / len(files)
-            figures["size_ratio"] = figures["png_bytes_per_frame"] / figures["store_bytes_per_frame"]
-        shape = {"clip": args.clip, "stride": args.stride}
-
-        def dataset(**settings: Any) -> ClipDataset:
-            """On a store opened anew, of which nothing was read yet."""
-            return ClipDataset(EpisodeStore(args.store), **shape, **settings)
-
-        for name, settings in (("pixels", {"crop": 0, "with_state": False}), ("pixels_and_state", {"crop": 0})):
-            read = dataset(**settings).random
-            for turn in ("first", "again"):
-                speed = frames_per_cpu_second(read, args.clips, args.clip)
-                figures[f"store_{name}_{turn}_frames_per_cpu_second"] = speed
-        crops, pixels = dataset(crop=224), dataset(crop=0, with_state=False)
-        for _ in range(2):
-            speed = frames_per_cpu_second(lambda step: crops.batch(step, 8), max(args.clips // 8, 1), 8 * args.clip)
-        figures["store_batches_of_8_again_frames_per_cpu_second"] = speed
-        notes = []
-        for name, data in (("pixels", dataset(crop=224, with_state=False)), ("state", crops)):
-            try:
-                for key, value in resident_figures(data, args.device, args.resident_gib, args.clips).items():
-                    figures[f"{key.replace('resident', f'resident_{name}')}"] = value
-            except DataError as error:
-                notes.append(f"no clips in memory: {error}")
-        try:
-            from_zarr = zarr_reader(store, pixels, Path(temp) / "zarr", args.clips)
-            figures["zarr_pixels_frames_per_cpu_second"] = frames_per_cpu_second(from_zarr, args.clips, args.clip)
-        except ImportError:
-            notes.append("no row for zarr: it is not installed (pip install zarr)")
-        names = set() if args.input_dir is None else {episode.name for episode in find_episodes(args.input_dir)}
-        if names >= {info.name for info in store.infos()}:
-            from_png = png_reader(args.input_dir, pixels)
-            for index in range(args.clips):
-                from_png(index)  # chooses the clips, and brings the files into the page cache
-            figures["png_pixels_frames_per_cpu_second"] = frames_per_cpu_second(from_png, args.clips, args.clip)
-            figures["speed_ratio_pixels"] = (
-                figures["store_pixels_again_frames_per_cpu_second"] / figures["png_pixels_frames_per_cpu_second"]
-            )
-    figures = {name: round(value, 1) for name, value in figures.items()} | ({"notes": notes} if notes else {})
-    print(json.dumps(figures, indent=2))
+            args.store, began, frames = Path(temp) / "store", time.perf_counter(), 0
+            for folder in args.input_dir:
+                preprocess(folder, args.store, workers=args.workers, progress=True)
+            frames = EpisodeStore(args.store).frames
+            figures["preprocessing_frames_per_second"] = frames / (time.perf_counter() - began)
+        shape = {"clip": args.clip, "stride": args.stride, "crop": args.crop}
+        run = Benchmark(args.store, args.clips, shape, Path(temp))
+        run.store_rows()
+        if args.input_dir:
+            run.png_row(args.input_dir)
+        run.zarr_row()
+        for device in args.device or (["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]):
+            run.resident_row(device, args.resident_split, args.resident_gib)
+    figures |= {"rows": run.rows, "notes": run.notes}
+    print(figures["hardware"], table(run.rows), *run.notes, sep="\n")
     if args.json:
-        args.json.write_text(json.dumps(figures, indent=2) + "\n")
+        with replacing(args.json) as path:
+            path.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

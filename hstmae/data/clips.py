@@ -27,6 +27,7 @@ class Clip:
             not from the crop's. None where there is none, or where it was not asked for.
         episode: name.
         indices: int64 [T] positions of the frames in the episode.
+        size: height, width of the native picture; None = unknown.
     """
 
     frames: np.ndarray
@@ -35,6 +36,7 @@ class Clip:
     state: GameState | None
     episode: str
     indices: np.ndarray
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class ClipBatch:
         state: tensors with leading axes [B, T], None unless every clip has a state.
         episodes: names.
         indices: int64 [B, T].
+        size: int64 [B, 2], height and width of each native picture; None = unknown.
     """
 
     frames: torch.Tensor
@@ -56,6 +59,7 @@ class ClipBatch:
     state: GameState | None
     episodes: list[str]
     indices: torch.Tensor
+    size: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -69,6 +73,7 @@ class ClipBatch:
             origin=self.origin.to(device),
             state=None if self.state is None else self.state.map(lambda a: a.to(device)),
             indices=self.indices.to(device),
+            size=None if self.size is None else self.size.to(device),
         )
 
 
@@ -91,6 +96,7 @@ def collate(clips: Sequence[Clip]) -> ClipBatch:
         return torch.from_numpy(np.stack(arrays))
 
     states = [clip.state for clip in clips if clip.state is not None]
+    sizes = [clip.size for clip in clips if clip.size is not None]
     return ClipBatch(
         frames=stack([clip.frames for clip in clips]),
         palette=None if palettes[0] is None else stack([p for p in palettes if p is not None]),
@@ -98,4 +104,5 @@ def collate(clips: Sequence[Clip]) -> ClipBatch:
         state=GameState.stack(states, stack) if len(states) == len(clips) else None,
         episodes=[clip.episode for clip in clips],
         indices=stack([clip.indices for clip in clips]).to(torch.int64),
+        size=torch.tensor(sizes, dtype=torch.int64) if len(sizes) == len(clips) else None,
     )

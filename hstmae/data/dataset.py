@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import DataError
 from ..games import get_game
 from .augment import flip_clip, jitter_palette
+from .batches import Draw, read_batch
 from .clips import Clip, ClipBatch, collate
 from .store import EpisodeStore
 
@@ -19,26 +20,6 @@ __all__ = ["Clip", "ClipBatch", "ClipDataset", "Draw", "Prefetcher", "collate"]
 
 
 EARLY_FRAMES = 64
-
-
-@dataclass(frozen=True)
-class Draw:
-    """What is random about one clip.
-
-    Attributes:
-        episode, start: position in the store, position of the first frame in the episode.
-        origin: y, x of the crop's corner, before mirroring.
-        with_context: whether the state is decoded with what earlier frames told.
-        flip: whether the clip is mirrored.
-        palette: uint8 [K, 3] instead of the episode's, None = the episode's.
-    """
-
-    episode: int
-    start: int
-    origin: tuple[int, int]
-    with_context: bool
-    flip: bool
-    palette: np.ndarray | None
 
 
 class ClipDataset:
@@ -51,7 +32,7 @@ class ClipDataset:
         splits: which of them are used, e.g. ("train",); () = all.
         clip: frames per clip.
         stride: frame numbers between two frames of a clip.
-        crop: side of the square crop; 0 = whole frames.
+        crop: side of the square crop, or its height and width; 0 = whole frames.
         seed: of `random`.
         with_state: decode the state where the store has it.
         forget: share (0 .. 1) of `random` clips whose state is decoded without carried context.
@@ -69,7 +50,7 @@ class ClipDataset:
         splits: Sequence[str] = (),
         clip: int = 16,
         stride: int = 4,
-        crop: int = 224,
+        crop: int | tuple[int, int] = 224,
         seed: int = 0,
         with_state: bool = True,
         forget: float = 0.0,
@@ -77,10 +58,11 @@ class ClipDataset:
         flip: float = 0.0,
         palette_jitter: float = 0.0,
     ) -> None:
-        if clip < 1 or stride < 1 or crop < 0 or seed < 0:
+        sides = (crop, crop) if isinstance(crop, int) else crop
+        if clip < 1 or stride < 1 or min(sides) < 0 or seed < 0:
             raise DataError(f"clip {clip}, stride {stride}, crop {crop}, seed {seed}: clip and stride start at 1")
         self.store = store
-        self.length, self.stride, self.crop, self.seed, self.with_state = clip, stride, crop, seed, with_state
+        self.length, self.stride, self.crop, self.seed, self.with_state = clip, stride, sides, seed, with_state
         shares = {"forget": forget, "early": early, "flip": flip, "palette_jitter": palette_jitter}
         for name, share in shares.items():
             if not 0 <= share <= 1:
@@ -96,8 +78,10 @@ class ClipDataset:
         found = []
         chosen = [(i, info) for i, info in enumerate(self.store.infos()) if not splits or info.split in splits]
         for i, info in chosen:
-            if self.crop > min(info.size):
-                raise DataError(f"a crop of {self.crop} does not fit into the {info.size[0]}x{info.size[1]} frames")
+            height, width = self.clip_size(info.size)
+            if height > info.size[0] or width > info.size[1]:
+                frame = f"{info.size[0]}x{info.size[1]}"
+                raise DataError(f"a crop of {height}x{width} does not fit into the {frame} frames")
             position = 0
             for _, count in info.runs:
                 if count >= self._span:
@@ -110,6 +94,10 @@ class ClipDataset:
                 f"{len(chosen)} episodes of split {'/'.join(splits) or 'any'} (episodes in the store: {known})"
             )
         return found
+
+    def clip_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the clips from pictures of this height and width."""
+        return self.crop[0] or size[0], self.crop[1] or size[1]
 
     def __len__(self) -> int:
         """Number of different clips, crops not counted."""
@@ -128,6 +116,7 @@ class ClipDataset:
         Raises:
             DataError: the clip leaves the episode or crosses a gap, or the crop leaves the picture.
         """
+        episode = self.store.position(episode)
         info = self.store.info(episode)
         if not 0 <= start <= info.frames - self._span:
             raise DataError(f"{info.name}: no clip of {self._span} frames starts at {start} of {info.frames}")
@@ -135,24 +124,29 @@ class ClipDataset:
         numbers = self.store.frame_numbers(episode)
         if numbers[indices[-1]] - numbers[start] != self._span - 1:
             raise DataError(f"{info.name}: the clip at {start} would cross a gap in the recording")
-        height, width = (self.crop, self.crop) if self.crop else info.size
+        height, width = self.clip_size(info.size)
         if origin is None:
             origin = ((info.size[0] - height) // 2, (info.size[1] - width) // 2)
         y, x = origin
         if not (0 <= y <= info.size[0] - height and 0 <= x <= info.size[1] - width):
             raise DataError(f"{info.name}: a {height}x{width} crop at {origin} leaves the {info.size} picture")
-        columns: tuple[str, ...] = ("frames",)
-        if self.with_state and info.has_state and self.game.state_size:
-            columns = ("frames", "state", "context") if with_context else ("frames", "state")
-        part = self.store.read(episode, indices, columns)
+        state = None
+        if self.has_state(episode):
+            context = self.store.column(episode, "context", indices) if with_context and info.has_context else None
+            state = self.game.decode(self.store.column(episode, "state", indices), context)
         return Clip(
-            frames=part.frames[:, y : y + height, x : x + width],
-            palette=part.palette,
+            frames=self.store.column(episode, "frames", indices, (slice(y, y + height), slice(x, x + width))),
+            palette=info.palette,
             origin=(int(y), int(x)),
-            state=None if part.state is None else self.game.decode(part.state, part.context),
+            state=state,
             episode=info.name,
             indices=indices,
+            size=info.size,
         )
+
+    def has_state(self, episode: int) -> bool:
+        """Whether clips of this episode come with a state."""
+        return self.with_state and self.store.info(episode).has_state and self.game.state_size > 0
 
     def draw(self, index: int) -> Draw:
         """What `random` reads and does for this index: a function of (seed, index) and the settings alone."""
@@ -162,7 +156,8 @@ class ClipDataset:
         episode, first, count = self._stretches[place]
         start = first + draw - (int(self._ends[place]) - count)
         info = self.store.info(episode)
-        spare = (info.size[0] - self.crop, info.size[1] - self.crop) if self.crop else (0, 0)
+        height, width = self.clip_size(info.size)
+        spare = (info.size[0] - height, info.size[1] - width)
         origin = (int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1)))
         if rng.random() < self.early:
             start = first + int(rng.integers(min(count, EARLY_FRAMES)))
@@ -200,8 +195,13 @@ class ClipDataset:
         return [every[k] for k in sorted(rng.choice(len(every), count, replace=False).tolist())]
 
     def batch(self, step: int, batch_size: int) -> ClipBatch:
-        """The random clips step * batch_size ... of one training step."""
-        return collate([self.random(step * batch_size + k) for k in range(batch_size)])
+        """The random clips step * batch_size ... of one training step: `collate` of what `random` gives.
+
+        Raises:
+            DataError: no clips, clips of different shapes, or palettes of different lengths.
+            StoreError: the store is damaged.
+        """
+        return read_batch(self, [self.draw(step * batch_size + k) for k in range(batch_size)])
 
 
 class Prefetcher:

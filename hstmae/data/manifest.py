@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import StoreError
-from .columns import Column
+from .columns import FORMATS, Column
 from .episode import OUTCOMES
 
 FORMAT = "hst-store"
-VERSION = 1
+VERSION = FORMATS[-1]
 META = "meta.json"  # the manifest; a folder without it is not a finished store
 EPISODES = "episodes"  # folder of episode folders
 DATA = "data.bin"  # all columns of one episode
@@ -68,6 +68,10 @@ class EpisodeInfo:
     @property
     def has_state(self) -> bool:
         return "state" in self.columns
+
+    @property
+    def has_context(self) -> bool:
+        return "context" in self.columns
 
     def to_json(self, with_split: bool = True) -> dict[str, Any]:
         value: dict[str, Any] = {
@@ -259,8 +263,8 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[EpisodeInfo]]:
         found = digest(canonical(manifest))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); run preprocess again") from None
-    if form != FORMAT or version != VERSION:
-        raise StoreError(f"{path}: format {form!r} version {version!r}, this program reads {FORMAT!r} {VERSION}")
+    if form != FORMAT or version not in FORMATS:
+        raise StoreError(f"{path}: format {form!r} version {version!r}, this program reads {FORMAT!r} up to {VERSION}")
     if stated != found:
         raise StoreError(f"{path} is damaged (its hash does not match); run preprocess again")
     manifest["hash"] = stated
@@ -268,7 +272,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[EpisodeInfo]]:
         episodes = list(manifest["episodes"])
         complete = all(isinstance(value["info_sha256"], str) for value in episodes)
         complete &= isinstance(manifest["problems_sha256"], str) and isinstance(manifest["game"], str)
-        dict(manifest["totals"]["episodes_by_split"])
+        complete &= isinstance(manifest["totals"]["episodes_by_split"], dict)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); run preprocess again") from None
     if not complete:

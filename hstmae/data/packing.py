@@ -102,6 +102,10 @@ def _pack(
     stopped: Callable[[], bool],
 ) -> EpisodeInfo | None:
     episode, notes = job.episode, dict[str, int]()
+    try:
+        signature = job.signature()  # before it is read: what is changed meanwhile shall be packed again
+    except OSError as error:
+        raise UnusableEpisode(f"cannot be read: {error.filename}: {error.strerror}") from None
     frames = episode.frames(report, notes)
     first = next(frames, None)
     if first is None:
@@ -131,7 +135,7 @@ def _pack(
                     raise Stopped(episode.name)
         progress(done)
         notes["left_out"] = sum(problem.left_out for problem in problems)
-        source = {"signature": job.signature(), "problems": [asdict(problem) for problem in problems]}
+        source = {"signature": signature, "problems": [asdict(problem) for problem in problems]}
         return writer.finish(notes, json.dumps(source, ensure_ascii=False).encode("utf-8") + b"\n")
 
 

@@ -116,7 +116,7 @@ class ResidentClips:
             raise DataError("a batch needs at least one clip")
         dataset = self.dataset
         draws = [dataset.draw(step * batch_size + k) for k in range(batch_size)]
-        height, width = (dataset.crop, dataset.crop) if dataset.crop else self._size
+        height, width = dataset.clip_size(self._size)
         offsets = dataset.stride * np.arange(dataset.length)
         indices = np.array([draw.start for draw in draws])[:, None] + offsets
         return ClipBatch(
@@ -129,6 +129,7 @@ class ResidentClips:
             state=self._states(draws, offsets),
             episodes=[dataset.store.info(draw.episode).name for draw in draws],
             indices=torch.from_numpy(indices).to(self.device),
+            size=torch.tensor(self._size, device=self.device).expand(batch_size, 2),
         )
 
     def _cut(self, draw: Draw, height: int, width: int) -> torch.Tensor:

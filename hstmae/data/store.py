@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import StoreError
-from .columns import Column, check_header, no_sums, read_index, read_rows
+from .columns import Column, check_header, read_index, read_rows
 from .episode import Episode
 from .manifest import DATA, EPISODES, INFO, PROBLEMS, EpisodeInfo, digest, digest_file, read_manifest
 
@@ -38,7 +38,6 @@ class EpisodeStore:
             self._check_size(info)
         self._lock = threading.Lock()
         self._open: OrderedDict[int, _DataFile] = OrderedDict()
-        self._sums = [{name: no_sums(column) for name, column in info.columns.items()} for info in self._infos]
 
     def _check_size(self, info: EpisodeInfo) -> None:
         file = self._file(info)
@@ -94,9 +93,10 @@ class EpisodeStore:
             if episode not in self._names:
                 raise StoreError(f"{self.path} has no episode '{episode}'")
             return self._names[episode]
-        if not -len(self) <= episode < len(self):
-            raise IndexError(f"episode {episode} of {len(self)}")
-        return episode % len(self)
+        count = len(self._infos)
+        if not -count <= episode < count:
+            raise IndexError(f"episode {episode} of {count}")
+        return episode % count
 
     def info(self, episode: int | str) -> EpisodeInfo:
         return self._infos[self.position(episode)]
@@ -148,13 +148,40 @@ class EpisodeStore:
             notes=dict(info.notes),
         )
 
+    def column(
+        self,
+        episode: int | str,
+        name: str,
+        rows: np.ndarray,
+        window: tuple[slice, ...] = (),
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Some rows of one column: what `read` does, without all that belongs to an episode.
+
+        Args:
+            episode: position or name.
+            name: of a column that the episode has.
+            rows: int64 [N], 0 or more and below the number of frames.
+            window: the part of each row that is wanted, e.g. the rows and columns of a picture.
+            out: uint8, where to write; None = a new array.
+        Returns:
+            uint8 [N, *shape of what the window leaves].
+        Raises:
+            StoreError: the data is damaged.
+        """
+        return self._data(self.position(episode)).rows(name, rows, window, out)
+
+    def packed_bytes(self, episode: int | str, name: str) -> int:
+        """What one column of an episode takes on disk, without its index."""
+        return self._data(self.position(episode)).packed_bytes(name)
+
     def _data(self, position: int) -> _DataFile:
         with self._lock:
             found = self._open.get(position)
             if found is None:
                 info = self._infos[position]
                 self._check_size(info)
-                found = self._open[position] = _DataFile(self._file(info), info, self._sums[position])
+                found = self._open[position] = _DataFile(self._file(info), info)
                 if len(self._open) > OPEN_FILES:
                     self._open.popitem(last=False)  # unmapped once no reader holds it any more
             else:
@@ -197,8 +224,7 @@ class EpisodeStore:
 class _DataFile:
     """One mapped data file and the indices of its columns."""
 
-    def __init__(self, path: Path, info: EpisodeInfo, sums: dict[str, np.ndarray]) -> None:
-        self._sums = sums
+    def __init__(self, path: Path, info: EpisodeInfo) -> None:
         self._where = str(path)
         self._columns: dict[str, Column] = info.columns
         try:
@@ -210,5 +236,11 @@ class _DataFile:
         self._index = {name: read_index(self._view, column, self._where) for name, column in info.columns.items()}
         self.frame_numbers = info.frame_numbers
 
-    def rows(self, name: str, rows: np.ndarray) -> np.ndarray:
-        return read_rows(self._view, self._columns[name], self._index[name], rows, self._where, self._sums[name])
+    def packed_bytes(self, name: str) -> int:
+        offsets = self._index[name].offsets
+        return offsets[-1] - offsets[0]
+
+    def rows(
+        self, name: str, rows: np.ndarray, window: tuple[slice, ...] = (), out: np.ndarray | None = None
+    ) -> np.ndarray:
+        return read_rows(self._view, self._columns[name], self._index[name], rows, self._where, window, out)

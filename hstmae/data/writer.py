@@ -15,6 +15,7 @@ import numpy as np
 from ..atomic import TEMP_MARK, sync_folder
 from ..games import GameSpec
 from .columns import Column, ColumnWriter, pack_header
+from .groups import PLAIN, SPARSE
 from .manifest import DATA, EpisodeInfo, digest_file, runs_of, write_info
 
 SOURCE = "source.json"  # what the episode was made from; not part of any hash, since it holds file times
@@ -95,7 +96,7 @@ class EpisodeWriter:
         if self._frames is None:
             packing = self._packing
             group = max(1, min(packing.frame_group, MAX_FRAME_GROUP_BYTES // frame.nbytes))
-            self._frames = ColumnWriter(self._file, "frames", frame.shape, group, False, packing.level)
+            self._frames = ColumnWriter(self._file, "frames", frame.shape, group, PLAIN, packing.level)
             self._size = frame.shape[:2]
         self._frames.add(frame)
         self._hash.update(np.ascontiguousarray(frame).data)
@@ -156,23 +157,23 @@ class EpisodeWriter:
             state = np.stack(self._states)
             if len(state) != count:
                 raise ValueError(f"{self._name}: state for {len(state)} of {count} frames")
-            columns.append(self._column("state", state, packing.state_group, True))
+            columns.append(self._column("state", state, packing.state_group, SPARSE))
             if self._game.context_size:
                 context = self._game.context(state, numbers)
-                columns.append(self._column("context", context, packing.state_group, True))
+                columns.append(self._column("context", context, packing.state_group, SPARSE))
             self._hash.update(state.data)
         if self._actions:
             if len(self._actions) != count:
                 raise ValueError(f"{self._name}: actions for {len(self._actions)} of {count} frames")
             actions = np.array(self._actions, np.uint8)
-            columns.append(self._column("actions", actions, packing.action_group, False))
+            columns.append(self._column("actions", actions, packing.action_group, PLAIN))
             self._hash.update(actions.data)
         self._hash.update(numbers.astype("<i4").data)
         self._hash.update(b"" if self._palette is None else self._palette.tobytes())
         return columns
 
-    def _column(self, name: str, rows: np.ndarray, group: int, transposed: bool) -> Column:
-        writer = ColumnWriter(self._file, name, rows.shape[1:], group, transposed, self._packing.level)
+    def _column(self, name: str, rows: np.ndarray, group: int, layout: str) -> Column:
+        writer = ColumnWriter(self._file, name, rows.shape[1:], group, layout, self._packing.level)
         for row in rows:
             writer.add(row)
         return writer.finish()

@@ -35,11 +35,11 @@ def test_early_clips(store: EpisodeStore, monkeypatch: pytest.MonkeyPatch) -> No
     assert 0.3 < share < 0.8
 
 
-def test_forgotten_context_leaves_scenery_unknown(store: EpisodeStore) -> None:
+def test_forgotten_context_leaves_scenery_to_guesses(store: EpisodeStore) -> None:
     def unknown(forget: float) -> list[float]:
         clips = ClipDataset(store, clip=4, stride=4, crop=0, forget=forget)
         states = [clips.random(i).state for i in range(12)]
-        return [float((s.tiles[0] == 256).mean()) for s in states if s is not None]
+        return [float((s.tiles[0] >= 256).mean()) for s in states if s is not None]
 
     kept, lost, mixed = unknown(0.0), unknown(1.0), unknown(0.5)
     assert np.mean(lost) > np.mean(kept) + 0.05

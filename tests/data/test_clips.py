@@ -163,3 +163,23 @@ def test_prefetcher_passes_errors_on(store: EpisodeStore, monkeypatch: pytest.Mo
     monkeypatch.setattr(data, "batch", broken)
     with Prefetcher(data, 2, workers=1) as batches, pytest.raises(DataError, match="damaged"):
         next(batches)
+
+
+@pytest.mark.parametrize("settings", [{}, {"forget": 0.5}, {"forget": 0.5, "flip": 0.5, "palette_jitter": 0.3}])
+def test_batches_are_what_random_clips_stack_to(store: EpisodeStore, settings: dict[str, float]) -> None:
+    data = ClipDataset(store, clip=4, stride=2, crop=64, **settings)  # type: ignore[arg-type]
+    for step in range(3):
+        batch = data.batch(step, 5)
+        assert _same(batch, collate([data.random(5 * step + k) for k in range(5)]))
+    data.with_state = False
+    assert data.batch(2, 5).state is None and torch.equal(data.batch(2, 5).frames, batch.frames)
+
+
+def test_clips_of_different_shapes_make_no_batch(store: EpisodeStore) -> None:
+    data = ClipDataset(store, clip=2, stride=1, crop=0)
+    with pytest.raises(DataError, match="at least one"):
+        data.batch(0, 0)
+    data.clip_size = lambda size: (8 + next(rows), 8)  # type: ignore[method-assign]
+    rows = iter(range(100))
+    with pytest.raises(DataError, match="different shapes"):
+        data.batch(0, 2)
