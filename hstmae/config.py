@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from .configio import apply_overrides, from_dict, load_yaml, save_config, to_dict
 
 __all__ = [
+    "CurriculumConfig",
     "DataConfig",
     "ModelConfig",
     "RunConfig",
@@ -46,6 +47,10 @@ class ModelConfig:
     texture_dim: int = 16  # channels of a learned tile, sprite or text texel of the state canvas
     pixel_dim: int = 48  # hidden channels per pixel in the palette head
     code_dim: int = 32  # channels of a predicted cell code (what a cell of unknown content looks like)
+    qk_norm: bool = False  # normalise queries and keys of every attention per head (steadier at large widths)
+    codec_dim: int = 128  # width of the codec's light decoder ...
+    codec_depth: int = 4  # ... and its blocks
+    codec_head_dim: int = 32
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,25 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class CurriculumConfig:
+    """Masks that grow harder over the run, in place of `mask_ratios`, `state_full` and `state_compact` of the run."""
+
+    enabled: bool = False
+    phases: tuple[float, float] = (0.3333, 0.6667)  # where phases 1 (easy) and 2 (neutral) end, as shares of the run
+    ratios: tuple[float, float, float] = (0.85, 0.9, 0.95)  # at the start, in phase 2, at the end; exact, in hundredths
+    sharpness: float = 6.0  # how strictly masks follow their scores: log odds of the lowest against the highest rank
+    random: float = 0.5  # share of phase 3's clips that keep neutral masks ...
+    semantic: float = 0.25  # ... that hide what the state says moves; the rest hides what is predicted to fail
+    damage: float = 0.1  # share of steps with masks shaped like damage, in every phase ...
+    damage_ratios: tuple[float, ...] = (0.25, 0.5, 0.75)  # ... and how much they hide
+    anchors: float = 0.0  # share of steps that see a few whole slices and nothing of the others ...
+    anchor_slices: int = 2  # ... and how many
+    forget: float = 0.99  # how much of its statistics the loss predictor keeps per step
+    state_full: tuple[float, float, float] = (0.8, 0.7, 0.6)  # probability of full state in each phase ...
+    state_compact: tuple[float, float, float] = (0.1, 0.15, 0.2)  # ... and of compact; else none
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Optimisation and book-keeping of one run."""
 
@@ -81,7 +105,8 @@ class TrainConfig:
     ema: float = 0.9999  # upper bound of the averaging factor, reached by a warm-up
     amp: str = "auto"  # auto | off | bf16 | fp16
     mask_ratios: tuple[float, ...] = (0.9, 0.95)  # drawn per step, exact
-    queries: int = 96  # masked cubes decoded per clip and step; 0 = all
+    decoder_keep: float = 1.0  # running cell: share (0.25, 0.5, 0.75, 1) of the masked cubes that may be decoded ...
+    queries: int = 96  # ... and how many of those are, per clip and step; 0 = all
     hard_queries: float = 0.5  # share of them drawn from cubes with detail instead of uniformly
     state_full: float = 0.7  # how often a training clip comes with its full state ...
     state_compact: float = 0.15  # ... the compact one; else none
@@ -93,6 +118,7 @@ class TrainConfig:
     seed: int = 0
     threads: int = 0  # CPU threads; 0 = all
     device: str = "auto"
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
 
 
 @dataclass(frozen=True)

@@ -6,52 +6,101 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-HELP = "list the model variants with parameters and cost per frame"
+HELP = "list the model variants with parameters, cost per frame and activation memory"
 EXAMPLES = """\
   hstmae models
-  hstmae models --size 256x240 --json models.json
+  hstmae models --variant nano base --size 224x224 1280x720 --clip 4 16
+  hstmae models --size 224x224 256x240 320x320 1280x720 --json models.json
 """
+
+_MODES = ("pretrain", "restore_90", "restore_95", "dense", "codec")
+_FOOT = """\
+pretrain: 10 % of the units visible, half of the hidden cubes decoded; restore: 10 or 5 % visible, all hidden cubes
+decoded; dense: every cube encoded and decoded; codec: every cube encoded, and decoded by the light decoder.
+In brackets: without the two products inside of attention. tables: state canvas, cell codes, memories of the maps.
+Activation memory: kept by one clip's forward pass for the backward pass, bf16, without parameters."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", default="224x224", metavar="WxH", help="picture size, multiples of 16 (224x224)")
-    parser.add_argument("--clip", type=int, default=16, metavar="T", help="frames per clip, even (16)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON")
+    parser.add_argument(
+        "--size", nargs="+", default=["224x224"], metavar="WxH", help="picture sizes, multiples of 16 (224x224)"
+    )
+    parser.add_argument("--clip", nargs="+", type=int, default=[16], metavar="T", help="frames per clip, even (16)")
+    parser.add_argument("--variant", nargs="+", metavar="NAME", help="nano, tiny, small, base, large (all)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     from ..atomic import write_json
     from ..errors import UsageError
-    from ..models.cost import variant_costs
+    from ..models.cost import model_cost
+    from ..models.zoo import VARIANTS
 
-    try:
-        width, height = (int(part) for part in args.size.lower().split("x"))
-    except ValueError:
-        raise UsageError(f"--size must look like 256x240, got '{args.size}'") from None
-    if min(width, height) < 16 or width % 16 or height % 16:
-        raise UsageError(f"--size must be multiples of 16, got {width}x{height}")
-    if args.clip < 2 or args.clip % 2:
-        raise UsageError(f"--clip must be an even number of frames, got {args.clip}")
-    rows = variant_costs((height, width), args.clip)
-    print(_table(rows, f"{width}x{height}, {args.clip} frames"))
+    sizes = [_size(text) for text in args.size]
+    for clip in args.clip:
+        if clip < 2 or clip % 2:
+            raise UsageError(f"--clip must be an even number of frames, got {clip}")
+    names = list(VARIANTS)
+    if args.variant:
+        names = [n if n.startswith("hst-mae-") else f"hst-mae-{n}" for n in args.variant]
+        for name in names:
+            if name not in VARIANTS:
+                raise UsageError(f"--variant: unknown model '{name}'; known: {', '.join(VARIANTS)}")
+    settings: list[dict[str, Any]] = []
+    for clip in args.clip:
+        for size in sizes:
+            models = {name: model_cost(VARIANTS[name], size, clip) for name in names}
+            first = next((s for s in settings if s["clip"] == clip), None)
+            for name, row in models.items():
+                row["growth"] = _growth(row, size, first["models"][name], first["size"]) if first else None
+            settings.append({"size": list(size), "clip": clip, "models": models})
+            if len(settings) == 1:
+                print(_weights(models))
+            print(_costs(settings[-1], first))
+    print(_FOOT)
     if args.json:
-        write_json(args.json, {"size": [height, width], "clip": args.clip, "models": rows})
+        write_json(args.json, {**settings[0], "settings": settings})
     return 0
 
 
-def _table(rows: dict[str, dict[str, Any]], title: str) -> str:
-    head = ("model", "M params", "encoder", "decoder", "other", "train", "restore 90 %", "dense")
-    lines = [f"{title}; GMAC per frame (1 MAC = 2 FLOPs), matrix products and attention"]
-    lines.append("{:<14}{:>9}{:>9}{:>9}{:>7}{:>9}{:>14}{:>9}".format(*head))
-    for name, row in rows.items():
-        p, g = row["params"], row["gmac_per_frame"]
-        other = p["total"] - p["encoder"] - p["decoder"]
-        lines.append(
-            f"{name:<14}{p['total'] / 1e6:>9.2f}{p['encoder'] / 1e6:>9.2f}{p['decoder'] / 1e6:>9.2f}{other / 1e6:>7.2f}"
-            f"{g['train']:>9.3f}{g['restore_90']:>14.3f}{g['dense']:>9.3f}"
-        )
-    lines.append(
-        "train: 10 % visible, half of the hidden cubes decoded; restore 90 %: all hidden ones; dense: everything\n"
-        "encoded and decoded. other: state encoder, canvas textures, cell codes."
-    )
+def _size(text: str) -> tuple[int, int]:
+    """ "256x240" (width x height) -> (240, 256)."""
+    from ..errors import UsageError
+
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise UsageError(f"--size must look like 256x240, got '{text}'") from None
+    if min(width, height) < 16 or width % 16 or height % 16:
+        raise UsageError(f"--size must be multiples of 16, got {width}x{height}")
+    return height, width
+
+
+def _growth(row: dict[str, Any], size: tuple[int, int], base: dict[str, Any], base_size: list[int]) -> dict[str, float]:
+    """Cost per pixel relative to that at another size, by mode: 1 where cost grows as the area does."""
+    area = size[0] * size[1] / (base_size[0] * base_size[1])
+    return {mode: row["gmac_per_frame"][mode] / base["gmac_per_frame"][mode] / area for mode in _MODES}
+
+
+def _weights(models: dict[str, dict[str, Any]]) -> str:
+    columns = ("total", "encoder", "decoder", "state", "tables", "codec_decoder")
+    lines = ["million parameters" + " " * 2 + "".join(f"{c.replace('_', ' '):>14}" for c in columns)]
+    for name, row in models.items():
+        lines.append(f"{name:<20}" + "".join(f"{row['params'][c] / 1e6:>14.2f}" for c in columns))
+    return "\n".join(lines)
+
+
+def _costs(setting: dict[str, Any], first: dict[str, Any] | None) -> str:
+    height, width = setting["size"]
+    lines = [
+        "",
+        f"{width}x{height}, {setting['clip']} frames; GMAC per frame (1 MAC = 2 FLOPs); activations in MB per clip",
+    ]
+    lines.append(" " * 20 + "".join(f"{m.replace('_', ' ') + ('' if m[-1].isalpha() else ' %'):>20}" for m in _MODES))
+    for name, row in setting["models"].items():
+        total, linear = row["gmac_per_frame"], row["gmac_per_frame_linear"]
+        lines.append(f"{name:<20}" + "".join(f"{f'{total[m]:.3f} ({linear[m]:.3f})':>20}" for m in _MODES))
+        lines.append(f"{'  activations, MB':<20}" + "".join(f"{row['activation_mb'][m]:>20.0f}" for m in _MODES))
+        if first:
+            lines.append(f"{'  growth / area':<20}" + "".join(f"{row['growth'][m]:>20.2f}" for m in _MODES))
     return "\n".join(lines)

@@ -68,6 +68,13 @@ class WindowPlan:
     place: Tensor | None = None
 
 
+def window_index(yx: Tensor, grid: tuple[int, int], window: int, shift: int) -> tuple[Tensor, int]:
+    """Number of the window that each unit lies in, int64 [B, U] from yx [B, U, 2], and how many windows there are."""
+    per_row = (grid[1] + shift - 1) // window + 1
+    per_column = (grid[0] + shift - 1) // window + 1
+    return ((yx[..., 0] + shift) // window) * per_row + (yx[..., 1] + shift) // window, per_row * per_column
+
+
 def window_plan(yx: Tensor, grid: tuple[int, int], window: int, shift: int, backend: str = "auto") -> WindowPlan:
     """Plan for windows of `window` x `window` units moved by `shift` units.
 
@@ -78,10 +85,8 @@ def window_plan(yx: Tensor, grid: tuple[int, int], window: int, shift: int, back
     b, u = yx.shape[:2]
     if window >= max(grid) and shift == 0:
         return WindowPlan()
-    per_row = (grid[1] + shift - 1) // window + 1
-    per_column = (grid[0] + shift - 1) // window + 1
-    index = ((yx[..., 0] + shift) // window) * per_row + (yx[..., 1] + shift) // window  # [B, U]
-    windows, size = min(per_row * per_column, u), min(window * window, u)
+    index, windows = window_index(yx, grid, window, shift)
+    windows, size = min(windows, u), min(window * window, u)
     if backend == "auto":
         backend = "mask" if u <= 64 and u * u <= 4 * windows * size * size else "gather"
     if backend == "mask":

@@ -30,14 +30,23 @@ class DropPath(nn.Module):
         return x * keep / (1 - self.rate)
 
 
+def head_norm(head_dim: int, wanted: bool) -> nn.Module:
+    """Normalisation of queries or keys [..., heads, D] before they are rotated (https://arxiv.org/abs/2302.05442).
+
+    Dot products stay bounded however large the weights grow. Without it, nothing is changed and no weight is added.
+    """
+    return nn.RMSNorm(head_dim) if wanted else nn.Identity()
+
+
 class WindowBlock(nn.Module):
     """Pre-norm transformer block whose attention follows a WindowPlan."""
 
-    def __init__(self, dim: int, head_dim: int, mlp_ratio: float, drop_path: float = 0.0):
+    def __init__(self, dim: int, head_dim: int, mlp_ratio: float, drop_path: float = 0.0, qk_norm: bool = False):
         super().__init__()
         self.heads = dim // head_dim
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.q_norm, self.k_norm = head_norm(head_dim, qk_norm), head_norm(head_dim, qk_norm)
         self.mlp = Mlp(dim, mlp_ratio)
         self.drop_path = DropPath(drop_path)
 
@@ -45,7 +54,7 @@ class WindowBlock(nn.Module):
         """x [B, U, S, P, C], turn [B, U, S, P, 2, D/2] -> [B, U, S, P, C]."""
         qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.unbind(-3)
-        mixed = attend(rotate(q, turn), rotate(k, turn), v, plan, slices)
+        mixed = attend(rotate(self.q_norm(q), turn), rotate(self.k_norm(k), turn), v, plan, slices)
         x = x + self.drop_path(self.proj(mixed.flatten(-2)))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
@@ -53,9 +62,10 @@ class WindowBlock(nn.Module):
 class CrossAttention(nn.Module):
     """softmax(Q K^T / sqrt d) V with queries from visual tokens and keys from state tokens, behind a zero gate."""
 
-    def __init__(self, dim: int, state_dim: int, head_dim: int):
+    def __init__(self, dim: int, state_dim: int, head_dim: int, qk_norm: bool = False):
         super().__init__()
         self.heads = dim // head_dim
+        self.q_norm, self.k_norm = head_norm(head_dim, qk_norm), head_norm(head_dim, qk_norm)
         self.norm = nn.LayerNorm(dim)
         self.norm_state = nn.LayerNorm(state_dim)
         self.q, self.kv, self.proj = nn.Linear(dim, dim), nn.Linear(state_dim, 2 * dim), nn.Linear(dim, dim)
@@ -63,9 +73,9 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, turn: Tensor, state: Tensor, state_turn: Tensor, valid: Tensor) -> Tensor:
         """What to add to x [B, L, C], given state [B, M, Cs], rotations of both and valid [B, M]."""
-        q = self.q(self.norm(x)).unflatten(-1, (self.heads, -1))
+        q = self.q_norm(self.q(self.norm(x)).unflatten(-1, (self.heads, -1)))
         k, v = self.kv(self.norm_state(state)).unflatten(-1, (2, self.heads, -1)).unbind(-3)
-        out = sdpa(rotate(q, turn), rotate(k, state_turn), v, valid[:, None, None, :])
+        out = sdpa(rotate(q, turn), rotate(self.k_norm(k), state_turn), v, valid[:, None, None, :])
         return self.gate * self.proj(out.flatten(-2))
 
 

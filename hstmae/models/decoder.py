@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config import ModelConfig
 from .attention import rope, rotate, sdpa
-from .blocks import CrossAttention, Mlp, fourier
+from .blocks import CrossAttention, Mlp, fourier, head_norm
+from .cross_windows import CrossPlan, cross_attend, cross_plan
 from .state import StateTokens
+
+GLOBAL_UNITS = 256  # pictures of up to so many units (256x256 pixels) are decoded in one window
+_WINDOW = 16  # units along one side of a window in larger ones
 
 
 class DecoderBlock(nn.Module):
@@ -25,25 +30,36 @@ class DecoderBlock(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.q, self.kv, self.proj = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim), nn.Linear(dim, dim)
         self.mlp = Mlp(dim, config.mlp_ratio)
-        self.state = CrossAttention(dim, config.state_dim, config.decoder_head_dim) if with_state else None
+        self.q_norm, self.k_norm = (head_norm(config.decoder_head_dim, config.qk_norm) for _ in range(2))
+        self.state = (
+            CrossAttention(dim, config.state_dim, config.decoder_head_dim, config.qk_norm) if with_state else None
+        )
 
     def forward(
-        self, x: Tensor, memory: int, turn: Tensor, state: StateTokens, state_turn: tuple[Tensor, Tensor]
+        self,
+        x: Tensor,
+        memory: int,
+        turn: Tensor,
+        state: StateTokens,
+        state_turn: tuple[Tensor, Tensor],
+        plan: CrossPlan | None = None,
     ) -> Tensor:
-        """x [B, memory + Q, C]: the first `memory` tokens are keys; turn [B, memory + Q, 2, D/2]."""
+        """x [B, memory + Q, C]: the first `memory` tokens (sink, visible) are keys; turn [B, memory + Q, 2, D/2]."""
         if self.state is not None:
             x = x + self.state(x, state_turn[0], state.tokens, state_turn[1], state.valid)
         y = self.norm1(x)
-        q = rotate(self.q(y).unflatten(-1, (self.heads, -1)), turn)
+        q = rotate(self.q_norm(self.q(y).unflatten(-1, (self.heads, -1))), turn)
         k, v = self.kv(y[:, :memory]).unflatten(-1, (2, self.heads, -1)).unbind(-3)
-        x = x + self.proj(sdpa(q, rotate(k, turn[:, :memory]), v).flatten(-2))
+        k = rotate(self.k_norm(k), turn[:, :memory])
+        mixed = sdpa(q, k, v) if plan is None else cross_attend(q, k, v, plan)
+        x = x + self.proj(mixed.flatten(-2))
         return x + self.mlp(self.norm2(x))
 
 
 class Decoder(nn.Module):
     """Positions have four axes: slice, y, x on the screen, x in the world (equal to the screen's without a camera)."""
 
-    def __init__(self, config: ModelConfig, regions: int):
+    def __init__(self, config: ModelConfig, regions: int, with_state: bool = True):
         super().__init__()
         self.config = config
         dim = config.decoder_dim
@@ -53,7 +69,8 @@ class Decoder(nn.Module):
         self.position = nn.Linear(24, dim)
         self.region = nn.Embedding(regions, dim)
         self.level = nn.Embedding(3, dim)
-        self.blocks = nn.ModuleList(DecoderBlock(config, i % 2 == 0) for i in range(config.decoder_depth))
+        told = [with_state and i % 2 == 0 for i in range(config.decoder_depth)]
+        self.blocks = nn.ModuleList(DecoderBlock(config, reads_state) for reads_state in told)
         self.norm = nn.LayerNorm(dim)
 
     def forward(
@@ -63,11 +80,18 @@ class Decoder(nn.Module):
         codes: Tensor | None,
         regions: Tensor,
         place: Tensor,
-        native: tuple[int, int],
+        native: Tensor,
         state: StateTokens,
         level: Tensor,
+        cubes: Tensor,
+        grid: tuple[int, int],
+        slices: int,
     ) -> Tensor:
         """Decode the queries.
+
+        Pictures of more than 256 units are decoded in windows of 16x16 units, moved by 8 in every other block. Places
+        are counted from the window's corner there, so that no distance is larger than in a small picture, that of the
+        sink (at 0) included.
 
         Args:
             fine: [B, V, C3] encoded visible cubes.
@@ -75,24 +99,38 @@ class Decoder(nn.Module):
             codes: [B, V + Q, dim] what the state canvas says, or None.
             regions: int64 [B, V + Q].
             place: float [B, V + Q, 4] slice, y, x, world x in cubes, native.
+            native: int64 [B, 2], height and width of the native pictures.
             level: int64 [B] state level of each sample.
+            cubes: int64 [B, V + Q] flat cube indices; the queries among them differ from each other.
+            grid: units per column and row; slices: of the clip.
         Returns:
             [B, Q, dim].
         """
         b, v = fine.shape[:2]
         queries = coarse.shape[1] - v
         x = torch.cat([self.fine(fine), self.mask_token.to(fine.dtype).expand(b, queries, -1)], 1)
-        height, width = native
-        scale = torch.tensor([16 / height, 16 / width], device=x.device)
         x = x + self.coarse(coarse) + self.region(regions) + self.level(level)[:, None]
-        x = x + self.position(fourier((place[..., 1:3] + 0.5) * scale))
+        x = x + self.position(fourier((place[..., 1:3] + 0.5) * (16 / native)[:, None]))
         if codes is not None:
             x = x + codes
         x = torch.cat([self.sink.to(x.dtype).expand(b, 1, -1), x], 1)
         place = torch.cat([torch.zeros_like(place[:, :1]), place], 1)
         head_dim = self.config.decoder_head_dim
-        turn = rope(place, head_dim)
         state_turn = (state.rotation(place[..., :3], head_dim), state.turn(head_dim))
-        for block in self.blocks:
-            x = block(x, v + 1, turn, state, state_turn)
+        plans: list[CrossPlan | None] = [None]
+        if grid[0] * grid[1] > GLOBAL_UNITS:
+            unit = cubes // slices
+            yx = torch.stack([unit // grid[1], unit % grid[1]], -1)
+            plans = [cross_plan(yx, v, grid, slices, _WINDOW, shift) for shift in (0, _WINDOW // 2)]
+        turns = [rope(place if plan is None else self._inside(place, plan), head_dim) for plan in plans]
+        for i, block in enumerate(self.blocks):
+            n = i % len(plans)
+            x = block(x, v + 1, turns[n], state, state_turn, plans[n])
         return self.norm(x[:, v + 1 :])
+
+    @staticmethod
+    def _inside(place: Tensor, plan: CrossPlan) -> Tensor:
+        """Places [B, 1 + L, 4] of the sink and the cubes, counted from the corner of each cube's window."""
+        y, x = F.pad(plan.inside, (0, 0, 1, 0)).to(place.dtype).unbind(-1)
+        moved = place[..., 3] - place[..., 2]  # by the camera
+        return torch.stack([place[..., 0], y, x, x + moved], -1)

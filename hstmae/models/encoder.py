@@ -24,12 +24,13 @@ class Encoder(nn.Module):
     beyond an odd edge) are one learned "absent" child, so every place of the picture gets a context vector.
     """
 
-    def __init__(self, config: ModelConfig, colours: int, regions: int):
+    def __init__(self, config: ModelConfig, colours: int, regions: int, with_state: bool):
+        """colours: size of the game's palette, 0 for true colour; with_state: whether the game has state tokens."""
         super().__init__()
         self.config = config
         d = config.dims
-        self.colour = nn.Embedding(colours, config.colour_dim)
-        self.patch = nn.Linear(32 * config.colour_dim, d[0])
+        self.colour = nn.Embedding(colours, config.colour_dim) if colours else None
+        self.patch = nn.Linear(32 * (config.colour_dim if colours else 3), d[0])
         self.position = nn.Linear(24, d[0])
         self.region = nn.Embedding(regions, d[0])
         self.merges = nn.ModuleList(
@@ -43,37 +44,38 @@ class Encoder(nn.Module):
             start = sum(config.depths[:stage])
             self.stages.append(
                 nn.ModuleList(
-                    WindowBlock(d[stage], config.head_dim, config.mlp_ratio, rates[start + i]) for i in range(depth)
+                    WindowBlock(d[stage], config.head_dim, config.mlp_ratio, rates[start + i], config.qk_norm)
+                    for i in range(depth)
                 )
             )
-        self.state = CrossAttention(d[2], config.state_dim, config.head_dim)
+        self.state = CrossAttention(d[2], config.state_dim, config.head_dim, config.qk_norm) if with_state else None
         self.norms = nn.ModuleList([nn.LayerNorm(d[2]), nn.LayerNorm(d[3])])
 
     def forward(
-        self, frames: Tensor, visible: Tensor, origin: Tensor, native: tuple[int, int], regions: Tensor,
+        self, frames: Tensor, visible: Tensor, origin: Tensor, native: Tensor, regions: Tensor,
         state: StateTokens,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Encode what is visible.
 
         Args:
-            frames: uint8 [B, T, H, W]; only visible units are read.
+            frames: uint8 [B, T, H, W] palette indices or [B, T, H, W, 3] RGB; only visible units are read.
             visible: int64 [B, U].
-            origin: int64 [B, 2], y and x of the frames' top left corner in the native picture of size `native`.
+            origin: int64 [B, 2], y and x of the frames' top left corner in the native picture.
+            native: int64 [B, 2], height and width of the native picture.
             regions: int64 [B, N, S], region id of each cube.
         Returns:
             stage-3 tokens [B, U, S, C3] and stage-4 cells [B, cells, S, C4] in raster order.
         """
-        _, t, h, w = frames.shape
+        t, h, w = frames.shape[1:4]
         grid, slices = (h // 16, w // 16), t // 2
         yx = torch.stack([visible // grid[1], visible % grid[1]], -1)  # [B, U, 2]
-        tokens = to_tokens(take_units(to_cubes(frames), visible)).long()  # [B, U, S, 16, 32]
-        x = self.patch(self.colour(tokens).flatten(-2))
+        x = self.patch(self._pixels(take_units(to_cubes(frames), visible)))  # [B, U, S, 16, C]
         offsets = token_offsets(4).to(x.device)
-        place = (origin[:, None, None] + 16 * yx[:, :, None] + 4 * offsets + 2) / torch.tensor(native, device=x.device)
+        place = (origin[:, None, None] + 16 * yx[:, :, None] + 4 * offsets + 2) / native[:, None, None]
         x = x + self.position(fourier(place.to(x.dtype)))[:, :, None]
         x = x + self.region(take_units(regions, visible))[..., None, :]
         for stage in range(3):
-            if stage == 2:
+            if stage == 2 and self.state is not None:
                 flat = x.flatten(1, 3)
                 turn = state.rotation(self._centres(yx, slices, origin), self.config.head_dim)
                 x = x + self.state(flat, turn, state.tokens, state.turn(self.config.head_dim), state.valid).view_as(x)
@@ -82,6 +84,13 @@ class Encoder(nn.Module):
                 x = self.merges[stage](x.unflatten(3, (-1, 4)).flatten(-2))
         fine = x[:, :, :, 0]
         return self.norms[0](fine), self.norms[1](self._stage4(fine, yx, grid))
+
+    def _pixels(self, cubes: Tensor) -> Tensor:
+        """uint8 [B, U, S, 2, 16, 16] or [..., 3] -> what describes the pixels of a token, [B, U, S, 16, 32 * D]."""
+        if self.colour is not None:
+            return self.colour(to_tokens(cubes).long()).flatten(-2)
+        channels = to_tokens(cubes.movedim(-1, 3)).movedim(3, -1)  # [B, U, S, 16, 32, 3]
+        return channels.to(self.patch.weight.dtype).flatten(-2) / 127.5 - 1
 
     def _windows(self, x: Tensor, stage: int, yx: Tensor, grid: tuple[int, int]) -> Tensor:
         side = _SIDES[stage]

@@ -49,12 +49,9 @@ class PaletteHead(nn.Module):
     def _draw(self, x: Tensor, state: GameState | None, level: Tensor, at: Places) -> Tensor:
         """Codes -> [B, Q, 2, 16, 16, D / 2]."""
         b, q = x.shape[:2]
-        codes = self.codes(x).view(b, q, 2, self.pieces + 1, self.code)
-        whole = self.cube_basis(codes[..., -1, :]).view(b, q, 2, 16, 16, self.channels)
+        content, cube = self.codes_of(x, state, level, at)
+        whole = self.cube_basis(cube).view(b, q, 2, 16, 16, self.channels)
         n, c = self.side, self.cell
-        content = codes[..., :-1, :]
-        if self.memory is not None and state is not None:
-            content = content + self.memory(state, level, at).flatten(3, 4)
         cells = self.cell_basis(content).view(b, q, 2, n, n, c, c, self.channels)
         wide = cells.permute(0, 1, 2, 3, 5, 4, 6, 7).reshape(b, q, 2, (n * c) ** 2, self.channels)
         oy = ox = torch.zeros(b, q, 2, dtype=torch.long, device=x.device)
@@ -68,12 +65,24 @@ class PaletteHead(nn.Module):
         pick = pick.flatten(3)[..., None].expand(-1, -1, -1, -1, self.channels)
         return whole + wide.gather(3, pick).view(b, q, 2, 16, 16, self.channels)
 
+    def codes_of(self, x: Tensor, state: GameState | None, level: Tensor, at: Places) -> tuple[Tensor, Tensor]:
+        """x [B, Q, C] -> codes of the cells each cube touches [B, Q, 2, cells, code] and its own [B, Q, 2, code]."""
+        codes = self.codes(x).view(*x.shape[:2], 2, self.pieces + 1, self.code)
+        content = codes[..., :-1, :]
+        if self.memory is not None and state is not None:
+            content = content + self.memory(state, level, at).flatten(3, 4)
+        return content, codes[..., -1, :]
+
     def _globals(self, state: GameState | None, level: Tensor, at: Places) -> Tensor:
+        told = self.frame_globals(state, level)
+        return told if state is None else told[at.row[..., 0, 0], at.frame[..., 0, 0]][:, :, :, None, None]
+
+    def frame_globals(self, state: GameState | None, level: Tensor) -> Tensor:
+        """What the global state says about each frame: [B, T, pixel_dim], or [pixel_dim] for all without a state."""
         last = self.globals.num_embeddings - 1
         nothing = self.globals.weight[last]
         if state is None:
             return nothing
         offsets = 256 * torch.arange(state.globals.shape[-1], device=nothing.device)
         told = self.globals(state.globals.long() + offsets).sum(-2)  # [B, T, pixel_dim]
-        told = torch.where((level == 2)[:, None, None], told, nothing)
-        return told[at.row[..., 0, 0], at.frame[..., 0, 0]][:, :, :, None, None]
+        return torch.where((level == 2)[:, None, None], told, nothing)

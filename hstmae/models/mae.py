@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
 from ..config import ModelConfig
+from ..errors import DataError
 from ..games import GameState, get_game
 from .blocks import init_weights
 from .canvas import Canvas, CellCodes, Places
@@ -15,9 +19,25 @@ from .encoder import Encoder
 from .heads import PaletteHead
 from .masking import hidden_cubes
 from .regions import cube_regions
+from .rgb_head import RgbHead
 from .state import COMPACT, FULL, NONE, StateEncoder
 
-__all__ = ["COMPACT", "FULL", "HSTMAE", "NONE"]
+__all__ = ["COMPACT", "FULL", "HSTMAE", "NONE", "Decoded"]
+
+
+@dataclass
+class Decoded:
+    """What the decoder says: x [B, Q, C] about the cubes `queries` [B, Q] at the places `at`, and the state to be used.
+
+    `state`, `level` [B] and `origin` [B, 2] are those of `HSTMAE.forward` with its defaults filled in.
+    """
+
+    x: Tensor
+    queries: Tensor
+    at: Places
+    state: GameState | None
+    level: Tensor
+    origin: Tensor
 
 
 class HSTMAE(nn.Module):
@@ -26,22 +46,40 @@ class HSTMAE(nn.Module):
     The content of units that are not listed as visible never enters the computation.
     """
 
+    palette: Tensor  # uint8 [K, 3], no rows for a true-colour game
+
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
         self.game = game = get_game(config.game)
         colours, regions = len(game.palette), len(game.regions)
-        self.encoder = Encoder(config, colours, regions)
+        told = bool(game.token_names)
+        self.encoder = Encoder(config, colours, regions, told)
         self.state = StateEncoder(game, config.state_dim)
-        self.decoder = Decoder(config, regions)
-        self.head = PaletteHead(config, game, colours)
+        self.decoder = Decoder(config, regions, told)
+        self.head = PaletteHead(config, game, colours) if config.head == "palette" else RgbHead(config, game)
         self.apply(init_weights)
         # After init_weights, which is for the transformer: tables and codes have scales of their own.
         if self.head.memory is not None:
             nn.init.normal_(self.head.memory.recall.weight)
+        if isinstance(self.head, RgbHead):
+            self.head.start_grey()
         self.canvas = Canvas(game, config.texture_dim) if game.tile_layers else None
         self.cells = CellCodes(game, 24, config.decoder_dim) if game.tile_layers else None
         self.register_buffer("palette", torch.from_numpy(game.palette.copy()), persistent=False)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> HSTMAE:
+        """A trained model from a folder, a bundled name or a hub id: see `zoo.load_pretrained`."""
+        from .zoo import load_pretrained  # the zoo builds on this module
+
+        return load_pretrained(name)
+
+    def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
+        """Write config.json and model.safetensors into a folder: see `zoo.save_pretrained`."""
+        from .zoo import save_pretrained
+
+        save_pretrained(self.state_dict(), self.config, folder, dtype)
 
     def no_weight_decay(self) -> set[str]:
         """Parameters that are tables or constants rather than maps: norms and biases are left out by their shape."""
@@ -57,20 +95,50 @@ class HSTMAE(nn.Module):
         state: GameState | None = None,
         level: Tensor | None = None,
         origin: Tensor | None = None,
+        size: Tensor | None = None,
     ) -> Tensor:
-        """Posterior over the palette for every pixel of the wanted cubes.
+        """Posterior over the palette, or the colour, of every pixel of the wanted cubes.
 
         Args:
-            frames: uint8 [B, T, H, W] palette indices; T even, H and W multiples of 16.
+            frames: uint8 [B, T, H, W] palette indices, or [B, T, H, W, 3] RGB for a game without a palette; T even, H
+                and W multiples of 16.
             visible: int64 [B, U], units that may be seen, ascending.
             queries: int64 [B, Q], flat cube indices to decode; None = every cube that is not visible.
             state: decoded state with leading axes [B, T], native pixels.
             level: int64 [B], 0 none, 1 compact, 2 full; None = full where there is a state.
             origin: int64 [B, 2], y and x of the frames' corner in the native picture; None = 0, 0.
+            size: int64 [B, 2], height and width of the native picture; None = the game's, or for a game without a
+                palette, whose pictures have any size, that of the frames.
         Returns:
-            logits [B, Q, 2, 16, 16, K].
+            head "palette": logits [B, Q, 2, 16, 16, K]; head "rgb": colours [B, Q, 2, 16, 16, 3] scaled to 0 .. 1, not
+            clipped.
+        Raises:
+            DataError: palette frames for a true-colour game, or the other way round.
         """
-        b, t, h, w = frames.shape
+        done = self.decode(frames, visible, queries, state=state, level=level, origin=origin, size=size)
+        canvas = None
+        if self.canvas is not None:
+            if done.state is not None:
+                size_hw = (frames.shape[2], frames.shape[3])
+                canvas = self.canvas.features(done.state, done.level == FULL, done.at, size_hw, done.origin)
+            else:
+                canvas = done.x.new_zeros(*done.queries.shape, 2, 16, 16, 3 * self.canvas.dim)
+        return self.head(done.x, canvas, done.state, done.level, done.at)
+
+    def decode(
+        self,
+        frames: Tensor,
+        visible: Tensor,
+        queries: Tensor | None = None,
+        *,
+        state: GameState | None = None,
+        level: Tensor | None = None,
+        origin: Tensor | None = None,
+        size: Tensor | None = None,
+    ) -> Decoded:
+        """All of `forward` up to its head: one vector per wanted cube, and what the head needs beside it."""
+        self._check_kind(frames)
+        b, t, h, w = frames.shape[:4]
         grid, slices = (h // 16, w // 16), t // 2
         device = frames.device
         if level is None:
@@ -81,11 +149,15 @@ class HSTMAE(nn.Module):
             origin = torch.zeros(b, 2, dtype=torch.long, device=device)
         if queries is None:
             queries = hidden_cubes(visible, grid[0] * grid[1], slices)
-        native = (max(h, self.game.native_size[0]), max(w, self.game.native_size[1]))
+        if not self.game.tile_layers:  # then there is nothing that `full` adds
+            level = level.clamp(max=COMPACT)
+        if size is None:
+            least = self.game.native_size if len(self.palette) else (h, w)
+            size = torch.tensor([max(h, least[0]), max(w, least[1])], device=device).expand(b, 2)
 
         tokens = self.state(state, level)
         regions = cube_regions(self.game, state, level, origin, grid, slices)
-        fine, coarse = self.encoder(frames, visible, origin, native, regions, tokens)
+        fine, coarse = self.encoder(frames, visible, origin, size, regions, tokens)
 
         seen = (visible[:, :, None] * slices + torch.arange(slices, device=device)).flatten(1)
         cubes = torch.cat([seen, queries], 1)  # [B, V + Q]
@@ -99,17 +171,22 @@ class HSTMAE(nn.Module):
             codes,
             take_cubes(regions, cubes),
             self._place(cubes, grid, slices, origin, state, level),
-            native,
+            size,
             tokens,
             level,
+            cubes,
+            grid,
+            slices,
         )
-        canvas = None
-        if self.canvas is not None:
-            if state is not None:
-                canvas = self.canvas.features(state, full, wanted, (h, w), origin)
-            else:
-                canvas = decoded.new_zeros(*queries.shape, 2, 16, 16, 3 * self.canvas.dim)
-        return self.head(decoded, canvas, state, level, wanted)
+        return Decoded(decoded, queries, wanted, state, level, origin)
+
+    def _check_kind(self, frames: Tensor) -> None:
+        wanted = 4 if len(self.palette) else 5
+        if frames.ndim != wanted or (wanted == 5 and frames.shape[-1] != 3):
+            kind = "palette indices [B, T, H, W]" if wanted == 4 else "RGB frames [B, T, H, W, 3]"
+            raise DataError(
+                f"model {self.config.name} for game '{self.game.name}' takes {kind}, got {list(frames.shape)}"
+            )
 
     @staticmethod
     def _above(coarse: Tensor, cubes: Tensor, grid: tuple[int, int], slices: int) -> Tensor:

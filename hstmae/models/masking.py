@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -21,11 +23,64 @@ def tube_visible(batch: int, units: int, ratio: float, generator: torch.Generato
     return order[:, : visible_count(units, ratio)].sort(1).values
 
 
-def hidden_cubes(visible: Tensor, units: int, slices: int) -> Tensor:
-    """visible int64 [B, U] -> flat indices int64 [B, (units - U) * slices] of all other cubes, ascending."""
+def scored_visible(
+    scores: Tensor, ratio: float, sharpness: float | Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    """Tube masking with a preference: an exact number of units, drawn by the rank of their scores.
+
+    The units that stay visible are drawn without replacement in proportion to ``exp(-sharpness * rank)``, the rank
+    running from 0 (lowest score of the clip) to 1 (highest); equal scores share a rank. So a positive sharpness hides
+    what scores high (hard masks), a negative one what scores low (easy masks), and 0 is `tube_visible` in distribution.
+    Ranks make one sharpness mean the same on every score; the draw is the Gumbel top-k of
+    https://arxiv.org/abs/1903.06059.
+
+    Args:
+        scores: float [B, N], any scale.
+        sharpness: one number, or float [B, 1] with one for each clip.
+    Returns:
+        int64 [B, U] on the device of `scores`, ascending, U = visible_count(N, ratio).
+    """
+    shown = -sharpness * score_ranks(scores) + gumbel(scores.shape, generator).to(scores.device)
+    return shown.topk(visible_count(scores.shape[1], ratio), dim=1).indices.sort(1).values
+
+
+def score_ranks(scores: Tensor) -> Tensor:
+    """Rank of each score within its row, 0 (lowest) to 1 (highest), equal ones sharing theirs: float64 [B, N]."""
+    scores = scores.contiguous()
+    ordered = scores.sort(1).values
+    below, upto = (torch.searchsorted(ordered, scores, right=right) for right in (False, True))
+    return (below + upto - 1).double() / (2 * max(scores.shape[1] - 1, 1))
+
+
+def gumbel(shape: Sequence[int], generator: torch.Generator | None = None) -> Tensor:
+    """Gumbel noise, float64 on the CPU, so that a draw does not depend on the device."""
+    uniform = torch.rand(tuple(shape), generator=generator, dtype=torch.float64)
+    return -(-uniform.clamp_min(1e-300).log()).log()
+
+
+def damaged_visible(mask: Tensor, ratio: float, generator: torch.Generator | None = None) -> Tensor:
+    """Hide the units that damage touches most, to an exact number; where it touches fewer, others at random.
+
+    Args:
+        mask: bool [B, T, H, W], True = damaged; sizes as in `to_cubes`.
+    Returns:
+        int64 [B, U], ascending.
+    """
+    touched = to_cubes(mask).flatten(2).sum(-1)  # pixels, [B, N]
+    order = (touched + torch.rand(touched.shape, generator=generator).to(mask.device)).argsort(1)
+    return order[:, : visible_count(touched.shape[1], ratio)].sort(1).values
+
+
+def hidden_units(visible: Tensor, units: int) -> Tensor:
+    """visible int64 [B, U] -> int64 [B, units - U], all other units, ascending."""
     b, u = visible.shape
     hidden = torch.ones(b, units, dtype=torch.bool, device=visible.device).scatter_(1, visible, False)
-    unit = hidden.long().sort(stable=True, dim=1, descending=True).indices[:, : units - u]
+    return hidden.long().sort(stable=True, dim=1, descending=True).indices[:, : units - u]
+
+
+def hidden_cubes(visible: Tensor, units: int, slices: int) -> Tensor:
+    """visible int64 [B, U] -> flat indices int64 [B, (units - U) * slices] of all other cubes, ascending."""
+    unit = hidden_units(visible, units)
     return (unit[:, :, None] * slices + torch.arange(slices, device=visible.device)).flatten(1)
 
 

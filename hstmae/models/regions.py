@@ -34,11 +34,12 @@ def cube_regions(
             ids = first.tiles[0].long().flatten(2)[:, None].expand(-1, n, -1, -1).gather(3, flat.flatten(3))
             found = torch.where(inside.flatten(3), lut[ids], 0).amax(-1)
             out = torch.where((level == 2)[:, None, None], found, out)
-        region, x0, y0, x1, y1 = first.boxes.long().unbind(-1)  # [B, S, M]
-        y, x = corner[:, :, None, None, 0], corner[:, :, None, None, 1]
-        hit = (x < x1[:, None]) & (x + 16 > x0[:, None]) & (y < y1[:, None]) & (y + 16 > y0[:, None])
-        boxed = torch.where(hit, region[:, None], 0).amax(-1)
-        out = torch.where((level >= 1)[:, None, None], torch.maximum(out, boxed), out)
+        if first.boxes.shape[-2]:  # some games name no boxes
+            region, x0, y0, x1, y1 = first.boxes.long().unbind(-1)  # [B, S, M]
+            y, x = corner[:, :, None, None, 0], corner[:, :, None, None, 1]
+            hit = (x < x1[:, None]) & (x + 16 > x0[:, None]) & (y < y1[:, None]) & (y + 16 > y0[:, None])
+            boxed = torch.where(hit, region[:, None], 0).amax(-1)
+            out = torch.where((level >= 1)[:, None, None], torch.maximum(out, boxed), out)
     for number, left, top, right, bottom in game.fixed_regions:
         y, x = corner[..., 0] + 8, corner[..., 1] + 8
         out = torch.where(((x >= left) & (x < right) & (y >= top) & (y < bottom))[..., None], number, out)

@@ -31,23 +31,30 @@ class StateTokens:
 
 
 class StateEncoder(nn.Module):
-    """One MLP per kind of token. A learned null token is always there, so attention has something without any state."""
+    """One MLP per kind of token. A learned null token is always there, so attention has something without any state.
+
+    A game that tells nothing has no kinds: its null token is a constant zero.
+    """
 
     def __init__(self, game: GameSpec, dim: int):
         super().__init__()
         kinds, features = len(game.token_names), game.token_features
+        self.has_tokens = kinds > 0
+        if not self.has_tokens:
+            self.register_buffer("null", torch.zeros(dim), persistent=False)
+            return
         self.inner = nn.Parameter(torch.randn(kinds, features, dim) * features**-0.5)
         self.bias = nn.Parameter(torch.zeros(kinds, dim))
         self.outer = nn.Linear(dim, dim)
         self.null = nn.Parameter(torch.randn(dim) * 0.02)
 
     def forward(self, state: GameState | None, level: Tensor) -> StateTokens:
-        """state with [B, T, K, F] tokens, level int64 [B] -> StateTokens with M = 1 + T * K (or 1)."""
+        """state with [B, T, K, F] tokens, level int64 [B] -> StateTokens with M = 1 + T * K, 1 without state."""
         b = len(level)
         null = self.null.expand(b, 1, -1)
         at = torch.zeros(b, 1, 3, device=null.device)
         valid = torch.ones(b, 1, dtype=torch.bool, device=null.device)
-        if state is None:
+        if state is None or not self.has_tokens:
             return StateTokens(null, at, valid)
         t, k = state.tokens.shape[1:3]
         x = torch.einsum("btkf,kfc->btkc", state.tokens.to(null.dtype), self.inner) + self.bias

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from ..atomic import write_bytes, write_text
 from ..config import ModelConfig, from_dict, to_dict
 from ..errors import CheckpointError, ConfigError
+from ..games import get_game
 from .mae import HSTMAE
 
 VARIANTS: dict[str, ModelConfig] = {
@@ -27,6 +29,50 @@ VARIANTS: dict[str, ModelConfig] = {
         state_dim=256,
         texture_dim=24,
         pixel_dim=64,
+        codec_dim=192,
+    ),
+    "hst-mae-small": ModelConfig(
+        name="hst-mae-small",
+        dims=(128, 256, 416, 576),
+        depths=(2, 2, 6, 1),
+        head_dim=32,
+        decoder_dim=384,
+        decoder_head_dim=64,
+        state_dim=256,
+        texture_dim=24,
+        pixel_dim=64,
+        codec_dim=256,
+        codec_head_dim=64,
+    ),
+    "hst-mae-base": ModelConfig(
+        name="hst-mae-base",
+        dims=(768, 1024, 1280, 1408),
+        depths=(2, 2, 2, 1),
+        head_dim=64,
+        decoder_dim=1024,
+        decoder_head_dim=64,
+        drop_path=0.1,
+        state_dim=256,
+        texture_dim=32,
+        pixel_dim=96,
+        code_dim=64,
+        codec_dim=384,
+        codec_head_dim=64,
+    ),
+    "hst-mae-large": ModelConfig(
+        name="hst-mae-large",
+        dims=(768, 1024, 1280, 1408),
+        depths=(6, 4, 10, 2),
+        head_dim=64,
+        decoder_dim=1344,
+        decoder_head_dim=64,
+        drop_path=0.2,
+        state_dim=256,
+        texture_dim=32,
+        pixel_dim=96,
+        code_dim=64,
+        codec_dim=384,
+        codec_head_dim=64,
     ),
 }
 
@@ -53,15 +99,18 @@ def check(config: ModelConfig) -> None:
     for what, dims, head in (
         ("dims", config.dims, config.head_dim),
         ("decoder_dim", (config.decoder_dim,), config.decoder_head_dim),
+        ("codec_dim", (config.codec_dim,), config.codec_head_dim),
     ):
         if head < 8 or head % 2 or any(d < 1 or d % head for d in dims):
             raise ConfigError(
                 f"model.{what} {dims} must be multiples of an even head dimension of 8 or more, got {head}"
             )
-    if config.head != "palette":
-        raise ConfigError(f"model.head must be 'palette', got '{config.head}'")
-    if min(*config.depths, config.decoder_depth) < 1:
-        raise ConfigError("model.depths and model.decoder_depth must be at least 1")
+    if config.head not in ("palette", "rgb"):
+        raise ConfigError(f"model.head must be 'palette' or 'rgb', got '{config.head}'")
+    if config.head == "palette" and not len(get_game(config.game).palette):
+        raise ConfigError(f"model.head: the game '{config.game}' has no palette; set model.head=rgb")
+    if min(*config.depths, config.decoder_depth, config.codec_depth) < 1:
+        raise ConfigError("model.depths, model.decoder_depth and model.codec_depth must be at least 1")
 
 
 def save_pretrained(
@@ -76,7 +125,13 @@ def save_pretrained(
 
 
 def find_model(name: str | Path) -> Path:
-    """The folder of a model: a path, or a bundled name in $HSTMAE_MODELS, ./checkpoints or the repository."""
+    """The folder of a model: a path, a bundled name in $HSTMAE_MODELS, ./checkpoints or the repository, or a hub id.
+
+    A hub id is "owner/name" and is looked up on the Hugging Face Hub when no folder has that name.
+
+    Raises:
+        CheckpointError: nothing of that name, or a hub id without huggingface_hub or that cannot be fetched.
+    """
     places = [Path(name)]
     if os.environ.get("HSTMAE_MODELS"):
         places.append(Path(os.environ["HSTMAE_MODELS"]) / name)
@@ -84,27 +139,73 @@ def find_model(name: str | Path) -> Path:
     for place in places:
         if (place / "config.json").is_file():
             return place
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]*[\w-]", str(name)) and not places[0].exists():
+        return _from_hub(str(name))
     looked = ", ".join(str(p) for p in places)
     raise CheckpointError(f"no model '{name}': no config.json in {looked}")
 
 
+def _from_hub(name: str) -> Path:
+    """Fetch (or find in its cache) the two files of a model on the Hugging Face Hub."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise CheckpointError(
+            f"no folder '{name}'; to fetch a model of that name from the Hugging Face Hub: pip install 'hstmae[hub]'"
+        ) from None
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors"]))
+    except Exception as error:
+        raise CheckpointError(f"cannot fetch '{name}' from the Hugging Face Hub ({_first_line(error)})") from error
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"'{name}' on the Hugging Face Hub is no HST-MAE model: it has no config.json")
+    return folder
+
+
 def load_pretrained(name: str | Path) -> HSTMAE:
-    """A trained model in evaluation mode, from a folder or a bundled name.
+    """A trained model in evaluation mode, from a folder, a bundled name or a hub id.
 
     Raises:
-        CheckpointError: missing or damaged files, or weights that do not fit the configuration.
+        CheckpointError: missing or damaged files, or weights that do not fit the configuration; the message names the
+            first keys that are missing, too many or of another shape.
     """
     folder = find_model(name)
     try:
         config = from_dict(ModelConfig, json.loads((folder / "config.json").read_text()), str(folder / "config.json"))
         model = build_model(config)
         weights = load_tensors((folder / "model.safetensors").read_bytes())
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
-    except CheckpointError:
-        raise
     except ConfigError as error:
         raise CheckpointError(f"{folder}: {error}") from error
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{folder}: cannot load the model ({reason}); fetch or train it again") from error
+        raise CheckpointError(
+            f"{folder}: cannot load the model ({_first_line(error)}); fetch or train it again"
+        ) from error
+    problems = mismatch(model.state_dict(), weights)
+    if problems:
+        raise CheckpointError(
+            f"{folder}: model.safetensors does not fit config.json ({'; '.join(problems)}); "
+            "restore the config.json it was saved with, or train the model again"
+        )
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     return model.eval()
+
+
+def mismatch(wanted: dict[str, Tensor], found: dict[str, Tensor], named: int = 3) -> list[str]:
+    """What keeps `found` from being loaded as `wanted`: a phrase for each kind, with the first `named` keys."""
+    missing = [k for k in wanted if k not in found]
+    unexpected = [k for k in found if k not in wanted]
+    shapes = [
+        f"{k} {list(found[k].shape)} instead of {list(wanted[k].shape)}"
+        for k in wanted
+        if k in found and found[k].shape != wanted[k].shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    return [
+        f"{len(keys)} {kind}: {', '.join(keys[:named])}{' ...' if len(keys) > named else ''}"
+        for kind, keys in kinds.items()
+        if keys
+    ]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -69,7 +69,10 @@ def compare(grid: tuple[int, int], side: int, share: float, shift: int, backend:
     weight = torch.randn_like(truth)
     mine_grads = torch.autograd.grad((mine * weight).sum(), inputs)
     true_grads = torch.autograd.grad((truth * weight).sum(), inputs)
-    gaps = [(mine - truth).abs().max(), *((a - b).abs().max() for a, b in zip(mine_grads, true_grads, strict=True))]
+    gaps = [
+        (mine - truth).detach().abs().max(),
+        *((a - b).abs().max() for a, b in zip(mine_grads, true_grads, strict=True)),
+    ]
     return float(torch.stack(gaps).max())
 
 
@@ -81,6 +84,25 @@ def test_equals_textbook_swin(backend: str, grid: tuple[int, int], side: int, sh
     if share == 1.0 and side == 4 and grid != (3, 5):
         pytest.skip("dense stage 1 is slow in double precision; the smallest grid covers it")
     assert compare(grid, side, share, shift, backend) < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("side", "share", "backend"),
+    [
+        (4, 0.05, "mask"),
+        (4, 0.05, "gather"),
+        (2, 0.05, "auto"),
+        (2, 1.0, "gather"),
+        (1, 1.0, "mask"),
+        (1, 1.0, "gather"),
+    ],
+)
+def test_equals_textbook_swin_on_a_larger_grid(side: int, share: float, backend: str) -> None:
+    assert compare((20, 20), side, share, 4, backend) < 1e-10
+
+
+def test_equals_textbook_swin_with_all_tokens_of_stage_1() -> None:
+    assert compare((14, 14), 4, 1.0, 4, "gather") < 1e-10
 
 
 @pytest.mark.parametrize("wrong", ["no shift", "shift off by one", "hidden keys kept"])

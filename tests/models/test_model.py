@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hstmae.config import ModelConfig
 from hstmae.errors import CheckpointError, ConfigError
-from hstmae.models import HSTMAE, VARIANTS, build_model, load_pretrained, save_pretrained
+from hstmae.models import HSTMAE, build_model, load_pretrained, save_pretrained
 from hstmae.models.cubes import from_cubes, to_cubes
 from hstmae.models.masking import hidden_cubes, tube_visible
 
@@ -35,7 +35,7 @@ def restore(model: HSTMAE, frames: Tensor, visible: Tensor, level: int, **more: 
 
 
 @pytest.mark.parametrize(("height", "width", "frames"), [(224, 224, 4), (240, 256, 2), (48, 80, 6), (320, 320, 2)])
-@pytest.mark.parametrize("name", sorted(VARIANTS))
+@pytest.mark.parametrize("name", ["hst-mae-nano", "hst-mae-tiny"])
 def test_one_set_of_weights_runs_at_any_size(name: str, height: int, width: int, frames: int) -> None:
     model = MODEL if name == "hst-mae-nano" else trained_looking(name)
     clip = torch.randint(0, 64, (1, frames, height, width), dtype=torch.uint8)
@@ -112,11 +112,12 @@ def test_nothing_visible_still_restores() -> None:
 
 
 def test_all_weights_receive_gradients() -> None:
-    model = trained_looking()
+    model = trained_looking().train()  # the place memory recalls what training has seen
     frames = torch.randint(0, 64, (3, 4, 240, 256), dtype=torch.uint8)
     visible = tube_visible(3, 240, 0.9, torch.Generator().manual_seed(1))
-    out = model(frames, visible, hidden_cubes(visible, 240, 2)[:, ::9], state=random_state(3, 4),
-                level=torch.tensor([2, 1, 0]))  # fmt: skip
+    state = random_state(3, 4)
+    state.camera[0] = 100  # one clip shows the beginning of a map
+    out = model(frames, visible, hidden_cubes(visible, 240, 2)[:, ::9], state=state, level=torch.tensor([2, 1, 0]))
     out.square().mean().backward()
     silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
@@ -150,7 +151,7 @@ def test_damaged_model_folders_are_refused(tmp_path, damage: str) -> None:  # ty
 
 
 @pytest.mark.parametrize(
-    "changes", [{"head_dim": 36}, {"dims": (48, 96)}, {"head": "rgb"}, {"depths": (2, 2, 0, 1)}, {"decoder_dim": 100}]
+    "changes", [{"head_dim": 36}, {"dims": (48, 96)}, {"head": "grey"}, {"depths": (2, 2, 0, 1)}, {"decoder_dim": 100}]
 )
 def test_impossible_configurations_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="model"):

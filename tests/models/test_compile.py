@@ -1,0 +1,90 @@
+"""One graph for the whole network, the same for every mask; low precision; fast attention kernels on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from random_play import random_state
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from hstmae.models import HSTMAE, build_model
+from hstmae.models.masking import hidden_cubes, tube_visible
+
+SMALL: dict[str, Any] = {
+    "dims": (16, 16, 32, 32), "depths": (1, 2, 1, 1), "head_dim": 16, "decoder_dim": 32, "decoder_depth": 2,
+    "decoder_head_dim": 16, "state_dim": 16, "texture_dim": 4, "pixel_dim": 8, "code_dim": 4, "codec_dim": 16,
+    "codec_head_dim": 16,
+}  # fmt: skip
+
+
+def small(**changes: Any) -> HSTMAE:
+    torch.manual_seed(0)
+    model = build_model("hst-mae-nano", **(SMALL | changes)).eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("gate"):
+                weight.fill_(0.5)
+    return model
+
+
+def clip(seed: int, height: int = 64, width: int = 96) -> tuple[Tensor, Tensor, Tensor]:
+    """Frames of a 2-frame clip, visible units at 75 %, and some of the hidden cubes."""
+    generator = torch.Generator().manual_seed(seed)
+    frames = torch.randint(0, 64, (1, 2, height, width), dtype=torch.uint8, generator=generator)
+    units = height * width // 256
+    visible = tube_visible(1, units, 0.75, generator)
+    return frames, visible, hidden_cubes(visible, units, 1)[:, ::3]
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), pytest.param(272, 256, marks=pytest.mark.slow)])
+def test_compiles_whole_and_once_for_all_masks(height: int, width: int) -> None:
+    graphs = []
+
+    def counting(graph: torch.fx.GraphModule, _: list[Tensor]) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    model = small()
+    compiled = torch.compile(model, fullgraph=True, backend=counting)  # fullgraph: a graph break is an error
+    with torch.no_grad():
+        for seed in range(3):
+            inputs, state = clip(seed, height, width), random_state(1, 2, seed)
+            assert torch.allclose(compiled(*inputs, state=state), model(*inputs, state=state), atol=1e-5)
+        assert len(graphs) == 1
+        frames, visible, queries = clip(9, height, width)
+        compiled(frames, visible[:, 1:], queries, state=random_state(1, 2))
+    assert len(graphs) == 2  # another number of visible units is another graph: the count notices
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_runs_in_low_precision(dtype: torch.dtype) -> None:
+    model, inputs, state = small(), clip(0), random_state(1, 2)
+    with torch.no_grad():
+        exact = model(*inputs, state=state)
+        with torch.autocast("cpu", dtype):
+            rough = model(*inputs, state=state)
+    assert rough.dtype == dtype
+    gap = (rough.float() - exact).abs().max() / exact.std()
+    assert 0 < gap < 0.2
+    with torch.autocast("cpu", dtype):
+        model(*inputs, state=state).float().square().mean().backward()
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="fused attention kernels need a CUDA device")
+@pytest.mark.parametrize("size", [(64, 96), (272, 256)])
+def test_attention_runs_in_fused_kernels_on_a_gpu(size: tuple[int, int]) -> None:
+    model = small().cuda()
+    inputs = [x.cuda() for x in clip(0, *size)]
+    state = random_state(1, 2).map(lambda a: a.cuda())
+    fused = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
+    # With the plain back end left out, a call that no fused kernel accepts raises an error.
+    with sdpa_kernel(fused), torch.autocast("cuda", torch.bfloat16):
+        out = model(*inputs, state=state)
+        out.float().square().mean().backward()
+    assert torch.isfinite(out).all()

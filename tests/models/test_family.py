@@ -1,0 +1,168 @@
+"""The variants: sizes, costs, the codec's decoder, normalised attention, and models fetched from a hub."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from random_play import random_state
+from safetensors.torch import load_file, save_file
+
+from hstmae.cli import main
+from hstmae.config import load_config
+from hstmae.errors import CheckpointError, ConfigError
+from hstmae.games import get_game
+from hstmae.models import HSTMAE, VARIANTS, build_model, load_pretrained, save_pretrained
+from hstmae.models.codec_decoder import CodecDecoder
+from hstmae.models.cost import model_cost
+from hstmae.models.masking import tube_visible
+from hstmae.models.regions import cube_regions
+from hstmae.models.state import StateEncoder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(("name", "encoder", "decoder"), [("base", 120e6, 60e6), ("large", 350e6, 100e6)])
+def test_parameters_are_as_specified(name: str, encoder: float, decoder: float) -> None:
+    params = model_cost(VARIANTS[f"hst-mae-{name}"], (224, 224), 16, modes=())["params"]
+    assert params["encoder"] == pytest.approx(encoder, rel=0.03)
+    assert params["decoder"] == pytest.approx(decoder, rel=0.03)
+    assert params["total"] == sum(params[k] for k in ("encoder", "decoder", "state", "tables"))
+
+
+def test_shipped_configurations_are_the_variants() -> None:
+    for name, variant in VARIANTS.items():
+        assert load_config(ROOT / "configs" / f"{name[4:].replace('-', '_')}.yaml").model == variant
+
+
+def test_cost_of_a_layer_by_hand() -> None:
+    """One decoder block more costs what its matrices and its attention say."""
+    visible, hidden, dim = 20 * 2, 176 * 2, 128
+    thin, thick = (
+        model_cost(replace(VARIANTS["hst-mae-nano"], decoder_depth=d), (224, 224), 4, ("restore_90",)) for d in (1, 2)
+    )
+    rows, keys = 1 + visible + hidden, 1 + visible
+    products = rows * (2 + 8) * dim**2 + keys * 2 * dim**2  # q, proj, MLP; k and v of what is visible
+    attention = 2 * rows * keys * dim
+    for key, macs in (("gmac_per_frame", products + attention), ("gmac_per_frame_linear", products)):
+        assert thick[key]["restore_90"] - thin[key]["restore_90"] == pytest.approx(macs / 4 / 1e9, rel=1e-6)
+    assert thick["activation_mb"]["restore_90"] > thin["activation_mb"]["restore_90"] + rows * dim * 4 / 1e6
+
+
+def test_command_writes_every_mode_and_the_growth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "m.json"
+    assert main(["models", "--variant", "nano", "--size", "64x64", "128x96", "--clip", "2", "--json", str(file)]) == 0
+    data = json.loads(file.read_text())
+    row = data["models"]["hst-mae-nano"]
+    modes = {"pretrain", "restore_90", "restore_95", "dense", "codec"}
+    for kind in ("gmac_per_frame", "gmac_per_frame_linear", "activation_mb"):
+        assert set(row[kind]) == modes and min(row[kind].values()) > 0
+    assert row["gmac_per_frame"]["pretrain"] < row["gmac_per_frame"]["restore_90"] < row["gmac_per_frame"]["dense"]
+    assert all(row["gmac_per_frame_linear"][m] < row["gmac_per_frame"][m] for m in modes)
+    later = data["settings"][1]
+    assert later["size"] == [96, 128] and set(later["models"]["hst-mae-nano"]["growth"]) == modes
+    assert "hst-mae-nano" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [["--size", "250x240"], ["--size", "big"], ["--clip", "3"], ["--variant", "huge"]])
+def test_command_refuses_what_cannot_be_counted(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", *wrong]) == 2
+    assert wrong[0] in capsys.readouterr().err
+
+
+def test_codec_decoder_reads_latents_of_its_neighbourhood_and_the_state() -> None:
+    torch.manual_seed(0)
+    config, game, grid, slices = VARIANTS["hst-mae-nano"], get_game("smb"), (9, 20), 2
+    codec = CodecDecoder(config, len(game.regions))
+    with torch.no_grad():
+        for cross in codec.state.values():
+            cross.gate.fill_(0.5)
+    encoder = StateEncoder(game, config.state_dim)
+    level, origin = torch.tensor([2, 1]), torch.zeros(2, 2, dtype=torch.long)
+    state, other = random_state(2, 4), random_state(2, 4, seed=1)
+    regions = cube_regions(game, state, level, origin, grid, slices)
+    latents = torch.randn(2, 180, slices, config.dims[2], requires_grad=True)
+    native = torch.tensor([[240, 256]] * 2)
+
+    def run(told: object) -> torch.Tensor:
+        return codec(latents, grid, origin, native, regions, encoder(told, level))
+
+    out = run(state)
+    assert out.shape == (2, 180 * slices, config.codec_dim)
+    assert not torch.allclose(out, run(other), atol=1e-3)
+    out[0, 0].square().sum().backward()  # the first cube of the first sample
+    reached = latents.grad.abs().sum((2, 3))
+    assert reached[1].max() == 0
+    assert reached[0, 0] > 0 and reached[0, 8] > 0  # the next window, through the shifted blocks
+    assert reached[0, 19] == 0  # but not the other end of the picture: windows, not everything to everything
+    codec.zero_grad()
+    run(state).square().mean().backward()
+    assert all(p.grad is not None and p.grad.any() for p in codec.parameters())
+
+
+def test_normalised_attention_keeps_its_logits_bounded() -> None:
+    """Queries and keys blown up change nothing with the norm, and everything without it."""
+    torch.manual_seed(0)
+    frames = torch.randint(0, 64, (1, 2, 64, 96), dtype=torch.uint8)
+    visible = tube_visible(1, 24, 0.5, torch.Generator().manual_seed(0))
+    moved = {}
+    for norm in (False, True):
+        model = build_model("hst-mae-nano", qk_norm=norm).eval()
+        with torch.no_grad():
+            before = model(frames, visible)
+            for block in model.decoder.blocks:
+                block.q.weight *= 1000
+                block.q.bias *= 1000
+            moved[norm] = (model(frames, visible) - before).abs().max().item()
+        assert norm == any(".q_norm." in name for name in model.state_dict())
+    assert moved[True] < 1e-3 < 1e-2 < moved[False]
+
+
+def test_hub_ids_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model("hst-mae-nano", depths=(1, 1, 1, 1), decoder_depth=1)
+    model.save_pretrained(tmp_path / "snapshot")
+    asked = []
+
+    def snapshot_download(name: str, allow_patterns: list[str]) -> str:
+        asked.append((name, sorted(allow_patterns)))
+        if name == "someone/broken":
+            raise OSError("no network")
+        return str(tmp_path / "snapshot")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
+    again = HSTMAE.from_pretrained("someone/model")
+    assert all(torch.equal(v, model.state_dict()[k]) for k, v in again.state_dict().items())
+    assert asked == [("someone/model", ["config.json", "model.safetensors"])]
+    with pytest.raises(CheckpointError, match=r"someone/broken.*no network"):
+        load_pretrained("someone/broken")
+    with pytest.raises(CheckpointError, match="no model"):  # not a hub id: nothing is fetched
+        load_pretrained("a/b/c")
+    assert len(asked) == 2
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(CheckpointError, match=r"pip install 'hstmae\[hub\]'"):
+        load_pretrained("someone/model")
+
+
+def test_a_mismatch_names_the_keys(tmp_path: Path) -> None:
+    model = build_model("hst-mae-nano", depths=(1, 1, 1, 1), decoder_depth=1)
+    save_pretrained(model.state_dict(), model.config, tmp_path, torch.float32)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["decoder.sink"] = torch.zeros(3)
+    weights["surplus.weight"] = weights.pop("decoder.mask_token")
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError) as caught:
+        load_pretrained(tmp_path)
+    text = str(caught.value)
+    assert "1 missing: decoder.mask_token" in text and "1 unexpected: surplus.weight" in text
+    assert "decoder.sink [3] instead of [128]" in text
+
+
+def test_codec_sizes_are_checked() -> None:
+    with pytest.raises(ConfigError, match="codec_dim"):
+        build_model("hst-mae-nano", codec_dim=100)
