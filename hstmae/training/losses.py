@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+CHARBONNIER_EPS = 1e-3  # of colours in 0 .. 1: a quarter of one 8-bit step
+
 
 def palette_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Cross-entropy of the colour posterior: mean over pixels of ``-log softmax(logits)[target]``, in nats.
@@ -58,10 +60,49 @@ def posterior_mean(logits: Tensor, palette: Tensor) -> Tensor:
         return torch.bmm(posterior, palette.float() / 255).view(*logits.shape[:-1], 3)
 
 
+def colour_loss(colours: Tensor, truth: Tensor, rgb_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+    """Charbonnier loss plus `rgb_weight` times the mean squared error, for a model that answers colours.
+
+    The Charbonnier term, mean of ``sqrt(d^2 + eps^2)`` with eps = 1e-3, is an absolute error with a smooth minimum
+    (https://doi.org/10.1109/ICIP.1994.413553): it does not blur an edge to spare a large error as the square does.
+
+    Args:
+        colours: float [B, Q, ..., 3], in 0 .. 1 where they are right, not clipped.
+        truth: float [B, Q, ..., 3] in 0 .. 1, multiples of 1 / 255.
+        rgb_weight: weight of the squared error.
+    Returns:
+        The float32 loss with its graph, and detached float32 scalars `charbonnier`, `mse` (of the clipped colours, so
+        that PSNR is ``-10 log10`` of it) and `exact_match` (see `exact_colours`).
+    """
+    colours = colours.float()
+    square = (colours - truth).square()
+    charbonnier = (square + CHARBONNIER_EPS**2).sqrt().mean()
+    with torch.no_grad():
+        shown = colours.clamp(0, 1)
+        mse, exact = (shown - truth).square().mean(), exact_colours(shown, truth)
+    return charbonnier + rgb_weight * square.mean(), {
+        "charbonnier": charbonnier.detach(), "mse": mse, "exact_match": exact
+    }  # fmt: skip
+
+
+def exact_colours(colours: Tensor, truth: Tensor) -> Tensor:
+    """Share of pixels whose red, green and blue all round to the true 8-bit values: float32 scalar.
+
+    Args:
+        colours, truth: float [B, ..., 3] in 0 .. 1.
+    """
+    return ((colours - truth).abs().amax(-1) * 255 < 0.5).float().mean()
+
+
 def true_colours(target: Tensor, palette: Tensor) -> Tensor:
     """Colours of palette indices: target uint8 [B, ...], palette uint8 [B, K, 3] -> float32 [B, ..., 3] in 0 .. 1."""
     clip = torch.arange(len(target), device=target.device).view(-1, *[1] * (target.ndim - 1))
     return (palette.float() / 255)[clip, target.long()]
+
+
+def target_colours(target: Tensor, palette: Tensor | None) -> Tensor:
+    """Colours of decoded cubes, float32 [B, ..., 3] in 0 .. 1: of palette indices, or of RGB [B, ..., 3] as it is."""
+    return target.float() / 255 if palette is None else true_colours(target, palette)
 
 
 def exact_match(logits: Tensor, target: Tensor) -> Tensor:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..config import DataConfig, ModelConfig, RunConfig
+from ..config import DataConfig, ModelConfig, RunConfig, to_dict
 from ..data.dataset import Clip, ClipDataset
 from ..data.store import EpisodeStore
-from ..errors import CheckpointError, ConfigError, StoreError
+from ..errors import CheckpointError, ConfigError, DataError, StoreError
+from ..games import get_game
 from ..models import build_model, load_pretrained
 from ..models.cubes import CUBE
 from .checkpoint import load_checkpoint
@@ -108,11 +110,14 @@ def open_data(config: RunConfig) -> tuple[ClipDataset, list[Clip], dict[str, Any
         facts about the store for the run's record.
     Raises:
         StoreError: the store is missing or damaged, or has nothing to train on.
-        ConfigError: the store was preprocessed with other held-out levels than the configuration names.
+        DataError: its pictures are smaller than one cube.
+        ConfigError: the store is of another game than the model, or was preprocessed with other held-out levels than
+            the configuration names.
     """
     data, seed = config.data, config.train.seed
     path = Path(data.store)
     store = EpisodeStore(path)
+    check_game(store, config.model)
     infos = [store.info(i) for i in range(len(store))]
     counts = {split: sum(info.split == split for info in infos) for split in ("train", VAL_SPLIT, "val_level")}
     if not counts["train"]:
@@ -131,14 +136,47 @@ def open_data(config: RunConfig) -> tuple[ClipDataset, list[Clip], dict[str, Any
     return train, validation, {"store": data.store, "store_sha256": store_hash(path), "episodes": counts}
 
 
+def check_game(store: EpisodeStore, model: ModelConfig) -> None:
+    """Raise ConfigError unless the store holds pictures of the kind that the model is for."""
+    if store.game != model.game:
+        raise ConfigError(
+            f"configuration: model.game is '{model.game}', but {store.path} holds game '{store.game}'; "
+            f"set model.game={store.game}" + ("" if len(get_game(store.game).palette) else " and model.head=rgb")
+        )
+    indexed = len(get_game(store.game).palette) > 0
+    for info in store.infos():
+        if (info.palette is not None) != indexed:
+            kinds = ("true-colour", "palette") if indexed else ("palette", "true-colour")
+            raise ConfigError(
+                f"{store.path}: episode {info.name} has {kinds[0]} pictures, but game '{store.game}' is trained on "
+                f"{kinds[1]} ones; preprocess it as another game" + (" (--game generic)" if indexed else "")
+            )
+
+
+def crop_size(sizes: Iterable[tuple[int, int]], crop: int) -> tuple[int, int]:
+    """Height and width of the clips: at most `crop` (0 = no limit), as far as every picture reaches, in whole cubes.
+
+    Raises:
+        DataError: a picture is smaller than a cube.
+    """
+    sizes = list(sizes)
+    for size in sizes:
+        if min(size) < CUBE:
+            raise DataError(f"pictures of {size[0]}x{size[1]} are too small: a model needs {CUBE}x{CUBE} or more")
+    height, width = (min(side) for side in zip(*sizes, strict=True))
+    limit = crop or max(height, width)
+    return min(height, limit) // CUBE * CUBE, min(width, limit) // CUBE * CUBE
+
+
 def _clips(store: EpisodeStore, split: str, data: DataConfig, crop: int, seed: int) -> ClipDataset:
     training = split == "train"
+    sizes = [info.size for info in store.infos() if info.split == split]
     return ClipDataset(
         store,
         splits=(split,),
         clip=data.clip,
         stride=data.stride,
-        crop=crop,
+        crop=crop_size(sizes, crop),
         seed=seed,
         forget=data.forget if training else 0.0,
         early=data.early if training else 0.0,
@@ -153,8 +191,18 @@ def initial_model(source: str, config: ModelConfig) -> nn.Module:
     Raises:
         CheckpointError: `source` is missing or damaged, or its weights do not fit `config`.
     """
-    trained = source.endswith(".pth")
-    weights = load_checkpoint(Path(source))["ema"] if trained else load_pretrained(source).state_dict()
+    if source.endswith(".pth"):
+        payload = load_checkpoint(Path(source))
+        weights, made = payload["ema"], payload["config"]["model"]
+    else:
+        pretrained = load_pretrained(source)
+        weights, made = pretrained.state_dict(), to_dict(pretrained.config)
+    for key, default in (("game", "smb"), ("head", "palette")):
+        if made.get(key, default) != getattr(config, key):
+            raise CheckpointError(
+                f"{source}: is a model with {key} '{made.get(key, default)}', and the run's model.{key} is "
+                f"'{getattr(config, key)}'; start from one of the same {key}, or without --init"
+            )
     model = build_model(config)
     try:
         model.load_state_dict(weights)

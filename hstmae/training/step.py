@@ -16,9 +16,12 @@ from ..config import TrainConfig
 from ..data.dataset import ClipBatch
 from ..errors import DataError
 from ..models.cubes import DEPTH, grid_size, take_cubes, to_cubes
-from ..models.masking import hidden_cubes, tube_visible
+from ..models.masking import gumbel, tube_visible
+from ..models.running_cell import running_cell_queries
 from ..models.state import COMPACT, FULL, NONE
 from .fused import reconstruction_loss
+from .loss_predictor import cube_losses
+from .losses import colour_loss, target_colours
 
 CHANGE_BITS = 4.0  # a pixel that changes in time counts as much as this many bits of colour surprise
 
@@ -27,12 +30,23 @@ Forward = Callable[..., Tensor]
 
 @dataclass(frozen=True)
 class StepInputs:
-    """What one step draws. `visible` int64 [B, U] units; `queries` int64 [B, Q] flat cubes; `level` int64 [B]."""
+    """What one step draws.
+
+    Attributes:
+        ratio: share of the units (of the slices, where those are what is hidden) that the encoder does not see.
+        visible: int64 [B, U] units.
+        queries: int64 [B, Q] flat cubes to decode, none of them seen.
+        level: int64 [B] state level, None without state.
+        shown: the frames with what is hidden inside visible units blanked, None where nothing is.
+        kinds: how each clip's mask was made.
+    """
 
     ratio: float
     visible: Tensor
     queries: Tensor
     level: Tensor | None
+    shown: Tensor | None = None
+    kinds: tuple[str, ...] = ()
 
 
 def seed_of(*parts: int) -> int:
@@ -44,21 +58,27 @@ def draw_inputs(frames: Tensor, has_state: bool, config: TrainConfig, generator:
     """Draw mask ratio, visible units, decoded cubes and state levels of one batch.
 
     Args:
-        frames: uint8 [B, T, H, W] palette indices; H and W multiples of 16, T even.
+        frames: uint8 [B, T, H, W] palette indices or [B, T, H, W, 3] RGB; H and W multiples of 16, T even.
         has_state: whether the clips come with state; if not, `level` is None.
         generator: a CPU generator, so that the draw does not depend on the device.
     Returns:
         StepInputs on the device of `frames`.
     """
-    batch, time, height, width = frames.shape
+    batch, _, height, width = frames.shape[:4]
     rows, columns = grid_size(height, width)
-    units, slices = rows * columns, time // DEPTH
     ratio = config.mask_ratios[int(torch.randint(len(config.mask_ratios), (), generator=generator))]
-    visible = tube_visible(batch, units, ratio, generator).to(frames.device)
-    hidden = hidden_cubes(visible, units, slices)
-    queries = choose_queries(to_cubes(frames), hidden, config.queries, config.hard_queries, generator)
+    visible = tube_visible(batch, rows * columns, ratio, generator).to(frames.device)
+    queries = draw_queries(frames, visible, config, generator)
     level = draw_levels(batch, config, generator).to(frames.device) if has_state else None
     return StepInputs(ratio, visible, queries, level)
+
+
+def draw_queries(frames: Tensor, visible: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
+    """The cubes of one batch to decode, int64 [B, Q]: hidden from the encoder, kept by the decoder's running cell
+    (`decoder_keep`), and of those a choice (`queries`). Q depends on sizes and configuration alone."""
+    grid, slices = grid_size(*frames.shape[2:4]), frames.shape[1] // DEPTH
+    kept = running_cell_queries(visible, grid, slices, config.decoder_keep, generator)
+    return choose_queries(to_cubes(frames), kept, config.queries, config.hard_queries, generator)
 
 
 def draw_levels(batch: int, config: TrainConfig, generator: torch.Generator) -> Tensor:
@@ -74,7 +94,7 @@ def choose_queries(cubes: Tensor, hidden: Tensor, count: int, hard: float, gener
     Most of a picture is one colour; a uniform choice would spend nearly all decoding on it.
 
     Args:
-        cubes: uint8 [B, N, S, 2, 16, 16], every cube of the clips.
+        cubes: uint8 [B, N, S, 2, 16, 16] or [B, N, S, 2, 16, 16, 3], every cube of the clips.
         hidden: int64 [B, M], flat indices (unit * S + slice) of cubes that may be chosen.
         count: cubes per clip; 0 or more than M chooses all.
         hard: share (0 .. 1) drawn in proportion to `detail_scores`, flat cubes only once the others are used up.
@@ -88,24 +108,27 @@ def choose_queries(cubes: Tensor, hidden: Tensor, count: int, hard: float, gener
     if first > 0:
         score = detail_scores(cubes).gather(1, hidden)
         # Adding Gumbel noise to log weights and keeping the largest draws in proportion to them without replacement.
-        key = score.clamp_min(1e-12).log() + _gumbel(hidden, generator)
+        key = score.clamp_min(1e-12).log() + gumbel(hidden.shape, generator).float().to(hidden.device)
         taken.scatter_(1, key.topk(first, dim=1).indices, True)
-    key = _gumbel(hidden, generator).masked_fill(taken, float("inf"))
+    key = gumbel(hidden.shape, generator).float().to(hidden.device).masked_fill(taken, float("inf"))
     chosen = key.topk(count, dim=1).indices
     return hidden.gather(1, chosen).sort(dim=1).values
 
 
 def detail_scores(cubes: Tensor) -> Tensor:
-    """How much a cube tells: mean over its pixels of the surprise ``-log2 p(colour)``, p being the colour's share of
-    the batch, plus `CHANGE_BITS` times the share of pixels that differ from the frame before. 0 for a flat cube.
+    """How much a cube tells; 0 for a flat one.
 
-    Both means are over every second row and column: a quarter of the time, and an estimate is enough.
+    Palette indices: mean over its pixels of the surprise ``-log2 p(colour)``, p being the colour's share of the batch,
+    plus `CHANGE_BITS` times the share of pixels that differ from the frame before. Both means are over every second row
+    and column: a quarter of the time, and an estimate is enough. True colours: see `_colour_detail`.
 
     Args:
-        cubes: uint8 [B, N, S, 2, 16, 16] palette indices.
+        cubes: uint8 [B, N, S, 2, 16, 16] palette indices, or [B, N, S, 2, 16, 16, 3] RGB.
     Returns:
         float32 [B, N * S].
     """
+    if cubes.ndim == 7:
+        return _colour_detail(cubes)
     some = cubes[..., ::2, ::2].contiguous()
     counts = torch.bincount(some.flatten().int(), minlength=256)
     surprise = -torch.log2((counts + 1) / (counts.sum() + 256))
@@ -117,25 +140,53 @@ def detail_scores(cubes: Tensor) -> Tensor:
     return (bits + CHANGE_BITS / 2 * change).masked_fill(plain, 0).flatten(1)
 
 
+def _colour_detail(cubes: Tensor) -> Tensor:
+    """Mean absolute change of a channel, in shares of full scale, across, down and from the frame before, of every
+    second row and column. Footage has noise, so small changes count little: RGB cubes [B, N, S, 2, 16, 16, 3] ->
+    float32 [B, N * S]."""
+    x = cubes[..., ::2, ::2, :].to(torch.int16)
+
+    def mean(difference: Tensor) -> Tensor:
+        return difference.abs().flatten(3).float().mean(-1) / 255
+
+    score = mean(x[..., 1:, :] - x[..., :-1, :]) + mean(x[..., 1:, :, :] - x[..., :-1, :, :])
+    score += mean(x[:, :, :, 1] - x[:, :, :, 0]) / 2
+    score[:, :, 1:] += mean(x[:, :, 1:, 0] - x[:, :, :-1, 1]) / 2
+    return score.flatten(1)
+
+
 def step_losses(
-    model: Forward, batch: ClipBatch, inputs: StepInputs, config: TrainConfig
+    model: Forward,
+    batch: ClipBatch,
+    inputs: StepInputs,
+    config: TrainConfig,
+    head: str = "palette",
+    observe: Callable[[Tensor], None] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Forward pass and losses of one batch over the decoded (hidden) cubes.
 
+    Args:
+        model: called with frames, visible and queries, and state, level, origin and size by name.
+        head: what the model answers: "palette" for logits, "rgb" for colours.
+        observe: receives the detached loss of every decoded cube, float32 [B, Q].
     Returns:
-        The loss ``CE + rgb_loss * MSE`` with its graph, and detached raw terms: `loss`, `ce` (nats), `mse` (RGB in
-        0 .. 1), `exact_match` (share). Hard cubes are over-represented in them; validation measures all cubes.
+        The loss with its graph, and detached raw terms: `loss`, `mse` (RGB in 0 .. 1), `exact_match` (share), and for
+        head "palette", whose loss is ``CE + rgb_loss * MSE``, `ce` (nats); for head "rgb", ``Charbonnier + rgb_loss *
+        MSE``, `charbonnier`. Hard cubes are over-represented in them; validation measures all cubes.
+    Raises:
+        DataError: true-colour clips for a palette head.
     """
-    if batch.palette is None:
-        raise DataError("training needs palette footage; this store holds RGB frames")
-    logits = model(
-        batch.frames, inputs.visible, inputs.queries, state=batch.state, level=inputs.level, origin=batch.origin
-    )
+    out = model(
+        batch.frames if inputs.shown is None else inputs.shown, inputs.visible, inputs.queries, state=batch.state,
+        level=inputs.level, origin=batch.origin, size=batch.size,
+    )  # fmt: skip
     target = take_cubes(to_cubes(batch.frames), inputs.queries)
-    loss, terms = reconstruction_loss(logits, target, batch.palette, config.rgb_loss)
+    if head == "rgb":
+        loss, terms = colour_loss(out, target_colours(target, batch.palette), config.rgb_loss)
+    elif batch.palette is None:
+        raise DataError("a palette head cannot be trained with true-colour clips; set model.head=rgb")
+    else:
+        loss, terms = reconstruction_loss(out, target, batch.palette, config.rgb_loss)
+    if observe is not None:
+        observe(cube_losses(out.detach(), target, batch.palette, head))
     return loss, {"loss": loss.detach(), **terms}
-
-
-def _gumbel(like: Tensor, generator: torch.Generator) -> Tensor:
-    uniform = torch.rand(like.shape, generator=generator, dtype=torch.float64)
-    return -(-uniform.clamp_min(1e-300).log()).log().float().to(like.device)

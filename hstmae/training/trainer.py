@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,16 @@ from ..data.dataset import Clip, ClipBatch, ClipDataset, Prefetcher
 from ..errors import CheckpointError, HstError
 from ..models import build_model, save_pretrained
 from .checkpoint import BEST, remove_leftovers, save_checkpoint, save_last
+from .curriculum import mask_source
 from .optim import WeightAverage, build_optimizer, lr_at, peak_lr
 from .progress import Pace, Summary, progress_line, psnr
 from .records import MetricsLog, write_record
 from .setup import check_config, choose_amp, choose_device
-from .step import draw_inputs, seed_of, step_losses
+from .step import seed_of, step_losses
 from .validation import validate
 
 LOG_EVERY = 10  # steps whose means make one line of metrics.jsonl; terms are checked for NaN as often
-DRAW, MODEL = 1, 2  # streams of a step's seed: masks and queries; what the model itself draws (drop path)
+MODEL = 2  # stream of a step's seed: what the model itself draws (drop path)
 FINISHED, MAX_STEPS, MAX_MINUTES = "finished", "max_steps", "max_minutes"
 
 
@@ -76,6 +78,7 @@ class Trainer:
         self.average = WeightAverage(self.model, config.train.ema)
         self.optimizer = build_optimizer(self.model, config.train)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp == torch.float16)
+        self.masks = mask_source(config)
         self.step = 0  # optimiser steps done
         self.best: float | None = None
         self._signal = ""
@@ -163,13 +166,13 @@ class Trainer:
         """One optimiser step on a batch (on the trainer's device). Returns its raw terms, detached, on the device."""
         train = self.config.train
         torch.manual_seed(seed_of(train.seed, self.step, MODEL))
-        generator = torch.Generator().manual_seed(seed_of(train.seed, self.step, DRAW))
         for group in self.optimizer.param_groups:
             group["lr"] = lr_at(self.step, train)
         self.optimizer.zero_grad(set_to_none=True)
-        inputs = draw_inputs(batch.frames, batch.state is not None, train, generator)
+        inputs = self.masks.draw(batch, self.step)
+        observe = partial(self.masks.observe, inputs) if self.masks.observes else None
         with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
-            loss, terms = step_losses(self.model, batch, inputs, train)
+            loss, terms = step_losses(self.model, batch, inputs, train, self.config.model.head, observe)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
         limit = train.clip_grad if train.clip_grad > 0 else math.inf
@@ -230,7 +233,9 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         """Measure the averaged weights on the held-back clips; keep them as best.pth when they are the best so far."""
         with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
-            result = validate(self.average.model, self.held_back, self.device, self.config.train.seed)
+            result = validate(
+                self.average.model, self.held_back, self.device, self.config.train.seed, self.config.model.head
+            )
         if self.best is None or result["psnr_masked"] > self.best:
             self.best = result["psnr_masked"]
             save_checkpoint(self._payload(), self.run / BEST)
@@ -244,6 +249,7 @@ class Trainer:
             "ema": self.average.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "masks": self.masks.state_dict(),
             "best": self.best,
         }
 
@@ -253,6 +259,8 @@ class Trainer:
             self.model.load_state_dict(payload["model"])
             self.average.model.load_state_dict(payload["ema"])
             self.optimizer.load_state_dict(payload["optimizer"])
+            if payload.get("masks"):
+                self.masks.load_state_dict(payload["masks"])
         except (RuntimeError, ValueError, KeyError) as problem:
             name = self.config.model.name
             raise CheckpointError(f"the checkpoint to resume does not fit model {name}: {problem}") from None

@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from hstmae.training.losses import (
+    colour_loss,
+    exact_colours,
     exact_match,
     palette_cross_entropy,
     posterior_mean,
     posterior_mean_mse,
+    target_colours,
     true_colours,
 )
 
@@ -77,3 +80,36 @@ def test_half_precision_logits_are_judged_in_full_precision() -> None:
     target = torch.randint(0, 3, (2, 3, 2, 4, 4), dtype=torch.uint8)
     assert palette_cross_entropy(logits, target).dtype == torch.float32
     assert posterior_mean_mse(logits, target, PALETTE.expand(2, -1, -1)).dtype == torch.float32
+
+
+def test_colour_loss_is_the_configured_sum_of_smooth_absolute_and_squared_error() -> None:
+    truth = torch.tensor([0.0, 0.2, 1.0, 0.6, 0.6, 0.6]).view(1, 2, 1, 3)
+    colours = torch.tensor([0.0, 0.5, 1.2, 0.6, 0.6, 0.6]).view(1, 2, 1, 3).requires_grad_()
+    loss, terms = colour_loss(colours, truth, 2.0)
+    charbonnier = (4 * 1e-3 + math.hypot(0.3, 1e-3) + math.hypot(0.2, 1e-3)) / 6
+    assert terms["charbonnier"].item() == pytest.approx(charbonnier, rel=1e-5)
+    assert loss.item() == pytest.approx(charbonnier + 2 * (0.09 + 0.04) / 6, rel=1e-5)
+    assert terms["mse"].item() == pytest.approx(0.09 / 6, rel=1e-5)  # 1.2 is shown as 1
+    assert terms["exact_match"].item() == 0.5
+    assert not any(term.requires_grad for term in terms.values())
+    (grad,) = torch.autograd.grad(loss, colours)
+    slopes = [(error / math.hypot(error, 1e-3) + 4 * error) / 6 for error in (0, 0.3, 0.2, 0, 0, 0)]
+    assert grad.flatten().tolist() == pytest.approx(slopes, rel=1e-4, abs=1e-6)
+
+
+def test_colour_loss_computes_half_precision_in_float32() -> None:
+    truth = torch.full((1, 1, 4, 3), 10 / 255)
+    loss, terms = colour_loss((truth + 0.25).bfloat16(), truth, 0.5)
+    assert loss.dtype == torch.float32 and terms["mse"].item() == pytest.approx(0.0625, rel=0.02)
+
+
+def test_a_colour_is_exact_when_all_three_channels_round_to_it() -> None:
+    truth = torch.tensor([[100, 7, 255], [100, 7, 255], [0, 0, 0], [9, 9, 9]]).view(1, 4, 3) / 255
+    off = torch.tensor([[0.4, -0.4, 0.0], [0.0, 0.0, -0.6], [0.0, 0.6, 0.0], [0.3, 0.3, 0.3]]).view(1, 4, 3) / 255
+    assert exact_colours(truth + off, truth).item() == 0.5
+
+
+def test_target_colours_are_the_frames_or_what_the_palette_says() -> None:
+    rgb = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3)
+    assert target_colours(rgb, None).flatten().tolist() == pytest.approx([0, 0.2, 1])
+    assert torch.equal(target_colours(target_of(2), PALETTE), true_colours(target_of(2), PALETTE))

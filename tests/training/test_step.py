@@ -7,6 +7,8 @@ import torch
 from training_fakes import COLOURS, SLICES, UNITS, MemoryClips, TinyModel, make_config
 
 from hstmae.config import TrainConfig
+from hstmae.data.dataset import ClipBatch
+from hstmae.errors import DataError
 from hstmae.models.cubes import from_cubes, to_cubes
 from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.training.step import choose_queries, detail_scores, draw_inputs, draw_levels, seed_of, step_losses
@@ -133,3 +135,78 @@ def test_hidden_pixels_do_not_reach_the_loss_as_input() -> None:
     assert not torch.equal(mixed, cubes)
     after = step_losses(model, replace(batch, frames=from_cubes(mixed, (64, 64))), inputs, config)[1]
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def colour_cubes(pictures: torch.Tensor) -> torch.Tensor:
+    """[T, H, W] greys -> cubes of one RGB clip."""
+    return to_cubes(pictures[None, ..., None].expand(*[-1] * 4, 3).to(torch.uint8).contiguous())
+
+
+def test_detail_of_true_colour_is_texture_and_change() -> None:
+    frames = torch.full((4, 64, 64), 90)
+    frames[:, 0:16, 16:32] += 4 * torch.arange(16)  # unit 1: a ramp across
+    frames[:, 16:32, 16:32] += 4 * torch.arange(16)[:, None]  # unit 5: the same down
+    frames[:, 0:16, 32:48] += 8 * torch.arange(16)  # unit 2: twice as steep
+    frames[1::2, 32:48, 0:16] = 120  # unit 8: flat, and blinking
+    frames[2:, 48:64, 0:16] = 120  # unit 12: flat, another colour from the second slice on
+    scores = detail_scores(colour_cubes(frames)).view(UNITS, SLICES)
+    assert scores[0].tolist() == [0, 0] and scores.dtype == torch.float32
+    assert torch.equal(scores[1], scores[5]) and scores[1, 0] > 0
+    assert torch.allclose(scores[2], 2 * scores[1])
+    assert scores[8, 0] > 0 and scores[8, 1] > scores[8, 0]  # a second change, from the slice before
+    assert scores[12, 0] == 0 and scores[12, 1] > 0
+    coloured = torch.zeros(1, UNITS, SLICES, 2, 16, 16, 3, dtype=torch.uint8)
+    coloured[:, 3, :, :, :, ::4, 2] = 60  # one channel alone counts too
+    assert detail_scores(coloured).view(UNITS, SLICES)[3, 0] > 0
+
+
+@pytest.mark.parametrize("count", [1, 9, 20])
+def test_true_colour_queries_are_exact_unique_and_never_visible(count: int) -> None:
+    frames = torch.randint(0, 256, (3, 4, 64, 64, 3), dtype=torch.uint8, generator=seeded(0))
+    config = make_config("unused", queries=count, mask_ratios=(0.5,)).train
+    inputs = draw_inputs(frames, False, config, seeded(1))
+    assert inputs.queries.shape == (3, min(count, inputs.queries.shape[1])) and inputs.visible.shape == (3, 8)
+    for row, seen in zip(inputs.queries.tolist(), inputs.visible.tolist(), strict=True):
+        assert row == sorted(set(row)) and not {q // SLICES for q in row} & set(seen)
+
+
+class ColourModel(torch.nn.Module):
+    """Answers one learned colour everywhere, and keeps what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.colour = torch.nn.Parameter(torch.tensor([0.2, 0.5, 0.9]))
+        self.given: dict[str, object] = {}
+
+    def forward(self, frames: torch.Tensor, visible: torch.Tensor, queries: torch.Tensor, **given: object):  # type: ignore[no-untyped-def]
+        self.given = given
+        return self.colour.expand(*queries.shape, 2, 16, 16, 3)
+
+
+def true_colour(batch: ClipBatch) -> ClipBatch:
+    """The same clips as RGB frames."""
+    colours = [palette[frames.long()] for frames, palette in zip(batch.frames, batch.palette, strict=True)]
+    return replace(batch, frames=torch.stack(colours), palette=None, size=torch.full((len(batch), 2), 64))
+
+
+def test_rgb_head_learns_the_colours_of_palette_and_true_colour_clips_alike() -> None:
+    batch, model = MemoryClips().batch(0, 3), ColourModel()
+    config = make_config("unused", rgb_loss=0.5).train
+    inputs = draw_inputs(batch.frames, False, config, seeded(0))
+    losses = []
+    for clips in (batch, true_colour(batch)):
+        loss, terms = step_losses(model, clips, inputs, config, "rgb")
+        assert set(terms) == {"loss", "charbonnier", "mse", "exact_match"}
+        assert loss.item() == pytest.approx(terms["charbonnier"].item() + 0.5 * terms["mse"].item(), rel=1e-5)
+        losses.append(loss.item())
+    assert losses[0] == losses[1]
+    assert model.given["size"].tolist() == [[64, 64]] * 3  # type: ignore[attr-defined]
+    loss.backward()
+    assert model.colour.grad is not None and model.colour.grad.abs().min() > 0
+
+
+def test_a_palette_head_refuses_true_colour() -> None:
+    clips = true_colour(MemoryClips().batch(0, 2))
+    config = make_config("unused").train
+    with pytest.raises(DataError, match=r"model\.head=rgb"):
+        step_losses(ColourModel(), clips, draw_inputs(clips.frames, False, config, seeded(0)), config)

@@ -53,7 +53,7 @@ class TinyModel(nn.Module):
         self.out = nn.Linear(16, 2 * 16 * 16 * COLOURS)
         self.seen_levels: list[Tensor | None] = []
 
-    def forward(self, frames, visible, queries, *, state=None, level=None, origin=None) -> Tensor:
+    def forward(self, frames, visible, queries, *, state=None, level=None, origin=None, size=None) -> Tensor:
         if self.training:
             self.calls += 1
         self.seen_levels.append(level)
