@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "turn a folder of recorded episodes or videos into a store"
+HELP = "turn recorded episodes (folders or .7z archives) or videos into a store"
 EXAMPLES = """examples:
   hstmae preprocess --input_dir recordings --output_dir data/preprocessed
   hstmae preprocess --input_dir recordings --output_dir data/preprocessed --val-levels 3-2,8-3 --on-error fail
+  hstmae preprocess --input_dir data-smb.7z --output_dir data/preprocessed
   hstmae preprocess --input_dir films --output_dir data/films --game generic --resize 224
+
+A .7z archive of recordings, or archives in the input folder, are read without unpacking them into a folder
+(pip install 'hstmae[archive]'); about 3 KB of memory per file in the archive are needed.
 
 With --game generic every film (mp4, mkv, webm, gif ...) and every folder of PNG or JPEG files is one true-colour
 episode. State and actions may lie beside it in NAME.npz (arrays state [T, S], actions [T]) or NAME.jsonl
@@ -28,11 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input_dir",
         "--input-dir",
         required=True,
-        metavar="DIR",
-        help="folder of episode folders (smbdataset layout), or of videos",
+        metavar="INPUT",
+        help="folder of episode folders (smbdataset layout) or a .7z archive of them, or folder of videos",
     )
     parser.add_argument("--output_dir", "--output-dir", required=True, metavar="DIR", help="folder of the store")
-    parser.add_argument("--game", default="smb", help="game the recordings are of (default: %(default)s)")
+    parser.add_argument(
+        "--game", default="smb", help="game the recordings are of, or FILE.py:CLASS of your own (default: %(default)s)"
+    )
     parser.add_argument(
         "--on-error",
         choices=("skip", "fail"),
@@ -67,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from ..data.sources.video import VideoOptions
     from ..data.writer import Packing
     from ..errors import UsageError
+    from ..games import use_game
 
     if not 1 <= args.zstd_level <= 22:
         raise UsageError(f"--zstd-level is {args.zstd_level}; expected 1 to 22")
@@ -77,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     summary = preprocess(
         args.input_dir,
         args.output_dir,
-        game=args.game,
+        game=use_game(args.game),
         on_error=args.on_error,
         workers=args.workers,
         val_levels=args.val_levels,

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from ..errors import StoreError, UsageError
 from ..games import get_game
+from .building import (
+    Summary,
+    check_output,
+    locked,
+    problems_of_others,
+    remove_leftovers,
+    summarise,
+    write_manifest,
+)
 from .manifest import EPISODES, META
 from .packing import Job, Packed, disk_error, finished, pack
-from .preprocessing import (
-    Summary,
-    _check_output,
-    _locked,
-    _problems_of_others,
-    _remove_leftovers,
-    _summary,
-    _write_manifest,
-)
 from .sources.base import SourceEpisode
 from .writer import Packing
 
@@ -50,13 +50,13 @@ def record_into_store(
     """
     began, folder = time.perf_counter(), Path(store)
     get_game(game)
-    _check_output(folder)
+    check_output(folder)
     results: list[Packed] = []
     kept = replaced = 0
     try:
         (folder / EPISODES).mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
-            _remove_leftovers(folder)
+        with locked(folder):
+            remove_leftovers(folder)
             splits = _splits(folder, game)
             names = set()
             for episode in episodes:
@@ -69,10 +69,10 @@ def record_into_store(
                     (folder / META).unlink(missing_ok=True)
                     replaced += 1
                 results.append(pack(job, progress or (lambda count: None), lambda: False))
-            manifest = _write_manifest(folder, game, kind, splits, _problems_of_others(folder, names))
+            manifest = write_manifest(folder, game, kind, splits, problems_of_others(folder, names))
     except OSError as error:
         raise disk_error(error, folder) from None
-    return _summary(folder, manifest, results, kept, replaced, time.perf_counter() - began)
+    return summarise(folder, manifest, results, kept, replaced, time.perf_counter() - began)
 
 
 def _splits(folder: Path, game: str) -> dict[str, object]:

@@ -231,6 +231,16 @@ def test_manifests_that_state_nonsense_under_a_true_hash(copy: Path) -> None:
     assert attack(read) > CASES // 4
 
 
+@pytest.mark.parametrize("value", ["", "x", [], [["train", 1]], None, 7])
+def test_manifests_without_a_table_of_splits(copy: Path, value: Any) -> None:
+    """Found at case 79,804 of the long form: what can be made into a table is none yet."""
+    manifest = json.loads((copy / META).read_bytes())
+    manifest["totals"]["episodes_by_split"] = value
+    (copy / META).write_bytes(with_hash(manifest))
+    with pytest.raises(HstError, match="damaged"):
+        EpisodeStore(copy)
+
+
 def test_manifests_of_absurd_size_that_agree_with_themselves(copy: Path) -> None:
     """Two thousand million frames of nothing, or few frames of enormous size: nothing is taken on trust."""
     original = json.loads((copy / META).read_bytes())

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from ...errors import DataError, UsageError
 from ...games import GameSpec
+from .archive import is_archive, list_archive
 from .base import SourceEpisode
-from .smbdataset import find_episodes
+from .smbdataset import SmbEpisode, list_episodes
 from .video import FILMS, VideoOptions, find_videos
 
 
 def find_sources(path: Path, game: GameSpec, video: VideoOptions) -> tuple[str, Sequence[SourceEpisode]]:
-    """(kind of source, its episodes) of an input folder.
+    """(kind of source, its episodes) of an input folder, film or archive.
 
     Args:
         video: how true-colour footage is read; palette games take none of it.
@@ -22,6 +23,8 @@ def find_sources(path: Path, game: GameSpec, video: VideoOptions) -> tuple[str, 
         DataError: nothing there that can be read.
     """
     if not len(game.palette):
+        if is_archive(path):
+            raise DataError(f"{path}: archives are not read for game '{game.name}': unpack it and give the folder")
         return "video", find_videos(path, video, game.state_size or None)
     if video.resize:
         raise UsageError(
@@ -31,8 +34,19 @@ def find_sources(path: Path, game: GameSpec, video: VideoOptions) -> tuple[str, 
     if video != VideoOptions():
         raise UsageError(f"side files and frame rates are for true-colour footage; '{game.name}' records both itself")
     try:
-        return "smbdataset", find_episodes(path)
+        # Of the same kind as a folder: for the store it makes no difference where a frame was read from.
+        return "smbdataset", list_archive(path) if is_archive(path) else _recordings(path)
     except DataError as error:
         if path.suffix.lower() in FILMS or any(p.suffix.lower() in FILMS for p in path.glob("*")):
             raise DataError(f"{error}; films are read with --game generic") from None
         raise
+
+
+def _recordings(folder: Path) -> list[SmbEpisode]:
+    """Of a folder, and of the archives that lie in it."""
+    episodes = list_episodes(folder)
+    for archive in sorted(path for path in folder.glob("*") if is_archive(path)):
+        episodes += list_archive(archive)
+    if not episodes:
+        raise DataError(f"{folder} holds no PNG files and no archive: give the folder that holds the episode folders")
+    return episodes

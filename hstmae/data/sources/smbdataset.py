@@ -1,14 +1,13 @@
 """Source *smbdataset*: a folder per episode with one PNG per frame, memory and buttons appended behind the picture.
 
 Layout: https://github.com/rafaelcp/smbdataset. Behind IEND follow chunks `length, "tEXt", key, 0, value, four zeros`
-with the keys RAM (2,048 bytes), BP1 (controller byte) and OUTCOME (0 cut, 1 fail, 2 win).
+with the keys RAM (2,048 bytes), BP1 (controller byte) and OUTCOME (0 cut, 1 fail, 2 win); `tail` reads them.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,9 +19,9 @@ from ...errors import DataError
 from ..episode import OUTCOMES
 from .base import Problem, Report, SourceFrame
 from .png import IndexedImage, read_indexed_png
+from .tail import Metadata, read_metadata
 
 SIZE = (240, 256)
-RAM_BYTES = 2048
 MAX_FILE_BYTES = 4 << 20  # a raw 256x240 picture and its tail take 64 KB
 MAX_NUMBER = 2**31 - 2
 _EPISODE = r"(?P<user>.+)_(?P<session>[^_]+)_e(?P<episode>\d{1,9})_(?P<world>\d{1,3})-(?P<level>\d{1,3})"
@@ -32,70 +31,6 @@ _FILE = re.compile(
     r"(?:\.(?P<outcome>win|fail))?\.png",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What is appended to a picture; `repaired` when line-end damage had to be undone."""
-
-    ram: bytes
-    action: int
-    outcome: int
-    repaired: bool
-
-
-def read_metadata(tail: bytes) -> Metadata:
-    """Parse the bytes behind IEND.
-
-    The recorder appended in text mode on Windows, which turned every byte 0A into 0D 0A. Since each 0A got exactly one
-    0D, the reverse replacement is exact. It is tried only where the bytes do not parse as they are, because undamaged
-    memory may hold 0D 0A of its own.
-
-    Raises:
-        DataError: the bytes parse neither way.
-    """
-    try:
-        return _metadata(_text_chunks(tail), False)
-    except DataError as error:
-        if b"\r\n" not in tail:
-            raise
-        first = error
-    try:
-        return _metadata(_text_chunks(tail.replace(b"\r\n", b"\n")), True)
-    except DataError as error:
-        raise DataError(f"{first}; with line ends undone: {error}") from None
-
-
-def _text_chunks(tail: bytes) -> dict[bytes, bytes]:
-    if not tail:
-        raise DataError("no metadata behind the picture")
-    chunks: dict[bytes, bytes] = {}
-    position = 0
-    while position < len(tail):
-        if position + 8 > len(tail):
-            raise DataError("metadata cut off")
-        length, kind = struct.unpack_from(">I4s", tail, position)
-        end = position + 12 + length
-        if kind != b"tEXt" or end > len(tail):
-            raise DataError("metadata cut off" if kind == b"tEXt" else "metadata damaged")
-        key, mark, value = tail[position + 8 : end - 4].partition(b"\0")
-        if not mark or key in chunks:
-            raise DataError("metadata damaged")
-        chunks[key] = value
-        position = end
-    return chunks
-
-
-def _metadata(chunks: dict[bytes, bytes], repaired: bool) -> Metadata:
-    for key, size in ((b"RAM", RAM_BYTES), (b"BP1", 1), (b"OUTCOME", 1)):
-        if key not in chunks:
-            raise DataError(f"metadata has no {key.decode()}")
-        if len(chunks[key]) != size:
-            raise DataError(f"{key.decode()} has {len(chunks[key])} bytes instead of {size}")
-    outcome = chunks[b"OUTCOME"][0]
-    if outcome >= len(OUTCOMES):
-        raise DataError(f"OUTCOME is {outcome}, expected 0, 1 or 2")
-    return Metadata(chunks[b"RAM"], chunks[b"BP1"][0], outcome, repaired)
 
 
 def nes_colours(image: IndexedImage) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +71,7 @@ class SmbEpisode:
 
     Attributes:
         folder: where it is.
-        files: names, sizes and modification times (ns) of the PNG files, by name.
+        files: names, sizes and modification times (ns; of archives, checksums) of the PNG files, by name.
         others: names of everything else in the folder.
     """
 
@@ -168,6 +103,11 @@ class SmbEpisode:
 
     def signature(self) -> list[list[object]]:
         return [list(file) for file in self.files]
+
+    def read_file(self, name: str) -> bytes:
+        """Content of one of `files`, cut off behind MAX_FILE_BYTES + 1 bytes. Raises OSError."""
+        with (self.folder / name).open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
 
     def _names(self) -> _Names | None:
         """From the folder's name, or from its first file where the folder was renamed."""
@@ -217,10 +157,9 @@ class SmbEpisode:
 
     def _read(self, name: str, match: re.Match[str], expected: _Names) -> tuple[SourceFrame, bool]:
         try:
-            with (self.folder / name).open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
+            data = self.read_file(name)
         except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}") from None
+            raise DataError(f"cannot be read: {error.strerror or error}") from None
         if len(data) > MAX_FILE_BYTES:
             raise DataError(f"larger than {MAX_FILE_BYTES} bytes")
         image = read_indexed_png(data, SIZE)
@@ -258,6 +197,14 @@ def find_episodes(folder: Path) -> list[SmbEpisode]:
     Raises:
         DataError: no such folder, it cannot be read, or it holds no PNG file at all.
     """
+    found = list_episodes(folder)
+    if not found:
+        raise DataError(f"{folder} holds no PNG files: give the folder that holds the episode folders")
+    return found
+
+
+def list_episodes(folder: Path) -> list[SmbEpisode]:
+    """As `find_episodes`, but a folder without PNG files has none instead of being an error."""
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: give the folder that holds the episode folders")
 
@@ -272,25 +219,41 @@ def find_episodes(folder: Path) -> list[SmbEpisode]:
             folders.clear()
             continue
         seen.add(real)
-        files, others = _list_files(path)
+        try:
+            files, others = _list_files(path)
+        except OSError as error:
+            stop(error)
         if files:
             found.append(SmbEpisode(Path(path), files, others))
-    if not found:
-        raise DataError(f"{folder} holds no PNG files: give the folder that holds the episode folders")
     return found
 
 
 def _list_files(folder: str) -> tuple[tuple[tuple[str, int, int], ...], tuple[str, ...]]:
-    """(name, size, time) of the PNG files, and names of everything else that is not a folder."""
-    files, others = [], []
+    """(name, size, time) of the PNG files, and names of everything else that is not a folder.
+
+    What cannot be looked at (a dead link, a file removed a moment ago, no permission) counts as a file of no size, and
+    a folder in the place of a frame's file does as well: it is reported when it is read.
+    """
+    files: list[tuple[str, int, int]] = []
+    others, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
-                continue
-            dead_link = entry.is_symlink() and not entry.is_file()
-            if entry.name.lower().endswith(".png") and (entry.is_file() or dead_link):
-                status = entry.stat(follow_symlinks=not dead_link)  # a dead link is reported when it is read
-                files.append((entry.name, status.st_size, status.st_mtime_ns))
-            else:
-                others.append(entry.name)
+            picture = entry.name.lower().endswith(".png")
+            try:
+                if entry.is_dir():
+                    folders.append(entry.name)
+                elif picture and entry.is_file():
+                    status = entry.stat()
+                    files.append((entry.name, status.st_size, status.st_mtime_ns))
+                elif picture and entry.is_symlink():
+                    files.append((entry.name, 0, entry.stat(follow_symlinks=False).st_mtime_ns))
+                else:
+                    others.append(entry.name)
+            except OSError:
+                if picture:
+                    files.append((entry.name, 0, 0))
+                else:
+                    others.append(entry.name)
+    if files:
+        files += [(name, 0, 0) for name in folders if _FILE.fullmatch(name)]
     return tuple(sorted(files)), tuple(sorted(others))

@@ -15,7 +15,8 @@ from ...atomic import TEMP_MARK, sync_folder
 from ...errors import DataError
 from ..episode import OUTCOMES, Episode
 from .png import SIGNATURE
-from .smbdataset import RAM_BYTES, SIZE
+from .smbdataset import SIZE
+from .tail import RAM_BYTES
 
 _EPOCH = datetime(2000, 1, 1)
 
