@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HELP = "record episodes from an emulator or a Gymnasium environment"
 EXAMPLES = """examples:
   hstmae record --game smb --rom mario.nes --autoplay --level 1-1,1-2 --episodes 2 --out recordings/store
+  hstmae record --game smb --rom mario.nes --autoplay --level all --search-frames 25000 --out recordings/all
   hstmae record --game smb --rom mario.nes --movie run.fm2 --format smbdataset --out recordings/session
   hstmae record --env ALE/Breakout-v5 --frames 2000 --out recordings/breakout
 
@@ -32,12 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rom", metavar="FILE", help="ROM of the game (iNES)")
     parser.add_argument("--movie", metavar="FILE", help="play this input: FCEUX .fm2 text, or JSON")
     parser.add_argument("--autoplay", action="store_true", help="search a way through each level, and record that")
-    parser.add_argument("--level", default="1-1", metavar="W-L,...", help="levels to autoplay (default: %(default)s)")
+    parser.add_argument(
+        "--level", default="1-1", metavar="W-L,...", help="levels to autoplay, or 'all' (default: %(default)s)"
+    )
     parser.add_argument(
         "--episodes", type=int, default=1, metavar="N", help="episodes per level or of the environment (default: 1)"
     )
     parser.add_argument(
         "--seconds", type=float, default=60.0, metavar="S", help="search time per autoplayed episode (default: 60)"
+    )
+    parser.add_argument(
+        "--search-frames",
+        type=int,
+        metavar="N",
+        help="emulated frames of search per episode instead of --seconds: the same play on any machine",
     )
     parser.add_argument("--frames", type=int, default=1000, metavar="N", help="frames per episode of --env (1000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first episode; the next have the next ones")
@@ -63,9 +72,10 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
     from ..data.sources.gymnasium import GymEpisode, has_memory
     from ..data.sources.movies import read_movie
     from ..errors import UsageError
+    from ..games.atari import game_of
 
-    if args.autoplay or args.rom or args.save_movies:
-        raise UsageError("--autoplay, --rom and --save-movies belong to --game, not to --env")
+    if args.autoplay or args.rom or args.save_movies or args.search_frames is not None:
+        raise UsageError("--autoplay, --rom, --save-movies and --search-frames belong to --game, not to --env")
     if args.format != "store":
         raise UsageError("--format smbdataset holds Super Mario Bros. alone; record --env into a store")
     actions = None
@@ -76,7 +86,7 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
                 f"{args.movie} is a movie of {movie.game} or uses pokes or resets; {args.env} cannot play it"
             )
         actions = tuple(movie.actions.tolist())
-    game = "atari" if has_memory(args.env) else "generic"
+    game = game_of(args.env) if has_memory(args.env) else "generic"
     seeds = range(args.seed, args.seed + args.episodes)
     return _into_store(args, game, "gymnasium", [GymEpisode(args.env, args.frames, seed, actions) for seed in seeds])
 
@@ -89,7 +99,10 @@ def _record_game(args: argparse.Namespace) -> dict[str, Any]:
 
     if bool(args.movie) == args.autoplay:
         raise UsageError("give either --movie FILE or --autoplay")
-    levels = [level.strip() for level in args.level.split(",")]
+    if args.search_frames is not None and args.search_frames < 1:
+        raise UsageError("--search-frames must be 1 or more")
+    everything = ",".join(f"{world}-{number}" for world in range(1, 9) for number in range(1, 5))
+    levels = [level.strip() for level in (everything if args.level == "all" else args.level).split(",")]
     for level in levels:
         parse_level(level)
     movie = read_movie(args.movie, args.game) if args.movie else None
@@ -126,6 +139,7 @@ def _played(emulator: NesEmulator, movie: Any) -> Iterator[RecordedEpisode]:
 def _autoplayed(
     args: argparse.Namespace, emulator: NesEmulator, levels: list[str], notes: list[dict[str, Any]]
 ) -> Iterator[RecordedEpisode]:
+    import math
     from itertools import islice
     from pathlib import Path
 
@@ -143,13 +157,20 @@ def _autoplayed(
                     bar.update(frames - bar.n)
                     bar.set_postfix(reached=progress, refresh=False)
 
-                play = autoplay(emulator, level, seed=seed, seconds=args.seconds, report=report)
+                limits = {"seconds": args.seconds}
+                if args.search_frames is not None:
+                    limits = {"seconds": math.inf, "max_frames": args.search_frames}
+                play = autoplay(emulator, level, seed=seed, report=report, **limits)
             speed = play.searched / play.seconds
-            how = "reached the end" if play.won else f"got to pixel {play.x} of area {play.areas + 1}"
-            print(f"{level} seed {seed}: {how}; {play.searched:,} frames searched, {speed:,.0f} frames/s")
+            if not notes:
+                print("level  seed   share  end     pixels        searched  frames/s")
+            pixels = f"{play.x}/{play.length}"
+            end = "reached" if play.won else "no"
+            print(f"{level}  {seed:7d}  {play.share:6.1%}  {end:7} {pixels:12}  {play.searched:8,}  {speed:8,.0f}")
             notes.append(
-                {"level": level, "seed": seed, "won": play.won, "areas": play.areas + 1, "x": play.x}
-                | {"searched": play.searched, "frames_per_second": speed, "movie_frames": len(play.movie)}
+                {"level": level, "seed": seed, "won": play.won, "share": play.share, "x": play.x}
+                | {"length": play.length, "maps": play.maps, "searched": play.searched}
+                | {"frames_per_second": speed, "movie_frames": len(play.movie)}
             )
             if args.save_movies:
                 write_movie(play.movie, Path(args.save_movies) / f"{level}_s{seed}.json")

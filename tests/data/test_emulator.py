@@ -128,7 +128,8 @@ def test_autoplay_is_decided_by_its_seed(emulator: NesEmulator, monkeypatch: pyt
     monkeypatch.setattr("hstmae.data.sources.autoplay._RUSH", 20)
     plays = [autoplay(emulator, "1-1", seed=seed, seconds=1e6, max_frames=100) for seed in (5, 5, 6)]
     assert plays[0].movie == plays[1].movie and plays[0].movie != plays[2].movie
-    assert plays[0].x > 60 and plays[0].searched >= 100
+    assert plays[0].x > 60 and plays[0].searched >= 100 and plays[0].length == 3248
+    assert plays[0].share == plays[0].x / 3248 and not plays[0].won
     (episode, *_) = play_movie(emulator, plays[0].movie)
     assert episode.level == "1-1" and episode.size > 20
     assert (

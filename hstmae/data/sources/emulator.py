@@ -95,6 +95,10 @@ class NesEmulator:
         """One byte of work RAM, 0 to 0x7FF."""
         return int(self._nes[address & 0x7FF])
 
+    def peek(self, address: int) -> int:
+        """One byte of what the processor sees: work RAM, or the program at 0x8000 to 0xFFFF."""
+        return int(self._nes[address])
+
     def ram(self) -> np.ndarray:
         """Work RAM after the last frame, uint8 [2048]."""
         return np.array(self._nes.save()[_RAM])

@@ -1,17 +1,33 @@
-"""Starting Super Mario Bros. at any level: memory is changed on the title screen, then Start is pressed."""
+"""Starting Super Mario Bros. at any level (memory is changed on the title screen, then Start is pressed); its maps."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from ...errors import DataError, UsageError
-from .emulator import START, NesEmulator
+from .emulator import START
 from .movies import Movie
 
 _TITLE_LIMIT = 600  # frames until the title screen must have come, and a level must have begun
+_MAP_END = 0xFD  # of a map's list of objects
+
+
+class Console(Protocol):
+    """What starting a level needs of a console; `NesEmulator` is one."""
+
+    def power(self) -> None: ...
+
+    def step(self, buttons: int) -> object: ...
+
+    def read(self, address: int) -> int: ...
+
+    def peek(self, address: int) -> int: ...
+
+    def poke(self, address: int, value: int) -> None: ...
 
 
 def parse_level(text: str) -> tuple[int, int]:
@@ -30,7 +46,7 @@ def area_number(world: int, level: int) -> int:
 class _Tape:
     """An emulator whose input is written down."""
 
-    def __init__(self, emulator: NesEmulator) -> None:
+    def __init__(self, emulator: Console) -> None:
         self.emulator = emulator
         self.buttons = bytearray()
         self.pokes: list[tuple[int, int, int]] = []
@@ -51,7 +67,7 @@ class _Tape:
         raise DataError("the title screen or the level did not come up: is this ROM Super Mario Bros.?")
 
 
-def start_level(emulator: NesEmulator, world: int, level: int, *, wait: int = 0, power: int = 0) -> Movie:
+def start_level(emulator: Console, world: int, level: int, *, wait: int = 0, power: int = 0) -> Movie:
     """From power-on to the first playable frame of a level; the emulator is left there.
 
     Args:
@@ -75,3 +91,31 @@ def start_level(emulator: NesEmulator, world: int, level: int, *, wait: int = 0,
         tape.poke(0x756, power)
     tape.until(lambda: read(0x772) == 3)
     return Movie("smb", np.frombuffer(bytes(tape.buttons), np.uint8), tuple(tape.pokes))
+
+
+def map_number(console: Console) -> int:
+    """Which map is loaded: the address of its objects in the program, 0x8000 to 0xFFFF."""
+    return console.read(0xE7) | console.read(0xE8) << 8
+
+
+def map_length(console: Console) -> int:
+    """Length of the loaded map in pixels: the right edge of its last object, mostly a flag's castle or an exit pipe.
+
+    A map is a list of objects of two bytes: column and row, then a bit that turns to the next page of 256 pixels and
+    the kind; "row" 13 without bit 6 of the kind jumps to a page instead (SMBDIS.ASM, `ProcessAreaData`).
+
+    Raises:
+        DataError: there is no such list: the program is another game.
+    """
+    address, page, length = map_number(console), 0, 0
+    for _ in range(128):  # the game indexes the list by one byte
+        place, kind = console.peek(address), console.peek(address + 1)
+        if place == _MAP_END:
+            return max(length, 256)
+        if place & 0x0F == 13 and not kind & 0x40:
+            page = kind & 0x1F
+        else:
+            page += kind >> 7
+            length = max(length, 256 * page + 16 * (place >> 4) + 16)
+        address += 2
+    raise DataError("the loaded map has no end: is this ROM Super Mario Bros.?")
