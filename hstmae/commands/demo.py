@@ -62,14 +62,16 @@ def _image(args: argparse.Namespace) -> int:
     """Restore one masked picture; blocks are looked for where nothing is transparent."""
     from ..errors import DataError
     from ..inference.footage import open_footage
+    from ..inference.output import filling
     from ..inference.predictor import load
-    from ..inference.restoring import MaskSource, Summary, filling, restore_footage
+    from ..inference.restoring import MaskSource, Summary, restore_footage
 
     predictor = load(args.checkpoint, args.device)
     if not args.input_image.is_file():
         raise DataError(f"{args.input_image}: no such picture")
     footage = next(iter(open_footage(args.input_image, predictor.game.name, args.state != "none")))
-    transparent = bool(footage.read(0, 1).pictures[0].missing.any())
+    first = footage.read(0, 1)
+    transparent = bool(first.pictures[0].missing.any())
     summary = Summary()
     with filling(args.out, overwrite=True) as temp:
         masks = MaskSource(detect=not transparent)
@@ -80,8 +82,8 @@ def _image(args: argparse.Namespace) -> int:
         f"demo: restored {summary.masked} missing pixels ({summary.masked / summary.pixels:.1%}) of {args.input_image} "
         f"with {predictor.config.name}, state {'/'.join(summary.levels)}"
     )
-    print(f"restored picture: {args.out / footage.files[0]}")
-    print(f"side by side:     {args.out / 'compare' / footage.files[0]}")
+    print(f"restored picture: {args.out / first.files[0]}")
+    print(f"side by side:     {args.out / 'compare' / first.files[0]}")
     return 0
 
 
@@ -96,23 +98,31 @@ def _session(args: argparse.Namespace) -> int:
     from ..inference.colours import require_known
     from ..inference.damage import TubeSpec, tube_mask
     from ..inference.footage import open_footage
+    from ..inference.output import filling
+    from ..inference.picture import Picture
     from ..inference.predictor import load
-    from ..inference.restoring import choose_level, filling
+    from ..inference.restoring import choose_level
     from .evaluate import table
 
     started = time.perf_counter()
     if not 0.0 < args.ratio < 1.0 or args.frames < 1 or args.seed < 0:
         raise UsageError("--ratio must lie between 0 and 1, --frames must be at least 1, --seed at least 0")
     predictor = load(args.checkpoint, args.device)
+    if predictor.true_colour:
+        raise UsageError(
+            f"{args.checkpoint}: the demo is for games with a palette, and '{predictor.game.name}' has none; "
+            f"try: hstmae restore INPUT --game {predictor.game.name} --mask tube:0.9 --compare"
+        )
     source = args.input or sample_session()
     footage = next(iter(open_footage(source, predictor.game.name, args.state != "none")))
     level = choose_level(args.state, footage)
-    stretch = footage.read(0, min(args.frames, len(footage.files)))
-    first = stretch.pictures[0]
+    stretch = footage.read(0, args.frames)
+    pictures = [p for p in stretch.pictures if isinstance(p, Picture)]
+    first = pictures[0]
     truth = np.stack(
         [
             require_known(p.indices, p.packed, p.missing, predictor.game.name, file)
-            for p, file in zip(stretch.pictures, footage.files, strict=False)
+            for p, file in zip(pictures, stretch.files, strict=True)
         ]
     )
     mask = np.broadcast_to(tube_mask(first.size, TubeSpec(args.ratio, args.seed)), truth.shape)
@@ -127,12 +137,13 @@ def _session(args: argparse.Namespace) -> int:
                 truth, mask, first.palette, stretch.state, stretch.context, level=level,
                 frame_numbers=stretch.frame_numbers, progress=bar.update,
             )  # fmt: skip
-        report = measure(predictor, stretch, truth, mask, result, level)
+        assert result.indices is not None  # a game with a palette
+        report = measure(predictor, stretch, first.palette, truth, mask, result, level)
         report |= {"ratio": args.ratio, "seed": args.seed, "source": str(source), "frames": len(truth)}
         draw(temp, truth, mask, result.indices, first.palette, predictor.game.fps)
-        for t, file in enumerate(footage.files[: len(truth)]):
+        for t, file in enumerate(stretch.files):
             (temp / "frames").mkdir(exist_ok=True)
-            (temp / "frames" / file).write_bytes(stretch.pictures[t].restored(result.indices[t], mask[t]))
+            (temp / "frames" / file).write_bytes(pictures[t].restored(result.indices[t], mask[t]))
         write_json(temp / "metrics.json", report)
     if args.json:
         write_json(args.json, report)
@@ -148,7 +159,13 @@ def _seconds(started: float) -> str:
 
 
 def measure(
-    predictor: Predictor, stretch: Stretch, truth: np.ndarray, mask: np.ndarray, result: Restoration, level: str
+    predictor: Predictor,
+    stretch: Stretch,
+    palette: np.ndarray,
+    truth: np.ndarray,
+    mask: np.ndarray,
+    result: Restoration,
+    level: str,
 ) -> dict[str, Any]:
     """Figures of a restored session and of the fillers, clip by clip as the model saw it."""
     from ..evaluation.evaluate import Baselines, fixed_pixels, regions_of
@@ -157,7 +174,7 @@ def measure(
     from ..inference.windows import session_windows
 
     sums, baselines = MetricSums(), Baselines(predictor.game, level)
-    palette = stretch.pictures[0].palette
+    assert result.indices is not None
     for window in session_windows(stretch.frame_numbers, predictor.game.stride):
         index, owned = window.index, window.index[window.owned]
         shape = (len(index), *truth.shape[1:])

@@ -25,8 +25,11 @@ figures count masked pixels only, RGB 0-255, pooled over all clips:
   exact_match         share of pixels with exactly the right palette entry
   ssim                Gaussian 11x11, sigma 1.5, mirrored border; windows centred on masked pixels;
                       intra: window inside one region of the picture, inter: across a region's border
+Of true-colour footage a pixel is exact when its three channels are, there is no argmax, and pictures whose sides are no
+multiples of 16 are cut in the middle.
 The fillers see what the model sees: mode_colour takes the most frequent visible colour, camera_copy the same place of
-the world in the nearest other frame of the clip (it needs the camera, so state full or compact).
+the world in the nearest other frame of the clip (it needs the camera, so state full or compact); of true-colour footage
+mean_colour takes the mean visible colour, nearest_pixel the nearest visible pixel of the same frame.
 """
 
 SPLITS = ("all", "train", "val", "val_level")
@@ -42,11 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="STORE",
-        help="preprocessed store, or a folder in smbdataset form (which is packed into a temporary store first)",
+        help="preprocessed store, or recordings or films of the model's game (packed into a temporary store first)",
     )
     parser.add_argument("--mask", choices=("tube",), default="tube", help="tube: the same positions in all frames")
     parser.add_argument("--ratio", type=float, default=0.9, help="share of the 16x16 positions that is hidden")
-    parser.add_argument("--state", choices=("full", "compact", "none"), default="full", help="what the model is told")
+    parser.add_argument("--state", choices=("full", "compact", "none"), help="what the model is told (default: all)")
     parser.add_argument("--clips", type=int, default=64, help="number of clips, chosen by the seed; 0 = every clip")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of clips and of the masks")
     parser.add_argument("--split", choices=SPLITS, default="all", help="which episodes of the store")
@@ -63,17 +66,23 @@ def opened(path: Path, game: str) -> Iterator[EpisodeStore]:
     """The store at `path`; a folder of recorded frames becomes a temporary one (all its episodes in split "train").
 
     Raises:
-        DataError: neither a store nor frames, or frames that cannot be read.
+        DataError: neither a store of this game nor frames, or frames that cannot be read.
     """
     import sys
     import tempfile
 
     from ..data.preprocessing import preprocess
     from ..data.store import EpisodeStore
+    from ..errors import DataError
     from ..inference.footage import is_store
 
-    if is_store(path) or not path.is_dir():
-        yield EpisodeStore(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if is_store(path):
+        store = EpisodeStore(path)
+        if store.game != game:
+            raise DataError(f"{path}: is a store of '{store.game}', and the model is for '{game}'")
+        yield store
         return
     with tempfile.TemporaryDirectory(prefix="hstmae-") as folder:
         print(f"{path} is no store: packing its frames into a temporary one", file=sys.stderr)
@@ -83,6 +92,8 @@ def opened(path: Path, game: str) -> Iterator[EpisodeStore]:
 
 
 def run(args: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from tqdm import tqdm
 
     from ..atomic import write_json
@@ -90,21 +101,26 @@ def run(args: argparse.Namespace) -> int:
     from ..errors import UsageError
     from ..evaluation.evaluate import EvaluateOptions, evaluate
     from ..inference.predictor import load
+    from ..training.setup import crop_size
 
-    options = EvaluateOptions(args.ratio, args.state, args.clips, args.seed, args.batch)
     if args.crop % 16 or args.crop < 0:
         raise UsageError(f"--crop must be a multiple of 16 (or 0 for whole frames), got {args.crop}")
     if args.clip % 2 or args.clip < 2:
         raise UsageError(f"--clip must be even and at least 2, got {args.clip}")
+    options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.batch)
     predictor = load(args.checkpoint, args.device)
+    if args.state is None and not predictor.game.state_size:
+        options = replace(options, state="none")
     stride = args.stride or predictor.game.stride
     with opened(args.test_data, predictor.game.name) as store:
+        sizes = [info.size for info in store.infos() if args.split in ("all", info.split)]
+        crop = crop_size(sizes, args.crop) if predictor.true_colour and sizes else args.crop
         dataset = ClipDataset(
             store,
             splits=() if args.split == "all" else (args.split,),
             clip=args.clip,
             stride=stride,
-            crop=args.crop,
+            crop=crop,
             seed=args.seed,
         )
         total = len(dataset.sequential(args.clips or None, args.seed))

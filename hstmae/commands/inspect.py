@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   hstmae inspect data/preprocessed --out sheet.png
   hstmae inspect recordings --episode player_abcd_e0_1-1_win --out clip.mp4 --start 200 --frames 300
   hstmae inspect films --game generic --out sheet.png
+  hstmae inspect --masks configs/mae_nano.yaml --set train.curriculum.enabled=true --out masks.png
 
 A sheet shows frames spread over the episode: the picture, its regions, the decoded state (tiles, texts, sprites,
 player, enemies), and the same with most 16x16 positions hidden. A film shows frames in a row at their own speed."""
@@ -25,7 +26,11 @@ SHEET_FRAMES, FILM_FRAMES = 4, 240
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "input", type=Path, metavar="STORE_OR_SOURCE", help="a store, or a folder of recordings or videos"
+        "input",
+        type=Path,
+        nargs="?",
+        metavar="STORE_OR_SOURCE",
+        help="a store, or a folder of recordings or videos; with --masks: the store, instead of the configuration's",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="sheet (.png) or film (.mp4) to draw")
     parser.add_argument("--episode", metavar="NAME", help="episode to draw (default: the first)")
@@ -36,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", default="tube:0.9", metavar="tube:RATIO[:SEED]", help="what is hidden (default: %(default)s)"
     )
+    parser.add_argument(
+        "--masks", type=Path, metavar="CONFIG", help="draw what training with this YAML file (or run folder) masks"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="with --masks: override"
+    )
     parser.add_argument("--game", default="smb", help="game that a source shows (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary as JSON")
 
@@ -45,6 +56,12 @@ def run(args: argparse.Namespace) -> int:
     from ..errors import UsageError
     from ..inference.inspection import group_by_level, open_subject, summary
 
+    if args.masks is not None:
+        return _masks(args)
+    if args.input is None:
+        raise UsageError("name a store or a source, or give --masks CONFIG")
+    if args.overrides:
+        raise UsageError("--set changes the configuration of --masks; give --masks CONFIG with it")
     if args.out is not None and args.out.suffix.lower() not in (".png", ".mp4"):
         raise UsageError(f"--out {args.out}: write a sheet to a .png or a film to an .mp4")
     if args.frames is not None and args.frames < 1:
@@ -62,6 +79,20 @@ def run(args: argparse.Namespace) -> int:
     _print(report, groups)
     if args.out is not None:
         print(f"\n{args.out} shows {args.episode or facts[0].name}")
+    return 0
+
+
+def _masks(args: argparse.Namespace) -> int:
+    from ..errors import UsageError
+    from ..inference.mask_sheet import mask_sheet, read_run
+    from ..inference.visualizer import save_png
+
+    if args.out is None or args.out.suffix.lower() != ".png":
+        raise UsageError("--masks needs --out FILE.png, the sheet to draw")
+    store = [] if args.input is None else [f"data.store={args.input}"]
+    config, learned = read_run(args.masks, [*args.overrides, *store])
+    save_png(mask_sheet(config, learned), args.out)
+    print(f"{args.out} shows the masks of {args.masks} on {config.data.store}")
     return 0
 
 

@@ -1,12 +1,16 @@
-"""`hstmae restore`: fill in what is missing in pictures, folders of frames and stores."""
+"""`hstmae restore`: fill in what is missing in pictures, folders of frames, films and stores."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..inference.footage import Footage
+    from ..inference.predictor import Predictor
     from ..inference.restoring import MaskSource, Summary
 
 HELP = "restore masked or damaged frames"
@@ -20,6 +24,10 @@ EXAMPLES = """\
       look for painted blocks; also write input | missing | restored pictures
   hstmae restore store/ --mask tube:0.9:1 --checkpoint hst-mae-nano --out restored/
       hide 90 % of the 16x16 positions (seed 1) of every episode, restore, and print the error
+  hstmae restore film.mp4 --mask logo.png --checkpoint runs/nano-rgb --out restored/
+      a film, by a true-colour model: every frame as PNG, and a film of them
+
+A run that is interrupted goes on where it was when the same command is given again.
 """
 
 
@@ -28,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input",
         type=Path,
         help="a PNG, a folder of PNG frames (memory appended as in smbdataset is used as state), a folder of such "
-        "folders, or a preprocessed store",
+        "folders, or a preprocessed store; for games without a palette also JPEG files and films",
     )
     parser.add_argument("--checkpoint", default="hst-mae-nano", help="bundled name, model folder or .pth of training")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the restored frames")
@@ -40,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="auto",
         metavar="#RRGGBB",
-        help="find painted blocks: rectangles in a colour the game lacks, and 16x16-aligned blocks in a colour that "
-        "occurs almost nowhere else; with a colour given, every rectangle of it of at least 8x8 pixels",
+        help="find painted blocks: rectangles in a colour the game's palette lacks, and 16x16-aligned blocks in a "
+        "colour that occurs almost nowhere else; with a colour given, every rectangle of it of at least 8x8 pixels",
     )
     parser.add_argument(
         "--state",
@@ -49,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="how much of the game's memory to use (auto: all there is)",
     )
-    parser.add_argument("--game", default="smb", help="which game the footage shows (default smb)")
+    parser.add_argument("--game", help="which game the footage shows (default: the model's)")
     parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
     parser.add_argument("--overwrite", action="store_true", help="replace files of an output folder that is not empty")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
@@ -76,32 +84,68 @@ def run(args: argparse.Namespace) -> int:
     from ..atomic import write_json
     from ..errors import GameError, UsageError
     from ..inference.footage import open_footage
+    from ..inference.output import check_output, resuming
     from ..inference.predictor import load
-    from ..inference.restoring import Summary, filling, restore_footage
+    from ..inference.restoring import Summary, choose_level, restore_footage
 
     masks = mask_source(args.mask, args.detect)
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
     if args.out.resolve() == source:
         raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
-    sequences = list(open_footage(args.input, args.game, args.state != "none"))
+    check_output(args.out, args.overwrite)
     predictor = load(args.checkpoint, args.device)
-    if predictor.game.name != args.game:
-        raise GameError(f"{args.checkpoint}: restores '{predictor.game.name}', not '{args.game}'")
-    summary = Summary()
-    total = sum(len(s.files) for s in sequences)
-    with filling(args.out, args.overwrite) as temp, tqdm(total=total, unit="frame", desc="restore") as bar:
-        for sequence in sequences:
-            restore_footage(
-                predictor, sequence, masks, args.state, temp / sequence.name, summary,
-                compare=args.compare, progress=bar.update,
-            )  # fmt: skip
+    game = args.game or predictor.game.name
+    if predictor.game.name != game:
+        raise GameError(
+            f"{args.checkpoint}: restores '{predictor.game.name}', not '{game}'; add --game {predictor.game.name} "
+            "where the footage shows that, or give another --checkpoint"
+        )
+    sequences = list(open_footage(args.input, game, args.state != "none"))
+    for sequence in sequences:
+        choose_level(args.state, sequence)  # told before anything is written
+    with resuming(args.out, args.overwrite, _key(args, sequences, predictor, masks)) as journal:
+        summary = Summary.from_json(journal.totals) if journal.totals else Summary()
+        if summary.frames:
+            print(f"going on after {summary.frames} frames of an interrupted run", file=sys.stderr)
+        total = sum(s.count for s in sequences)
+        with tqdm(total=total, initial=summary.frames, unit="frame", desc="restore") as bar:
+            try:
+                for sequence in sequences:
+
+                    def note(frames: int, name: str = sequence.name) -> None:
+                        journal.note(name, frames, summary.to_json())
+
+                    restore_footage(
+                        predictor, sequence, masks, args.state, journal.folder / sequence.name, summary,
+                        compare=args.compare, start=journal.done.get(sequence.name, 0), finished=note,
+                        progress=bar.update,
+                    )  # fmt: skip
+            except KeyboardInterrupt:
+                if journal.done:
+                    print("\ngive the same command again to go on", file=sys.stderr)
+                raise
         if not summary.masked and not masks.detect:
             raise UsageError("nothing is missing: no pixel is transparent; say what is with --mask or --detect")
-    report = _report(summary, masks, args)
+    problems = [str(p) for s in sequences for p in getattr(s, "problems", ())]
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    report = {**_report(summary, masks, args), "problems": problems}
     if args.json:
         write_json(args.json, report)
     _print(report)
     return 0
+
+
+def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Predictor, masks: MaskSource) -> str:
+    """The key of this job: what is restored, by what, and how."""
+    from ..inference.output import key_of
+
+    files: list[Path] = []
+    if masks.path is not None:
+        files = sorted(p for p in masks.path.iterdir() if p.is_file()) if masks.path.is_dir() else [masks.path]
+    stamps = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
+    how = [args.mask, args.detect, args.state, args.compare]
+    return key_of([s.signature() for s in sequences], predictor.fingerprint(), stamps, how)
 
 
 def _report(summary: Summary, masks: MaskSource, args: argparse.Namespace) -> dict[str, Any]:
@@ -118,9 +162,9 @@ def _report(summary: Summary, masks: MaskSource, args: argparse.Namespace) -> di
         "psnr_masked": None,
         "exact_match": None,
     }
-    if masks.tube is not None and summary.masked:
-        report["psnr_masked"] = psnr(summary.squared / summary.masked)
-        report["exact_match"] = summary.exact / summary.masked
+    if masks.tube is not None and summary.known:
+        report["psnr_masked"] = psnr(summary.squared / summary.known)
+        report["exact_match"] = summary.exact / summary.known
     return report
 
 
@@ -136,6 +180,6 @@ def _print(report: dict[str, Any]) -> None:
         print(f"taken for damage: blocks of {', '.join(report['detected_colours'])}")
     if report["psnr_masked"] is not None:
         print(
-            f"against what the mask hid: {report['psnr_masked']:.2f} dB (posterior mean, masked pixels, pooled), "
+            f"against what the mask hid: {report['psnr_masked']:.2f} dB (mean colour, masked pixels, pooled), "
             f"{report['exact_match']:.3%} of pixels exact"
         )

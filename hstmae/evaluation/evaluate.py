@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,18 @@ import torch
 
 from ..errors import DataError, UsageError
 from ..games import GameSpec, GameState
-from ..inference.predictor import Predictor
+from ..inference.colour_readout import nearest_entries, reconstruct_colours
+from ..inference.predictor import Predictor, Restoration
 from ..inference.reconstruct import STATE_LEVELS, reconstruct
 from ..models.cubes import CUBE, grid_size
 from ..models.masking import hidden_cubes, tube_visible
 from .baselines import camera_copy, mode_colour
+from .colour_baselines import ColourBaselines
 from .metrics import MetricSums
 from .perceptual import perceptual_fields
 
 if TYPE_CHECKING:
-    from ..data.dataset import Clip, ClipDataset
+    from ..data.dataset import Clip, ClipBatch, ClipDataset
 
 NO_CAMERA = "state level none: without the camera, tubes hide the same screen positions in every frame of the clip"
 
@@ -74,6 +77,8 @@ def regions_of(
     game: GameSpec, state: GameState | None, shape: tuple[int, int, int], origin: tuple[int, int]
 ) -> np.ndarray:
     """Region ids [T, H, W] of a crop at `origin` (y, x)."""
+    if len(game.regions) == 1:  # nothing is told apart, whatever the size of the pictures
+        return np.zeros(shape, np.uint8)
     whole = game.region_map(state, shape[0])
     return whole[:, origin[0] : origin[0] + shape[1], origin[1] : origin[1] + shape[2]]
 
@@ -160,7 +165,7 @@ def evaluate(
     if not picks:
         raise DataError("no clip to evaluate: the chosen split has no run of frames long enough for one clip")
     sums = MetricSums()
-    baselines = Baselines(predictor.game, options.state)
+    baselines = ColourBaselines() if predictor.true_colour else Baselines(predictor.game, options.state)
     for first in range(0, len(picks), options.batch):
         clips = [dataset.clip(episode, start) for episode, start in picks[first : first + options.batch]]
         _evaluate_batch(predictor, clips, first, options, sums, baselines)
@@ -184,45 +189,59 @@ def _evaluate_batch(
     first: int,
     options: EvaluateOptions,
     sums: MetricSums,
-    baselines: Baselines,
+    baselines: Baselines | ColourBaselines,
 ) -> None:
     from ..data.dataset import collate
 
     batch = collate(clips).to(predictor.device)
     if options.state != "none" and batch.state is None:
         raise DataError(f"state level '{options.state}' was asked for, but the footage has no state; use --state none")
-    if batch.palette is None or batch.frames.ndim != 4:
-        raise DataError("the store holds true-colour frames; this model works on palette footage")
-    _, frames, height, width = batch.frames.shape
-    rows, cols = grid_size(height, width)
-    tubes = [tube_for_clip(rows * cols, options.ratio, options.seed, first + i) for i in range(len(clips))]
+    if predictor.true_colour != (batch.palette is None):
+        kinds = ("palette", "true-colour") if predictor.true_colour else ("true-colour", "palette")
+        raise DataError(f"the store holds {kinds[0]} frames; this model works on {kinds[1]} footage")
+    shape = (batch.frames.shape[1], batch.frames.shape[2], batch.frames.shape[3])
+    units = math.prod(grid_size(shape[1], shape[2]))
+    tubes = [tube_for_clip(units, options.ratio, options.seed, first + i) for i in range(len(clips))]
     visible = torch.stack(tubes)
-    hidden = [hidden_pixels(tube, (frames, height, width)) for tube in tubes]
-    # the network gets frames whose hidden pixels are cleared: what it cannot read it cannot leak
-    shown = batch.frames.masked_fill(torch.from_numpy(np.stack(hidden)).to(predictor.device), 0)
-    made = reconstruct(
-        predictor.model,
-        shown,
-        visible.to(predictor.device),
-        hidden_cubes(visible, rows * cols, frames // 2).to(predictor.device),
-        batch.palette,
-        state=batch.state,
-        level=options.state,
-        origin=batch.origin,
-    )
+    hidden = [hidden_pixels(tube, shape) for tube in tubes]
+    made = _draw(predictor, batch, visible, np.stack(hidden), options.state)
     for i, clip in enumerate(clips):
-        palette = batch.palette[i].cpu().numpy()
         origin = (int(clip.origin[0]), int(clip.origin[1]))
-        shape = (frames, height, width)
         regions = regions_of(predictor.game, clip.state, shape, origin)
         sums.add(
             truth=clip.frames,
-            indices=made.indices[i],
+            indices=None if made.indices is None else made.indices[i],
             rgb=made.rgb[i],
-            palette=palette,
+            palette=clip.palette,
             mask=hidden[i],
             regions=regions,
         )
+        if isinstance(baselines, ColourBaselines):
+            baselines.add(clip.frames, hidden[i], regions)
+            continue
+        assert clip.palette is not None
         camera = None if clip.state is None else clip.state.camera
         fixed = fixed_pixels(predictor.game, shape, origin)
-        baselines.add(clip.frames, palette, hidden[i], camera, fixed, regions)
+        baselines.add(clip.frames, clip.palette, hidden[i], camera, fixed, regions)
+
+
+def _draw(predictor: Predictor, batch: ClipBatch, visible: torch.Tensor, hidden: np.ndarray, level: str) -> Restoration:
+    """The hidden cubes of a batch, drawn by the model: arrays with leading axes [B, T]."""
+    slices, units = batch.frames.shape[1] // 2, math.prod(grid_size(batch.frames.shape[2], batch.frames.shape[3]))
+    queries = hidden_cubes(visible, units, slices).to(predictor.device)
+    masked = torch.from_numpy(hidden).to(predictor.device)
+    # the network gets frames whose hidden pixels are cleared: what it cannot read it cannot leak
+    shown = batch.frames.masked_fill(masked if batch.palette is not None else masked[..., None], 0)
+    seen = visible.to(predictor.device)
+    told: dict[str, Any] = {"state": batch.state, "level": level, "origin": batch.origin}
+    if predictor.config.head != "rgb":
+        assert batch.palette is not None
+        drawn = reconstruct(predictor.model, shown, seen, queries, batch.palette, **told)
+        return Restoration(drawn.rgb, drawn.indices, drawn.confidence)
+    rgb = reconstruct_colours(predictor.model, shown, seen, queries, batch.palette, size=batch.size, **told)
+    if batch.palette is None:
+        return Restoration(rgb, None, None)
+    indices = np.zeros(rgb.shape[:-1], np.uint8)
+    for i, palette in enumerate(batch.palette.cpu().numpy()):
+        indices[i][hidden[i]] = nearest_entries(rgb[i][hidden[i]], palette, predictor.game.name)
+    return Restoration(rgb, indices, None)

@@ -106,6 +106,7 @@ class MetricSums:
     clips: int = 0
     masked: int = 0  # pixels
     pixels: int = 0
+    indexed: int = 0  # masked pixels with a palette entry
     error: float = 0.0
     error_argmax: float = 0.0
     exact: int = 0
@@ -117,9 +118,9 @@ class MetricSums:
         self,
         *,
         truth: np.ndarray,
-        indices: np.ndarray,
+        indices: np.ndarray | None,
         rgb: np.ndarray,
-        palette: np.ndarray,
+        palette: np.ndarray | None,
         mask: np.ndarray,
         regions: np.ndarray | None = None,
         similarity: bool = True,
@@ -127,10 +128,10 @@ class MetricSums:
         """Add one clip.
 
         Args:
-            truth: uint8 [T, H, W], the true palette indices.
-            indices: uint8 [T, H, W], the restored ones (read on masked pixels only).
+            truth: uint8 [T, H, W], the true palette indices; of true-colour footage uint8 [T, H, W, 3].
+            indices: uint8 [T, H, W], the restored ones (read on masked pixels only); None for true colour.
             rgb: uint8 [T, H, W, 3], the restored colours (read on masked pixels only).
-            palette: uint8 [K, 3].
+            palette: uint8 [K, 3]; None for true colour, where a pixel is exact when its three channels are.
             mask: bool [T, H, W], True where the pixel was hidden.
             regions: region ids [T, H, W] for SSIM inside regions and across their borders; None leaves these out.
             similarity: False leaves out SSIM, the slow part.
@@ -138,14 +139,18 @@ class MetricSums:
         hidden = int(mask.sum())
         if hidden == 0:
             raise ValueError("a clip without masked pixels has no masked-pixel metrics")
-        colours = palette[truth]
+        colours = truth if palette is None else palette[truth]
         error = squared_error(rgb, colours, mask)
         self.clips += 1
         self.masked += hidden
         self.pixels += mask.size
         self.error += error
-        self.error_argmax += squared_error(palette[indices], colours, mask)
-        self.exact += int((indices[mask] == truth[mask]).sum())
+        if palette is None or indices is None:
+            self.exact += int((rgb[mask] == colours[mask]).all(-1).sum())
+        else:
+            self.indexed += hidden
+            self.error_argmax += squared_error(palette[indices], colours, mask)
+            self.exact += int((indices[mask] == truth[mask]).sum())
         self.clip_psnr.append(psnr(error / hidden))
         if not similarity:
             return
@@ -171,7 +176,7 @@ class MetricSums:
         return {
             "psnr_masked": psnr(mse),
             "psnr_masked_median": float(np.median(self.clip_psnr)),
-            "psnr_masked_argmax": psnr(self.error_argmax / self.masked),
+            "psnr_masked_argmax": psnr(self.error_argmax / self.indexed) if self.indexed else None,
             "psnr_full": psnr(self.error / self.pixels),
             "exact_match": self.exact / self.masked,
             "ssim": mean("all"),

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..data.clips import Clip
 from ..data.store import EpisodeStore
-from ..games import GameState, get_game
+from ..errors import DataError
+from ..games import GameSpec, GameState, get_game
 
 OPAQUE = 0.98  # a texel is opaque when one colour has at least this share of its uses
+FLIP_X, FLIP_Y = GameSpec.FLIP_X, GameSpec.FLIP_Y
 Look = dict[tuple[int, ...], Counter[int]]
 
 
@@ -26,15 +29,15 @@ class StateCheck:
     seen: int = 30
     sprites: Look = field(default_factory=lambda: defaultdict(Counter))
     text: Look = field(default_factory=lambda: defaultdict(Counter))
-    counts: dict[str, list[int]] = field(
-        default_factory=lambda: {name: [0, 0] for name in ("sprites", "scroll", "hud digits", "player box")}
-    )
+    tiles: Look = field(default_factory=lambda: defaultdict(Counter))
+    counts: dict[str, list[int]] = field(default_factory=dict)
 
     def result(self) -> dict[str, tuple[int, int]]:
         """Per kind of evidence: how many agreed, how many were tested."""
         return {name: (agree, total) for name, (agree, total) in self.counts.items()}
 
     def add(self, name: str, agree: int, total: int) -> None:
+        self.counts.setdefault(name, [0, 0])
         self.counts[name][0] += agree
         self.counts[name][1] += total
 
@@ -69,18 +72,45 @@ def check_episode(
             _scroll(check, int(move[k]), picture, old)
 
 
-def _sprites(check: StateCheck, state: GameState, k: int, picture: np.ndarray, learn: bool) -> None:
-    height, width = picture.shape
+def check_clip(check: StateCheck, clip: Clip, learn: bool, mirrored: bool = False) -> None:
+    """Learn from, or test on, the frames of a clip of Super Mario Bros. footage, crops and mirrored clips included.
+
+    Args:
+        clip: with state; its origin says where in the native picture its frames lie.
+        mirrored: the clip was mirrored, see data.augment: its tiles and characters are drawn mirrored.
+    Raises:
+        DataError: the clip has no state.
+    """
+    if clip.state is None:
+        raise DataError(f"{clip.episode}: the clip has no state that could be checked")
+    for k, picture in enumerate(clip.frames):
+        _sprites(check, clip.state, k, picture, learn, clip.origin)
+        _digits(check, clip.state, k, picture, learn, clip.origin, mirrored)
+        _tiles(check, clip.state, k, picture, learn, clip.origin, mirrored)
+
+
+def _sprites(
+    check: StateCheck, state: GameState, k: int, picture: np.ndarray, learn: bool, origin: tuple[int, int] = (0, 0)
+) -> None:
+    height, width = get_game("smb").native_size
     claimed = np.zeros(picture.shape, bool)  # pixels of sprites further in front
     look = tuple(state.globals[k, [0, 5, 6, 7, 11]].tolist())
     agree = total = 0
     for x, y, tile, attribute in state.sprites[k].tolist():
-        if y >= height - 8 or y < 8 or x > width - 8 or attribute & 4 or tile == 0xFC:
+        if y >= height - 8 or y < 8 or x > width - 8 or x < 0 or attribute & 4 or tile == 0xFC:
             continue
-        area = (slice(y, y + 8), slice(x, x + 8))
+        top, left = y - origin[0], x - origin[1]
+        area = (slice(max(top, 0), max(top + 8, 0)), slice(max(left, 0), max(left + 8, 0)))
         free, colours = ~claimed[area], picture[area]
+        claimed[area] = True
+        if free.shape != (8, 8):  # partly outside of the crop
+            continue
+        if attribute & FLIP_X:  # texels are counted in the texture, so that a sprite looks alike both ways
+            free, colours = free[:, ::-1], colours[:, ::-1]
+        if attribute & FLIP_Y:
+            free, colours = free[::-1], colours[::-1]
         for place in np.argwhere(free).tolist():
-            key = (tile, attribute, *place, *look)
+            key = (tile, attribute & ~(FLIP_X | FLIP_Y), *place, *look)
             colour = int(colours[place[0], place[1]])
             if learn:
                 check.sprites[key][colour] += 1
@@ -92,16 +122,25 @@ def _sprites(check: StateCheck, state: GameState, k: int, picture: np.ndarray, l
             if often >= OPAQUE * met:
                 agree += usual == colour
                 total += 1
-        claimed[area] = True
     check.add("sprites", agree, total)
 
 
-def _digits(check: StateCheck, state: GameState, k: int, picture: np.ndarray, learn: bool) -> None:
+def _digits(
+    check: StateCheck,
+    state: GameState,
+    k: int,
+    picture: np.ndarray,
+    learn: bool,
+    origin: tuple[int, int] = (0, 0),
+    mirrored: bool = False,
+) -> None:
     """Characters of the status bar by their 8x8 pictures: a digit must look as that digit mostly did."""
     row, ids = 3, state.tiles[1][k, 3]
     agree = total = 0
     for column in np.flatnonzero((ids >= 1) & (ids <= 10)).tolist():
-        cell = picture[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+        cell = _cell(picture, 8 * row - origin[0], 8 * column - origin[1], 8, mirrored)
+        if cell is None:
+            continue
         bitmap = hash((cell != cell[7, 0]).tobytes())  # digits leave their last row blank
         if learn:
             check.text[(int(ids[column]),)][bitmap] += 1
@@ -109,6 +148,47 @@ def _digits(check: StateCheck, state: GameState, k: int, picture: np.ndarray, le
             agree += uses.most_common(1)[0][0] == bitmap
             total += 1
     check.add("hud digits", agree, total)
+
+
+def _tiles(
+    check: StateCheck,
+    state: GameState,
+    k: int,
+    picture: np.ndarray,
+    learn: bool,
+    origin: tuple[int, int],
+    mirrored: bool,
+) -> None:
+    """Known tiles of the scene that no sprite covers: a tile must look as that tile mostly did in this scenery."""
+    layer, (left, top) = get_game("smb").tile_layers[0], state.tile_xy[0][k].tolist()
+    look = tuple(state.globals[k, [0, 5, 6, 7, 11]].tolist())
+    covered = np.zeros(picture.shape, bool)
+    for x, y in state.sprites[k, :, :2].tolist():
+        row, col = y - origin[0], x - origin[1]
+        covered[max(row, 0) : max(row + 8, 0), max(col, 0) : max(col + 8, 0)] = True
+    agree = total = 0
+    for row, col in np.argwhere((state.tiles[0][k] > 0) & (state.tiles[0][k] < layer.ids - 1)).tolist():
+        y, x = top + row * layer.cell - origin[0], left + col * layer.cell - origin[1]
+        cell = _cell(picture, y, x, layer.cell, mirrored)
+        if cell is None or covered[y : y + layer.cell, x : x + layer.cell].any():
+            continue
+        key, bitmap = (int(state.tiles[0][k, row, col]), *look), hash(cell.tobytes())
+        if learn:
+            check.tiles[key][bitmap] += 1
+        elif (uses := check.tiles.get(key)) and uses.total() >= check.seen:
+            usual, often = uses.most_common(1)[0]
+            if often >= OPAQUE * uses.total():  # tiles that change by themselves prove nothing
+                agree += usual == bitmap
+                total += 1
+    check.add("tiles", agree, total)
+
+
+def _cell(picture: np.ndarray, y: int, x: int, size: int, mirrored: bool) -> np.ndarray | None:
+    """The square at (y, x) as its texture is, None where it leaves the picture."""
+    if not (0 <= y <= picture.shape[0] - size and 0 <= x <= picture.shape[1] - size):
+        return None
+    cell = picture[y : y + size, x : x + size]
+    return cell[:, ::-1] if mirrored else cell
 
 
 def _player(check: StateCheck, state: GameState, k: int, ram: np.ndarray) -> None:

@@ -19,9 +19,14 @@ def pack_rgb(rgb: np.ndarray) -> np.ndarray:
 def colour_table(palette: np.ndarray, game: str) -> dict[int, int]:
     """Packed colour -> palette entry of the game; of entries with one colour, the one that software uses."""
     table: dict[int, int] = {}
-    for index in [*PREFERRED.get(game, ()), *range(len(palette))]:
+    for index in preferred_entries(palette, game).tolist():
         table.setdefault(int(pack_rgb(palette[index])), index)
     return table
+
+
+def preferred_entries(palette: np.ndarray, game: str) -> np.ndarray:
+    """int64 [K] all entries, those first that software uses where several share one colour."""
+    return np.array(list(dict.fromkeys([*PREFERRED.get(game, ()), *range(len(palette))])), np.int64)
 
 
 def to_indices(packed: np.ndarray, table: dict[int, int]) -> np.ndarray:
@@ -29,6 +34,11 @@ def to_indices(packed: np.ndarray, table: dict[int, int]) -> np.ndarray:
     values, inverse = np.unique(packed, return_inverse=True)
     lookup = np.array([table.get(int(v), -1) for v in values], np.int16)
     return lookup[inverse].reshape(packed.shape)
+
+
+def unpack_rgb(packed: np.ndarray) -> np.ndarray:
+    """int32 [...] -> uint8 [..., 3]: the colours that `pack_rgb` made numbers of."""
+    return np.stack([packed >> 16, (packed >> 8) & 255, packed & 255], -1).astype(np.uint8)
 
 
 def require_known(indices: np.ndarray, packed: np.ndarray, mask: np.ndarray, game: str, where: str) -> np.ndarray:
@@ -48,6 +58,6 @@ def require_known(indices: np.ndarray, packed: np.ndarray, mask: np.ndarray, gam
         raise DataError(
             f"{where}: {len(strange)} visible pixels have {len(values)} colours that {game} does not have "
             f"(most often #{int(values[counts.argmax()]):06x}). This model restores palette footage: give the original "
-            "palette picture (no JPEG, no scaling, no true-colour video), or mask those pixels"
+            "palette picture (no JPEG, no scaling, no true-colour video), mask those pixels, or use a true-colour model"
         )
     return np.where(mask, 0, indices).astype(np.uint8)

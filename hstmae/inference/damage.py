@@ -118,18 +118,19 @@ def parse_colour(text: str) -> int:
     return int(text.lstrip("#"), 16)
 
 
-def detect(colours: np.ndarray, palette: np.ndarray, fill: int | None = None) -> tuple[np.ndarray, list[int]]:
-    """Find what was painted over in footage whose real colours are all in `palette`.
+def detect(colours: np.ndarray, palette: np.ndarray | None, fill: int | None = None) -> tuple[np.ndarray, list[int]]:
+    """Find what was painted over in footage whose real colours are all in `palette`, or which has no palette.
 
     With `fill` given, every uniform rectangle of that colour of at least 8x8 pixels is missing. Without it:
     1. A colour the palette does not have cannot be footage: its uniform rectangles of at least 8x8 pixels are missing.
     2. A colour of the palette is a filling when at least 93 % of its pixels lie in whole 16x16 blocks counted from the
        upper left corner. Skies and black backgrounds do not pass: their shapes do not end on block borders.
+    Of true-colour footage no colour is known to be foreign: rule 2 holds for every colour that fills a whole block.
     Frames of one single colour are left alone: games show those between scenes.
 
     Args:
         colours: int32 [T, H, W] packed RGB (see pack_rgb).
-        palette: uint8 [K, 3], the game's colours.
+        palette: uint8 [K, 3], the game's colours; None for true-colour footage.
         fill: packed colour of the damage, where it is known.
     Returns:
         (bool [T, H, W] True = missing, the colours taken for damage).
@@ -140,7 +141,9 @@ def detect(colours: np.ndarray, palette: np.ndarray, fill: int | None = None) ->
     if fill is not None:
         missing = _in_square((colours == fill) & live, FOREIGN_SIDE)
         return missing, [fill] if missing.any() else []
-    found = []
+    found: list[int] = []
+    if palette is None:
+        return _detect_fillings(colours, live)
     known = set(pack_rgb(palette).tolist())
     values, counts = np.unique(colours[~blank], return_counts=True)
     foreign = [(int(n), int(v)) for v, n in zip(values, counts, strict=True) if int(v) not in known]
@@ -157,3 +160,19 @@ def detect(colours: np.ndarray, palette: np.ndarray, fill: int | None = None) ->
                 missing |= area
                 found.append(value)
     return missing, found
+
+
+def _detect_fillings(colours: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Rule 2 of `detect` for footage of any number of colours: only those of whole blocks are looked at."""
+    _, height, width = colours.shape
+    corners = colours[:, : height // UNIT * UNIT : UNIT, : width // UNIT * UNIT : UNIT]
+    spread = np.zeros_like(colours)
+    spread[:, : corners.shape[1] * UNIT, : corners.shape[2] * UNIT] = corners.repeat(UNIT, 1).repeat(UNIT, 2)
+    whole = _aligned_blocks((colours == spread) & live)
+    missing, found = np.zeros(colours.shape, bool), []
+    values, counts = np.unique(colours[whole], return_counts=True)
+    for place in counts.argsort(kind="stable")[::-1][:FOREIGN_COLOURS]:
+        if counts[place] >= BLOCK_SHARE * int(((colours == values[place]) & live).sum()):
+            missing |= whole & (colours == values[place])
+            found.append(int(values[place]))
+    return missing, sorted(found)

@@ -1,9 +1,9 @@
-"""What `restore` takes: a PNG file, folders of PNG frames, or a store, all read a stretch of frames at a time."""
+"""What `restore` takes: pictures, folders of them, films, or a store, all read a stretch of frames at a time."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,9 +15,12 @@ from ..errors import DataError
 from ..games import GameSpec, get_game
 from .colours import pack_rgb
 from .picture import Picture, end_of_png, read_picture
+from .rgb_picture import RgbPicture
 
 if TYPE_CHECKING:
     from ..data.store import EpisodeStore
+
+AnyPicture = Picture | RgbPicture
 
 _NUMBERED = re.compile(r"_f(\d{1,9})_a\d+_.*\.png$", re.IGNORECASE)
 
@@ -27,12 +30,14 @@ class Stretch:
     """Some consecutive frames of a footage.
 
     Attributes:
+        files: the name to write each restored frame to.
         pictures: one per frame.
         state: uint8 [T, S] or None; context: uint8 [T, C] or None.
         frame_numbers: int64 [T].
     """
 
-    pictures: list[Picture]
+    files: list[str]
+    pictures: Sequence[AnyPicture]
     state: np.ndarray | None
     context: np.ndarray | None
     frame_numbers: np.ndarray
@@ -41,14 +46,29 @@ class Stretch:
 class Footage(Protocol):
     """One sequence of frames of one size.
 
-    `name` is "" for an input that is itself the sequence; `files` are the names to write restored frames to.
+    `name` is "" for an input that is itself the sequence; `count` is its number of frames, of a film about that; `fps`
+    is None for what is no film; `place` names the input in messages.
     """
 
     name: str
-    files: list[str]
+    count: int
     has_state: bool
 
-    def read(self, start: int, end: int) -> Stretch: ...
+    @property
+    def fps(self) -> float | None: ...
+
+    @property
+    def place(self) -> str: ...
+
+    def signature(self) -> list[list[object]]:
+        """JSON values that change when the input changes."""
+
+    def read(self, start: int, end: int) -> Stretch:
+        """The frames from position `start` to `end`, or to where the footage ends.
+
+        Raises:
+            DataError: a frame cannot be read.
+        """
 
 
 class FileFootage:
@@ -57,17 +77,27 @@ class FileFootage:
     Memory appended to the files is used as state when every file has it and `with_state` is True.
     """
 
+    fps: float | None = None
+
     def __init__(self, name: str, paths: list[Path], game: GameSpec, with_state: bool = True) -> None:
         self.name = name
         self._game = game
         self._paths, self._numbers = _in_order(paths)
         self.files = [p.name for p in self._paths]
+        self.count = len(self.files)
         self.state = self._read_state() if with_state else None
         self.has_state = self.state is not None
         self._context = (
             game.context(self.state, self._numbers) if self.state is not None and game.context_size else None
         )
         self._size: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> str:
+        return str(self._paths[0])
+
+    def signature(self) -> list[list[object]]:
+        return [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in self._paths]
 
     def _read_state(self) -> np.ndarray | None:
         from ..data.sources.smbdataset import read_metadata
@@ -97,6 +127,7 @@ class FileFootage:
                     f"{self._size[1]}x{self._size[0]}; restore sizes one by one"
                 )
         return Stretch(
+            self.files[start:end],
             pictures,
             None if self.state is None else self.state[start:end],
             None if self._context is None else self._context[start:end],
@@ -107,24 +138,34 @@ class FileFootage:
 class StoreFootage:
     """One episode of a store; frames become `f000123.png` by their number."""
 
+    fps: float | None = None
+
     def __init__(self, store: EpisodeStore, episode: int) -> None:
         self._store, self._episode = store, episode
         info = store.info(episode)
         self.name = info.name
-        self.has_state = info.has_state
+        self.has_state = info.has_state and get_game(store.game).state_size > 0
         self.files = [f"f{n:06d}.png" for n in info.frame_numbers.tolist()]
+        self.count = info.frames
+
+    @property
+    def place(self) -> str:
+        return f"{self._store.path}/{self.name}"
+
+    def signature(self) -> list[list[object]]:
+        return [[str(self._store.path), self._store.hash, self.name]]
 
     def read(self, start: int, end: int) -> Stretch:
+        end = min(end, self.count)
         part = self._store.read(self._episode, range(start, end))
-        return Stretch(
-            [_picture_of(frame, part) for frame in part.frames], part.state, part.context, part.frame_numbers
-        )
+        pictures = [_picture_of(frame, part) for frame in part.frames]
+        state = part.state if self.has_state else None
+        return Stretch(self.files[start:end], pictures, state, part.context, part.frame_numbers)
 
 
-def _picture_of(frame: np.ndarray, episode: Episode) -> Picture:
-    if episode.palette is None or frame.ndim != 2:
-        raise DataError(f"{episode.name}: holds true-colour frames; this model restores palette footage")
-    entries = np.arange(len(episode.palette), dtype=np.int16)
+def _picture_of(frame: np.ndarray, episode: Episode) -> AnyPicture:
+    if episode.palette is None:
+        return RgbPicture(frame, np.zeros(frame.shape[:2], bool))
     return Picture(
         indices=frame.astype(np.int16),
         packed=pack_rgb(episode.palette)[frame],
@@ -132,7 +173,7 @@ def _picture_of(frame: np.ndarray, episode: Episode) -> Picture:
         palette=episode.palette,
         stored=frame,
         entries=episode.palette,
-        meaning=entries,
+        meaning=np.arange(len(episode.palette), dtype=np.int16),
         tail=b"",
     )
 
@@ -164,22 +205,19 @@ def is_store(path: Path) -> bool:
     return (path / "meta.json").is_file() or ((path / ".lock").is_file() and (path / "episodes").is_dir())
 
 
-def open_footage(path: Path, game: str = "smb", with_state: bool = True) -> Iterator[FileFootage | StoreFootage]:
-    """The sequences of an input: one for a PNG file or a folder of them, one per folder or episode otherwise.
+def open_footage(path: Path, game: str = "smb", with_state: bool = True) -> Iterator[Footage]:
+    """The sequences of an input: one for a file or a folder of frames, one per folder, film or episode otherwise.
 
     Args:
-        path: a PNG file, a folder with PNG files in it or below it, or a store.
+        path: a PNG file, a folder with PNG files in it or below it, or a store; for a game without a palette also JPEG
+            files and films.
         game: registered name of the game that the footage shows.
         with_state: False leaves memory that is appended to PNG files unread.
     Raises:
         DataError: nothing there that can be restored.
     """
     spec = get_game(game)
-    if path.is_file():
-        if path.suffix.lower() != ".png":
-            raise DataError(f"{path}: is not a PNG file; convert footage to PNG frames first")
-        yield FileFootage("", [path], spec, with_state)
-    elif is_store(path):
+    if is_store(path):
         from ..data.store import EpisodeStore
 
         store = EpisodeStore(path)
@@ -187,6 +225,17 @@ def open_footage(path: Path, game: str = "smb", with_state: bool = True) -> Iter
             raise DataError(f"{path}: is a store of '{store.game}', not of '{game}'")
         for episode in range(len(store)):
             yield StoreFootage(store, episode)
+    elif path.exists() and not len(spec.palette):
+        from .rgb_footage import open_true_colour
+
+        yield from open_true_colour(path, spec, with_state)
+    elif path.is_file():
+        if path.suffix.lower() != ".png":
+            raise DataError(
+                f"{path}: is not a PNG file; convert footage of '{game}' to PNG frames first (a true-colour model, "
+                "--game generic, restores films and JPEG files)"
+            )
+        yield FileFootage("", [path], spec, with_state)
     elif path.is_dir():
         folders = sorted({p.parent for p in path.rglob("*") if p.suffix.lower() == ".png"})
         if not folders:

@@ -61,7 +61,7 @@ class Picture:
             stored[mask, :3] = self.palette[indices[mask]]
             if stored.shape[-1] == 4:
                 stored[mask, 3] = 255
-            return _png(stored, None) + self.tail
+            return to_png(stored, None) + self.tail
         meaning, entries = self.meaning.copy(), self.entries
         for index in np.unique(indices[mask]):
             if index not in meaning:
@@ -73,10 +73,11 @@ class Picture:
         stored = self.stored.copy()
         own = {int(g): i for i, g in reversed(list(enumerate(meaning)))}
         stored[mask] = np.array([own.get(i, 0) for i in range(len(self.palette))], np.uint8)[indices[mask]]
-        return _png(stored, entries) + self.tail
+        return to_png(stored, entries) + self.tail
 
 
-def _png(pixels: np.ndarray, palette: np.ndarray | None) -> bytes:
+def to_png(pixels: np.ndarray, palette: np.ndarray | None) -> bytes:
+    """uint8 [H, W] entries of `palette` [N, 3], or [H, W, 3 or 4] colours -> the bytes of a PNG file."""
     from PIL import Image
 
     picture = Image.fromarray(pixels)
@@ -91,7 +92,7 @@ def _png(pixels: np.ndarray, palette: np.ndarray | None) -> bytes:
 
 def index_png(indices: np.ndarray, palette: np.ndarray) -> bytes:
     """A new indexed PNG: indices uint8 [H, W], palette uint8 [K, 3]."""
-    return _png(indices, palette)
+    return to_png(indices, palette)
 
 
 def read_picture(path: Path, game: GameSpec) -> Picture:

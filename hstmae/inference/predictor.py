@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ import torch
 
 from ..config import ModelConfig
 from ..errors import CheckpointError, DataError
-from ..games import GameSpec, get_game
-from .reconstruct import Reconstruction, reconstruct
+from ..games import GameSpec, GameState, get_game
+from .colour_readout import nearest_entries, reconstruct_colours
+from .reconstruct import reconstruct
 from .windows import Window, session_windows
 
 if TYPE_CHECKING:
+    from ..models.fast_head import FastHead
     from ..models.mae import HSTMAE
 
 CLIP = 16
@@ -28,14 +31,16 @@ class Restoration:
     """Restored footage. Visible pixels are the input's own, bit for bit.
 
     Attributes:
-        indices: uint8 [T, H, W] palette entries.
-        rgb: uint8 [T, H, W, 3]; masked pixels hold the posterior mean colour, visible ones their palette colour.
-        confidence: float32 [T, H, W], probability of the chosen entry; 1 on visible pixels.
+        rgb: uint8 [T, H, W, 3]; masked pixels hold the posterior mean colour, or what a model with head "rgb" answers,
+            visible ones their own colour.
+        indices: uint8 [T, H, W] palette entries (of head "rgb": those nearest to its colours); None for true colour.
+        confidence: float32 [T, H, W], probability of the chosen entry; 1 on visible pixels. None for head "rgb", which
+            answers with one colour and no probability.
     """
 
-    indices: np.ndarray
     rgb: np.ndarray
-    confidence: np.ndarray
+    indices: np.ndarray | None
+    confidence: np.ndarray | None
 
 
 class Predictor:
@@ -45,13 +50,31 @@ class Predictor:
         model: the network, in eval mode.
         config: its ModelConfig.
         game: the GameSpec it was trained for.
+        true_colour: whether frames are RGB: the game has no palette.
     """
 
     def __init__(self, model: Any, config: ModelConfig, device: str = "cpu") -> None:
         self.model = model.to(device).eval() if isinstance(model, torch.nn.Module) else model
         self.config = config
         self.game: GameSpec = get_game(config.game)
+        self.true_colour = not len(self.game.palette)
         self.device = torch.device(device)
+        self._head: FastHead | None = None
+
+    def _fast_head(self) -> FastHead | None:
+        """Made when first needed: it multiplies tables of the model's weights, which stay as they are from then on."""
+        if self._head is None and isinstance(self.model, torch.nn.Module):
+            from ..models.fast_head import FastHead
+
+            self._head = FastHead.of(self.model)
+        return self._head
+
+    def fingerprint(self) -> str:
+        """A hash of configuration and weights: equal for models that restore alike."""
+        digest = hashlib.sha256(repr(self.config).encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def restore(
         self,
@@ -64,6 +87,7 @@ class Predictor:
         *,
         level: str = "full",
         frame_numbers: np.ndarray | None = None,
+        wanted: np.ndarray | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> Restoration:
         """Fill in the masked pixels.
@@ -72,19 +96,22 @@ class Predictor:
         pixels cannot reach it; of its drawing only masked pixels are used.
 
         Args:
-            frames: uint8 [T, H, W] palette indices, or [H, W] for one picture. Any T >= 1 and any size.
-            mask: bool, True = missing, of the shape of `frames` or [H, W] for all of them.
-            palette: uint8 [K, 3]; the game's own by default.
+            frames: uint8 [T, H, W] palette indices, or [H, W] for one picture; of a game without a palette, RGB
+                [T, H, W, 3] or [H, W, 3]. Any T >= 1 and any size.
+            mask: bool, True = missing, [T, H, W] or [H, W] for all frames.
+            palette: uint8 [K, 3]; the game's own by default. None for true colour.
             state: uint8 [T, S], the game's memory of each frame, where there is any.
             context: uint8 [T, C], see GameSpec.context; computed from `state` when left out.
             origin: (y, x) of the frames' upper left corner inside the game's native picture.
             level: how much of the state the model is told: "full", "compact" or "none".
             frame_numbers: integer [T]; clips do not cross jumps. Consecutive by default.
+            wanted: bool [T], frames to restore; the others only help and come back with their masked pixels cleared.
+                None = all.
             progress: called with the number of frames finished after each clip.
         Raises:
             DataError: frames, mask, palette or state do not fit each other or the game.
         """
-        if frames.ndim == 2:
+        if frames.ndim == (3 if self.true_colour and frames.shape[-1] == 3 else 2):
             frames = frames[None]
         colours = self.game.palette if palette is None else palette
         mask = self._check(frames, mask, colours, state)
@@ -95,32 +122,43 @@ class Predictor:
             state = context = None
         elif context is None and self.game.context_size:
             context = self.game.context(state, numbers)
-        cleared = np.where(mask, np.uint8(0), frames)  # masked pixels are gone before anything else looks at them
-        result = Restoration(cleared, colours[cleared], np.ones(frames.shape, np.float32))
+        hidden = mask[..., None] if self.true_colour else mask
+        cleared = np.where(hidden, np.uint8(0), frames)  # masked pixels are gone before anything else looks at them
+        if self.true_colour:
+            result = Restoration(cleared, None, None)
+        else:
+            sure = None if self.config.head == "rgb" else np.ones(frames.shape, np.float32)
+            result = Restoration(colours[cleared], cleared, sure)
+        asked = np.ones(len(frames), bool) if wanted is None else wanted
         for window in session_windows(numbers, self.game.stride, CLIP):
-            self._restore_window(result, mask, colours, window, state, context, origin, level)
+            owned = window.owned & asked[window.index]
+            self._restore_window(result, mask, colours, Window(window.index, owned), state, context, origin, level)
             if progress is not None:
-                progress(int(window.owned.sum()))
+                progress(int(owned.sum()))
         return result
 
     def _check(self, frames: np.ndarray, mask: np.ndarray, palette: np.ndarray, state: np.ndarray | None) -> np.ndarray:
         """Validate the arguments and return the mask as bool [T, H, W]."""
-        if frames.ndim != 3 or frames.dtype != np.uint8 or frames.size == 0:
+        dims = 4 if self.true_colour else 3
+        if frames.ndim != dims or frames.dtype != np.uint8 or frames.size == 0 or frames.shape[3:] not in ((), (3,)):
+            kind = "RGB, uint8 [T, H, W, 3]" if self.true_colour else "palette indices, uint8 [T, H, W]"
+            footage = "true-colour" if self.true_colour else "palette"
             raise DataError(
-                f"frames must be palette indices, uint8 [T, H, W], got {frames.dtype} {list(frames.shape)}; "
-                "this model restores palette footage only"
+                f"frames must be {kind}, got {frames.dtype} {list(frames.shape)}; this model restores {footage} "
+                "footage only"
             )
-        if mask.dtype != np.bool_ or mask.shape not in (frames.shape, frames.shape[1:]):
-            raise DataError(f"mask must be bool {list(frames.shape)} or one picture of it, got {list(mask.shape)}")
+        shape = frames.shape[:3]
+        if mask.dtype != np.bool_ or mask.shape not in (shape, shape[1:]):
+            raise DataError(f"mask must be bool {list(shape)} or one picture of it, got {list(mask.shape)}")
         if palette.dtype != np.uint8 or palette.shape != self.game.palette.shape:
             raise DataError(
                 f"palette must be uint8 {list(self.game.palette.shape)} for {self.game.name}, got {list(palette.shape)}"
             )
         if state is not None and len(state) != len(frames):
             raise DataError(f"{len(frames)} frames need as many states, got {len(state)}")
-        mask = np.broadcast_to(mask, frames.shape)
+        mask = np.broadcast_to(mask, shape)
         shown = frames[~mask]
-        if len(shown) and int(shown.max()) >= len(palette):
+        if not self.true_colour and len(shown) and int(shown.max()) >= len(palette):
             raise DataError(
                 f"a visible pixel has palette index {int(shown.max())}; the palette ends at {len(palette) - 1}"
             )
@@ -145,8 +183,11 @@ class Predictor:
         if not wanted.any():
             return
         # The frames' own masked pixels are cleared even where an earlier window has filled them in already.
-        frames = np.where(hidden, np.uint8(0), result.indices[window.index])
-        height, width = frames.shape[1:]
+        if result.indices is None:
+            frames = np.where(hidden[..., None], np.uint8(0), result.rgb[window.index])
+        else:
+            frames = np.where(hidden, np.uint8(0), result.indices[window.index])
+        height, width = frames.shape[1:3]
         frames, hidden, drawn = _pad(frames, "edge"), _pad(hidden, "constant"), _pad(wanted, "constant")
         visible, _ = visible_from_pixels(torch.from_numpy(hidden))
         _, queries = visible_from_pixels(torch.from_numpy(drawn))
@@ -154,27 +195,58 @@ class Predictor:
         if state is not None:
             some = self.game.decode(state[window.index], None if context is None else context[window.index])
             decoded = some.map(lambda a: torch.from_numpy(np.ascontiguousarray(a))[None].to(self.device))
-        made: Reconstruction = reconstruct(
-            self.model,
-            torch.from_numpy(frames)[None].to(self.device),
-            visible[None].to(self.device),
-            queries[None].to(self.device),
-            torch.tensor(palette, device=self.device),
-            state=decoded,
-            level=level,
-            origin=torch.tensor([origin], device=self.device),
-        )
+        made = self._draw(frames, visible, queries, palette, decoded, level, origin, (height, width))
         for k in np.flatnonzero(window.owned):
             t, where = window.index[k], wanted[k]
-            result.indices[t][where] = made.indices[0, k, :height, :width][where]
-            result.rgb[t][where] = made.rgb[0, k, :height, :width][where]
-            result.confidence[t][where] = made.confidence[0, k, :height, :width][where]
+            result.rgb[t][where] = made.rgb[k, :height, :width][where]
+            if result.indices is None:
+                continue
+            if made.indices is None:
+                result.indices[t][where] = nearest_entries(result.rgb[t][where], palette, self.game.name)
+                continue
+            assert made.confidence is not None and result.confidence is not None
+            result.indices[t][where] = made.indices[k, :height, :width][where]
+            result.confidence[t][where] = made.confidence[k, :height, :width][where]
+
+    def _draw(
+        self,
+        frames: np.ndarray,
+        visible: torch.Tensor,
+        queries: torch.Tensor,
+        palette: np.ndarray,
+        state: GameState | None,
+        level: str,
+        origin: tuple[int, int],
+        size: tuple[int, int],
+    ) -> Restoration:
+        """Run the network on one padded clip; `size` is that of its pictures before padding."""
+        clip, seen, asked = (x[None].to(self.device) for x in (torch.from_numpy(frames), visible, queries))
+        corner = torch.tensor([origin], device=self.device)
+        if self.config.head != "rgb":
+            colours = torch.tensor(palette, device=self.device)
+            made = reconstruct(
+                self.model, clip, seen, asked, colours, state=state, level=level, origin=corner, head=self._fast_head()
+            )
+            return Restoration(made.rgb[0], made.indices[0], made.confidence[0])
+        rgb = reconstruct_colours(
+            self.model,
+            clip,
+            seen,
+            asked,
+            None if self.true_colour else torch.tensor(palette[None], device=self.device),
+            state=state,
+            level=level,
+            origin=corner,
+            size=torch.tensor([size], device=self.device) + corner if self.true_colour else None,
+        )
+        return Restoration(rgb[0], None, None)
 
 
 def _pad(clip: np.ndarray, mode: Any) -> np.ndarray:
-    """[T, H, W] -> the next multiples of 16 at the lower and right edge; one frame becomes two."""
-    _, height, width = clip.shape
-    return np.pad(clip, ((0, 0), (0, -height % UNIT), (0, -width % UNIT)), mode=mode)
+    """[T, H, W] or [T, H, W, 3] -> the next multiples of 16 at the lower and right edge."""
+    height, width = clip.shape[1:3]
+    sides = ((0, 0), (0, -height % UNIT), (0, -width % UNIT), (0, 0))
+    return np.pad(clip, sides[: clip.ndim], mode=mode)
 
 
 def load(name: str | Path, device: str = "auto") -> Predictor:

@@ -52,3 +52,44 @@ def memory(frames: int) -> np.ndarray:
     state = np.zeros((frames, 2048), np.uint8)
     state[:, 0x74E] = np.arange(frames) % COLOURS
     return state
+
+
+class ColourPainter:
+    """Answers with colours: every pixel of frame t gets COLOUR, or where there is state, its first token's numbers.
+
+    Values lie outside 0 .. 1 where `beyond`. Keeps what it was called with in `calls`.
+    """
+
+    COLOUR = (0.2, 0.4, 0.8)
+
+    def __init__(self, beyond: float = 0.0) -> None:
+        self.calls: list[dict] = []
+        self.beyond = beyond
+
+    def __call__(self, frames, visible, queries, *, state=None, level=None, origin=None, size=None):
+        self.calls.append({"frames": frames, "visible": visible, "queries": queries, "state": state, "level": level,
+                           "origin": origin, "size": size})  # fmt: skip
+        batch, time = frames.shape[:2]
+        colour = torch.tensor(self.COLOUR).expand(batch, time, 3)
+        if state is not None:
+            colour = state.tokens[:, :, 0, :3]
+        slices = (queries % (time // 2))[..., None] * 2 + torch.arange(2)  # [B, Q, 2] frames of each cube
+        rows = torch.stack([c[s] for c, s in zip(colour, slices, strict=True)])  # [B, Q, 2, 3]
+        return rows[:, :, :, None, None].expand(*queries.shape, 2, 16, 16, 3) + self.beyond
+
+
+class ColourCopier:
+    """A cheat: answers with what the frames it is given hold, hidden or not."""
+
+    def __call__(self, frames, visible, queries, **_):
+        from hstmae.models.cubes import take_cubes, to_cubes
+
+        return take_cubes(to_cubes(frames), queries) / 255
+
+
+def colour_predictor(model, game: str = "generic") -> Predictor:
+    return Predictor(model, ModelConfig(game=game, head="rgb"))
+
+
+def colour_footage(frames: int, size: tuple[int, int] = (48, 64), seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (frames, *size, 3)).astype(np.uint8)

@@ -11,8 +11,9 @@ from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
 from hstmae.inference.damage import TubeSpec
 from hstmae.inference.footage import open_footage
+from hstmae.inference.output import filling
 from hstmae.inference.picture import index_png, read_picture
-from hstmae.inference.restoring import MaskSource, Summary, choose_level, filling, restore_footage
+from hstmae.inference.restoring import MaskSource, Summary, choose_level, restore_footage
 
 GAME = get_game("smb")
 
