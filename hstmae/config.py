@@ -47,6 +47,7 @@ class ModelConfig:
     texture_dim: int = 16  # channels of a learned tile, sprite or text texel of the state canvas
     pixel_dim: int = 48  # hidden channels per pixel in the palette head
     code_dim: int = 32  # channels of a predicted cell code (what a cell of unknown content looks like)
+    state_alignment: bool = False  # a head that predicts the state from visual tokens alone, for train.state_loss
     qk_norm: bool = False  # normalise queries and keys of every attention per head (steadier at large widths)
     codec_dim: int = 128  # width of the codec's light decoder ...
     codec_depth: int = 4  # ... and its blocks
@@ -63,6 +64,7 @@ class DataConfig:
     crop: int = 224  # side of the random training crop; 0 = whole frames
     val_levels: tuple[str, ...] = ()  # levels kept out of training ("3-2"), reported as unseen levels
     workers: int = 1  # prefetching threads
+    resident: str = "auto"  # on | off | auto: keep the whole store in the memory of a GPU (auto: where it fits)
     forget: float = 0.0  # how often a training clip comes without carried context (history), as single pictures do
     early: float = 0.0  # share of training clips drawn from the first frames of a recording, where least is known
     flip: float = 0.0  # share of training clips mirrored left to right; for games without direction and text
@@ -93,7 +95,10 @@ class TrainConfig:
     """Optimisation and book-keeping of one run."""
 
     out: str = "runs/nano"  # run folder: checkpoints, metrics.jsonl, run.yaml
-    batch: int = 8  # clips per step
+    batch: int = 8  # clips per step, of all ranks together
+    micro_batch: int = (
+        0  # largest number of clips in memory at once, on each rank; a step makes as many passes; 0 = any
+    )
     steps: int = 10000  # length of the schedule in optimiser steps
     lr: float = 1.5e-4  # base learning rate, multiplied by batch / 256 (the absolute value is printed) ...
     absolute_lr: float = 0.0  # ... unless this is above 0, which is then used as it is
@@ -104,16 +109,28 @@ class TrainConfig:
     clip_grad: float = 1.0
     ema: float = 0.9999  # upper bound of the averaging factor, reached by a warm-up
     amp: str = "auto"  # auto | off | bf16 | fp16
+    optimizer: str = "adamw"  # adamw | muon: orthogonalised updates for matrices, AdamW for the rest
+    parallel: str = "ddp"  # several ranks (torchrun): ddp = a whole model each, fsdp = a share of one each
+    checkpoint_activations: bool = False  # compute the blocks twice instead of keeping what the backward pass needs
+    compile: bool = False  # torch.compile; pays after minutes of warm-up
     mask_ratios: tuple[float, ...] = (0.9, 0.95)  # drawn per step, exact
     decoder_keep: float = 1.0  # running cell: share (0.25, 0.5, 0.75, 1) of the masked cubes that may be decoded ...
     queries: int = 96  # ... and how many of those are, per clip and step; 0 = all
     hard_queries: float = 0.5  # share of them drawn from cubes with detail instead of uniformly
     state_full: float = 0.7  # how often a training clip comes with its full state ...
     state_compact: float = 0.15  # ... the compact one; else none
+    lost: float = 0.0  # share of training clips whose state does not tell the map, as on maps that are new
     rgb_loss: float = 0.5  # weight of the error of the posterior-mean colour beside the palette cross-entropy
+    emphasis: float = 0.0  # how much more a pixel of an edge, a sprite or a rare colour counts in the reconstruction
+    spatial_loss: float = 0.0  # contributions relative to the reconstruction, kept by running weights, 0 = off: ...
+    temporal_loss: float = 0.0  # ... spatial consistency, temporal coherence along the camera's motion, ...
+    state_loss: float = 0.0  # ... state alignment (needs model.state_alignment)
     val_every: int = 500  # steps between validations
     val_clips: int = 16
     checkpoint_every: int = 250
+    keep_every: int = 50  # epochs between checkpoints that stay, beside last and best; 0 = none
+    export: str = ""  # .pth file for the best averaged weights alone, as for evaluation; "" = none
+    tensorboard: bool = True  # event files in the run folder, where the package is installed
     max_minutes: float = 0.0  # stop after this wall time; 0 = never
     seed: int = 0
     threads: int = 0  # CPU threads; 0 = all

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..config import RunConfig
+    from ..training.distributed import World
 
 HELP = "train a model on a preprocessed store"
 EXAMPLES = """\
@@ -17,7 +18,10 @@ examples:
   hstmae train --config configs/mae_nano.yaml --set train.batch=16 --max-minutes 30 --out runs/quick
   hstmae train --resume runs/quick
   hstmae train --config configs/mae_tiny.yaml --dry-run
+  hstmae train --sweep configs/sweep_example.yaml --out runs/sweep
+  torchrun --standalone --nproc-per-node 8 -m hstmae train --config configs/mae_base.yaml --resume auto
 """
+AUTO = Path("auto")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RUN",
         help="continue a run folder (or one of its .pth files) exactly where its last checkpoint is; its own "
-        "configuration is used unless --config is given",
+        "configuration is used unless --config is given; 'auto': continue the run folder of --config if it holds a "
+        "checkpoint, else start there",
     )
     parser.add_argument("--init", metavar="CHECKPOINT", help="start from these weights (.pth, model folder or name)")
+    parser.add_argument(
+        "--sweep",
+        type=Path,
+        metavar="FILE",
+        help="try many settings instead (configs/sweep_example.yaml); again with the same --out, it continues",
+    )
     parser.add_argument("--data", metavar="STORE", help="store to train on (data.store)")
     parser.add_argument("--out", metavar="DIR", help="run folder (train.out)")
+    parser.add_argument(
+        "--export", metavar="FILE", help="keep the best averaged weights alone in this .pth file (train.export)"
+    )
     parser.add_argument("--max-minutes", type=float, metavar="M", help="stop this call after M minutes of training")
     parser.add_argument(
         "--max-steps", type=int, default=0, metavar="N", help="stop after step N; the schedule keeps its length"
@@ -46,36 +60,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..errors import UsageError
 
+    if args.sweep is not None:
+        return _sweep(args)
     if args.config is None and args.resume is None:
         raise UsageError("give --config FILE to start a run or --resume RUN to continue one")
-    if args.resume is not None and args.init is not None:
+    if args.config is None and args.resume == AUTO:
+        raise UsageError("--resume auto may have to start the run: give its --config FILE as well")
+    if args.resume not in (None, AUTO) and args.init is not None:
         raise UsageError("--init starts a new run and --resume continues one: give only one of them")
     if args.max_steps < 0 or (args.max_minutes is not None and args.max_minutes < 0):
         raise UsageError("--max-steps and --max-minutes must not be negative")
-    payload, folder = _resume(args)
-    config = _config(args, payload, folder)
-    out = Path(config.train.out)
     from ..training.checkpoint import holds_run
+    from ..training.distributed import joined_world
 
-    if not args.dry_run and holds_run(out) and (folder is None or out.resolve() != folder.resolve()):
-        raise UsageError(f"{out}: already holds a run; continue it with --resume {out} or choose another --out")
-    return _train(args, config, payload)
+    with joined_world() as world:
+        payload, folder = _resume(args, world)
+        config = _config(args, payload, folder, world)
+        out = Path(config.train.out)
+        continues = folder is not None and out.resolve() == folder.resolve()
+        if not args.dry_run and not continues and args.resume != AUTO and world.first and holds_run(out):
+            raise UsageError(f"{out}: already holds a run; continue it with --resume {out} or choose another --out")
+        world.wait()  # before the first rank begins to write there
+        return _train(args, config, payload, world)
 
 
-def _resume(args: argparse.Namespace) -> tuple[dict[str, Any] | None, Path | None]:
-    if args.resume is None:
+def _resume(args: argparse.Namespace, world: World) -> tuple[dict[str, Any] | None, Path | None]:
+    """The checkpoint to continue from and the folder it lies in, if there is one."""
+    from ..training.checkpoint import can_resume, load_resume
+
+    source = args.resume
+    if source == AUTO:
+        source = Path(_config(args, None, None, world).train.out)
+        if not can_resume(source):
+            return None, None
+    if source is None:
         return None, None
-    from ..training.checkpoint import load_resume
+    if not world.first:
+        world.wait()  # the first rank moves a damaged checkpoint out of the way
+    found = load_resume(source, print if world.first else lambda _: None)
+    if world.first:
+        world.wait()
+    return found
 
-    return load_resume(args.resume, print)
 
-
-def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Path | None) -> RunConfig:
+def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Path | None, world: World) -> RunConfig:
     """The run's configuration: file or checkpoint, then --set, then the options with a name of their own."""
     from ..config import RunConfig, apply_overrides, from_dict, load_config
 
     overrides = list(args.overrides)
-    options = {"data.store": args.data, "train.max_minutes": args.max_minutes}
+    options = {"data.store": args.data, "train.max_minutes": args.max_minutes, "train.export": args.export}
     options["train.out"] = args.out if args.out is not None else folder
     overrides += [f"{key}={value}" for key, value in options.items() if value is not None]
     if args.config is not None:
@@ -87,21 +120,24 @@ def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Pa
         stored = replace(stored, train=replace(stored.train, max_minutes=0.0))
         config = apply_overrides(RunConfig, _plain(stored), overrides)
     if payload is not None:
-        _report_changes(payload["config"], _plain(config))
+        _report_changes(payload["config"], _plain(config), world)
     return config
 
 
-def _report_changes(old: dict[str, Any], new: dict[str, Any]) -> None:
+def _report_changes(old: dict[str, Any], new: dict[str, Any], world: World) -> None:
+    from ..config import RunConfig, from_dict
     from ..errors import ConfigError
 
+    old = _plain(from_dict(RunConfig, old, "the checkpoint's configuration"))  # what it does not tell is the default
     for section in new:
         for key, value in new[section].items():
-            before = old.get(section, {}).get(key)
+            before = old[section][key]
             if value == before or (section, key) in (("train", "out"), ("train", "max_minutes")):
                 continue
             if section == "model":
                 raise ConfigError(f"--resume: model.{key} was {before!r} and cannot become {value!r}; start a new run")
-            print(f"changed since the checkpoint: {section}.{key} {before!r} -> {value!r}")
+            if world.first:
+                print(f"changed since the checkpoint: {section}.{key} {before!r} -> {value!r}")
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:
@@ -110,26 +146,49 @@ def _plain(config: RunConfig) -> dict[str, Any]:
     return to_dict(config)
 
 
-def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] | None) -> int:
+def _sweep(args: argparse.Namespace) -> int:
+    from ..errors import UsageError
+
+    for name in ("config", "resume", "init", "max_steps", "dry_run", "export"):
+        if getattr(args, name):
+            raise UsageError(f"--sweep does not go with --{name.replace('_', '-')}; the sweep file says what to train")
+    if args.out is None:
+        raise UsageError("--sweep needs --out DIR, a folder for its trials")
+    if args.max_minutes is not None and args.max_minutes < 0:
+        raise UsageError("--max-minutes must not be negative")
+    from ..atomic import write_json
+    from ..training.sweep import run_sweep
+    from ..training.sweep_spec import load_sweep
+
+    overrides = list(args.overrides) + ([f"data.store={args.data}"] if args.data is not None else [])
+    results = run_sweep(load_sweep(args.sweep, overrides), Path(args.out), args.max_minutes or 0.0)
+    if args.json is not None:
+        write_json(args.json, results)
+    return 0
+
+
+def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] | None, world: World) -> int:
     from dataclasses import asdict
 
     from ..atomic import write_json
     from ..training.setup import initial_model, open_data
     from ..training.trainer import Trainer
+    from ..training.watch import tensorboard
 
     clips, held_back, facts = open_data(config)
-    model = None if args.init is None else initial_model(args.init, config.model)
+    model = None
     if args.init is not None:
         facts["init"] = args.init
-    trainer = Trainer(config, clips, held_back, model=model, facts=facts)
-    if args.dry_run:
-        result = trainer.estimate()
-    else:
-        summary = trainer.fit(payload, args.max_steps)
-        result = asdict(summary)
-    _print(result)
-    if args.json is not None:
-        write_json(args.json, result)
+        if payload is None:
+            model = initial_model(args.init, config.model)
+    trainer = Trainer(config, clips, held_back, model=model, facts=facts, world=world)
+    if world.first and not args.dry_run:  # sharded weights answer only when all ranks ask
+        trainer.observers += tensorboard(config, [] if trainer.sharded else held_back, trainer.device, print)
+    result = trainer.estimate() if args.dry_run else asdict(trainer.fit(payload, args.max_steps))
+    if world.first:
+        _print(result)
+        if args.json is not None:
+            write_json(args.json, result)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -75,6 +75,13 @@ class ClipBatch:
             indices=self.indices.to(device),
             size=None if self.size is None else self.size.to(device),
         )
+
+
+class BatchSource(Protocol):
+    """Where the batches of a run come from: `ClipDataset`, `ResidentClips` or a part of either."""
+
+    def batch(self, step: int, batch_size: int) -> ClipBatch:
+        """Clips step * batch_size ... of an endless sequence."""
 
 
 def collate(clips: Sequence[Clip]) -> ClipBatch:

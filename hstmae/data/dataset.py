@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..games import get_game
 from .augment import flip_clip, jitter_palette
 from .batches import Draw, read_batch
-from .clips import Clip, ClipBatch, collate
+from .clips import BatchSource, Clip, ClipBatch, collate
 from .store import EpisodeStore
 
 __all__ = ["Clip", "ClipBatch", "ClipDataset", "Draw", "Prefetcher", "collate"]
@@ -214,7 +214,7 @@ class Prefetcher:
         workers: threads; 0 = prepare each batch when it is asked for.
     """
 
-    def __init__(self, dataset: ClipDataset, batch_size: int, start_step: int = 0, workers: int = 1) -> None:
+    def __init__(self, dataset: BatchSource, batch_size: int, start_step: int = 0, workers: int = 1) -> None:
         self._dataset, self._batch_size = dataset, batch_size
         self._next = start_step
         self._ahead = 2 * workers

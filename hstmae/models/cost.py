@@ -37,8 +37,9 @@ def model_cost(config: ModelConfig, size: tuple[int, int], clip: int, modes: Seq
     Args:
         size: height and width, multiples of 16; clip: frames, even; modes: what to count, of those above.
     Returns:
-        params: total; encoder; decoder with its head; state: the encoder of state tokens; tables: state canvas, cell
-        codes and memories of the game's maps; codec_decoder with a head of its own, not in the total.
+        params: total; encoder; decoder with its head; state: the encoder of state tokens and the head that predicts
+        them; tables: state canvas, cell codes and memories of the game's maps; codec_decoder with a head of its own,
+        not in the total.
         gmac_per_frame: by mode.
         gmac_per_frame_linear: the same without the two products inside of attention.
         activation_mb: by mode, what the forward pass of one clip keeps for the backward pass under bf16 autocast,
@@ -54,7 +55,7 @@ def model_cost(config: ModelConfig, size: tuple[int, int], clip: int, modes: Seq
             "total": _weights(model),
             "encoder": _weights(model.encoder),
             "decoder": _weights(model.decoder, model.head) - _weights(*_memories(model)),
-            "state": _weights(model.state),
+            "state": _weights(*[m for m in (model.state, model.alignment) if m is not None]),
             "tables": _weights(*tables),
             "codec_decoder": _weights(codec) - _weights(*_memories(codec)),
         },

@@ -53,7 +53,7 @@ class Encoder(nn.Module):
 
     def forward(
         self, frames: Tensor, visible: Tensor, origin: Tensor, native: Tensor, regions: Tensor,
-        state: StateTokens,
+        state: StateTokens, before: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Encode what is visible.
 
@@ -63,6 +63,7 @@ class Encoder(nn.Module):
             origin: int64 [B, 2], y and x of the frames' top left corner in the native picture.
             native: int64 [B, 2], height and width of the native picture.
             regions: int64 [B, N, S], region id of each cube.
+            before: receives the visible tokens [B, U, S, C3] as they are before they meet the state.
         Returns:
             stage-3 tokens [B, U, S, C3] and stage-4 cells [B, cells, S, C4] in raster order.
         """
@@ -75,6 +76,8 @@ class Encoder(nn.Module):
         x = x + self.position(fourier(place.to(x.dtype)))[:, :, None]
         x = x + self.region(take_units(regions, visible))[..., None, :]
         for stage in range(3):
+            if stage == 2 and before is not None:
+                before.append(x[:, :, :, 0])
             if stage == 2 and self.state is not None:
                 flat = x.flatten(1, 3)
                 turn = state.rotation(self._centres(yx, slices, origin), self.config.head_dim)

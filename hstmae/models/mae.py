@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ModelConfig
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..games import GameState, get_game
+from .alignment import StateAlignment
 from .blocks import init_weights
 from .canvas import Canvas, CellCodes, Places
 from .cubes import take_cubes, take_units
@@ -66,6 +67,7 @@ class HSTMAE(nn.Module):
             self.head.start_grey()
         self.canvas = Canvas(game, config.texture_dim) if game.tile_layers else None
         self.cells = CellCodes(game, 24, config.decoder_dim) if game.tile_layers else None
+        self.alignment = StateAlignment(game, config.dims[2]) if config.state_alignment and told else None
         self.register_buffer("palette", torch.from_numpy(game.palette.copy()), persistent=False)
 
     @classmethod
@@ -84,7 +86,8 @@ class HSTMAE(nn.Module):
     def no_weight_decay(self) -> set[str]:
         """Parameters that are tables or constants rather than maps: norms and biases are left out by their shape."""
         tables = {f"{n}.weight" for n, m in self.named_modules() if isinstance(m, nn.Embedding)}
-        return tables | {"decoder.mask_token", "decoder.sink", "encoder.absent", "state.null", "state.bias"}
+        single = {"decoder.mask_token", "decoder.sink", "encoder.absent", "state.null", "state.bias"}
+        return tables | single | {"alignment.queries"}
 
     def forward(
         self,
@@ -96,7 +99,8 @@ class HSTMAE(nn.Module):
         level: Tensor | None = None,
         origin: Tensor | None = None,
         size: Tensor | None = None,
-    ) -> Tensor:
+        align: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Posterior over the palette, or the colour, of every pixel of the wanted cubes.
 
         Args:
@@ -109,13 +113,18 @@ class HSTMAE(nn.Module):
             origin: int64 [B, 2], y and x of the frames' corner in the native picture; None = 0, 0.
             size: int64 [B, 2], height and width of the native picture; None = the game's, or for a game without a
                 palette, whose pictures have any size, that of the frames.
+            align: also predict the state from the visual tokens; needs `state_alignment`.
         Returns:
             head "palette": logits [B, Q, 2, 16, 16, K]; head "rgb": colours [B, Q, 2, 16, 16, 3] scaled to 0 .. 1, not
-            clipped.
+            clipped. With `align`, that and the prediction, [B, T, K, F + 1] (see `StateAlignment`).
         Raises:
             DataError: palette frames for a true-colour game, or the other way round.
+            ConfigError: `align` for a model that was built without it.
         """
-        done = self.decode(frames, visible, queries, state=state, level=level, origin=origin, size=size)
+        if align and self.alignment is None:
+            raise ConfigError(f"model {self.config.name} predicts no state; build it with state_alignment=true")
+        before: list[Tensor] | None = [] if align else None
+        done = self.decode(frames, visible, queries, state=state, level=level, origin=origin, size=size, before=before)
         canvas = None
         if self.canvas is not None:
             if done.state is not None:
@@ -123,7 +132,8 @@ class HSTMAE(nn.Module):
                 canvas = self.canvas.features(done.state, done.level == FULL, done.at, size_hw, done.origin)
             else:
                 canvas = done.x.new_zeros(*done.queries.shape, 2, 16, 16, 3 * self.canvas.dim)
-        return self.head(done.x, canvas, done.state, done.level, done.at)
+        out = self.head(done.x, canvas, done.state, done.level, done.at)
+        return out if self.alignment is None or before is None else (out, self.alignment(before[0]))
 
     def decode(
         self,
@@ -135,8 +145,12 @@ class HSTMAE(nn.Module):
         level: Tensor | None = None,
         origin: Tensor | None = None,
         size: Tensor | None = None,
+        before: list[Tensor] | None = None,
     ) -> Decoded:
-        """All of `forward` up to its head: one vector per wanted cube, and what the head needs beside it."""
+        """All of `forward` up to its head: one vector per wanted cube, and what the head needs beside it.
+
+        `before` receives the visible tokens before they meet the state, see `Encoder.forward`.
+        """
         self._check_kind(frames)
         b, t, h, w = frames.shape[:4]
         grid, slices = (h // 16, w // 16), t // 2
@@ -157,7 +171,7 @@ class HSTMAE(nn.Module):
 
         tokens = self.state(state, level)
         regions = cube_regions(self.game, state, level, origin, grid, slices)
-        fine, coarse = self.encoder(frames, visible, origin, size, regions, tokens)
+        fine, coarse = self.encoder(frames, visible, origin, size, regions, tokens, before)
 
         seen = (visible[:, :, None] * slices + torch.arange(slices, device=device)).flatten(1)
         cubes = torch.cat([seen, queries], 1)  # [B, V + Q]

@@ -46,6 +46,22 @@ def save_last(payload: dict[str, Any], run: Path) -> None:
                 _clone(last, second)
 
 
+def save_weights(payload: dict[str, Any], path: Path) -> None:
+    """Write the averaged weights of a checkpoint alone: a fourth of its size, for evaluation, restoration and --init.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; an older file at `path` is then untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint({key: payload[key] for key in ("step", "config", "ema", "best")}, path)
+
+
+def keep_epoch(run: Path, epoch: int) -> None:
+    """Keep `run`/last.pth as epoch-NNNN.pth as well, whatever replaces it."""
+    with replacing(run / f"epoch-{epoch:04d}.pth") as temp:
+        _clone(run / LAST, temp)
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a training checkpoint onto the CPU after checking its hash.
 
@@ -77,7 +93,10 @@ def load_resume(source: Path, say: Callable[[str], None]) -> tuple[dict[str, Any
         CheckpointError: no whole checkpoint is there.
     """
     if not source.is_dir():
-        return load_checkpoint(source), source.parent
+        payload = load_checkpoint(source)
+        if "model" not in payload:
+            raise CheckpointError(f"{source}: holds weights alone: start a run from it with --init instead of --resume")
+        return payload, source.parent
     last, previous = source / LAST, source / PREVIOUS
     if not last.exists() and not previous.exists():
         raise CheckpointError(f"{source}: holds neither {LAST} nor {PREVIOUS}; start the run without --resume")
@@ -91,6 +110,11 @@ def load_resume(source: Path, say: Callable[[str], None]) -> tuple[dict[str, Any
         if last.exists():
             os.replace(last, source / "last.damaged.pth")
         return payload, source
+
+
+def can_resume(folder: Path) -> bool:
+    """Whether a run in `folder` got as far as its first checkpoint, be it whole or damaged."""
+    return any((folder / name).exists() for name in (LAST, PREVIOUS))
 
 
 def holds_run(folder: Path) -> bool:

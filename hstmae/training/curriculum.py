@@ -20,7 +20,7 @@ from ..models.cubes import DEPTH, from_cubes, grid_size, to_cubes
 from ..models.damage_masks import block_damage, logo_damage, scratch_damage
 from ..models.masking import damaged_visible, scored_visible
 from .loss_predictor import LossPredictor, unit_features
-from .step import StepInputs, choose_queries, draw_inputs, draw_levels, draw_queries, seed_of
+from .step import StepInputs, choose_queries, draw_inputs, draw_queries, draw_state, seed_of
 from .unit_scores import change, information, semantics
 
 DRAW = 1  # stream of a step's seed that masks, queries and levels are drawn from
@@ -155,7 +155,7 @@ class Curriculum:
         if batch.state is None:
             return inputs
         shares = replace(self._train, state_full=now.state_full, state_compact=now.state_compact)
-        return replace(inputs, level=draw_levels(len(frames), shares, generator).to(frames.device))
+        return draw_state(inputs, len(frames), shares, generator)
 
     def observe(self, inputs: StepInputs, losses: Tensor) -> None:
         if self._features is None:

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+EDGE = 32  # 8-bit steps between two pixels
+RARE = 0.02  # share of the pixels
 CHARBONNIER_EPS = 1e-3  # of colours in 0 .. 1: a quarter of one 8-bit step
 
 
@@ -60,7 +62,9 @@ def posterior_mean(logits: Tensor, palette: Tensor) -> Tensor:
         return torch.bmm(posterior, palette.float() / 255).view(*logits.shape[:-1], 3)
 
 
-def colour_loss(colours: Tensor, truth: Tensor, rgb_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+def colour_loss(
+    colours: Tensor, truth: Tensor, rgb_weight: float, weight: Tensor | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Charbonnier loss plus `rgb_weight` times the mean squared error, for a model that answers colours.
 
     The Charbonnier term, mean of ``sqrt(d^2 + eps^2)`` with eps = 1e-3, is an absolute error with a smooth minimum
@@ -70,19 +74,50 @@ def colour_loss(colours: Tensor, truth: Tensor, rgb_weight: float) -> tuple[Tens
         colours: float [B, Q, ..., 3], in 0 .. 1 where they are right, not clipped.
         truth: float [B, Q, ..., 3] in 0 .. 1, multiples of 1 / 255.
         rgb_weight: weight of the squared error.
+        weight: float [B, Q, ...] above 0, relative weight of each pixel in the loss; None weighs all alike.
     Returns:
-        The float32 loss with its graph, and detached float32 scalars `charbonnier`, `mse` (of the clipped colours, so
-        that PSNR is ``-10 log10`` of it) and `exact_match` (see `exact_colours`).
+        The float32 loss with its graph, and over all pixels alike the detached float32 scalars `charbonnier`, `mse`
+        (of the clipped colours, so that PSNR is ``-10 log10`` of it) and `exact_match` (see `exact_colours`).
     """
     colours = colours.float()
     square = (colours - truth).square()
-    charbonnier = (square + CHARBONNIER_EPS**2).sqrt().mean()
+    smooth = (square + CHARBONNIER_EPS**2).sqrt()
+    loss = smooth + rgb_weight * square
+    loss = loss.mean() if weight is None else (loss.mean(-1) * weight).sum() / weight.sum()
     with torch.no_grad():
         shown = colours.clamp(0, 1)
         mse, exact = (shown - truth).square().mean(), exact_colours(shown, truth)
-    return charbonnier + rgb_weight * square.mean(), {
-        "charbonnier": charbonnier.detach(), "mse": mse, "exact_match": exact
-    }  # fmt: skip
+    return loss, {"charbonnier": smooth.detach().mean(), "mse": mse, "exact_match": exact}
+
+
+def emphasis_weights(target: Tensor, strength: float, things: Tensor | None = None) -> Tensor:
+    """Weight of each pixel in the reconstruction: ``1 + strength`` where it tells much, 1 elsewhere.
+
+    That is on an edge (it differs from the pixel to the left or above, or these from it, within the cube; of RGB by
+    more than an eighth of full scale), in a colour that fewer than 2 % of the target's pixels have (palette indices
+    only), or on a thing. Most pixels of a game are sky; as many of them can be wrong as right at little cost to a mean
+    over all. Class weights of this kind: https://arxiv.org/abs/1901.05555.
+
+    Args:
+        target: uint8 [B, Q, 2, 16, 16] palette indices or [B, Q, 2, 16, 16, 3] RGB.
+        strength: 0 or above.
+        things: bool [B, Q, 2, 16, 16], where sprites are, as far as a state tells.
+    Returns:
+        float32 [B, Q, 2, 16, 16].
+    """
+    if target.ndim == 6:
+        across, down = (
+            (target.narrow(a, 1, 15).short() - target.narrow(a, 0, 15).short()).abs().amax(-1) > EDGE for a in (4, 3)
+        )
+        told = torch.zeros(target.shape[:-1], dtype=torch.bool, device=target.device)
+    else:
+        across, down = (target.narrow(a, 1, 15) != target.narrow(a, 0, 15) for a in (4, 3))
+        share = torch.bincount(target.flatten().int(), minlength=256) / target.numel()
+        told = (share < RARE)[target.int()]
+    for axis, edge in ((4, across), (3, down)):
+        told.narrow(axis, 1, 15).logical_or_(edge)
+        told.narrow(axis, 0, 15).logical_or_(edge)
+    return 1 + strength * (told if things is None else told | things).float()
 
 
 def exact_colours(colours: Tensor, truth: Tensor) -> Tensor:

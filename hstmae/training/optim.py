@@ -10,6 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ..config import TrainConfig
+from .muon import MuonAdamW, hidden_matrices
+from .parallel import local
+
+ADAMW, MUON = OPTIMIZERS = ("adamw", "muon")
 
 
 def peak_lr(config: TrainConfig) -> float:
@@ -50,15 +54,22 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     return [group for group in groups if group["params"]]
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW over `parameter_groups`, in one fused kernel per step on CPU and CUDA."""
-    device = next(model.parameters()).device.type
-    return torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay),
-        lr=peak_lr(config),
-        betas=config.betas,
-        fused=True if device in ("cpu", "cuda") else None,
-    )
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The configured optimiser. AdamW works over `parameter_groups`, in one fused kernel per step on CPU and CUDA.
+
+    Raises:
+        ConfigError: Muon is wanted, and this version of torch does not have it.
+    """
+    groups = parameter_groups(model, config.weight_decay)
+    if config.optimizer == MUON:
+        return MuonAdamW(groups, hidden_matrices(model), lambda rest: _adamw(rest, config), peak_lr(config))
+    return _adamw(groups, config)
+
+
+def _adamw(groups: list[dict[str, Any]], config: TrainConfig) -> torch.optim.AdamW:
+    device = groups[0]["params"][0].device.type
+    fused = True if device in ("cpu", "cuda") else None
+    return torch.optim.AdamW(groups, lr=peak_lr(config), betas=config.betas, fused=fused)
 
 
 def ema_decay(step: int, limit: float) -> float:
@@ -82,8 +93,8 @@ class WeightAverage:
     def update(self, model: nn.Module, step: int) -> None:
         """Fold in the weights after optimiser step `step`; buffers are copied."""
         weight = 1 - ema_decay(step, self.limit)
-        mine: list[Tensor] = list(self.model.parameters())
-        others = [p.detach() for p in model.parameters()]
+        mine: list[Tensor] = [local(p) for p in self.model.parameters()]
+        others = [local(p.detach()) for p in model.parameters()]
         torch._foreach_lerp_(mine, others, weight)
         for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
             own.copy_(other)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import platform
+import shlex
 import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,8 @@ class MetricsLog:
 
 
 def write_record(folder: Path, config: RunConfig, facts: dict[str, Any], resumed_at: int | None) -> None:
-    """Write `folder`/run.yaml: configuration, source revision, versions, `facts`, and every step it was resumed at."""
+    """Write `folder`/run.yaml: configuration (data, masks, losses), source revision, versions, devices, command
+    line, `facts`, and every step it was resumed at."""
     path = folder / RECORD
     old = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     resumed = list(old.get("resumed_at", [])) + ([] if resumed_at is None else [resumed_at])
@@ -49,6 +52,8 @@ def write_record(folder: Path, config: RunConfig, facts: dict[str, Any], resumed
         "config": to_dict(config),
         "git_commit": git_commit(),
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         **facts,
         "resumed_at": resumed,
     }

@@ -17,6 +17,8 @@ from ..games import get_game
 from ..models import build_model, load_pretrained
 from ..models.cubes import CUBE
 from .checkpoint import load_checkpoint
+from .optim import OPTIMIZERS
+from .parallel import DDP, FSDP
 from .records import store_hash
 
 VAL_SPLIT = "val"
@@ -33,7 +35,13 @@ def check_config(config: RunConfig) -> None:
         ("data.palette_jitter", data.palette_jitter, 0 <= data.palette_jitter <= 1, "a strength, 0 .. 1"),
         ("data.workers", data.workers, data.workers >= 0, "0 (none) or above"),
         ("train.out", train.out, bool(train.out), "a folder"),
+        ("data.resident", data.resident, data.resident in ("auto", "on", "off"), "auto, on or off"),
         ("train.batch", train.batch, train.batch > 0, "above 0"),
+        ("train.micro_batch", train.micro_batch, train.micro_batch >= 0, "0 (the whole batch) or above"),
+        ("train.optimizer", train.optimizer, train.optimizer in OPTIMIZERS, " or ".join(OPTIMIZERS)),
+        ("train.parallel", train.parallel, train.parallel in (DDP, FSDP), f"{DDP} or {FSDP}"),
+        ("train.keep_every", train.keep_every, train.keep_every >= 0, "0 (none) or above"),
+        ("train.export", train.export, not train.export or train.export.endswith(".pth"), "a file that ends in .pth"),
         ("train.steps", train.steps, train.steps > 0, "above 0"),
         ("train.lr", train.lr, train.lr > 0, "above 0"),
         ("train.absolute_lr", train.absolute_lr, train.absolute_lr >= 0, "0 or above"),
@@ -45,6 +53,8 @@ def check_config(config: RunConfig) -> None:
         ("train.ema", train.ema, 0 <= train.ema < 1, "in 0 .. 1, 1 excluded"),
         ("train.hard_queries", train.hard_queries, 0 <= train.hard_queries <= 1, "a share, 0 .. 1"),
         ("train.queries", train.queries, train.queries >= 0, "0 (all) or above"),
+        ("train.lost", train.lost, 0 <= train.lost <= 1, "a share, 0 .. 1"),
+        ("train.emphasis", train.emphasis, train.emphasis >= 0, "0 (off) or above"),
         ("train.rgb_loss", train.rgb_loss, train.rgb_loss >= 0, "0 or above"),
         ("train.val_every", train.val_every, train.val_every > 0, "above 0"),
         ("train.val_clips", train.val_clips, train.val_clips >= 0, "0 (no validation) or above"),

@@ -6,7 +6,8 @@ Every random choice comes from a generator seeded by (seed, step), so a resumed 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,13 +16,19 @@ from torch import Tensor
 from ..config import TrainConfig
 from ..data.dataset import ClipBatch
 from ..errors import DataError
+from ..games.state import NOWHERE
+from ..models.canvas import Places
 from ..models.cubes import DEPTH, grid_size, take_cubes, to_cubes
 from ..models.masking import gumbel, tube_visible
 from ..models.running_cell import running_cell_queries
 from ..models.state import COMPACT, FULL, NONE
-from .fused import reconstruction_loss
+from .fused import reconstruction, reconstruction_loss
 from .loss_predictor import cube_losses
-from .losses import colour_loss, target_colours
+from .losses import colour_loss, emphasis_weights, target_colours
+from .neighbours import box_regions
+
+if TYPE_CHECKING:  # which itself needs StepInputs
+    from .auxiliary import AuxiliaryLosses
 
 CHANGE_BITS = 4.0  # a pixel that changes in time counts as much as this many bits of colour surprise
 
@@ -39,6 +46,7 @@ class StepInputs:
         level: int64 [B] state level, None without state.
         shown: the frames with what is hidden inside visible units blanked, None where nothing is.
         kinds: how each clip's mask was made.
+        lost: bool [B], clips whose state is to say nothing of which map is shown; None = no clip.
     """
 
     ratio: float
@@ -47,6 +55,7 @@ class StepInputs:
     level: Tensor | None
     shown: Tensor | None = None
     kinds: tuple[str, ...] = ()
+    lost: Tensor | None = None
 
 
 def seed_of(*parts: int) -> int:
@@ -69,8 +78,8 @@ def draw_inputs(frames: Tensor, has_state: bool, config: TrainConfig, generator:
     ratio = config.mask_ratios[int(torch.randint(len(config.mask_ratios), (), generator=generator))]
     visible = tube_visible(batch, rows * columns, ratio, generator).to(frames.device)
     queries = draw_queries(frames, visible, config, generator)
-    level = draw_levels(batch, config, generator).to(frames.device) if has_state else None
-    return StepInputs(ratio, visible, queries, level)
+    inputs = StepInputs(ratio, visible, queries, None)
+    return draw_state(inputs, batch, config, generator) if has_state else inputs
 
 
 def draw_queries(frames: Tensor, visible: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
@@ -79,6 +88,16 @@ def draw_queries(frames: Tensor, visible: Tensor, config: TrainConfig, generator
     grid, slices = grid_size(*frames.shape[2:4]), frames.shape[1] // DEPTH
     kept = running_cell_queries(visible, grid, slices, config.decoder_keep, generator)
     return choose_queries(to_cubes(frames), kept, config.queries, config.hard_queries, generator)
+
+
+def draw_state(inputs: StepInputs, batch: int, config: TrainConfig, generator: torch.Generator) -> StepInputs:
+    """The same inputs with what each of `batch` clips is told of the state: its level, and whether the map is named."""
+    device = inputs.visible.device
+    level = draw_levels(batch, config, generator).to(device)
+    lost = None
+    if config.lost > 0:  # a run without it draws the numbers that it always has
+        lost = (torch.rand(batch, generator=generator) < config.lost).to(device)
+    return replace(inputs, level=level, lost=lost)
 
 
 def draw_levels(batch: int, config: TrainConfig, generator: torch.Generator) -> Tensor:
@@ -162,31 +181,59 @@ def step_losses(
     config: TrainConfig,
     head: str = "palette",
     observe: Callable[[Tensor], None] | None = None,
+    auxiliary: AuxiliaryLosses | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Forward pass and losses of one batch over the decoded (hidden) cubes.
 
     Args:
-        model: called with frames, visible and queries, and state, level, origin and size by name.
+        model: called with frames, visible and queries, and state, level, origin and size by name, and with `align`
+            where its prediction of the state is wanted.
         head: what the model answers: "palette" for logits, "rgb" for colours.
         observe: receives the detached loss of every decoded cube, float32 [B, Q].
+        auxiliary: the losses beside the reconstruction, None without any.
     Returns:
         The loss with its graph, and detached raw terms: `loss`, `mse` (RGB in 0 .. 1), `exact_match` (share), and for
-        head "palette", whose loss is ``CE + rgb_loss * MSE``, `ce` (nats); for head "rgb", ``Charbonnier + rgb_loss *
-        MSE``, `charbonnier`. Hard cubes are over-represented in them; validation measures all cubes.
+        head "palette", whose reconstruction loss is ``CE + rgb_loss * MSE``, `ce` (nats); for head "rgb",
+        ``Charbonnier + rgb_loss * MSE``, `charbonnier`; and those of `auxiliary`. Hard cubes are over-represented in
+        them; validation measures all cubes. `emphasis` weighs pixels in the loss alone.
     Raises:
         DataError: true-colour clips for a palette head.
     """
-    out = model(
-        batch.frames if inputs.shown is None else inputs.shown, inputs.visible, inputs.queries, state=batch.state,
-        level=inputs.level, origin=batch.origin, size=batch.size,
+    state = batch.state
+    if state is not None and inputs.lost is not None:
+        state = replace(state, area=state.area.masked_fill(inputs.lost[:, None], NOWHERE))
+    aligns = auxiliary is not None and auxiliary.aligns
+    answer = model(
+        batch.frames if inputs.shown is None else inputs.shown, inputs.visible, inputs.queries, state=state,
+        level=inputs.level, origin=batch.origin, size=batch.size, **({"align": True} if aligns else {}),
     )  # fmt: skip
+    out, said = answer if aligns else (answer, None)
     target = take_cubes(to_cubes(batch.frames), inputs.queries)
+    weight = _emphasis(target, batch, inputs, config.emphasis)
+    colours: Tensor | None = None
     if head == "rgb":
-        loss, terms = colour_loss(out, target_colours(target, batch.palette), config.rgb_loss)
+        colours = out.float()
+        loss, terms = colour_loss(colours, target_colours(target, batch.palette), config.rgb_loss, weight)
     elif batch.palette is None:
         raise DataError("a palette head cannot be trained with true-colour clips; set model.head=rgb")
-    else:
+    elif weight is None and auxiliary is None:
         loss, terms = reconstruction_loss(out, target, batch.palette, config.rgb_loss)
+    else:
+        loss, colours, terms = reconstruction(out, target, batch.palette, config.rgb_loss, weight)
     if observe is not None:
         observe(cube_losses(out.detach(), target, batch.palette, head))
+    if auxiliary is not None and colours is not None:
+        loss, raw = auxiliary.add(loss, colours, target_colours(target, batch.palette), said, batch, inputs)
+        terms |= raw
     return loss, {"loss": loss.detach(), **terms}
+
+
+def _emphasis(target: Tensor, batch: ClipBatch, inputs: StepInputs, strength: float) -> Tensor | None:
+    """Weight of each pixel in the reconstruction loss, None where all count alike."""
+    if not strength:
+        return None
+    things = None
+    if batch.state is not None:
+        columns, slices = grid_size(*batch.frames.shape[2:4])[1], batch.frames.shape[1] // DEPTH
+        things = box_regions(batch.state, Places.of(inputs.queries, slices, columns, batch.origin)) > 0
+    return emphasis_weights(target, strength, things)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from functools import partial
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +14,30 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..config import RunConfig, to_dict
-from ..data.dataset import Clip, ClipBatch, ClipDataset, Prefetcher
-from ..errors import CheckpointError, HstError
-from ..models import build_model, save_pretrained
-from .checkpoint import BEST, remove_leftovers, save_checkpoint, save_last
-from .curriculum import mask_source
-from .optim import WeightAverage, build_optimizer, lr_at, peak_lr
+from ..config import RunConfig
+from ..data.dataset import Clip, ClipDataset, Prefetcher
+from ..errors import HstError
+from ..models import save_pretrained
+from .checkpoint import BEST, keep_epoch, remove_leftovers, save_checkpoint, save_last, save_weights
+from .distributed import World
+from .learner import Learner
+from .loading import batches_from, epoch_steps, place_clips
+from .optim import peak_lr
 from .progress import Pace, Summary, progress_line, psnr
 from .records import MetricsLog, write_record
-from .setup import check_config, choose_amp, choose_device
-from .step import seed_of, step_losses
+from .stopping import FINISHED, MAX_MINUTES, MAX_STEPS, Stop
 from .validation import validate
+from .watch import Observer
 
 LOG_EVERY = 10  # steps whose means make one line of metrics.jsonl; terms are checked for NaN as often
-MODEL = 2  # stream of a step's seed: what the model itself draws (drop path)
-FINISHED, MAX_STEPS, MAX_MINUTES = "finished", "max_steps", "max_minutes"
 
 
 class DivergenceError(HstError):
     """Training met a loss or gradient that is not finite. The last checkpoint is from before that."""
 
 
-class Trainer:
-    """Trains one model on one device; a function of its configuration alone, on CPU to the last bit."""
+class Trainer(Learner):
+    """Runs a Learner over its clips, and keeps the run's folder. With several ranks the first one alone writes."""
 
     def __init__(
         self,
@@ -51,6 +48,7 @@ class Trainer:
         model: nn.Module | None = None,
         facts: dict[str, Any] | None = None,
         say: Callable[[str], None] = print,
+        world: World | None = None,
     ) -> None:
         """
         Args:
@@ -59,29 +57,20 @@ class Trainer:
             held_back: clips for validation; without any, no best.pth is kept.
             model: train this module instead of a fresh `build_model(config.model)`.
             facts: recorded in run.yaml (the store's hash, for instance).
-            say: receives the lines meant for a person.
+            say: receives the lines meant for a person, on the first rank.
+            world: the ranks that train together; None = this one alone.
         Raises:
             ConfigError: values that cannot be trained with, or a device that is not there.
+            DataError: the store is to be kept on the device and does not fit.
         """
-        check_config(config)
-        self.config, self.clips, self.held_back = config, clips, held_back
-        self.facts, self.say = facts or {}, say
+        super().__init__(config, model, world)
+        self.held_back, self.facts = held_back, facts or {}
+        self.say = say if self.world.first else _silent
+        self.clips, self.workers = place_clips(clips, config, self.device, self.say)
+        self.epoch = epoch_steps(clips, config.train.batch)
         self.run = Path(config.train.out)
-        self.device = choose_device(config.train.device)
-        self.amp = choose_amp(config.train.amp, self.device)
-        if self.device.type == "cuda":
-            torch.set_float32_matmul_precision("high")  # what autocast leaves in float32 runs on tensor cores as well
-        if config.train.threads > 0:
-            torch.set_num_threads(config.train.threads)
-        torch.manual_seed(seed_of(config.train.seed))
-        self.model = (model or build_model(config.model)).to(self.device).train()
-        self.average = WeightAverage(self.model, config.train.ema)
-        self.optimizer = build_optimizer(self.model, config.train)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp == torch.float16)
-        self.masks = mask_source(config)
-        self.step = 0  # optimiser steps done
-        self.best: float | None = None
-        self._signal = ""
+        self._stop = Stop(self.world)
+        self.observers: list[Observer] = []  # told what happens, on the first rank
         self._pending: list[dict[str, Tensor]] = []  # terms of steps not logged yet, still on the device
 
     def fit(self, resume: dict[str, Any] | None = None, max_steps: int = 0) -> Summary:
@@ -103,9 +92,14 @@ class Trainer:
         last: dict[str, float] = {}
         newest: dict[str, float] = {}
         total, recent = Pace(), Pace()
-        log = MetricsLog(self.run, self.step)
-        bar = tqdm(total=train.steps, initial=self.step, unit="step", file=sys.stderr, dynamic_ncols=True)
-        with self._signals(), closing(log), closing(bar), self._prefetcher() as batches:
+        with ExitStack() as open_things:
+            open_things.enter_context(self._stop.signals())
+            log = open_things.enter_context(closing(MetricsLog(self.run, self.step))) if self.world.first else None
+            for observer in self.observers:
+                open_things.enter_context(closing(observer))
+                observer.start(self.step)
+            bar = open_things.enter_context(closing(self._bar()))
+            batches = open_things.enter_context(self._prefetcher())
             recent.start()
             while not stopped:
                 asked = time.monotonic()
@@ -113,7 +107,7 @@ class Trainer:
                 recent.waited += time.monotonic() - asked
                 self._pending.append(self.advance(batch))
                 stopped = self._reason(began, end)
-                save = bool(stopped) or self.step % train.checkpoint_every == 0
+                save = bool(stopped) or self.step % train.checkpoint_every == 0 or self._epochs_to_keep() > 0
                 check = self.step % train.val_every == 0 or stopped in (FINISHED, MAX_STEPS, MAX_MINUTES)
                 if save or check or self.step % LOG_EVERY == 0:
                     count = len(self._pending)
@@ -121,14 +115,20 @@ class Trainer:
                     recent.stop(count * train.batch)
                     total.add(recent)
                     last |= recent.rates()
-                    log.write({"step": self.step, **last})
+                    if log is not None:
+                        log.write({"step": self.step, **last})
+                    for observer in self.observers:
+                        observer.log(self.step, last)
                     bar.set_postfix_str(progress_line(last, newest), refresh=False)
                 bar.update()
                 if check and self.held_back:
                     newest = self._validate()
-                    log.write({"step": self.step, **{f"val_{name}": value for name, value in newest.items()}})
+                    if log is not None:
+                        log.write({"step": self.step, **{f"val_{name}": value for name, value in newest.items()}})
+                    for observer in self.observers:
+                        observer.validated(self.step, newest, self.average.model, *self.drawn)
                 if save:
-                    save_last(self._payload(), self.run)
+                    self._save()
                 if not self._pending:  # validating and saving are no part of the training speed
                     recent.start()
         self._export()
@@ -162,63 +162,55 @@ class Trainer:
             result["peak_memory_gib"] = torch.cuda.max_memory_allocated(self.device) / 2**30
         return result
 
-    def advance(self, batch: ClipBatch) -> dict[str, Tensor]:
-        """One optimiser step on a batch (on the trainer's device). Returns its raw terms, detached, on the device."""
-        train = self.config.train
-        torch.manual_seed(seed_of(train.seed, self.step, MODEL))
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr_at(self.step, train)
-        self.optimizer.zero_grad(set_to_none=True)
-        inputs = self.masks.draw(batch, self.step)
-        observe = partial(self.masks.observe, inputs) if self.masks.observes else None
-        with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
-            loss, terms = step_losses(self.model, batch, inputs, train, self.config.model.head, observe)
-        self.scaler.scale(loss).backward()
-        self.scaler.unscale_(self.optimizer)
-        limit = train.clip_grad if train.clip_grad > 0 else math.inf
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True)
-        if not self.scaler.is_enabled():  # with loss scaling an overflow is expected now and then; that step is skipped
-            terms["grad_norm"] = norm.detach()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.average.update(self.model, self.step)
-        self.step += 1
-        return terms
-
     def _prepare(self, resume: dict[str, Any] | None) -> None:
-        self.run.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(self.run)
-        if resume is None:
-            save_last(self._payload(), self.run)  # so that a run killed in its first steps can be resumed as well
-        else:
-            self._restore(resume)
-        write_record(self.run, self.config, self.facts, None if resume is None else self.step)
-        train, count = self.config.train, sum(p.numel() for p in self.model.parameters())
-        self.say(f"run folder {self.run}, {self.device}, autocast {self.amp or 'off'}, {count / 1e6:.2f} M parameters")
+        train = self.config.train
+        if resume is not None:
+            self.restore(resume)
+        payload = self.payload() if resume is None else None
+        if self.world.first:
+            self.run.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.run)
+            if payload is not None:
+                save_last(payload, self.run)  # so that a run killed in its first steps can be resumed as well
+            write_record(self.run, self.config, self.facts, None if resume is None else self.step)
+        size, ranks = f"{self.parameters / 1e6:.2f} M parameters", self.world.size
+        self.say(f"run folder {self.run}, {self.device}, autocast {self.amp or 'off'}, {size}")
+        shares = f" on {ranks} ranks ({train.parallel})" if ranks > 1 else ""
+        shares += f" in passes of {train.batch // ranks // self.passes}" if self.passes > 1 else ""
         self.say(
-            f"steps {self.step} .. {train.steps}, {train.batch} clips each, peak learning rate {peak_lr(train):.3g}"
+            f"steps {self.step} .. {train.steps}, {train.batch} clips each{shares}, "
+            f"peak learning rate {peak_lr(train):.3g}"
         )
+        if self.epoch:
+            self.say(f"an epoch is {self.epoch:.4g} steps, the run {train.steps / self.epoch:.4g} epochs")
         if not self.held_back:
             self.say("no validation clips: nothing is held back, and no best.pth will be kept")
 
+    def _bar(self) -> tqdm:
+        return tqdm(
+            total=self.config.train.steps, initial=self.step, unit="step", file=sys.stderr, dynamic_ncols=True,
+            disable=not self.world.first,
+        )  # fmt: skip
+
     def _prefetcher(self) -> Prefetcher:
-        """Batches of the steps from here on."""
-        return Prefetcher(self.clips, self.config.train.batch, self.step, self.config.data.workers)
+        """This rank's clips of the steps from here on."""
+        return batches_from(self.clips, self.workers, self.step, self.config.train.batch, self.world)
 
     def _reason(self, began: float, end: int) -> str:
-        """Why to stop now; "" to go on."""
-        minutes = self.config.train.max_minutes
+        """Why to stop now, for all ranks alike; "" to go on."""
+        minutes, reason = self.config.train.max_minutes, ""
         if self.step >= end:
-            return FINISHED if end == self.config.train.steps else MAX_STEPS
-        if minutes > 0 and time.monotonic() - began >= minutes * 60:
-            return MAX_MINUTES
-        return self._signal
+            reason = FINISHED if end == self.config.train.steps else MAX_STEPS
+        elif minutes > 0 and time.monotonic() - began >= minutes * 60:
+            reason = MAX_MINUTES
+        return self._stop.agree(reason)
 
     def _flush(self) -> dict[str, float]:
-        """Means of the terms since the last call; raises DivergenceError at the first that is not finite."""
+        """Means over steps and ranks of the terms since the last call; DivergenceError if one is not finite."""
         begin = self.step - len(self._pending) + 1
         names = list(self._pending[0])
-        table = torch.stack([torch.stack([terms[n].float() for n in names]) for terms in self._pending]).tolist()
+        own = torch.stack([torch.stack([terms[n].float() for n in names]) for terms in self._pending])
+        table = self.world.mean(own).tolist()
         self._pending.clear()
         for step, row in enumerate(table, begin):
             for name, value in zip(names, row, strict=True):
@@ -232,63 +224,50 @@ class Trainer:
 
     def _validate(self) -> dict[str, float]:
         """Measure the averaged weights on the held-back clips; keep them as best.pth when they are the best so far."""
-        with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
-            result = validate(
-                self.average.model, self.held_back, self.device, self.config.train.seed, self.config.model.head
-            )
+        self.world.join_marks(self.average.model)
+        result = {"psnr_masked": 0.0, "exact_match": 0.0}
+        if self.world.first or self.sharded:
+            with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
+                result = validate(
+                    self.average.model, self.held_back, self.device, self.config.train.seed, self.config.model.head
+                )
+        result = dict(zip(result, self.world.told(list(result.values())), strict=True))
         if self.best is None or result["psnr_masked"] > self.best:
             self.best = result["psnr_masked"]
-            save_checkpoint(self._payload(), self.run / BEST)
+            payload = self.payload()
+            if self.world.first:
+                save_checkpoint(payload, self.run / BEST)
+                if self.config.train.export:
+                    save_weights(payload, Path(self.config.train.export))
         return result
 
-    def _payload(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "config": to_dict(self.config),
-            "model": self.model.state_dict(),
-            "ema": self.average.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "masks": self.masks.state_dict(),
-            "best": self.best,
-        }
+    def _save(self) -> None:
+        payload = self.payload()
+        if self.world.first:
+            save_last(payload, self.run)
+            if epoch := self._epochs_to_keep():
+                keep_epoch(self.run, epoch)
 
-    def _restore(self, payload: dict[str, Any]) -> None:
-        wanted = [{k: group[k] for k in ("betas", "weight_decay")} for group in self.optimizer.param_groups]
-        try:
-            self.model.load_state_dict(payload["model"])
-            self.average.model.load_state_dict(payload["ema"])
-            self.optimizer.load_state_dict(payload["optimizer"])
-            if payload.get("masks"):
-                self.masks.load_state_dict(payload["masks"])
-        except (RuntimeError, ValueError, KeyError) as problem:
-            name = self.config.model.name
-            raise CheckpointError(f"the checkpoint to resume does not fit model {name}: {problem}") from None
-        for group, values in zip(self.optimizer.param_groups, wanted, strict=True):
-            group.update(values)  # the configuration decides, also where it was changed since
-        if self.scaler.is_enabled() and payload["scaler"]:
-            self.scaler.load_state_dict(payload["scaler"])
-        self.step, self.best = payload["step"], payload["best"]
+    def _epochs_to_keep(self) -> int:
+        """The number of epochs that ended with this step, if its checkpoint is one that stays; else 0."""
+        every = self.config.train.keep_every * self.epoch
+        if every <= 0 or self.step // every == (self.step - 1) // every:
+            return 0
+        return int(self.step // every) * self.config.train.keep_every
 
     def _export(self) -> None:
         """Write the averaged weights as a model folder, ready for evaluation and restoration."""
-        save_pretrained(self.average.model.state_dict(), self.config.model, self.run / "model")
-        self.say(f"averaged weights of step {self.step} written to {self.run / 'model'}")
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Turn SIGTERM and the first SIGINT into a stop after the current step; a second SIGINT interrupts at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
+        payload = self.payload()
+        if not self.world.first:
             return
+        save_pretrained(payload["ema"], self.config.model, self.run / "model")
+        self.say(f"averaged weights of step {self.step} written to {self.run / 'model'}")
+        export = self.config.train.export
+        if export and self.best is None:
+            save_weights(payload, Path(export))
+        if export:
+            self.say(f"weights {'of the last step' if self.best is None else 'of the best step'} are in {export}")
 
-        def note(number: int, _: object) -> None:
-            self._signal = signal.Signals(number).name
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
-        old = {s: signal.signal(s, note) for s in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+def _silent(_: str) -> None:
+    """What other ranks would say, the first one has said."""

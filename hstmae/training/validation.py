@@ -22,9 +22,9 @@ RATIO = 0.9  # of the units, tube mask
 
 @torch.no_grad()
 def validate(
-    model: nn.Module, clips: Sequence[Clip], device: torch.device, seed: int, head: str = "palette"
+    model: nn.Module, clips: Sequence[Clip], device: torch.device, seed: int, head: str = "palette", level: int = FULL
 ) -> dict[str, float]:
-    """Restore every hidden cube of `clips` (whole frames, tube mask at 90 %, full state where there is one).
+    """Restore every hidden cube of `clips` (whole frames, tube mask at 90 %, with the state where there is one).
 
     Masks depend on `seed` and the clip's position in the list only, so results of different steps compare.
 
@@ -32,6 +32,7 @@ def validate(
         model: called as in training; its mode is left as it is.
         clips: at least one.
         head: what the model answers: "palette" for logits, "rgb" for colours.
+        level: how much of the state the model is told: 0 none, 1 compact, 2 full.
     Returns:
         `psnr_masked`, dB of the squared error pooled over all hidden pixels (posterior-mean colour, or the colour
         clipped to 0 .. 1), and `exact_match`, the share of them whose most probable palette entry, or whose colour
@@ -50,9 +51,9 @@ def validate(
         generator = torch.Generator().manual_seed(seed_of(seed, position))
         visible = tube_visible(1, units, RATIO, generator).to(device)
         queries = hidden_cubes(visible, units, time // DEPTH)
-        level = None if batch.state is None else torch.full((1,), FULL, device=device)
+        told = None if batch.state is None else torch.full((1,), level, device=device)
         out = model(
-            batch.frames, visible, queries, state=batch.state, level=level, origin=batch.origin, size=batch.size
+            batch.frames, visible, queries, state=batch.state, level=told, origin=batch.origin, size=batch.size
         ).float()
         target = take_cubes(to_cubes(batch.frames), queries)
         truth = target_colours(target, batch.palette)

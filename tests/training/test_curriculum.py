@@ -57,6 +57,14 @@ def seen_ranks(batch: ClipBatch, step: int, draws: int = 4) -> dict[str, tuple[f
     return {kind: tuple(torch.stack(values).mean(0).tolist()) for kind, values in found.items()}  # type: ignore[misc]
 
 
+def test_a_curriculum_loses_the_map_of_its_share_of_clips(batch: ClipBatch) -> None:
+    plain, some = (source(lost=share).draw(batch, 50) for share in (0.0, 0.5))
+    assert plain.lost is None and torch.equal(plain.visible, some.visible)
+    assert plain.level is not None and some.level is not None and torch.equal(plain.level, some.level)
+    draws = [source(lost=0.5, seed=seed).draw(batch, 50).lost for seed in range(6)]
+    assert 10 < sum(int(lost.sum()) for lost in draws if lost is not None) < 38  # 24 of 48 expected
+
+
 def test_phases_are_thirds_with_their_ratios_and_factor() -> None:
     moments = [moment_at(CurriculumConfig(), step, STEPS) for step in range(STEPS)]
     assert [sum(m.phase == phase for m in moments) for phase in (EASY, NEUTRAL, HARD)] == pytest.approx(

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from hstmae.training import fused
-from hstmae.training.fused import reconstruction_loss
-from hstmae.training.losses import exact_match, palette_cross_entropy, posterior_mean_mse
+from hstmae.training.fused import reconstruction, reconstruction_loss
+from hstmae.training.losses import exact_match, palette_cross_entropy, posterior_mean, posterior_mean_mse, true_colours
 
 WEIGHT = 0.7
 
@@ -76,3 +76,44 @@ def test_autocast_does_not_round_the_colours() -> None:
         posterior_mean_mse(logits, target, palette),
     )
     assert [v.item() for v in inside] == [v.item() for v in outside]
+
+
+@pytest.mark.parametrize("piece", [7, 4096])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_colours_and_their_gradient_are_those_of_the_plain_functions(
+    monkeypatch: pytest.MonkeyPatch, piece: int, weighted: bool
+) -> None:
+    monkeypatch.setattr(fused, "CPU_PIXELS", piece)
+    logits, target, palette = make()
+    weight = 0.5 + torch.rand(target.shape, generator=torch.Generator().manual_seed(2)) if weighted else None
+    pull = torch.randn(*target.shape, 3, generator=torch.Generator().manual_seed(3))
+
+    loss, colours, terms = reconstruction(logits, target, palette, WEIGHT, weight)
+    (got,) = torch.autograd.grad(1.5 * loss + (pull * colours.square()).sum(), logits)
+
+    plain = posterior_mean(logits, palette)
+    error = (plain - true_colours(target, palette)).square().mean(-1)
+    entropy = torch.nn.functional.cross_entropy(logits.flatten(0, -2), target.flatten().long(), reduction="none").view(
+        target.shape
+    )
+    each = entropy + WEIGHT * error
+    expected_loss = each.mean() if weight is None else (each * weight).sum() / weight.sum()
+    (expected,) = torch.autograd.grad(1.5 * expected_loss + (pull * plain.square()).sum(), logits)
+
+    assert torch.allclose(colours, plain, atol=1e-6)
+    assert loss.item() == pytest.approx(expected_loss.item(), rel=1e-5)
+    assert torch.allclose(got, expected, rtol=1e-4, atol=1e-6)
+    assert terms["ce"].item() == pytest.approx(entropy.mean().item(), rel=1e-5)  # raw: all pixels alike
+    assert terms["mse"].item() == pytest.approx(error.mean().item(), rel=1e-5)
+    assert terms["exact_match"].item() == exact_match(logits.detach(), target).item()
+
+
+def test_either_output_alone_has_its_own_gradient() -> None:
+    logits, target, palette = make()
+    loss, colours, _ = reconstruction(logits, target, palette, WEIGHT)
+    (of_loss,) = torch.autograd.grad(loss, logits, retain_graph=True)
+    (of_colours,) = torch.autograd.grad(colours.square().sum(), logits)
+    (plain,) = torch.autograd.grad(reconstruction_loss(logits, target, palette, WEIGHT)[0], logits)
+    (mean,) = torch.autograd.grad(posterior_mean(logits, palette).square().sum(), logits)
+    assert torch.allclose(of_loss, plain, rtol=1e-5, atol=1e-9)
+    assert torch.allclose(of_colours, mean, rtol=1e-4, atol=1e-6)

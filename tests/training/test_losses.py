@@ -97,6 +97,17 @@ def test_colour_loss_is_the_configured_sum_of_smooth_absolute_and_squared_error(
     assert grad.flatten().tolist() == pytest.approx(slopes, rel=1e-4, abs=1e-6)
 
 
+def test_weights_of_pixels_count_in_the_loss_and_not_in_what_is_reported() -> None:
+    truth = torch.zeros(1, 2, 1, 3)
+    colours = torch.tensor([0.5, 0.5, 0.5, 0.1, 0.1, 0.1]).view(1, 2, 1, 3)
+    plain, terms = colour_loss(colours, truth, 1.0)
+    loss, weighted = colour_loss(colours, truth, 1.0, torch.tensor([3.0, 1.0]).view(1, 2, 1))
+    big, small = math.hypot(0.5, 1e-3) + 0.25, math.hypot(0.1, 1e-3) + 0.01
+    assert plain.item() == pytest.approx((big + small) / 2, rel=1e-5)
+    assert loss.item() == pytest.approx((3 * big + small) / 4, rel=1e-5)
+    assert weighted == terms
+
+
 def test_colour_loss_computes_half_precision_in_float32() -> None:
     truth = torch.full((1, 1, 4, 3), 10 / 255)
     loss, terms = colour_loss((truth + 0.25).bfloat16(), truth, 0.5)

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training_fakes import COLOURS, SLICES, UNITS, MemoryClips, TinyModel, make_config
+from training_fakes import COLOURS, SLICES, UNITS, MemoryClips, TinyModel, make_config, make_state
 
 from hstmae.config import TrainConfig
 from hstmae.data.dataset import ClipBatch
 from hstmae.errors import DataError
+from hstmae.games.state import NOWHERE
 from hstmae.models.cubes import from_cubes, to_cubes
 from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.training.step import choose_queries, detail_scores, draw_inputs, draw_levels, seed_of, step_losses
@@ -106,6 +107,47 @@ def test_draw_depends_on_the_generator_alone_and_keeps_the_exact_ratio() -> None
         ratios.add(one.ratio)
     assert ratios == {0.5, 0.75}
     assert draw_inputs(frames, False, config, seeded(0)).level is None
+
+
+def test_lost_clips_come_with_their_share_and_without_it_nothing_more_is_drawn() -> None:
+    frames = MemoryClips().batch(0, 4).frames
+    one, two = (make_config("unused", lost=share).train for share in (0.0, 0.25))
+    generators = seeded(0), seeded(0)
+    plain, some = draw_inputs(frames, True, one, generators[0]), draw_inputs(frames, True, two, generators[1])
+    assert plain.lost is None and plain.level is not None and some.level is not None and some.lost is not None
+    assert torch.equal(plain.level, some.level) and torch.equal(plain.queries, some.queries)
+    assert some.lost.shape == (4,) and some.lost.dtype == torch.bool
+    reference = seeded(0)
+    draw_inputs(frames, False, one, reference)
+    torch.rand(4, generator=reference)  # the levels
+    assert torch.equal(generators[0].get_state(), reference.get_state())
+    assert not torch.equal(generators[1].get_state(), reference.get_state())
+    draws = [draw_inputs(frames, True, two, seeded(1, i)).lost for i in range(250)]
+    assert torch.stack([d for d in draws if d is not None]).float().mean().item() == pytest.approx(0.25, abs=0.05)
+    assert draw_inputs(frames, False, two, seeded(0)).lost is None
+
+
+def test_a_lost_clip_is_not_told_its_map_and_the_others_are() -> None:
+    batch = replace(MemoryClips().batch(0, 3), state=make_state(3))
+    config = make_config("unused").train
+    inputs = replace(draw_inputs(batch.frames, True, config, seeded(0)), lost=torch.tensor([False, True, False]))
+    model = StateSpy()
+    step_losses(model, batch, inputs, config)
+    assert model.area is not None and model.area.dtype == torch.int32
+    assert model.area.tolist() == [[7] * 4, [NOWHERE] * 4, [7] * 4]
+    assert batch.state is not None and batch.state.area.unique().tolist() == [7]  # the batch stays as it was
+    step_losses(model, batch, replace(inputs, lost=None), config)
+    assert model.area.unique().tolist() == [7]
+
+
+class StateSpy(TinyModel):
+    """Keeps the map numbers it was told."""
+
+    area: torch.Tensor | None = None
+
+    def forward(self, *inputs, state=None, **given):  # type: ignore[no-untyped-def]
+        self.area = state.area
+        return super().forward(*inputs, state=state, **given)
 
 
 def test_losses_are_the_configured_sum_and_have_gradients() -> None:

@@ -14,6 +14,7 @@ from hstmae.data import Episode
 from hstmae.data.preprocessing import preprocess
 from hstmae.data.sources.smbdataset_writer import write_smbdataset
 from hstmae.data.store import EpisodeStore
+from hstmae.inference.predictor import load
 from hstmae.models import load_pretrained
 from hstmae.training.checkpoint import LAST, load_checkpoint
 
@@ -118,6 +119,7 @@ def test_what_cannot_be_done_is_said_with_exit_2(
         (["--config", str(config), "--resume", str(finished), "--init", "x"], "only one"),
         (["--config", str(config), *other, "--max-steps", "-1"], "negative"),
         (["--resume", str(tmp_path)], "neither last.pth"),
+        (["--resume", "auto"], "--config"),
         (["--resume", str(finished), "--set", "model.decoder_dim=64"], "model.decoder_dim"),
         (["--config", str(config), *other, "--set", "data.val_levels=1-1"], "--val-levels 1-1"),
         (["--config", str(config), *other, "--data", str(tmp_path / "none")], "none"),
@@ -135,3 +137,29 @@ def test_changes_on_resume_are_reported(finished: Path, tmp_path: Path, capsys: 
     assert main([*words, "--set", "train.steps=26"]) == 0
     assert "train.steps 24 -> 26" in capsys.readouterr().out
     assert load_checkpoint(tmp_path / "longer" / LAST)["step"] == 26
+
+
+def test_resume_auto_starts_and_then_continues(config: Path, finished: Path, tmp_path: Path) -> None:
+    words = ["train", "--config", str(config), "--out", str(tmp_path / "run"), "--resume", "auto"]
+    assert main([*words, "--max-steps", "7"]) == 0
+    assert load_checkpoint(tmp_path / "run" / LAST)["step"] == 7
+    assert main([*words, "--init", "no such model, which only a start would need"]) == 0
+    one, two = load_checkpoint(finished / LAST), load_checkpoint(tmp_path / "run" / LAST)
+    assert two["step"] == 24
+    assert all(torch.equal(value, two["model"][name]) for name, value in one["model"].items())
+
+
+def test_best_weights_alone_are_a_checkpoint_for_use(config: Path, tmp_path: Path, capsys) -> None:  # type: ignore
+    export = tmp_path / "weights" / "mae_best.pth"
+    words = ["train", "--config", str(config), "--out", str(tmp_path / "run")]
+    assert main([*words, "--export", str(export), "--max-steps", "12"]) == 0
+    best = load_checkpoint(tmp_path / "run" / "best.pth")["ema"]
+    used = load(export, "cpu").model.state_dict()
+    assert best.keys() == used.keys() and all(torch.equal(value, used[name]) for name, value in best.items())
+    assert export.stat().st_size < 0.3 * (tmp_path / "run" / "best.pth").stat().st_size
+    capsys.readouterr()
+    assert main(["train", "--resume", str(export)]) == 2
+    assert "weights alone" in capsys.readouterr().err
+    assert main([*words[:-1], str(tmp_path / "next"), "--init", str(export), "--max-steps", "1"]) == 0
+    assert main([*words[:-1], str(tmp_path / "other"), "--export", "weights.bin"]) == 2
+    assert "train.export" in capsys.readouterr().err

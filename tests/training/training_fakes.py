@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hstmae.config import DataConfig, RunConfig, TrainConfig
 from hstmae.data.dataset import Clip, ClipBatch, collate
+from hstmae.games.state import GameState
 from hstmae.models.cubes import take_units, to_cubes
 
 COLOURS, SIDE, FRAMES = 8, 64, 4
@@ -36,6 +37,24 @@ class MemoryClips:
 
     def batch(self, step: int, batch_size: int) -> ClipBatch:
         return collate([make_clip(step * batch_size + i) for i in range(batch_size)])
+
+
+def make_state(batch: int, frames: int = FRAMES, kinds: int = 9, features: int = 20) -> GameState:
+    """A state of nothing but seeded tokens, on map 7, with a camera that stands still (torch, [B, T, ...])."""
+    generator = torch.Generator().manual_seed(batch)
+    tokens = torch.rand(batch, frames, kinds, features, generator=generator)
+    return GameState(
+        tiles=(torch.zeros(batch, frames, 13, 17, dtype=torch.int16), torch.zeros(batch, frames, 4, 32).short()),
+        tile_xy=(torch.zeros(batch, frames, 2, dtype=torch.int16), torch.zeros(batch, frames, 2, dtype=torch.int16)),
+        sprites=torch.full((batch, frames, 64, 4), 255, dtype=torch.int16),
+        globals=torch.zeros(batch, frames, 13, dtype=torch.uint8),
+        camera=torch.zeros(batch, frames, dtype=torch.int32),
+        area=torch.full((batch, frames), 7, dtype=torch.int32),
+        tokens=tokens,
+        token_xy=torch.zeros(batch, frames, kinds, 2),
+        token_valid=torch.ones(batch, frames, kinds, dtype=torch.bool),
+        boxes=torch.zeros(batch, frames, 7, 5, dtype=torch.int16),
+    )
 
 
 class TinyModel(nn.Module):
