@@ -96,9 +96,7 @@ class TrainConfig:
 
     out: str = "runs/nano"  # run folder: checkpoints, metrics.jsonl, run.yaml
     batch: int = 8  # clips per step, of all ranks together
-    micro_batch: int = (
-        0  # largest number of clips in memory at once, on each rank; a step makes as many passes; 0 = any
-    )
+    micro_batch: int = 0  # most clips in memory at once, on each rank; a step makes as many passes; 0 = any
     steps: int = 10000  # length of the schedule in optimiser steps
     lr: float = 1.5e-4  # base learning rate, multiplied by batch / 256 (the absolute value is printed) ...
     absolute_lr: float = 0.0  # ... unless this is above 0, which is then used as it is

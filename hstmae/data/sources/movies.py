@@ -73,12 +73,11 @@ def read_movie(path: str | Path, game: str = "smb") -> Movie:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise DataError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB: no movie is")
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise DataError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB: no movie is")
     try:
         return parse_json(data) if data.lstrip()[:1] == b"{" else parse_fm2(data, game)
     except DataError as error:
