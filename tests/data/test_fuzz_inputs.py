@@ -68,3 +68,11 @@ def test_side_files_that_claim_absurd_sizes(tmp_path: Path, shape: tuple[int, ..
     room = len(whole[at:]) - len(whole[at:].split(b"\n", 1)[1]) - 1
     path.write_bytes(whole[:at] + new.ljust(room)[:room] + whole[at + room :])
     assert attack(lambda _: read_side_file(path, None), 1) == 1
+
+
+def test_a_header_that_is_no_python_text_is_told(tmp_path: Path) -> None:
+    whole = side_npz(False)
+    at = whole.index(b"{'descr'")
+    path = tmp_path / "header.npz"
+    path.write_bytes(whole[:at] + b"((\x83" + whole[at + 3 :])
+    assert attack(lambda _: read_side_file(path, None), 1) == 1

@@ -86,9 +86,19 @@ def _from_npz(path: Path) -> SideData:
     if size > MAX_BYTES:
         raise ValueError(f"unpacks to {size} bytes; the limit is {MAX_BYTES}")
     with np.load(path, allow_pickle=False) as arrays:
-        state = _bytes(arrays["state"], "state", 2) if "state" in arrays else None
-        actions = _bytes(arrays["actions"], "actions", 1) if "actions" in arrays else None
+        state = _bytes(_member(arrays, "state"), "state", 2) if "state" in arrays else None
+        actions = _bytes(_member(arrays, "actions"), "actions", 1) if "actions" in arrays else None
     return SideData(state, actions)
+
+
+def _member(arrays: Any, name: str) -> np.ndarray:
+    """One array of the file. Numpy parses its header as Python text, and a damaged one may raise nearly anything."""
+    try:
+        return np.asarray(arrays[name])
+    except (OSError, ValueError, KeyError, EOFError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{name} cannot be read ({type(error).__name__}: {error})") from None
 
 
 def _bytes(values: np.ndarray, name: str, axes: int) -> np.ndarray:
