@@ -208,7 +208,8 @@ class RealtimeRestorer:
                 level=torch.tensor([self.level], device=device),
                 origin=self.origin,
             )
-            made = self.head.paint(done, (size[0], size[1]), slices, self._palette)
+            with torch.inference_mode():
+                made = self.head.paint(done, (size[0], size[1]), slices, self._palette)
             at = queries // slices, queries % slices - (slices - even // 2)
             masked = masks[-even:, :height, :width]
             indices[masked] = _place(made.entry[0].cpu(), at, even, size)[:, :height, :width][masked]

@@ -80,15 +80,25 @@ def window_plan(yx: Tensor, grid: tuple[int, int], window: int, shift: int, back
 
     Args:
         yx: int64 [B, U, 2] coordinates of the units; grid: units per column and row.
-        backend: "mask", "gather", or "auto", which decides from sizes alone (no data, so no graph breaks).
+        backend: "mask"; "gather"; "packed", which is gather with the padding that these units need and no more, so its
+            sizes depend on data; or "auto", which decides from sizes alone so that no graph breaks, but for eager
+            inference on a CPU, where counting is cheap.
     """
     b, u = yx.shape[:2]
     if window >= max(grid) and shift == 0:
         return WindowPlan()
     index, windows = window_index(yx, grid, window, shift)
-    windows, size = min(windows, u), min(window * window, u)
+    eager = yx.device.type == "cpu" and not torch.is_grad_enabled() and not _traced()
+    packed = backend == "packed" or (backend == "auto" and eager)
+    if packed:
+        counts = torch.zeros(b, windows, dtype=torch.long, device=yx.device).scatter_add_(
+            1, index, index.new_ones(b, u)
+        )
+        windows, size = int((counts > 0).sum(1).amax()), int(counts.amax())
+    else:
+        windows, size = min(windows, u), min(window * window, u)
     if backend == "auto":
-        backend = "mask" if u <= 64 and u * u <= 4 * windows * size * size else "gather"
+        backend = "mask" if u <= 64 and u * u <= (2 if packed else 4) * windows * size * size else "gather"
     if backend == "mask":
         return WindowPlan(same=index[:, :, None] == index[:, None, :])
     order = index.argsort(stable=True, dim=1)
@@ -103,6 +113,11 @@ def window_plan(yx: Tensor, grid: tuple[int, int], window: int, shift: int, back
     filled = torch.zeros(b, windows * size, dtype=torch.bool, device=yx.device).scatter_(1, flat, True)
     place = torch.empty_like(flat).scatter_(1, order, flat)
     return WindowPlan(slots=slots.view(b, windows, size), filled=filled.view(b, windows, size), place=place)
+
+
+def _traced() -> bool:
+    """Whether a compiler or exporter is looking on, for whom sizes must not depend on data."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, plan: WindowPlan, slices: int) -> Tensor:

@@ -173,7 +173,7 @@ class FastHead:
                 hidden = torch.addmm(bias, content, drawn_to_hidden)
             else:
                 texture = F.embedding_bag(rows[start : start + at_once].flatten(0, 1), self.canvas.table, mode="sum")
-                hidden = torch.addcmul(bias, texture, scale).addmm_(content, drawn_to_hidden)
+                hidden = torch.addcmul(bias, texture, scale, out=texture).addmm_(content, drawn_to_hidden)
             logits = torch.addmm(self.out_bias, torch.ops.aten.gelu_(hidden), self.out)
             made.append(read_pixels(logits, colours))
         entry = torch.cat([m[0] for m in made]).view(-1, 256)

@@ -76,7 +76,7 @@ def compare(grid: tuple[int, int], side: int, share: float, shift: int, backend:
     return float(torch.stack(gaps).max())
 
 
-@pytest.mark.parametrize("backend", ["mask", "gather"])
+@pytest.mark.parametrize("backend", ["mask", "gather", "packed"])
 @pytest.mark.parametrize("grid", [(14, 14), (15, 16), (9, 13), (3, 5)])
 @pytest.mark.parametrize(("side", "shift"), [(4, 0), (4, 4), (2, 4), (1, 4)])
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
@@ -91,6 +91,7 @@ def test_equals_textbook_swin(backend: str, grid: tuple[int, int], side: int, sh
     [
         (4, 0.05, "mask"),
         (4, 0.05, "gather"),
+        (4, 0.05, "packed"),
         (2, 0.05, "auto"),
         (2, 1.0, "gather"),
         (1, 1.0, "mask"),
@@ -108,6 +109,13 @@ def test_equals_textbook_swin_with_all_tokens_of_stage_1() -> None:
 @pytest.mark.parametrize("wrong", ["no shift", "shift off by one", "hidden keys kept"])
 def test_the_comparison_notices_mistakes(wrong: str) -> None:
     assert compare((9, 13), 2, 0.5, 4, "gather", wrong) > 1e-2
+
+
+def test_packed_windows_hold_no_more_than_they_need() -> None:
+    units = torch.tensor([[[0, 0], [0, 1], [5, 5], [9, 9]]])
+    loose, packed = (window_plan(units, (12, 12), 2, 0, backend) for backend in ("gather", "packed"))
+    assert loose.filled is not None and loose.filled.shape == (1, 4, 4)
+    assert packed.filled is not None and packed.filled.shape == (1, 3, 2) and int(packed.filled.sum()) == 4
 
 
 def test_groups_of_slices_stay_apart() -> None:
