@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from hstmae.data.store import EpisodeStore
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,6 +33,17 @@ def few_threads() -> Iterator[None]:
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def sample_store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
+    """The bundled session as a store, for tests that only read it."""
+    from hstmae.data.preprocessing import preprocess
+    from hstmae.data.store import EpisodeStore
+
+    out = tmp_path_factory.mktemp("sample") / "store"
+    preprocess(ROOT / "assets" / "sample_session", out, workers=1)
+    return EpisodeStore(out)
 
 
 @pytest.fixture

@@ -100,6 +100,7 @@ def test_wrong_requests_are_told(store: Path, tmp_path: Path, capsys: pytest.Cap
         ([*sheet, "--start", "99"], "--start"),
         ([*sheet, "--mask", "blocks"], "tube"),
         ([*sheet, "--frames", "0"], "--frames"),
+        ([*sheet, "--game", "generic"], "store of 'smb'"),
     ):
         assert cli.main(["inspect", str(store), *options]) == 2
         assert reason in capsys.readouterr().err

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HELP = "hide 90 % of a bundled real session, restore it, write pictures and figures"
 
 EXAMPLES = """\
+examples:
   hstmae demo
   hstmae demo --ratio 0.95 --state compact --out out/demo95
   hstmae demo --checkpoint checkpoints/hst-mae-nano --input_image assets/sample_masked.png
@@ -25,7 +26,9 @@ ANIMATION_STEP = 3  # every third frame of 60: 20 pictures a second, which GIF c
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", default="hst-mae-nano", help="bundled name, model folder or .pth of training")
+    parser.add_argument(
+        "--checkpoint", default="hst-mae-nano", help="bundled name, model folder, run folder or .pth of training"
+    )
     parser.add_argument(
         "--input", type=Path, default=None, help="folder of frames or store (default: the bundled sample session)"
     )
@@ -126,6 +129,8 @@ def _session(args: argparse.Namespace) -> int:
         ]
     )
     mask = np.broadcast_to(tube_mask(first.size, TubeSpec(args.ratio, args.seed)), truth.shape)
+    if not mask.any():
+        raise UsageError(f"--ratio {args.ratio} hides none of the 16x16 positions: give a larger one")
     print(
         f"demo: hid {args.ratio:.0%} of the 16x16 positions in all of {len(truth)} frames of {source}, "
         f"then restored them with {predictor.config.name}, state {level}",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HELP = "measure a model on masked clips, beside simple fillers"
 
 EXAMPLES = """\
+examples:
   hstmae evaluate --checkpoint hst-mae-nano --test_data data/preprocessed --split val --clips 64 --json nano.json
   hstmae evaluate --checkpoint runs/nano/best.pth --test_data assets/sample_session --state compact --ratio 0.95
 

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="with --masks: override"
     )
-    parser.add_argument("--game", default="smb", help="game that a source shows (default: %(default)s)")
+    parser.add_argument("--game", help="game that a source shows (default: smb); a store knows its own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary as JSON")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 HELP = "list the model variants with parameters, cost per frame and activation memory"
 EXAMPLES = """\
+examples:
   hstmae models
   hstmae models --variant nano base --size 224x224 1280x720 --clip 4 16
   hstmae models --size 224x224 256x240 320x320 1280x720 --json models.json

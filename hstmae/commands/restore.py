@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 HELP = "restore masked or damaged frames"
 
 EXAMPLES = """\
+examples:
   hstmae restore masked.png --checkpoint hst-mae-nano --out restored/
       what is transparent in the picture is filled in
   hstmae restore frames/ --mask overlay.png --checkpoint hst-mae-nano --out restored/
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a PNG, a folder of PNG frames (memory appended as in smbdataset is used as state), a folder of such "
         "folders, or a preprocessed store; for games without a palette also JPEG files and films",
     )
-    parser.add_argument("--checkpoint", default="hst-mae-nano", help="bundled name, model folder or .pth of training")
+    parser.add_argument(
+        "--checkpoint", default="hst-mae-nano", help="bundled name, model folder, run folder or .pth of training"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the restored frames")
     parser.add_argument(
         "--mask", metavar="FILE|tube:RATIO[:SEED]", help="picture (white = missing), folder of them, or synthetic tubes"

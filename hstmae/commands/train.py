@@ -171,10 +171,11 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
     from dataclasses import asdict
 
     from ..atomic import write_json
-    from ..training.setup import initial_model, open_data
+    from ..training.setup import check_config, initial_model, open_data
     from ..training.trainer import Trainer
     from ..training.watch import tensorboard
 
+    check_config(config)  # before a store is opened by it
     clips, held_back, facts = open_data(config)
     model = None
     if args.init is not None:

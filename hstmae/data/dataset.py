@@ -60,7 +60,9 @@ class ClipDataset:
     ) -> None:
         sides = (crop, crop) if isinstance(crop, int) else crop
         if clip < 1 or stride < 1 or min(sides) < 0 or seed < 0:
-            raise DataError(f"clip {clip}, stride {stride}, crop {crop}, seed {seed}: clip and stride start at 1")
+            raise DataError(
+                f"clip {clip}, stride {stride}, crop {crop}, seed {seed}: the first two start at 1, the others at 0"
+            )
         self.store = store
         self.length, self.stride, self.crop, self.seed, self.with_state = clip, stride, sides, seed, with_state
         shares = {"forget": forget, "early": early, "flip": flip, "palette_jitter": palette_jitter}

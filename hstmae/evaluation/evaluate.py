@@ -160,6 +160,7 @@ def evaluate(
         and the settings `mask`, `ratio`, `state`, `seed`, `model`.
     Raises:
         DataError: no clip, or clips without the state that is asked for.
+        UsageError: a ratio that hides nothing.
     """
     picks = dataset.sequential(options.clips or None, options.seed)
     if not picks:
@@ -203,6 +204,8 @@ def _evaluate_batch(
     units = math.prod(grid_size(shape[1], shape[2]))
     tubes = [tube_for_clip(units, options.ratio, options.seed, first + i) for i in range(len(clips))]
     visible = torch.stack(tubes)
+    if visible.shape[1] == units:
+        raise UsageError(f"ratio {options.ratio} of {units} positions is none at all: give a larger one")
     hidden = [hidden_pixels(tube, shape) for tube in tubes]
     made = _draw(predictor, batch, visible, np.stack(hidden), options.state)
     for i, clip in enumerate(clips):

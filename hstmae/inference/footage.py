@@ -120,12 +120,7 @@ class FileFootage:
     def read(self, start: int, end: int) -> Stretch:
         pictures = [read_picture(p, self._game) for p in self._paths[start:end]]
         for path, picture in zip(self._paths[start:end], pictures, strict=True):
-            self._size = self._size or picture.size
-            if picture.size != self._size:
-                raise DataError(
-                    f"{path}: is {picture.size[1]}x{picture.size[0]}, the frames before it "
-                    f"{self._size[1]}x{self._size[0]}; restore sizes one by one"
-                )
+            self._size = one_size(path, picture, self._size)
         return Stretch(
             self.files[start:end],
             pictures,
@@ -161,6 +156,16 @@ class StoreFootage:
         pictures = [_picture_of(frame, part) for frame in part.frames]
         state = part.state if self.has_state else None
         return Stretch(self.files[start:end], pictures, state, part.context, part.frame_numbers)
+
+
+def one_size(path: Path, picture: AnyPicture, size: tuple[int, int] | None) -> tuple[int, int]:
+    """`size` (height, width), which `picture` has to have; its own where there is none yet. Raises DataError."""
+    if size not in (None, picture.size):
+        raise DataError(
+            f"{path}: is {picture.size[1]}x{picture.size[0]}, the frames before it {size[1]}x{size[0]}; "
+            "restore sizes one by one"
+        )
+    return picture.size
 
 
 def _picture_of(frame: np.ndarray, episode: Episode) -> AnyPicture:

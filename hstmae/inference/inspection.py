@@ -227,10 +227,11 @@ def _bytes_of(episode: SourceEpisode) -> int:
     return sum(entry[1] for entry in episode.signature() if len(entry) == 3 and isinstance(entry[1], int))
 
 
-def open_subject(path: Path, game: str) -> Subject:
-    """A store, or recordings and videos of `game`.
+def open_subject(path: Path, game: str | None = None) -> Subject:
+    """A store, or recordings and videos of `game` (None: Super Mario Bros.).
 
     Raises:
+        UsageError: a store of another game than the one that is named.
         DataError: nothing there that can be read.
         StoreError: the store is damaged.
     """
@@ -238,7 +239,12 @@ def open_subject(path: Path, game: str) -> Subject:
 
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    return StoreSubject(path) if is_store(path) else SourceSubject(path, game)
+    if not is_store(path):
+        return SourceSubject(path, game or "smb")
+    store = StoreSubject(path)
+    if game not in (None, store.game.name):
+        raise UsageError(f"{path}: is a store of '{store.game.name}', not of '{game}'; leave --game out")
+    return store
 
 
 def summary(subject: Subject, path: Path, groups: Sequence[Group], facts: Sequence[EpisodeFacts]) -> dict[str, Any]:

@@ -90,11 +90,6 @@ def to_png(pixels: np.ndarray, palette: np.ndarray | None) -> bytes:
     return file.getvalue()
 
 
-def index_png(indices: np.ndarray, palette: np.ndarray) -> bytes:
-    """A new indexed PNG: indices uint8 [H, W], palette uint8 [K, 3]."""
-    return to_png(indices, palette)
-
-
 def read_picture(path: Path, game: GameSpec) -> Picture:
     """Read a PNG file.
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..config import ModelConfig
-from ..errors import CheckpointError, DataError
+from ..errors import CheckpointError, DataError, UsageError
 from ..games import GameSpec, GameState, get_game
 from .colour_readout import nearest_entries, reconstruct_colours
 from .reconstruct import reconstruct
@@ -257,7 +257,10 @@ def load(name: str | Path, device: str = "auto") -> Predictor:
         device: "auto", "cpu" or "cuda".
     Raises:
         CheckpointError: missing, damaged or not a model of this program.
+        UsageError: "cuda" where there is none.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device cuda: PyTorch finds no CUDA device here; use auto or cpu")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     path = Path(name)

@@ -14,7 +14,7 @@ from ..data.sources.side_file import find_side_file, read_side_file
 from ..data.sources.video import FILMS, PICTURES, VideoOptions, find_videos
 from ..errors import DataError
 from ..games import GameSpec
-from .footage import Stretch
+from .footage import Stretch, one_size
 from .rgb_picture import RgbPicture, read_rgb_picture
 
 
@@ -53,12 +53,7 @@ class PictureFiles:
     def read(self, start: int, end: int) -> Stretch:
         pictures = [read_rgb_picture(path) for path in self._paths[start:end]]
         for path, picture in zip(self._paths[start:end], pictures, strict=True):
-            self._size = self._size or picture.size
-            if picture.size != self._size:
-                raise DataError(
-                    f"{path}: is {picture.size[1]}x{picture.size[0]}, the frames before it "
-                    f"{self._size[1]}x{self._size[0]}; restore sizes one by one"
-                )
+            self._size = one_size(path, picture, self._size)
         state = None if self.state is None else self.state[start:end]
         numbers = np.arange(start, start + len(pictures))
         return Stretch(self.files[start:end], pictures, state, None, numbers)

@@ -19,6 +19,25 @@ from ..errors import CheckpointError, ConfigError
 from ..games import get_game
 from .mae import HSTMAE
 
+_WIDTHS = ("colour_dim", "state_dim", "texture_dim", "pixel_dim", "code_dim")
+
+_BASE = ModelConfig(
+    name="hst-mae-base",
+    dims=(768, 1024, 1280, 1408),
+    depths=(2, 2, 2, 1),
+    head_dim=64,
+    decoder_dim=1024,
+    decoder_head_dim=64,
+    drop_path=0.1,
+    state_alignment=True,
+    state_dim=256,
+    texture_dim=32,
+    pixel_dim=96,
+    code_dim=64,
+    codec_dim=384,
+    codec_head_dim=64,
+)
+
 VARIANTS: dict[str, ModelConfig] = {
     "hst-mae-nano": ModelConfig(),
     "hst-mae-tiny": ModelConfig(
@@ -44,38 +63,8 @@ VARIANTS: dict[str, ModelConfig] = {
         codec_dim=256,
         codec_head_dim=64,
     ),
-    "hst-mae-base": ModelConfig(
-        name="hst-mae-base",
-        dims=(768, 1024, 1280, 1408),
-        depths=(2, 2, 2, 1),
-        head_dim=64,
-        decoder_dim=1024,
-        decoder_head_dim=64,
-        drop_path=0.1,
-        state_alignment=True,
-        state_dim=256,
-        texture_dim=32,
-        pixel_dim=96,
-        code_dim=64,
-        codec_dim=384,
-        codec_head_dim=64,
-    ),
-    "hst-mae-large": ModelConfig(
-        name="hst-mae-large",
-        dims=(768, 1024, 1280, 1408),
-        depths=(6, 4, 10, 2),
-        head_dim=64,
-        decoder_dim=1344,
-        decoder_head_dim=64,
-        drop_path=0.2,
-        state_alignment=True,
-        state_dim=256,
-        texture_dim=32,
-        pixel_dim=96,
-        code_dim=64,
-        codec_dim=384,
-        codec_head_dim=64,
-    ),
+    "hst-mae-base": _BASE,
+    "hst-mae-large": replace(_BASE, name="hst-mae-large", depths=(6, 4, 10, 2), decoder_dim=1344, drop_path=0.2),
 }
 
 
@@ -111,8 +100,14 @@ def check(config: ModelConfig) -> None:
         raise ConfigError(f"model.head must be 'palette' or 'rgb', got '{config.head}'")
     if config.head == "palette" and not len(get_game(config.game).palette):
         raise ConfigError(f"model.head: the game '{config.game}' has no palette; set model.head=rgb")
-    if min(*config.depths, config.decoder_depth, config.codec_depth) < 1:
-        raise ConfigError("model.depths, model.decoder_depth and model.codec_depth must be at least 1")
+    for what in ("depths", "decoder_depth", "codec_depth", "temporal_windows", *_WIDTHS):
+        value = getattr(config, what)
+        if min(value if isinstance(value, tuple) else (value,)) < 1:
+            raise ConfigError(f"model.{what} must be at least 1, got {value}")
+    if min(int(dim * config.mlp_ratio) for dim in (*config.dims, config.decoder_dim, config.codec_dim)) < 1:
+        raise ConfigError(f"model.mlp_ratio {config.mlp_ratio} leaves no hidden channels; 4 is usual")
+    if not 0 <= config.drop_path < 1:
+        raise ConfigError(f"model.drop_path must be a probability, 0 .. 1, 1 excluded, got {config.drop_path}")
 
 
 def save_pretrained(

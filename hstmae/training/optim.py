@@ -13,7 +13,8 @@ from ..config import TrainConfig
 from .muon import MuonAdamW, hidden_matrices
 from .parallel import local
 
-ADAMW, MUON = OPTIMIZERS = ("adamw", "muon")
+MUON = "muon"
+OPTIMIZERS = ("adamw", MUON)
 
 
 def peak_lr(config: TrainConfig) -> float:

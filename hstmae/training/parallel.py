@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..models.blocks import WindowBlock
 from ..models.decoder import DecoderBlock
+from ..models.zoo import mismatch
 from .distributed import World
 
 DDP, FSDP = "ddp", "fsdp"
@@ -92,7 +93,9 @@ def load_whole(model: nn.Module, weights: dict[str, Tensor]) -> None:
         RuntimeError: names or shapes do not fit.
     """
     own = model.state_dict()
-    model.load_state_dict({name: _like(own.get(name), value) for name, value in weights.items()})
+    if problems := mismatch(own, weights):
+        raise RuntimeError("; ".join(problems))
+    model.load_state_dict({name: _like(own[name], value) for name, value in weights.items()})
 
 
 def load_whole_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from ..errors import CheckpointError, ConfigError, DataError, StoreError
 from ..games import get_game
 from ..models import build_model, load_pretrained
 from ..models.cubes import CUBE
+from ..models.zoo import mismatch
 from .checkpoint import load_checkpoint
 from .optim import OPTIMIZERS
 from .parallel import DDP, FSDP
@@ -214,8 +215,7 @@ def initial_model(source: str, config: ModelConfig) -> nn.Module:
                 f"'{getattr(config, key)}'; start from one of the same {key}, or without --init"
             )
     model = build_model(config)
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as problem:
-        raise CheckpointError(f"{source}: its weights do not fit model {config.name}: {problem}") from None
+    if problems := mismatch(model.state_dict(), weights):
+        raise CheckpointError(f"{source}: its weights do not fit model {config.name} ({'; '.join(problems)})")
+    model.load_state_dict(weights)
     return model

@@ -17,7 +17,7 @@ from hstmae.data import parallel
 from hstmae.data.preprocessing import Summary, preprocess
 from hstmae.data.sources import archive, sevenzip
 from hstmae.data.sources.archive import ArchivedEpisode, StagedEpisode, list_archive, unpack
-from hstmae.data.sources.smbdataset import MAX_FILE_BYTES, find_episodes
+from hstmae.data.sources.smbdataset import MAX_FILE_BYTES, list_episodes
 from hstmae.data.writer import EpisodeWriter, Packing
 from hstmae.errors import DataError
 
@@ -150,7 +150,7 @@ def test_unpacking_waits_for_packing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_frames_of_one_episode_alone(base: Path) -> None:
-    archived, folder = list_archive(base / "all.7z")[2], find_episodes(base / "in")[2]
+    archived, folder = list_archive(base / "all.7z")[2], list_episodes(base / "in")[2]
     a, b = ([frame.number for frame in e.frames(lambda _: None, {})] for e in (archived, folder))
     assert a == b == list(range(1, 14)) and archived.name == folder.name
     assert (archived.level, archived.outcome, archived.size) == (folder.level, folder.outcome, folder.size)

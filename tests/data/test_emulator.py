@@ -19,7 +19,7 @@ from hstmae.data.sources.emulator import RIGHT, A, B, NesEmulator, find_rom
 from hstmae.data.sources.level_start import area_number, parse_level, start_level
 from hstmae.data.sources.movies import Movie, format_json, read_movie, write_movie
 from hstmae.data.sources.session import RecordedEpisode, play_movie
-from hstmae.data.sources.smbdataset import find_episodes
+from hstmae.data.sources.smbdataset import list_episodes
 from hstmae.data.sources.smbdataset_writer import write_smbdataset
 from hstmae.data.store import EpisodeStore
 from hstmae.errors import DataError, UsageError
@@ -103,7 +103,7 @@ def test_recording_in_the_public_layout_comes_back(emulator: NesEmulator, tmp_pa
     _, recorded = short_run()
     episode = recorded.episode()
     folder = write_smbdataset(episode, tmp_path / "session")
-    (source,) = find_episodes(tmp_path / "session")
+    (source,) = list_episodes(tmp_path / "session")
     frames = list(source.frames(lambda problem: pytest.fail(problem.reason), {}))
     assert folder.name == recorded.name and len(frames) == recorded.size
     for frame, wanted in zip(frames, recorded.frames(), strict=True):

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from synthetic_episodes import PALETTE, frame_file, make_episode, make_png, write_episodes
 
 from hstmae.data.sources.base import Problem, SourceFrame
+from hstmae.data.sources.finding import find_sources
 from hstmae.data.sources.png import IndexedImage
-from hstmae.data.sources.smbdataset import SmbEpisode, find_episodes, nes_colours, read_metadata
+from hstmae.data.sources.smbdataset import SmbEpisode, list_episodes, nes_colours, read_metadata
 from hstmae.data.sources.smbdataset_writer import write_smbdataset
+from hstmae.data.sources.video import VideoOptions
 from hstmae.errors import DataError
+from hstmae.games import get_game
 
 
 def _tail(ram: bytes, action: int, outcome: int) -> bytes:
@@ -28,7 +31,7 @@ def _tail(ram: bytes, action: int, outcome: int) -> bytes:
 
 
 def _read(folder: Path) -> tuple[list[SourceFrame], list[Problem], dict[str, int]]:
-    (episode,) = find_episodes(folder)
+    (episode,) = list_episodes(folder)
     problems: list[Problem] = []
     notes: dict[str, int] = {}
     return list(episode.frames(problems.append, notes)), problems, notes
@@ -188,7 +191,7 @@ def test_renamed_folder_takes_its_facts_from_the_files_and_strays_are_mentioned(
     (folder,) = write_episodes(tmp_path, make_episode(4, level="4-2", outcome="fail"))
     renamed = folder.rename(tmp_path / "my session")
     (renamed / "notes.txt").write_text("x")
-    (episode,) = find_episodes(renamed)  # an episode folder given directly
+    (episode,) = list_episodes(renamed)  # an episode folder given directly
     assert (episode.name, episode.level, episode.outcome, episode.size) == ("my session", "4-2", "fail", 4)
     frames, problems, _ = _read(renamed)
     assert len(frames) == 4
@@ -210,9 +213,10 @@ def test_links_to_folders_are_followed_once_and_dead_links_are_reported(tmp_path
 
 def test_missing_or_empty_input_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder"):
-        find_episodes(tmp_path / "nothing")
+        list_episodes(tmp_path / "nothing")
+    assert list_episodes(tmp_path) == []
     with pytest.raises(DataError, match="no PNG files"):
-        find_episodes(tmp_path)
+        find_sources(tmp_path, get_game("smb"), VideoOptions())
 
 
 def test_plain_colour_indices_are_accepted() -> None:
@@ -238,10 +242,10 @@ def test_writer_refuses_what_the_layout_cannot_hold(tmp_path: Path) -> None:
 
 def test_signature_follows_names_sizes_and_times(tmp_path: Path) -> None:
     (folder,) = write_episodes(tmp_path, make_episode(3))
-    (episode,) = find_episodes(tmp_path)
-    (same,) = find_episodes(tmp_path)
+    (episode,) = list_episodes(tmp_path)
+    (same,) = list_episodes(tmp_path)
     assert isinstance(episode, SmbEpisode) and episode.signature() == same.signature()
     path = frame_file(folder, 2)
     path.write_bytes(path.read_bytes() + b"x")
-    (other,) = find_episodes(tmp_path)
+    (other,) = list_episodes(tmp_path)
     assert other.signature() != episode.signature()

@@ -17,7 +17,7 @@ from hstmae.data import EpisodeStore, building
 from hstmae.data.manifest import EPISODES, META, PROBLEMS
 from hstmae.data.preprocessing import Summary, preprocess
 from hstmae.data.sources import smbdataset
-from hstmae.data.sources.smbdataset import SmbEpisode, find_episodes
+from hstmae.data.sources.smbdataset import SmbEpisode, list_episodes
 from hstmae.data.writer import Packing
 from hstmae.errors import DataError
 
@@ -193,7 +193,7 @@ def test_a_folder_that_vanishes_while_it_is_listed(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(smbdataset, "_list_files", vanishing)
     with pytest.raises(DataError, match=f"{folder.name}: cannot be read"):
-        find_episodes(tmp_path / "in")
+        list_episodes(tmp_path / "in")
 
 
 def test_a_film_that_vanishes_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

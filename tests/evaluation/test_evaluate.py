@@ -138,12 +138,26 @@ def test_evaluate_command_on_a_folder_of_frames(model, session, tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    "extra", [["--ratio", "2"], ["--crop", "50"], ["--split", "val"], ["--clip", "3"], ["--checkpoint", "none-such"]]
+    "extra",
+    [
+        ["--ratio", "2"],
+        ["--ratio", "0.001"],
+        ["--crop", "50"],
+        ["--split", "val"],
+        ["--clip", "3"],
+        ["--checkpoint", "none-such"],
+    ],
 )
 def test_evaluate_command_refuses_what_it_cannot_do(model, session, extra, capsys) -> None:
     args = ["evaluate", "--checkpoint", str(model), "--test_data", str(session), "--clip", "2", "--stride", "1"]
     assert main([*args, *extra]) == 2
     assert "error" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_told(model, session, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["evaluate", "--checkpoint", str(model), "--test_data", str(session), "--device", "cuda"]) == 2
+    assert "no CUDA device" in capsys.readouterr().err
 
 
 def test_restore_command_with_a_synthetic_mask(model, session, tmp_path, capsys) -> None:

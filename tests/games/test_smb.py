@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from hstmae.data.preprocessing import preprocess
 from hstmae.data.store import EpisodeStore
 from hstmae.errors import GameError
 from hstmae.evaluation.state_check import StateCheck, check_episode
 from hstmae.games import get_game
 
 GAME = get_game("smb")
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EpisodeStore]:
-    out = tmp_path_factory.mktemp("sample") / "store"
-    preprocess(ROOT / "assets" / "sample_session", out, workers=1)
-    yield EpisodeStore(out)
 
 
 def shares(store: EpisodeStore, lag: int) -> dict[str, float]:
@@ -34,15 +22,15 @@ def shares(store: EpisodeStore, lag: int) -> dict[str, float]:
     return {name: agree / total for name, (agree, total) in counts.items()}
 
 
-def test_state_agrees_with_the_pictures(store: EpisodeStore) -> None:
-    figures = shares(store, 0)
+def test_state_agrees_with_the_pictures(sample_store: EpisodeStore) -> None:
+    figures = shares(sample_store, 0)
     assert figures["sprites"] >= 0.995 and figures["scroll"] >= 0.999
     assert figures["hud digits"] >= 0.98 and figures["player box"] >= 0.999
 
 
 @pytest.mark.parametrize("lag", [-1, 1])
-def test_a_lag_of_one_frame_shows(store: EpisodeStore, lag: int) -> None:
-    figures = shares(store, lag)
+def test_a_lag_of_one_frame_shows(sample_store: EpisodeStore, lag: int) -> None:
+    figures = shares(sample_store, lag)
     assert figures["sprites"] < 0.99 and figures["scroll"] < 0.95
 
 

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from hstmae.data.preprocessing import preprocess
 from hstmae.data.store import EpisodeStore
 from hstmae.games import get_game
 from hstmae.games.smb_scenery import IDS, PERIOD, SCENERY, complete, likely_scenery
 
 GAME = get_game("smb")
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EpisodeStore]:
-    out = tmp_path_factory.mktemp("sample") / "store"
-    preprocess(ROOT / "assets" / "sample_session", out, workers=1)
-    yield EpisodeStore(out)
 
 
 def agreement(store: EpisodeStore, moved: int) -> float:
@@ -37,14 +25,14 @@ def agreement(store: EpisodeStore, moved: int) -> float:
     return float((guess == told)[compared].mean())
 
 
-def test_guesses_agree_with_what_the_game_draws(store: EpisodeStore) -> None:
-    assert agreement(store, 0) > 0.95
-    assert agreement(store, PERIOD) == agreement(store, 0)
-    assert agreement(store, 1) < 0.6  # the wrong column: the comparison can fail
+def test_guesses_agree_with_what_the_game_draws(sample_store: EpisodeStore) -> None:
+    assert agreement(sample_store, 0) > 0.95
+    assert agreement(sample_store, PERIOD) == agreement(sample_store, 0)
+    assert agreement(sample_store, 1) < 0.6  # the wrong column: the comparison can fail
 
 
-def test_a_guess_never_replaces_what_is_known(store: EpisodeStore) -> None:
-    episode = store[0]
+def test_a_guess_never_replaces_what_is_known(sample_store: EpisodeStore) -> None:
+    episode = sample_store[0]
     assert episode.state is not None
     told = GAME.decode(episode.state, episode.context).tiles[0]
     alone = GAME.decode(episode.state, None).tiles[0]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from hstmae.errors import DataError
 from hstmae.games import get_game
-from hstmae.inference.picture import decode_picture, index_png
+from hstmae.inference.picture import decode_picture, to_png
 
 GAME = get_game("smb")
 PALETTE = GAME.palette
@@ -45,7 +45,7 @@ def small_palette_file() -> bytes:
 FILES = {
     "emulator": emulator_file,
     "small palette": small_palette_file,
-    "own table": lambda: index_png(TRUTH, PALETTE),
+    "own table": lambda: to_png(TRUTH, PALETTE),
     "rgb": lambda: encoded(Image.fromarray(PALETTE[TRUTH])),
     "rgba": lambda: encoded(Image.fromarray(np.dstack([PALETTE[TRUTH], np.where(MASK, 0, 255).astype(np.uint8)]))),
 }

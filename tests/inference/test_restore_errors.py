@@ -9,7 +9,7 @@ from PIL import Image
 
 from hstmae.cli import main
 from hstmae.games import get_game
-from hstmae.inference.picture import index_png
+from hstmae.inference.picture import to_png
 
 PALETTE = get_game("smb").palette
 
@@ -33,7 +33,7 @@ def frames(tmp_path: Path) -> Path:
     folder = tmp_path / "frames"
     folder.mkdir()
     for t, frame in enumerate(footage(3, (32, 32))):
-        (folder / f"{t}.png").write_bytes(index_png(frame, PALETTE))
+        (folder / f"{t}.png").write_bytes(to_png(frame, PALETTE))
     return folder
 
 

@@ -12,7 +12,7 @@ from hstmae.games import get_game
 from hstmae.inference.damage import TubeSpec
 from hstmae.inference.footage import open_footage
 from hstmae.inference.output import filling
-from hstmae.inference.picture import index_png, read_picture
+from hstmae.inference.picture import read_picture, to_png
 from hstmae.inference.restoring import MaskSource, Summary, choose_level, restore_footage
 
 GAME = get_game("smb")
@@ -81,7 +81,7 @@ def test_state_is_used_only_where_asked_and_there(folder, tmp_path) -> None:
     painter, _ = restored(folder, tmp_path / "a", MaskSource(tube=TubeSpec(0.5)), "none")
     assert painter.calls[0]["state"] is None
     (tmp_path / "plain").mkdir()
-    (tmp_path / "plain" / "a.png").write_bytes(index_png(np.full((16, 16), 0x22, np.uint8), GAME.palette))
+    (tmp_path / "plain" / "a.png").write_bytes(to_png(np.full((16, 16), 0x22, np.uint8), GAME.palette))
     (plain,) = open_footage(tmp_path / "plain")
     assert choose_level("auto", plain) == "none"
     with pytest.raises(DataError, match="--state full"):
@@ -93,12 +93,12 @@ def test_mask_files_for_all_frames_or_one_each(tmp_path) -> None:
     frames.mkdir()
     masks.mkdir()
     for name in ("a.png", "b.png"):
-        (frames / name).write_bytes(index_png(np.full((32, 32), 0x22, np.uint8), GAME.palette))
+        (frames / name).write_bytes(to_png(np.full((32, 32), 0x22, np.uint8), GAME.palette))
     grey = np.stack([np.arange(256)] * 3, 1).astype(np.uint8)
     for name, column in (("a.png", 0), ("b.png", 20)):
         white = np.zeros((32, 32), np.uint8)
         white[:, column : column + 4] = 255
-        (masks / name).write_bytes(index_png(white, grey))
+        (masks / name).write_bytes(to_png(white, grey))
     restored(frames, tmp_path / "each", MaskSource(path=masks))
     restored(frames, tmp_path / "all", MaskSource(path=masks / "b.png"))
     for out, name, column in (("each", "a.png", 0), ("each", "b.png", 20), ("all", "a.png", 20)):
@@ -116,7 +116,7 @@ def test_detected_blocks_are_restored(tmp_path) -> None:
     table[63] = [255, 0, 255]
     stored = rng.choice(np.array([0x22, 0x17], np.uint8), (48, 48))
     stored[10:30, 12:25] = 63
-    (tmp_path / "in.png").write_bytes(index_png(stored, table))
+    (tmp_path / "in.png").write_bytes(to_png(stored, table))
     _, summary = restored(tmp_path / "in.png", tmp_path / "out", MaskSource(detect=True))
     assert summary.fills == {0xFF00FF} and summary.masked == 20 * 13
     after = read_picture(tmp_path / "out" / "in.png", GAME)
@@ -125,10 +125,10 @@ def test_detected_blocks_are_restored(tmp_path) -> None:
 
 def test_frames_of_two_sizes_and_foreign_colours_are_errors(tmp_path) -> None:
     for name, size in (("a.png", 16), ("b.png", 32)):
-        (tmp_path / name).write_bytes(index_png(np.full((size, size), 0x22, np.uint8), GAME.palette))
+        (tmp_path / name).write_bytes(to_png(np.full((size, size), 0x22, np.uint8), GAME.palette))
     with pytest.raises(DataError, match=r"b\.png: is 32x32"):
         restored(tmp_path, tmp_path / "out", MaskSource(tube=TubeSpec(0.5)))
-    (tmp_path / "b.png").write_bytes(index_png(np.zeros((16, 16), np.uint8), np.array([[1, 2, 3]], np.uint8)))
+    (tmp_path / "b.png").write_bytes(to_png(np.zeros((16, 16), np.uint8), np.array([[1, 2, 3]], np.uint8)))
     with pytest.raises(DataError, match=r"b\.png: .*#010203"):
         restored(tmp_path, tmp_path / "out", MaskSource(path=None))
 

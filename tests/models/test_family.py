@@ -163,6 +163,11 @@ def test_a_mismatch_names_the_keys(tmp_path: Path) -> None:
     assert "decoder.sink [3] instead of [128]" in text
 
 
-def test_codec_sizes_are_checked() -> None:
-    with pytest.raises(ConfigError, match="codec_dim"):
-        build_model("hst-mae-nano", codec_dim=100)
+@pytest.mark.parametrize(
+    "key, value",
+    [("codec_dim", 100), ("temporal_windows", (2, 0, 8, 8)), ("mlp_ratio", 0.0), ("drop_path", 1.5), ("colour_dim", 0),
+     ("state_dim", 0), ("texture_dim", -1), ("pixel_dim", 0), ("code_dim", 0), ("depths", (2, 2, 0, 1))],
+)  # fmt: skip
+def test_sizes_that_make_no_model_are_refused(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"model.{key}"):
+        build_model("hst-mae-nano", **{key: value})

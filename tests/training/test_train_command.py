@@ -5,49 +5,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from tiny_store import make_store
 
 from hstmae.cli import main
-from hstmae.data import Episode
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.sources.smbdataset_writer import write_smbdataset
 from hstmae.data.store import EpisodeStore
 from hstmae.inference.predictor import load
 from hstmae.models import load_pretrained
 from hstmae.training.checkpoint import LAST, load_checkpoint
 
-FRAMES = 14
-
-
-def make_episode(index: int, level: str) -> Episode:
-    """Bricks on a sky, scrolled a pixel a frame, with memory that says nothing."""
-    y, x = np.mgrid[:240, :256]
-    frames = [np.where(y < 120, 34, np.where((y // 8 + (x + t + index) // 8) % 2, 7, 40)) for t in range(FRAMES)]
-    return Episode(
-        name=f"player_abcd_e{index}_{level}_win",
-        game="smb",
-        frames=np.stack(frames).astype(np.uint8),
-        palette=np.random.default_rng(1).integers(0, 256, (64, 3), dtype=np.uint8),
-        state=np.zeros((FRAMES, 2048), np.uint8),
-        context=None,
-        actions=np.zeros(FRAMES, np.uint8),
-        frame_numbers=np.arange(1, FRAMES + 1, dtype=np.int32),
-        outcome="win",
-        level=level,
-    )
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("store")
-    for index in range(6):
-        write_smbdataset(make_episode(index, "3-2" if index == 5 else "1-1"), base / "in")
-    preprocess(base / "in", base / "out", workers=1, val_levels=["3-2"], val_fraction=0.4)
-    splits = [info.split for info in EpisodeStore(base / "out").infos()]
+    made = make_store(base, episodes=6)
+    splits = [info.split for info in EpisodeStore(made).infos()]
     assert {"train", "val", "val_level"} == set(splits)
-    return base / "out"
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,12 @@ SMALL = {
 OPTIONS = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
 
 
-def make_store(base: Path) -> Path:
-    """Four episodes of 14 frames, splits train, val and val_level (3-2): the folder of the store."""
+def make_store(base: Path, episodes: int = 4) -> Path:
+    """Episodes of 14 frames, splits train, val and val_level (3-2, the last one): the folder of the store."""
     y, x = np.mgrid[:240, :256]
     palette = np.random.default_rng(1).integers(0, 256, (64, 3), dtype=np.uint8)
-    for index in range(4):
-        level = "3-2" if index == 3 else "1-1"
+    for index in range(episodes):
+        level = "3-2" if index == episodes - 1 else "1-1"
         bricks = [np.where(y < 120, 34, np.where((y // 8 + (x + t + index) // 8) % 2, 7, 40)) for t in range(FRAMES)]
         episode = Episode(
             name=f"player_abcd_e{index}_{level}_win",
