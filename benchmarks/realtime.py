@@ -104,9 +104,10 @@ def main() -> None:
     print(f"{args.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     rows = []
     for compiled in (False, True) if args.compile else (False,):
-        for clip in (4, 16):
+        for clip, hop in ((4, 2), (4, 4), (16, 16)):
             for colours in (False, True):
-                row = play(model, episode, clip, args.frames, args.ratio, colours=colours, compile=compiled)
+                options = {"hop": hop, "colours": colours, "compile": compiled}
+                row = play(model, episode, clip, args.frames, args.ratio, **options)
                 rows.append(row)
                 print(
                     f"T={clip:2d}, {row['hop']:2d} at a time, {'entries + colours' if colours else 'entries':17s}, "

@@ -26,6 +26,8 @@ figures count masked pixels only, RGB 0-255, pooled over all clips:
   exact_match         share of pixels with exactly the right palette entry
   ssim                Gaussian 11x11, sigma 1.5, mirrored border; windows centred on masked pixels;
                       intra: window inside one region of the picture, inter: across a region's border
+What other frames of the clip show of the same place is taken from them, as `restore` does (--no-recall: the network
+alone).
 Of true-colour footage a pixel is exact when its three channels are, there is no argmax, and pictures whose sides are no
 multiples of 16 are cut in the middle.
 The fillers see what the model sees: mode_colour takes the most frequent visible colour, camera_copy the same place of
@@ -54,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=64, help="number of clips, chosen by the seed; 0 = every clip")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of clips and of the masks")
     parser.add_argument("--split", choices=SPLITS, default="all", help="which episodes of the store")
+    parser.add_argument(
+        "--no-recall", action="store_true", help="the network alone, without looking pixels up in other frames"
+    )
     parser.add_argument("--crop", type=int, default=0, help="side of a square crop, a multiple of 16; 0 = whole frames")
     parser.add_argument("--clip", type=int, default=16, help="frames per clip, even")
     parser.add_argument("--stride", type=int, default=0, help="frames from one to the next of a clip; 0 = the game's")
@@ -110,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--clip must be even and at least 2, got {args.clip}")
     options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.batch)
     predictor = load(args.checkpoint, args.device)
+    predictor.recall &= not args.no_recall
     if args.state is None and not predictor.game.state_size:
         options = replace(options, state="none")
     stride = args.stride or predictor.game.stride

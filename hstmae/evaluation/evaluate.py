@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from ..errors import DataError, UsageError
 from ..games import GameSpec, GameState
 from ..inference.colour_readout import nearest_entries, reconstruct_colours
 from ..inference.predictor import Predictor, Restoration
+from ..inference.recall import fixed_pixels, recall
 from ..inference.reconstruct import STATE_LEVELS, reconstruct
 from ..models.cubes import CUBE, grid_size
-from ..models.masking import hidden_cubes, tube_visible
+from ..models.masking import hidden_cubes, tube_visible, visible_from_pixels
 from .baselines import camera_copy, mode_colour
 from .colour_baselines import ColourBaselines
 from .metrics import MetricSums
@@ -61,16 +62,6 @@ def hidden_pixels(visible: torch.Tensor, shape: tuple[int, int, int]) -> np.ndar
     hidden[visible.numpy()] = False
     grid = hidden.reshape(rows, cols).repeat(CUBE, 0).repeat(CUBE, 1)
     return np.broadcast_to(grid, (frames, height, width))
-
-
-def fixed_pixels(game: GameSpec, shape: tuple[int, int, int], origin: tuple[int, int]) -> np.ndarray:
-    """Where the game's picture never scrolls (status bar): bool [T, H, W] of a crop at `origin` (y, x)."""
-    frames, height, width = shape
-    native = np.zeros(game.native_size, bool)
-    for _, x0, y0, x1, y1 in game.fixed_regions:
-        native[y0:y1, x0:x1] = True
-    part = native[origin[0] : origin[0] + height, origin[1] : origin[1] + width]
-    return np.broadcast_to(part, (frames, height, width))
 
 
 def regions_of(
@@ -178,6 +169,7 @@ def evaluate(
         "mask": "tube",
         "ratio": options.ratio,
         "state": options.state,
+        "recall": predictor.recall and options.state != "none",
         "seed": options.seed,
         "model": predictor.config.name,
         "baselines": baselines.result(),
@@ -207,7 +199,10 @@ def _evaluate_batch(
     if visible.shape[1] == units:
         raise UsageError(f"ratio {options.ratio} of {units} positions is none at all: give a larger one")
     hidden = [hidden_pixels(tube, shape) for tube in tubes]
-    made = _draw(predictor, batch, visible, np.stack(hidden), options.state)
+    if predictor.recall and options.state != "none":
+        made = _stack([_recall_and_draw(predictor, c, h, options.state) for c, h in zip(clips, hidden, strict=True)])
+    else:
+        made = _draw(predictor, batch, visible, np.stack(hidden), options.state)
     for i, clip in enumerate(clips):
         origin = (int(clip.origin[0]), int(clip.origin[1]))
         regions = regions_of(predictor.game, clip.state, shape, origin)
@@ -226,6 +221,31 @@ def _evaluate_batch(
         camera = None if clip.state is None else clip.state.camera
         fixed = fixed_pixels(predictor.game, shape, origin)
         baselines.add(clip.frames, clip.palette, hidden[i], camera, fixed, regions)
+
+
+def _recall_and_draw(predictor: Predictor, clip: Clip, hidden: np.ndarray, level: str) -> Restoration:
+    """One clip as `Predictor.restore` does it: what other frames show, then the network. Leading axes [1, T]."""
+    from ..data.dataset import collate
+
+    assert clip.state is not None and clip.palette is not None
+    seen = np.where(hidden, np.uint8(0), clip.frames)
+    known = recall(seen, hidden, clip.state, predictor.game, level, (int(clip.origin[0]), int(clip.origin[1])))
+    seen[known.found] = known.indices[known.found]
+    left = hidden & ~known.found
+    if not left.any():
+        return Restoration(clip.palette[seen][None], seen[None], None)
+    visible, _ = visible_from_pixels(torch.from_numpy(left))
+    batch = collate([replace(clip, frames=seen)]).to(predictor.device)
+    made = _draw(predictor, batch, visible[None], left[None], level)
+    assert made.indices is not None
+    made.indices[0][known.found] = known.indices[known.found]
+    made.rgb[0][known.found] = clip.palette[known.indices[known.found]]
+    return made
+
+
+def _stack(made: list[Restoration]) -> Restoration:
+    indices = [m.indices for m in made if m.indices is not None]
+    return Restoration(np.concatenate([m.rgb for m in made]), np.concatenate(indices) if indices else None, None)
 
 
 def _draw(predictor: Predictor, batch: ClipBatch, visible: torch.Tensor, hidden: np.ndarray, level: str) -> Restoration:

@@ -79,6 +79,8 @@ class SuperMarioBros(GameSpec):
         TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=_TILE_IDS),
         TileLayer("hud", rows=4, cols=32, cell=8, ids=_HUD_IDS, text="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     )
+    sure_tiles = 256
+    cycling_tiles = tuple(range(0xC0, 0x100))  # palette 3: coins and ? blocks glow
     sprite_slots = 64
     sprite_tiles = 256
     sprite_attributes = 8  # palette 0-3, plus 4 when behind the background

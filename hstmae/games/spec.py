@@ -66,6 +66,8 @@ class GameSpec(ABC):
     regions: ClassVar[tuple[str, ...]]  # later ones win where a cube holds several
     tile_regions: ClassVar[np.ndarray]  # uint8 [ids of tile_layers[0]]: region of each tile id
     fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]]  # region, x0, y0, x1, y1; win over all others
+    sure_tiles: ClassVar[int] = 1 << 15  # ids of tile_layers[0] from this one on are guesses
+    cycling_tiles: ClassVar[tuple[int, ...]] = ()  # ids of tile_layers[0] whose colours change while they stand there
     FLIP_X: ClassVar[int] = 64  # bits of a sprite's attribute
     FLIP_Y: ClassVar[int] = 128
 

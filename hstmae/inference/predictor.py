@@ -15,6 +15,7 @@ from ..config import ModelConfig
 from ..errors import CheckpointError, DataError, UsageError
 from ..games import GameSpec, GameState, get_game
 from .colour_readout import nearest_entries, reconstruct_colours
+from .recall import TRUST, recall
 from .reconstruct import reconstruct
 from .windows import Window, session_windows
 
@@ -51,13 +52,15 @@ class Predictor:
         config: its ModelConfig.
         game: the GameSpec it was trained for.
         true_colour: whether frames are RGB: the game has no palette.
+        recall: whether pixels are looked up in other frames before the network draws the rest (see `recall.recall`).
     """
 
-    def __init__(self, model: Any, config: ModelConfig, device: str = "cpu") -> None:
+    def __init__(self, model: Any, config: ModelConfig, device: str = "cpu", *, recall: bool = True) -> None:
         self.model = model.to(device).eval() if isinstance(model, torch.nn.Module) else model
         self.config = config
         self.game: GameSpec = get_game(config.game)
         self.true_colour = not len(self.game.palette)
+        self.recall = recall and not self.true_colour
         self.device = torch.device(device)
         self._head: FastHead | None = None
 
@@ -124,17 +127,27 @@ class Predictor:
             context = self.game.context(state, numbers)
         hidden = mask[..., None] if self.true_colour else mask
         cleared = np.where(hidden, np.uint8(0), frames)  # masked pixels are gone before anything else looks at them
+        asked = np.ones(len(frames), bool) if wanted is None else wanted
+        known = None
+        if self.recall and state is not None and len(frames) > 1:
+            known = recall(cleared, mask, self.game.decode(state, context), self.game, level, origin)
+            cleared[known.found] = known.indices[known.found]
+            mask = mask & ~known.found  # to the network they are visible
         if self.true_colour:
             result = Restoration(cleared, None, None)
         else:
             sure = None if self.config.head == "rgb" else np.ones(frames.shape, np.float32)
             result = Restoration(colours[cleared], cleared, sure)
-        asked = np.ones(len(frames), bool) if wanted is None else wanted
         for window in session_windows(numbers, self.game.stride, CLIP):
             owned = window.owned & asked[window.index]
             self._restore_window(result, mask, colours, Window(window.index, owned), state, context, origin, level)
             if progress is not None:
                 progress(int(owned.sum()))
+        if known is not None and result.indices is not None:
+            if result.confidence is not None:
+                result.confidence[known.found] = TRUST
+            known.found[asked] = False  # of frames that were not asked for, masked pixels come back cleared
+            result.indices[known.found], result.rgb[known.found] = 0, colours[0]
         return result
 
     def _check(self, frames: np.ndarray, mask: np.ndarray, palette: np.ndarray, state: np.ndarray | None) -> np.ndarray:

@@ -1,0 +1,92 @@
+"""How well are scratches, a logo, lost blocks and lost frames made good? One table and one picture.
+
+    python benchmarks/damage.py [INPUT] [--checkpoint hst-mae-nano] [--state full] [--png FILE] [--json FILE]
+
+INPUT is a store, or recordings in smbdataset layout; the first 96 frames of its first episode are damaged. By default
+the bundled sample session, which is part of an unseen episode. PSNR (posterior mean) and exact match are those of the
+damaged pixels alone, beside two fillers that see the same: the most frequent visible colour, and a copy of the same
+place of the level from the nearest frame that shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from realtime import SAMPLE, load
+
+import hstmae
+from hstmae.atomic import write_text
+from hstmae.evaluation.baselines import camera_copy, mode_colour
+from hstmae.evaluation.evaluate import fixed_pixels
+from hstmae.evaluation.metrics import psnr, squared_error
+from hstmae.games import get_game
+from hstmae.inference.visualizer import contact_sheet, save_png, show_error, show_masked
+
+FRAMES = 96
+SHOWN = 60  # the frame in the picture
+
+
+def damages(count: int, height: int, width: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Masks bool [T, H, W] by name: what film scratches, a station's logo, lost packets and lost frames hide."""
+    rng = np.random.default_rng(seed)
+    nothing = np.zeros((count, height, width), bool)
+    scratches, logo, blocks, lost = (nothing.copy() for _ in range(4))
+    for x in rng.choice(width - 4, 5, replace=False):  # they wander sideways from frame to frame
+        path = np.clip(x + np.cumsum(rng.integers(-1, 2, count)), 0, width - 3)
+        for t in range(count):
+            scratches[t, :, path[t] : path[t] + rng.integers(1, 3)] = True
+    logo[:, height - 72 : height - 24, width - 88 : width - 24] = True
+    for t in range(0, count, 8):  # a burst of lost packets: rows of blocks, for eight frames
+        for _ in range(6):
+            y, x = 16 * rng.integers(0, height // 16), 16 * rng.integers(0, width // 16 - 4)
+            blocks[t : t + 8, y : y + 16, x : x + 16 * rng.integers(2, 6)] = True
+    for t in range(10, count, 16):
+        lost[t : t + 6] = True
+    return {"scratches": scratches, "logo": logo, "lost blocks": blocks, "lost frames": lost}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("input", nargs="?", type=Path, default=SAMPLE, help="smbdataset folder or store")
+    parser.add_argument("--checkpoint", default="hst-mae-nano")
+    parser.add_argument("--state", choices=("full", "compact", "none"), default="full")
+    parser.add_argument("--png", type=Path, metavar="FILE")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    args = parser.parse_args()
+    model = hstmae.load(args.checkpoint)
+    episode = load(args.input)
+    frames, numbers = episode.frames[:FRAMES], episode.frame_numbers[:FRAMES]
+    assert episode.state is not None
+    state, palette, game = episode.state[:FRAMES], episode.palette, get_game(episode.game)
+    truth = palette[frames]
+    camera, fixed = game.decode(state, None).camera, fixed_pixels(game, frames.shape, (0, 0))
+    print(f"{episode.name}, {len(frames)} frames, {args.checkpoint}, state {args.state}; damaged pixels only")
+    print(f"{'':12s}  hidden   mode colour   camera copy   restored dB   exact")
+    rows, sheet = {}, []
+    for name, mask in damages(*frames.shape).items():
+        made = model.restore(frames, mask, palette, state, level=args.state, frame_numbers=numbers)
+        assert made.indices is not None
+        assert np.array_equal(made.indices[~mask], frames[~mask]), "a visible pixel was changed"
+        fillers = (mode_colour(frames, mask), camera_copy(frames, mask, camera, fixed)[0])
+        pictures = [*(palette[f] for f in fillers), made.rgb]
+        dB = [psnr(squared_error(p, truth, mask) / mask.sum()) for p in pictures]
+        exact = float((made.indices == frames)[mask].mean())
+        rows[name] = {"hidden": float(mask.mean()), "mode_colour": dB[0], "camera_copy": dB[1], "psnr_masked": dB[2]}
+        rows[name]["exact_match"] = exact
+        print(f"{name:12s} {mask.mean():7.1%} {dB[0]:13.2f} {dB[1]:13.2f} {dB[2]:13.2f} {exact:8.2%}")
+        t = int(np.argmax(mask[SHOWN:].any((1, 2)))) + SHOWN
+        panels = [(name, show_masked(truth[t], mask[t])), ("restored", made.rgb[t])]
+        sheet.append([*panels, ("error x2", show_error(made.rgb[t], truth[t])), ("original", truth[t])])
+    if args.png:
+        save_png(contact_sheet(sheet, scale=1), args.png)
+    if args.json:
+        write_text(
+            args.json, json.dumps({"model": args.checkpoint, "state": args.state, "rows": rows}, indent=2) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
