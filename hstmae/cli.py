@@ -17,7 +17,10 @@ from . import __version__
 from .errors import HstError
 
 # In the order of a project.
-VERBS = ("record", "preprocess", "inspect", "verify", "models", "train", "evaluate", "restore", "demo")
+VERBS = (
+    *("record", "preprocess", "inspect", "verify", "models", "train", "evaluate", "restore", "demo"),
+    *("encode", "decode", "info", "recover"),
+)
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + 2  # as if by SIGINT
@@ -98,7 +101,8 @@ def _dispatch(args: list[str]) -> int:
     except OSError as error:
         if error.errno not in _REMEDIES:
             raise
-        where = "".join(f"{name}: " for name in (error.filename, error.filename2) if name is not None)
+        names = dict.fromkeys(name for name in (error.filename, error.filename2) if name is not None)
+        where = "".join(f"{name}: " for name in names)
         print(f"hstmae {verb}: error: {where}{error.strerror}; {_REMEDIES[error.errno]}", file=sys.stderr)
         return EXIT_USAGE
 

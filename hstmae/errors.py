@@ -29,3 +29,7 @@ class GameError(HstError):
 
 class CheckpointError(HstError):
     """A model or training checkpoint that is missing, damaged or does not fit the configuration."""
+
+
+class CodecError(HstError):
+    """Coded data that is damaged, of another version, or does not fit what it is decoded with."""

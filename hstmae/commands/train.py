@@ -18,6 +18,7 @@ examples:
   hstmae train --config configs/mae_nano.yaml --set train.batch=16 --max-minutes 30 --out runs/quick
   hstmae train --resume runs/quick
   hstmae train --config configs/mae_tiny.yaml --dry-run
+  hstmae train --config configs/codec_nano.yaml
   hstmae train --sweep configs/sweep_example.yaml --out runs/sweep
   torchrun --standalone --nproc-per-node 8 -m hstmae train --config configs/mae_base.yaml --resume auto
 """
@@ -70,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--init starts a new run and --resume continues one: give only one of them")
     if args.max_steps < 0 or (args.max_minutes is not None and args.max_minutes < 0):
         raise UsageError("--max-steps and --max-minutes must not be negative")
+    if args.config is not None and _is_codec(args.config):
+        return _codec(args)
     from ..training.checkpoint import holds_run
     from ..training.distributed import joined_world
 
@@ -190,6 +193,35 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
         _print(result)
         if args.json is not None:
             write_json(args.json, result)
+    return 0
+
+
+def _is_codec(config: Path) -> bool:
+    """Whether a configuration file has a section `codec`: it is then a run of codec training."""
+    import re
+
+    try:
+        return bool(re.search(r"(?m)^codec:", config.read_text()))
+    except (OSError, UnicodeDecodeError):
+        return False  # which is told when the file is read as a configuration
+
+
+def _codec(args: argparse.Namespace) -> int:
+    from ..atomic import write_json
+    from ..errors import UsageError
+    from ..training.codec import CodecTrainer
+    from ..training.codec_config import load_codec_run
+
+    for name in ("resume", "export", "dry_run"):
+        if getattr(args, name):
+            raise UsageError(f"codec training does not go with --{name.replace('_', '-')}")
+    given = {"init": args.init, "store": args.data, "out": args.out, "max_minutes": args.max_minutes}
+    given |= {"steps": args.max_steps or None}
+    overrides = [*args.overrides, *(f"train.{key}={value}" for key, value in given.items() if value is not None)]
+    result = CodecTrainer(load_codec_run(args.config, overrides)).fit()
+    _print(result)
+    if args.json is not None:
+        write_json(args.json, result)
     return 0
 
 

@@ -1,20 +1,24 @@
-"""`hstmae verify`: is every byte of a store what was written?"""
+"""`hstmae verify`: is every byte of a store or a .hst file what was written?"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "check every file of a store against its hash"
+HELP = "check every file of a store against its hash, or decode and check all of a .hst file"
 EXAMPLES = """examples:
   hstmae verify data/preprocessed
   hstmae verify data/preprocessed --json report.json
+  hstmae verify sessions.hst
 
-Exit status 0: the store is whole. 2: it is damaged; the damaged files are listed on stdout."""
+Exit status 0: it is whole. 2: it is damaged; what is damaged is listed on stdout."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("store", type=Path, metavar="STORE", help="folder written by `hstmae preprocess`")
+    parser.add_argument(
+        "store", type=Path, metavar="STORE_OR_FILE", help="folder of `hstmae preprocess`, or file of `hstmae encode`"
+    )
+    parser.add_argument("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as JSON")
 
 
@@ -26,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
     from ..data.store import EpisodeStore
     from ..errors import StoreError
 
+    if args.store.is_file():
+        return _verify_file(args)
     if not (args.store / META).is_file():
         EpisodeStore(args.store)  # no store at all: its error says what to do
     report = {"store": str(args.store), "whole": False, "hash": None, "episodes": 0, "frames": 0, "bytes": 0}
@@ -46,4 +52,26 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.store}: damaged, {len(problems)} problems")
         return 2
     print(f"{args.store}: whole; {report['episodes']} episodes, {report['frames']:,} frames, hash {report['hash']}")
+    return 0
+
+
+def _verify_file(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from tqdm import tqdm
+
+    from ..atomic import write_json
+    from ..codec.verifying import verify_file
+
+    options = {} if args.checkpoint is None else {"checkpoint": args.checkpoint}
+    with tqdm(unit="frame", unit_scale=True, desc="verify") as bar:
+        verdict = verify_file(args.store, bar.update, **options)
+    if args.json:
+        write_json(args.json, {"file": str(args.store), "whole": not verdict.problems, **asdict(verdict)})
+    for problem in verdict.problems:
+        print(problem)
+    if verdict.problems:
+        print(f"{args.store}: damaged, {len(verdict.problems)} problems")
+        return 2
+    print(f"{args.store}: whole; {verdict.episodes} episodes, {verdict.frames:,} frames in {verdict.groups:,} groups")
     return 0

@@ -177,13 +177,20 @@ def run_job(job: Job) -> Packed:
         with _SHARED["counter"].get_lock():
             _SHARED["counter"].value += count
 
-    def stopped() -> bool:
-        return bool(_SHARED["stop"].value)
-
-    if stopped():
+    if worker_stopped():
         raise Stopped(job.episode.name)
     try:
-        return pack(job, progress, stopped)
+        return pack(job, progress, worker_stopped)
     except HstError:
-        _SHARED["stop"].value = 1  # the others need not finish what will be thrown away
+        stop_workers()  # the others need not finish what will be thrown away
         raise
+
+
+def worker_stopped() -> bool:
+    """In a worker process: whether the run is ending."""
+    return bool(_SHARED["stop"].value)
+
+
+def stop_workers() -> None:
+    """In a worker process: let the run end."""
+    _SHARED["stop"].value = 1

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError, UsageError
 from ..games import get_game
@@ -61,10 +62,34 @@ def preprocess(
         DataError: no usable input, a damaged file under on_error="fail", or the disk is full.
         GameError: unknown game.
     """
-    started = time.perf_counter()
-    source, store = Path(input_dir), Path(output_dir)
     _check_arguments(on_error, workers, val_fraction)
-    kind, found = find_sources(source, get_game(game), video or VideoOptions())
+    kind, found = find_sources(Path(input_dir), get_game(game), video or VideoOptions())
+    splits = {"val_levels": list(val_levels), "val_fraction": val_fraction}
+    return build_store(
+        found, Path(output_dir), game, kind, splits, on_error, workers, packing, rebuild=rebuild, progress=progress
+    )
+
+
+def build_store(
+    found: Sequence[SourceEpisode],
+    store: Path,
+    game: str,
+    kind: str,
+    splits: dict[str, Any],
+    on_error: str = "skip",
+    workers: int = 0,
+    packing: Packing | None = None,
+    *,
+    rebuild: bool = False,
+    progress: bool = False,
+) -> Summary:
+    """`preprocess` with episodes that were found already.
+
+    Args:
+        kind: what they are, noted in the manifest.
+        splits: the rule by which the store is split: {"val_levels": [...], "val_fraction": share}.
+    """
+    started = time.perf_counter()
     episodes, problems = _without_namesakes(found, on_error)
     check_output(store)
     try:
@@ -82,7 +107,6 @@ def preprocess(
                 if result.info is None:
                     problems += result.problems
                     shutil.rmtree(store / EPISODES / result.name, ignore_errors=True)
-            splits = {"val_levels": list(val_levels), "val_fraction": val_fraction}
             manifest = write_manifest(store, game, kind, splits, problems + old_problems)
     except OSError as error:
         raise disk_error(error, store) from None

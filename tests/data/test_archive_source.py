@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzzing import CASES, attack, damaged
 from synthetic_episodes import frame_file, make_episode, write_episodes
-from test_fuzz_data import CASES, attack, damaged
 
 from hstmae.data import parallel
 from hstmae.data.preprocessing import Summary, preprocess

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_fuzz_data import CASES, attack, damaged
+from fuzzing import CASES, attack, damaged
 
 from hstmae.data.sources.movies import format_json, parse_fm2, read_movie
 from hstmae.data.sources.side_file import read_side_file

@@ -33,6 +33,11 @@ _FILE = re.compile(
 )
 
 
+def is_frame_name(name: str) -> bool:
+    """Whether a file is named as the frames of this data set are."""
+    return _FILE.fullmatch(name) is not None
+
+
 def nes_colours(image: IndexedImage) -> tuple[np.ndarray, np.ndarray]:
     """Palette indices as FCEUX writes them (0x80 | colour), or plain colours, -> colours 0-63 and palette [64, 3].
 
@@ -108,6 +113,11 @@ class SmbEpisode:
         """Content of one of `files`, cut off behind MAX_FILE_BYTES + 1 bytes. Raises OSError."""
         with (self.folder / name).open("rb") as file:
             return file.read(MAX_FILE_BYTES + 1)
+
+    def file_names(self) -> dict[int, str]:
+        """Name of the file of each frame number; of several files the one that is used."""
+        matches = ((name, _FILE.fullmatch(name)) for name, _, _ in reversed(self.files))
+        return {int(match["frame"]): name for name, match in matches if match}
 
     def _names(self) -> _Names | None:
         """From the folder's name, or from its first file where the folder was renamed."""
@@ -191,20 +201,12 @@ def _cross_check(match: re.Match[str], metadata: Metadata, expected: _Names) -> 
         raise DataError(f"its name holds an impossible time {match['time']}") from None
 
 
-def find_episodes(folder: Path) -> list[SmbEpisode]:
+def list_episodes(folder: Path) -> list[SmbEpisode]:
     """Every folder with PNG files in it: `folder` itself or any below it, sorted by path.
 
     Raises:
-        DataError: no such folder, it cannot be read, or it holds no PNG file at all.
+        DataError: no such folder, or it cannot be read.
     """
-    found = list_episodes(folder)
-    if not found:
-        raise DataError(f"{folder} holds no PNG files: give the folder that holds the episode folders")
-    return found
-
-
-def list_episodes(folder: Path) -> list[SmbEpisode]:
-    """As `find_episodes`, but a folder without PNG files has none instead of being an error."""
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: give the folder that holds the episode folders")
 

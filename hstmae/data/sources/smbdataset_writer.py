@@ -53,7 +53,7 @@ def write_smbdataset(
         temp.mkdir(parents=True)
         for t, number in enumerate(episode.frame_numbers.tolist()):
             time = (_EPOCH + timedelta(seconds=number / episode.fps)).strftime("%Y-%m-%d_%H-%M-%S")
-            tail = _tail(state[t], int(actions[t]), OUTCOMES.index(episode.outcome))
+            tail = tail_bytes(state[t], int(actions[t]), OUTCOMES.index(episode.outcome))
             path = temp / f"{stem}_f{number}_a{int(actions[t])}_{time}{word}.png"
             path.write_bytes(head + _picture(episode.frames[t]) + (tail.replace(b"\n", b"\r\n") if damaged else tail))
         os.replace(temp, target)
@@ -76,7 +76,8 @@ def _names(episode: Episode, user: str, session: str) -> tuple[str, str]:
     return stem, stem + suffix
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk of a PNG file."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
 
 
@@ -85,16 +86,18 @@ def _head(palette: np.ndarray) -> bytes:
     table = np.zeros((256, 3), np.uint8)
     table[128 : 128 + len(palette)] = palette
     header = struct.pack(">IIBBBBB", SIZE[1], SIZE[0], 8, 3, 0, 0, 0)
-    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"PLTE", table.tobytes())
+    return SIGNATURE + png_chunk(b"IHDR", header) + png_chunk(b"PLTE", table.tobytes())
 
 
 def _picture(frame: np.ndarray) -> bytes:
     rows = np.zeros((SIZE[0], SIZE[1] + 1), np.uint8)  # a leading 0 per row: filter "none"
     rows[:, 1:] = frame | 0x80
-    return _chunk(b"IDAT", zlib.compress(rows.tobytes())) + _chunk(b"IEND", b"")
+    return png_chunk(b"IDAT", zlib.compress(rows.tobytes())) + png_chunk(b"IEND", b"")
 
 
-def _tail(ram: np.ndarray, action: int, outcome: int) -> bytes:
+def tail_bytes(ram: np.ndarray, action: int, outcome: int) -> bytes:
+    """What the recorder appends to a picture, undamaged: memory uint8 [2048], buttons, position in OUTCOMES."""
+
     def text(key: bytes, value: bytes) -> bytes:
         return struct.pack(">I", len(key) + 1 + len(value)) + b"tEXt" + key + b"\0" + value + bytes(4)
 

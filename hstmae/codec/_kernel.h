@@ -1,0 +1,130 @@
+/* Shared parts of the lossless kernel: integers only, no global state, no allocation beyond the given buffers.
+ *
+ * Everything here has a twin in reference.py that must give the same bytes. Both follow three rules: 32-bit hashes wrap,
+ * shifts of negative numbers round down, and products are formed in 64 bits.
+ */
+#ifndef HST_KERNEL_H
+#define HST_KERNEL_H
+
+#include <stdint.h>
+
+enum { HST_ENCODE = 0, HST_DECODE = 1 };
+enum { HST_OVERFLOW = -1, HST_MEMORY = -2, HST_ARGUMENT = -3, HST_TRAILING = -4 };
+
+/* ---- range coder: 32-bit range, 64-bit low with carry, probabilities of 16 bits ---- */
+
+typedef struct {
+    uint8_t *buf;
+    int64_t cap, pos;
+    uint64_t low;
+    uint32_t range, code;
+    int64_t pending; /* bytes held back because a carry may still change them; the first is `cache` */
+    uint8_t cache;
+    int decode, overflow;
+} Coder;
+
+void hst_coder_start(Coder *c, int mode, uint8_t *buf, int64_t cap);
+int64_t hst_coder_finish(Coder *c);
+void hst_shift_low(Coder *c);
+
+/* Code one bit; `p1` is the probability of a 1 in 1/65536, from 1 to 65535. */
+static inline int hst_code_bit(Coder *c, int bit, uint32_t p1) {
+    uint32_t bound = (c->range >> 16) * p1;
+    if (c->decode) bit = c->code < bound;
+    if (bit) {
+        c->range = bound;
+    } else {
+        c->range -= bound;
+        if (c->decode) c->code -= bound;
+        else c->low += bound;
+    }
+    while (c->range < (1u << 24)) {
+        c->range <<= 8;
+        if (c->decode) {
+            c->code = (c->code << 8) | (c->pos < c->cap ? c->buf[c->pos] : 0);
+            c->pos++;
+        } else {
+            hst_shift_low(c);
+        }
+    }
+    return bit;
+}
+
+/* ---- probabilities ---- */
+
+/* Constant tables, made by Python once so that both implementations share them. */
+typedef struct {
+    const int16_t *stretch;  /* [65536] ln(p / (1 - p)) in 1/256, +-2839 */
+    const uint16_t *squash;  /* [6144] its inverse for -3072 .. 3071, 1 .. 65535 */
+    const int32_t *rate;     /* [16] how far a slot moves, in 1/65536, by the number of bits it has seen */
+    const int32_t *trust;    /* [16] how far a slot's opinion counts, in 1/256, by the same number */
+} Maths;
+
+static inline int32_t hst_stretch(const Maths *m, uint32_t p16) { return m->stretch[p16]; }
+
+static inline uint32_t hst_squash(const Maths *m, int64_t x) {
+    if (x < -3072) x = -3072;
+    if (x > 3071) x = 3071;
+    return m->squash[x + 3072];
+}
+
+static inline uint32_t hst_mix32(uint32_t h) {
+    h ^= h >> 16;
+    h *= 0x7feb352du;
+    h ^= h >> 15;
+    h *= 0x846ca68bu;
+    h ^= h >> 16;
+    return h;
+}
+
+static inline uint32_t hst_hash2(uint32_t a, uint32_t b) { return hst_mix32(a * 0x9e3779b1u + b); }
+
+/* A slot: probability of a 1 in 22 bits, count in 4, check in 6. */
+static inline uint32_t *hst_slot(uint32_t *slots, int bits, uint32_t hash) {
+    uint32_t *s = slots + (hash >> (32 - bits));
+    uint32_t check = hash & 63;
+    if ((*s & 63) != check) *s = (1u << 31) | check;
+    return s;
+}
+
+static inline int32_t hst_slot_input(const Maths *m, uint32_t s) {
+    return (int32_t)(((int64_t)m->stretch[s >> 16] * m->trust[(s >> 6) & 15]) >> 8);
+}
+
+static inline uint32_t hst_slot_update(const Maths *m, uint32_t s, int bit, uint32_t limit) {
+    int64_t p = s >> 10;
+    uint32_t n = (s >> 6) & 15;
+    p += (((bit ? 4194303 : 0) - p) * m->rate[n]) >> 16;
+    if (n < limit) n++;
+    return ((uint32_t)p << 10) | (n << 6) | (s & 63);
+}
+
+/* Logistic mixing with the sum of two sets of weights (16.16). */
+#define HST_MAX_INPUTS 48
+typedef struct {
+    int32_t in[HST_MAX_INPUTS];
+    int32_t *a, *b;
+    int n;
+} Mix;
+
+static inline uint32_t hst_mix(const Maths *m, const Mix *x) {
+    int64_t dot = 0;
+    for (int i = 0; i < x->n; i++) dot += (int64_t)x->in[i] * (x->a[i] + x->b[i]);
+    return hst_squash(m, dot >> 16);
+}
+
+static inline int32_t hst_clamp_weight(int32_t w) {
+    return w > (1 << 20) ? (1 << 20) : w < -(1 << 20) ? -(1 << 20) : w;
+}
+
+static inline void hst_learn(Mix *x, int bit, uint32_t p, int speed) {
+    int64_t error = ((bit << 16) - bit) - (int64_t)p;
+    error *= speed;
+    for (int i = 0; i < x->n; i++) {
+        int32_t step = (int32_t)((x->in[i] * error + (1 << 17)) >> 18);
+        x->a[i] = hst_clamp_weight(x->a[i] + step);
+        x->b[i] = hst_clamp_weight(x->b[i] + step);
+    }
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* Types of the picture coder, shared by _picture.c, _opinions.c and _scene.c. */
+#ifndef HST_PICTURE_H
+#define HST_PICTURE_H
+
+#include "_kernel.h"
+
+enum {
+    PAD = 12,     /* rows and columns of zeros around a picture: shifts of 8 and neighbours of 3 stay within */
+    BLOCK = 8,    /* pixels; a block is either as predicted or coded pixel by pixel */
+    SOURCES = 7,  /* opinions on the next colour */
+    MEMORIES = 5, /* of them come from the table of cells */
+    RANKS = 4,
+    PIXEL_SLOTS = 8,
+    PIXEL_INPUTS = SOURCES + PIXEL_SLOTS + 1,
+    FLAG_SLOTS = 5,
+    FLAG_INPUTS = FLAG_SLOTS + 2,
+    ESCAPE_SLOTS = 4,
+    ESCAPE_INPUTS = ESCAPE_SLOTS + 1,
+    TRANSPARENT = 256,
+    TOP_MISSED = 128 /* bit of the mask of wrong sources */
+};
+
+/* What the kernel is told about the pictures of a group by the game's state; counts of 0 where nothing is known. */
+typedef struct {
+    int64_t layers, cells, sprites, size; /* tile layers, cells of all of them, sprites, pixels of a sprite's side */
+    const int32_t *layout;                /* [layers, 3] rows, columns, pixels of a cell's side */
+    const int16_t *tiles;                 /* [frames, cells] */
+    const int16_t *corners;               /* [frames, layers, 2] x, y */
+    const int16_t *list;                  /* [frames, sprites, 4] x, y, tile, attribute (64 and 128: flips) */
+    const uint32_t *look;                 /* [frames, 2] hashes of what changes how everything looks */
+} Scene;
+
+typedef struct {
+    Maths maths;
+    Coder coder;
+    uint32_t *slots, *cells, *sources;
+    int slot_bits, cell_bits;
+    int32_t *w_flag, *w_pixel, *w_escape;
+    uint32_t limit;
+    int speed;
+    int64_t height, width, stride;
+    uint8_t *cur, *prev, *wrong, *flags;
+    uint32_t *tile, *front, *second; /* keys of the tile and of the two foremost sprites of each pixel, 0 = none */
+    int64_t shift;                   /* from a pixel to the place in the previous picture that the scroll brings here */
+    uint32_t look[2];
+    int first, rendered;
+} Pictures;
+
+typedef struct {
+    int colour[SOURCES], score[SOURCES], vote[SOURCES];
+    uint32_t *source[SOURCES], *cell[SOURCES], *sprite[2];
+    uint32_t key[SOURCES];
+    int top, top_score, under[2];
+} Pixel;
+
+void hst_look_at(Pictures *p, Pixel *x, int64_t i);
+void hst_learn_pixel(Pictures *p, Pixel *x, int64_t i, int colour, int sources);
+void hst_render(Pictures *p, const Scene *scene, int64_t t);
+int hst_find_shift(const Pictures *p, const uint8_t *source);
+
+#endif

@@ -1,0 +1,66 @@
+/* Picture coder: what the state says is drawn, and how the picture scrolled. Twin: reference_render.py. */
+#include <string.h>
+
+#include "_picture.h"
+
+/* ---- keys of what the state says is drawn ---- */
+
+void hst_render(Pictures *p, const Scene *scene, int64_t t) {
+    int64_t s = p->stride;
+    const int16_t *tiles = scene->tiles + t * scene->cells;
+    memset(p->tile, 0, (size_t)(s * (p->height + 2 * PAD)) * 4);
+    memset(p->front, 0, (size_t)(s * (p->height + 2 * PAD)) * 4);
+    memset(p->second, 0, (size_t)(s * (p->height + 2 * PAD)) * 4);
+    for (int64_t layer = 0; layer < scene->layers; layer++) {
+        int64_t rows = scene->layout[layer * 3], columns = scene->layout[layer * 3 + 1], cell = scene->layout[layer * 3 + 2];
+        const int16_t *corner = scene->corners + (t * scene->layers + layer) * 2;
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t c = 0; c < columns; c++) {
+                uint32_t id = (uint16_t)tiles[r * columns + c];
+                for (int64_t v = 0; v < cell; v++) {
+                    int64_t y = corner[1] + r * cell + v;
+                    if (y < 0 || y >= p->height) continue;
+                    for (int64_t u = 0; u < cell; u++) {
+                        int64_t x = corner[0] + c * cell + u;
+                        if (x < 0 || x >= p->width) continue;
+                        uint32_t texel = (uint32_t)((int64_t)id * cell * cell + v * cell + u);
+                        p->tile[(y + PAD) * s + x + PAD] = texel * (uint32_t)scene->layers + (uint32_t)layer + 1;
+                    }
+                }
+            }
+        tiles += rows * columns;
+    }
+    for (int64_t n = scene->sprites - 1; n >= 0; n--) {
+        const int16_t *q = scene->list + (t * scene->sprites + n) * 4;
+        uint32_t base = (uint32_t)(uint16_t)q[2] * 64 + (uint32_t)(q[3] & 63);
+        for (int64_t v = 0; v < scene->size; v++)
+            for (int64_t u = 0; u < scene->size; u++) {
+                int64_t y = q[1] + v, x = q[0] + u;
+                if (y < 0 || y >= p->height || x < 0 || x >= p->width) continue;
+                int64_t tv = q[3] & 128 ? scene->size - 1 - v : v, tu = q[3] & 64 ? scene->size - 1 - u : u;
+                int64_t i = (y + PAD) * s + x + PAD;
+                p->second[i] = p->front[i];
+                p->front[i] = 0x80000000u | (uint32_t)((int64_t)base * scene->size * scene->size + tv * scene->size + tu);
+            }
+    }
+}
+
+/* The shift of the previous picture that explains most of what changed, as (dy + 8) * 17 + dx + 8; axes only. */
+int hst_find_shift(const Pictures *p, const uint8_t *source) {
+    int best = 8 * 17 + 8;
+    int64_t most = 0;
+    for (int k = -16; k <= 17; k++) {
+        int dy = k >= -8 && k <= 8 ? 0 : k < 0 ? k + 8 : k - 8, dx = k >= -8 && k <= 8 ? k : 0;
+        if (dy > 8) continue;
+        int64_t found = 0;
+        for (int64_t y = 0; y < p->height; y += 2)
+            for (int64_t x = 0; x < p->width; x++) {
+                int64_t i = (y + PAD) * p->stride + x + PAD;
+                uint8_t c = source[y * p->width + x];
+                if (c != p->prev[i]) found += c == p->prev[i + dy * p->stride + dx];
+                else found -= c != p->prev[i + dy * p->stride + dx];
+            }
+        if (found > most) most = found, best = (dy + 8) * 17 + dx + 8;
+    }
+    return best;
+}

@@ -1,0 +1,100 @@
+"""The adaptive numbers of the lossless coder: what a group of pictures starts from, and what coding it changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PARTNERS = 6  # bytes of the same row that a byte is predicted from
+ROW_INPUTS = 33
+PIXEL_INPUTS, FLAG_INPUTS, ESCAPE_INPUTS = 16, 7, 5
+SOURCES, LEVELS, NEAR = 7, 8, 64
+LEVEL_START = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.985)  # how often sources are right, by how sure they are
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """The used entries of a hash table of 2**bits: positions (ascending) and values, both uint32."""
+
+    bits: int
+    at: np.ndarray
+    value: np.ndarray
+
+    @staticmethod
+    def empty(bits: int) -> Hashed:
+        return Hashed(bits, np.zeros(0, np.uint32), np.zeros(0, np.uint32))
+
+    def table(self) -> np.ndarray:
+        """uint32 [2**bits], a fresh one."""
+        out = np.zeros(1 << self.bits, np.uint32)
+        out[self.at] = self.value
+        return out
+
+
+@dataclass(frozen=True)
+class RowModel:
+    """How rows of bytes are coded (memory, or controllers).
+
+    Attributes:
+        order: uint16 [S], the order in which the bytes of a row are coded.
+        partners: uint16 [S, PARTNERS], positions in the row, or S + position in the side information.
+        start: uint8 [S], stands for the row before the first.
+        slots: bit probabilities by hashed context.
+        own, shared: int32 [S, 2, ROW_INPUTS] and [32, ROW_INPUTS], mixing weights in 1/65536.
+    """
+
+    order: np.ndarray
+    partners: np.ndarray
+    start: np.ndarray
+    slots: Hashed
+    own: np.ndarray
+    shared: np.ndarray
+
+    @staticmethod
+    def neutral(size: int, side: int, bits: int = 18) -> RowModel:
+        """A start that knows nothing of a game. `side`: bytes of side information per row."""
+        a = np.arange(size)
+        near = [np.maximum(a - d, 0) for d in (1, 2, 4, 16)]
+        extra = [np.full(size, size if side else 0), np.minimum(a + 1, size - 1)]
+        shared = np.full((32, ROW_INPUTS), 18350, np.int32)
+        shared[:, -1] = 0
+        return RowModel(
+            order=a.astype(np.uint16),
+            partners=np.stack([*near, *extra], 1).astype(np.uint16),
+            start=np.zeros(size, np.uint8),
+            slots=Hashed.empty(bits),
+            own=np.zeros((size, 2, ROW_INPUTS), np.int32),
+            shared=shared,
+        )
+
+
+@dataclass(frozen=True)
+class PictureModel:
+    """How palette pictures are coded.
+
+    Attributes:
+        slots: bit probabilities by hashed context.
+        cells: likely colours by hashed context.
+        sources: uint32 [SOURCES, LEVELS, NEAR], how often each source of opinions is right.
+        flag, pixel, escape: int32 weights in 1/65536, [34, 7], [640, 16], [19, 5].
+    """
+
+    slots: Hashed
+    cells: Hashed
+    sources: np.ndarray
+    flag: np.ndarray
+    pixel: np.ndarray
+    escape: np.ndarray
+
+    @staticmethod
+    def neutral(bits: int = 18) -> PictureModel:
+        level = np.array([round(p * 4194303) << 10 for p in LEVEL_START], np.uint32)
+        return PictureModel(
+            slots=Hashed.empty(bits),
+            cells=Hashed.empty(bits),
+            sources=np.broadcast_to(level[None, :, None], (SOURCES, LEVELS, NEAR)).copy(),
+            flag=np.full((34, FLAG_INPUTS), 9830, np.int32),
+            pixel=np.full((640, PIXEL_INPUTS), 7864, np.int32),
+            escape=np.full((19, ESCAPE_INPUTS), 13107, np.int32),
+        )

@@ -1,0 +1,172 @@
+"""`hstmae decode`: a .hst file -> a store, recordings, pictures, a film or arrays."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..codec.exporting import Part
+    from ..codec.reader import HstReader
+
+HELP = "unpack a .hst file: a store, recordings, pictures, a film, arrays"
+EXAMPLES = """examples:
+  hstmae decode sessions.hst data/restored --to store
+  hstmae decode sessions.hst recordings --to smbdataset
+  hstmae decode session.hst clip.mp4 --to mp4 --frames 600:900
+  hstmae decode session.hst frames --to png --frames 100:101
+  hstmae decode session.hst session.npz --to npz --episode player_abcd_e0_1-1_win
+
+--frames counts in the episode that --episode names, else through all episodes in a row. Only the groups of pictures
+that are asked for are decoded. A film is lossy (H.264); everything else is exact."""
+
+
+def _frames(text: str) -> tuple[int | None, int | None]:
+    a, colon, b = text.partition(":")
+    try:
+        if not colon:
+            return int(a), int(a) + 1
+        return (int(a) if a else None), (int(b) if b else None)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a:b, e.g. 600:900") from None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", type=Path, metavar="IN.hst", help="file written by `hstmae encode`")
+    parser.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
+    parser.add_argument(
+        "--to", required=True, choices=("store", "smbdataset", "png", "mp4", "npz"), help="what to write"
+    )
+    parser.add_argument("--frames", type=_frames, metavar="A:B", help="from A up to B, B left out (default: all)")
+    parser.add_argument("--episode", metavar="NAME", help="only this episode")
+    parser.add_argument("--fps", type=float, metavar="N", help="png, mp4: pictures a second (default: as recorded)")
+    parser.add_argument(
+        "--blend", action="store_true", help="with --fps: mix neighbours instead of showing a frame again"
+    )
+    parser.add_argument("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="store, smbdataset: processes (one per core)"
+    )
+    parser.add_argument("--resume", action="store_true", help="smbdataset: keep episodes that are there already")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..codec.exporting import parts_of
+    from ..codec.reader import HstReader
+    from ..errors import UsageError
+
+    if args.fps is not None and not (0 < args.fps <= 1000 and args.to in ("png", "mp4")):
+        raise UsageError("--fps takes more than 0 and at most 1000 pictures a second, with --to png or mp4")
+    if args.blend and args.fps is None:
+        raise UsageError("--blend needs --fps")
+    if args.workers < 0:
+        raise UsageError(f"--workers is {args.workers}; expected 0 (one per core) or more")
+    if args.resume and args.to != "smbdataset":
+        raise UsageError("--resume is for --to smbdataset; a store goes on by itself")
+    options = {} if args.checkpoint is None else {"checkpoint": args.checkpoint}
+    with HstReader(args.input, **options) as reader:
+        parts = parts_of(reader, args.episode, args.frames)
+        for name in sorted({reader.episodes()[part.position].name for part in parts if reader.missing(part.position)}):
+            print(f"{name}: the file is damaged and has not all of its frames; `hstmae verify` tells more")
+        _WRITERS[args.to](args, reader, parts)
+    return 0
+
+
+def _bar(parts: list[Part]) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=sum(len(part.rows) for part in parts), unit="frame", unit_scale=True, desc="decode")
+
+
+def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
+    from dataclasses import replace
+
+    from ..codec.sources import coded_episodes
+    from ..data.preprocessing import build_store
+    from ..errors import UsageError
+
+    every = coded_episodes(reader.path, None, tuple(reader.options.items()))
+    chosen = [replace(every[part.position], rows=part.rows, size=len(part.rows)) for part in parts]
+    games = sorted({episode.game for episode in chosen})
+    if len(games) > 1:
+        raise UsageError(f"{reader.path} holds {', '.join(games)}: give each a store of its own, with --episode")
+    about = reader.contents.about.get("splits")
+    splits: dict[str, Any] = {"val_levels": [], "val_fraction": 0.05}
+    if isinstance(about, dict) and isinstance(about.get("val_levels"), list):
+        share = about.get("val_fraction")
+        splits = {"val_levels": [str(level) for level in about["val_levels"]]}
+        splits["val_fraction"] = share if isinstance(share, float | int) and 0 <= share < 1 else 0.05
+    kind = str(reader.contents.about.get("kind", "hst"))
+    summary = build_store(chosen, args.out, games[0], kind, splits, workers=args.workers, progress=True)
+    print(f"store     {summary.store}\nepisodes  {summary.episodes}\nframes    {summary.frames:,}")
+    print(f"hash      {summary.hash}")
+
+
+def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
+    from ..codec.exporting import write_recordings
+
+    if args.resume:
+        parts = [part for part in parts if not (args.out / reader.episodes()[part.position].name).exists()]
+    with _bar(parts) as bar:
+        original = write_recordings(reader, parts, args.out, args.workers, bar.update)
+    files = sum(len(part.rows) for part in parts)
+    print(f"{len(parts)} episodes, {files:,} files in {args.out}; {original:,} named and packed as they were")
+
+
+def _png(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
+    from ..codec.exporting import shown, write_png
+    from ..inference.output import filling
+
+    with _bar(parts) as bar, filling(args.out, False) as folder:
+        count = 0
+        for part in parts:
+            place = folder if len(parts) == 1 else folder / reader.episodes()[part.position].name
+            frames = shown(reader, part, args.fps, args.blend)
+            count += write_png(frames, place, bar.update)
+    print(f"{count:,} pictures in {args.out}")
+
+
+def _mp4(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
+    from ..codec.exporting import picture_of, shown
+    from ..errors import UsageError
+    from ..inference.visualizer import save_mp4
+
+    if len(parts) > 1:
+        raise UsageError(f"a film shows one episode, {len(parts)} are meant: give --episode NAME or --frames A:B")
+    facts = reader.episodes()[parts[0].position]
+    if facts.height % 2 or facts.width % 2:
+        raise UsageError(f"films need even sizes, this is {facts.width}x{facts.height}: use --to png")
+    with _bar(parts) as bar:
+        frames = shown(reader, parts[0], args.fps, args.blend)
+        pictures = (picture_of(frame).convert("RGB") for frame in _counted(frames, bar))
+        count = save_mp4(pictures, args.out, args.fps or facts.fps)
+    print(f"{count:,} pictures in {args.out}")
+
+
+def _npz(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
+    from ..codec.exporting import write_npz
+    from ..errors import UsageError
+    from ..inference.output import filling
+
+    with _bar(parts) as bar:
+        if len(parts) == 1:
+            if args.out.suffix != ".npz":
+                raise UsageError(f"{args.out}: give the name of a file that ends in .npz")
+            write_npz(reader, parts[0], args.out, bar.update)
+        else:
+            with filling(args.out, False) as folder:
+                for part in parts:
+                    path = folder / f"{reader.episodes()[part.position].name}.npz"
+                    write_npz(reader, part, path, bar.update)
+    print(f"{sum(len(part.rows) for part in parts):,} frames in {args.out}")
+
+
+def _counted(frames: Iterator[Any], bar: Any) -> Iterator[Any]:
+    for frame in frames:
+        bar.update(1)
+        yield frame
+
+
+_WRITERS = {"store": _store, "smbdataset": _smbdataset, "png": _png, "mp4": _mp4, "npz": _npz}

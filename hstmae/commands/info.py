@@ -1,0 +1,61 @@
+"""`hstmae info`: what is in a .hst file?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "tell what is in a .hst file, without decoding it"
+EXAMPLES = """examples:
+  hstmae info sessions.hst
+  hstmae info sessions.hst --json info.json
+  hstmae info sessions.hst --json - | python -m json.tool"""
+
+_SHOWN = 40  # episodes in the table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="file written by `hstmae encode`")
+    parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="JSON instead, into FILE if given")
+
+
+def run(args: argparse.Namespace) -> int:
+    import json
+
+    from ..atomic import write_json
+    from ..codec.verifying import describe
+
+    report = describe(args.file)
+    if args.json == "-":
+        print(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
+        return 0
+    if args.json:
+        write_json(args.json, report)
+    episodes, frames = report["episodes"], report["frames"]
+    streams = ", ".join(f"{name} {size / frames:.1f}" for name, size in sorted(report["streams"].items()))
+    profiles = sorted({f"{e['profile']} ({e['tables']} {e['tables_sha256'][:12]})" for e in episodes})
+    groups = sorted({e["gop"] for e in episodes})
+    missing = sum(count for e in episodes for _, count in e["missing"])
+    rows = [
+        ("file", f"{report['file']}, {report['bytes']:,} bytes"),
+        ("episodes", f"{len(episodes):,}"),
+        ("frames", f"{frames:,}, {report['bytes_per_frame']:.1f} bytes each"),
+        ("of which", f"{streams}, container {report['container_bytes'] / frames:.1f}"),
+        (
+            "ratio",
+            f"{report['ratio_to_rgb']:,.0f} to RGB pictures, {report['ratio_to_raw']:,.0f} to all of it unpacked",
+        ),
+        ("profile", ", ".join(profiles)),
+        ("groups", f"{', '.join(map(str, groups))} frames"),
+        ("index", "whole" if report["indexed"] else "none that can be used: the file was scanned"),
+    ]
+    if missing or report["damaged_bytes"]:
+        rows.append(("damage", f"{missing:,} frames lost, {report['damaged_bytes']:,} bytes damaged"))
+    for name, value in rows:
+        print(f"{name:<9} {value}")
+    print(f"\n{'episode':<40} {'level':<6} {'outcome':<7} {'frames':>8} {'bytes/frame':>11}")
+    for e in episodes[:_SHOWN]:
+        print(f"{e['name']:<40} {e['level']:<6} {e['outcome']:<7} {e['frames']:>8,} {e['bytes'] / e['frames']:>11.1f}")
+    if len(episodes) > _SHOWN:
+        print(f"... and {len(episodes) - _SHOWN:,} more (--json lists all)")
+    return 0

@@ -1,0 +1,43 @@
+"""`hstmae recover`: save what can be saved of a damaged .hst file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "save every whole group of pictures of a damaged or cut off .hst file"
+EXAMPLES = """examples:
+  hstmae recover damaged.hst saved.hst
+  hstmae recover session.hst.part saved.hst
+
+Nothing is decoded: the groups are copied as they are, and what is lost is listed. Exit status 0: something was saved.
+2: nothing could be."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", type=Path, metavar="IN", help="damaged file, or one that was being written")
+    parser.add_argument("out", type=Path, metavar="OUT.hst", help="sound file to write")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from ..atomic import write_json
+    from ..codec.recover import recover
+    from ..errors import UsageError
+
+    if args.out.exists():
+        raise UsageError(f"{args.out} is there already: choose another name, or remove it")
+    report = recover(args.input, args.out)
+    if args.json:
+        write_json(args.json, {**asdict(report), "whole": report.whole})
+    for name, first, count in report.missing:
+        print(f"lost: {name}, frames {first} to {first + count - 1}")
+    for problem in report.problems:
+        print(f"note: {problem}")
+    print(
+        f"{args.out}: {report.frames:,} frames of {report.episodes} episodes saved; "
+        + ("nothing was damaged" if report.whole else f"{report.lost_bytes:,} bytes could not be used")
+    )
+    return 0

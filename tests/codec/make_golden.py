@@ -1,0 +1,92 @@
+"""Makes tests/codec/golden anew: small files that every later version must decode to the same content.
+
+    python tests/codec/make_golden.py
+
+To be run when the format or a profile has changed on purpose, and then told in docs/file-format.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from hstmae.atomic import write_json
+from hstmae.codec.profiles import make_profile
+from hstmae.codec.reader import HstReader
+from hstmae.codec.writer import HstWriter
+from hstmae.data.episode import Episode
+from hstmae.data.sources.smbdataset import list_episodes
+
+GOLDEN = Path(__file__).with_name("golden")
+SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample_session"
+
+
+def sample(frames: int) -> Episode:
+    """The first frames of the bundled session."""
+    (source,) = list_episodes(SAMPLE)
+    found = [frame for frame, _ in zip(source.frames(lambda problem: None, {}), range(frames), strict=False)]
+    return Episode(
+        name=source.name,
+        game="smb",
+        frames=np.stack([f.pixels for f in found]),
+        palette=found[0].palette,
+        state=np.stack([f.state for f in found if f.state is not None]),
+        context=None,
+        actions=np.array([f.action for f in found], np.uint8),
+        frame_numbers=np.array([f.number for f in found], np.int32),
+        outcome=source.outcome,
+        level=source.level,
+    )
+
+
+def colours() -> Episode:
+    """A true-colour session of a gradient that moves, with gaps in its numbers."""
+    y, x = np.mgrid[:12, :20]
+    frames = [np.stack([(x * 9 + 3 * t) % 256, (y * 13 + t) % 256, (x * y) % 256], -1) for t in range(7)]
+    return Episode(
+        name="colours", game="generic", frames=np.stack(frames).astype(np.uint8), palette=None, state=None,
+        context=None, actions=None, frame_numbers=np.array([0, 1, 2, 5, 6, 7, 9], np.int32), fps=30.0,
+    )  # fmt: skip
+
+
+def contents() -> dict[str, tuple[list[Episode], int]]:
+    """Episodes and frames per group of each golden file."""
+    whole = sample(20)
+    bare = Episode(**{**vars(whole), "state": None, "actions": None, "name": "bare"})
+    return {"session": ([whole], 8), "several": ([bare, colours()], 16)}
+
+
+def digest(episode: Episode) -> str:
+    running = hashlib.sha256()
+    for array in (episode.frames, episode.state, episode.actions, episode.frame_numbers, episode.palette):
+        running.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+    return running.hexdigest()
+
+
+def write(path: Path, episodes: list[Episode], gop: int) -> None:
+    with HstWriter(path) as writer:
+        for episode in episodes:
+            writer.add(make_profile("lossless", episode.game), episode, gop=gop)
+
+
+def main() -> None:
+    GOLDEN.mkdir(exist_ok=True)
+    expected = {}
+    for name, (episodes, gop) in contents().items():
+        path = GOLDEN / f"{name}.hst"
+        path.unlink(missing_ok=True)
+        write(path, episodes, gop)
+        with HstReader(path) as reader:
+            expected[name] = {
+                "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "content_sha256": [digest(reader.episode(k)) for k in range(len(episodes))],
+            }
+        sys.stdout.write(f"{path}: {path.stat().st_size:,} bytes\n")
+    write_json(GOLDEN / "expected.json", expected)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The compiled kernel and its Python twin write the same bytes and read each other's."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hstmae.codec import kernel
+from hstmae.codec.coding_models import PictureModel, RowModel
+from hstmae.codec.kernel import DECODE, ENCODE
+from hstmae.codec.probability import squash_table, stretch_table
+from hstmae.codec.reference import Coder, Reference
+from hstmae.codec.scene import Scene
+from hstmae.errors import CodecError
+
+pytestmark = pytest.mark.skipif(kernel.library_path() is None, reason="needs the compiled kernel")
+TWIN = Reference()
+
+
+def scene_of(r: np.random.Generator, frames: int) -> Scene:
+    sprites = r.integers(-9, 24, (frames, 6, 4)).astype(np.int16)
+    sprites[..., 3] = r.integers(0, 8, (frames, 6)) | r.integers(0, 4, (frames, 6)) << 6
+    return Scene(
+        layout=np.array([[3, 4, 8], [1, 2, 4]], np.int32),
+        tiles=r.integers(0, 5, (frames, 14)).astype(np.int16),
+        corners=r.integers(-4, 4, (frames, 2, 2)).astype(np.int16),
+        sprites=sprites,
+        size=8,
+        look=r.integers(0, 3, (frames, 2)).astype(np.uint32),
+        hints=r.integers(0, 5, frames).astype(np.uint8),
+    )
+
+
+def clip(r: np.random.Generator, frames: int, height: int, width: int, colours: int) -> np.ndarray:
+    """Scrolling scenery with a moving, changing patch."""
+    world = r.integers(0, colours, (height, width + 8 * frames)).astype(np.uint8)
+    speed = int(r.integers(-3, 4))
+    start = 8 * frames if speed < 0 else 0
+    out = np.stack([world[:, max(start + t * speed, 0) :][:, :width] for t in range(frames)])
+    out[:, height // 2, : width // 2] = r.integers(0, colours, (frames, width // 2))
+    return np.ascontiguousarray(out)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 18), st.integers(1, 18), st.sampled_from([2, 16, 256]),
+    st.booleans(),
+)  # fmt: skip
+def test_pictures(seed: int, frames: int, height: int, width: int, colours: int, told: bool) -> None:
+    r = np.random.default_rng(seed)
+    source = clip(r, frames, height, width, colours)
+    scene = scene_of(r, frames) if told else Scene.nothing(frames)
+    model, fast = PictureModel.neutral(12), kernel.backend()
+    data = fast.pictures(ENCODE, source, scene, model, b"")
+    assert data == TWIN.pictures(ENCODE, source, scene, model, b"")
+    for one in (fast, TWIN):
+        out = np.zeros_like(source)
+        one.pictures(DECODE, out, scene, model, data)
+        assert np.array_equal(out, source)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 9), st.integers(1, 24), st.integers(0, 2))
+def test_rows(seed: int, frames: int, size: int, sides: int) -> None:
+    r = np.random.default_rng(seed)
+    rows = np.cumsum(r.integers(0, 3, (frames, size)) * (r.random((frames, size)) < 0.3), 0).astype(np.uint8)
+    side = r.integers(0, 3, (frames, sides)).astype(np.uint8)
+    model, fast = RowModel.neutral(size, sides, 12), kernel.backend()
+    data = fast.rows(ENCODE, rows, side, model, b"")
+    assert data == TWIN.rows(ENCODE, rows, side, model, b"")
+    for one in (fast, TWIN):
+        out = np.zeros_like(rows)
+        one.rows(DECODE, out, side, model, data)
+        assert np.array_equal(out, rows)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 65535)), max_size=400))
+def test_range_coder_of_the_twin(bits: list[tuple[int, int]]) -> None:
+    coder = Coder(ENCODE, b"")
+    for bit, p in bits:
+        coder.bit(bit, p)
+    reader = Coder(DECODE, coder.finish())
+    assert [reader.bit(0, p) for _, p in bits] == [bit for bit, _ in bits]
+    reader.finish()
+
+
+def test_carries_run_through_held_bytes() -> None:
+    """Zeros at extreme odds push the low end up to rows of 0xFF, which a carry must then turn over."""
+    bits = [(0, 65535), (0, 1), (1, 1)] * 300 + [(0, 32768)] * 64 + [(1, 1)] * 40
+    coder = Coder(ENCODE, b"")
+    for bit, p in bits:
+        coder.bit(bit, p)
+    reader = Coder(DECODE, coder.finish())
+    assert [reader.bit(0, p) for _, p in bits] == [bit for bit, _ in bits]
+
+
+def test_probability_tables_are_each_other_s_inverse() -> None:
+    squash, stretch = squash_table().astype(int), stretch_table().astype(int)
+    x = np.arange(-2000, 2001)
+    assert np.all(np.diff(squash) >= 0) and squash[3072] == 32768 and squash.min() == 1 and squash.max() == 65535
+    assert np.abs(stretch[squash[x + 3072]] - x).max() <= 12  # steps of a 16-bit probability near its ends
+
+
+def test_random_bytes_decode_to_something_or_are_refused() -> None:
+    r = np.random.default_rng(3)
+    for _ in range(30):
+        scene, frames = scene_of(r, 3), np.zeros((3, 17, 19), np.uint8)
+        data = r.integers(0, 256, int(r.integers(0, 3000)), np.uint8).tobytes()
+        try:
+            kernel.backend().pictures(DECODE, frames, scene, PictureModel.neutral(10), data)
+        except CodecError as error:
+            assert "damaged stream" in str(error)
+
+
+def test_without_the_compiled_kernel_there_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "library_path", lambda: None)
+    kernel.backend.cache_clear()
+    try:
+        with pytest.warns(RuntimeWarning, match="C compiler"):
+            assert kernel.backend().name == "reference"
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            kernel.backend()  # once is enough
+    finally:
+        kernel.backend.cache_clear()

@@ -1,0 +1,228 @@
+"""The neural profile with a small random model: streams, exactness, refusals; and the bundled model's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hstmae.codec.gop import Gop
+from hstmae.codec.neural import NeuralProfile, slope_of
+from hstmae.codec.painting import Painter
+from hstmae.codec.renderer import CodecConfig, CodecModel
+from hstmae.codec.weights import load_codec, save_codec
+from hstmae.config import ModelConfig
+from hstmae.data.store import EpisodeStore
+from hstmae.errors import CheckpointError, CodecError, ConfigError
+from hstmae.models.zoo import build_model
+
+SMALL = CodecConfig(
+    name="small",
+    model=ModelConfig(
+        dims=(16, 32, 48, 64), head_dim=16, depths=(1, 1, 1, 1), decoder_dim=32, decoder_depth=1, decoder_head_dim=16,
+        state_dim=32, texture_dim=4, pixel_dim=8,
+    ),
+    latent=8, stages=3, codes=16,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, sample_store: EpisodeStore) -> Path:
+    """A model whose state's side is random, so that nearly all cells need codes."""
+    torch.manual_seed(0)
+    model = CodecModel(SMALL)
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.from_numpy(sample_store[0].frames[::16])
+    cells = pictures.view(-1, 2, 15, 16, 16, 16).permute(0, 2, 4, 1, 3, 5).reshape(-1, 2, 16, 16).unique(dim=0)
+    model.start_cells(cells, generator)
+    model.rvq.start(model.cell_encoder(cells), generator, 3)
+    out = tmp_path_factory.mktemp("codec") / "small"
+    save_codec(model, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def gop(sample_store: EpisodeStore) -> Gop:
+    """A strip on the left of four frames: enough for everything but figures."""
+    whole = Gop.of(sample_store[0].take(slice(0, 16, 4)))
+    return replace(whole, frames=np.ascontiguousarray(whole.frames[:, :, :64]))
+
+
+@pytest.fixture(scope="module")
+def streams(folder: Path, gop: Gop) -> dict[str, bytes]:
+    return NeuralProfile(folder, quality=30).encode(gop)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def error(profile: NeuralProfile, a: Gop, b: Gop) -> float:
+    colours = profile.game.palette.astype(np.float64)
+    return float(((colours[a.frames] - colours[b.frames]) ** 2).mean())
+
+
+def test_codes_bring_the_picture_nearer(folder: Path, gop: Gop, streams: dict[str, bytes]) -> None:
+    profile = NeuralProfile(folder, quality=30)
+    made = profile.decode(streams, gop.shape)
+    assert made.frames.shape == gop.frames.shape and made.frames.dtype == np.uint8
+    assert made.actions is not None and gop.actions is not None and (made.actions == gop.actions).all()
+    grid, state, _, codes, scale = profile.read(streams, gop.shape)
+    assert scale == 1 and len(codes) > 60
+    assert state is not None and made.state is not None and (state == made.state).all()
+    told = Painter(profile.model, profile._head, profile._decoded(state, 4), grid).told()
+    assert error(profile, made, gop) < 0.5 * error(profile, replace(gop, frames=told), gop)
+
+
+def test_what_the_encoder_weighed_is_what_the_decoder_draws(folder: Path, gop: Gop, streams: dict[str, bytes]) -> None:
+    """More bits, fewer errors, down to what all stages can do."""
+    profile = NeuralProfile(folder)
+    sizes, errors = [], []
+    for quality in (22.0, 45.0):
+        profile.quality = quality
+        made = profile.encode(gop)
+        sizes.append(len(made["PICT"]))
+        errors.append(error(profile, profile.decode(made, gop.shape), gop))
+    assert sizes[0] < sizes[1] and errors[0] > errors[1]
+    assert slope_of(30) == pytest.approx(10 * slope_of(40))
+
+
+def test_indices_do_not_depend_on_threads_or_neighbours(
+    folder: Path, gop: Gop, streams: dict[str, bytes], one_thread: None
+) -> None:
+    profile = NeuralProfile(folder)
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        grid, state, _, codes, _ = profile.read(streams, gop.shape)
+        found.append((codes, state.tobytes() if state is not None else b"", grid.base.tobytes()))
+    assert found[0] == found[1]
+    # latents are sums in a fixed order: alone or among others they are the same to the last bit
+    codes = list(found[0][0].values())
+    state = profile.model.rvq
+    index = torch.tensor([[*c, *[0] * (3 - len(c))] for c in codes])
+    used = torch.tensor([len(c) for c in codes])
+    alone = torch.cat([state.dequantise(index[i : i + 1], used[i : i + 1]) for i in range(len(codes))])
+    assert torch.equal(alone, state.dequantise(index, used))
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_odd_numbers_of_frames(folder: Path, gop: Gop, frames: int) -> None:
+    some = Gop(*(a[:frames] if name != "palette" else a for name, a in vars(gop).items()))
+    profile = NeuralProfile(folder, quality=25)
+    made = profile.decode(profile.encode(some), some.shape)
+    assert made.frames.shape == some.frames.shape and made.state is not None and len(made.state) == frames
+
+
+def test_without_state_and_cropped(folder: Path, gop: Gop) -> None:
+    profile = NeuralProfile(folder, quality=25)
+    bare = Gop(gop.frames[:2, :50, :50], None, None, None)
+    streams = profile.encode(bare)
+    assert set(streams) == {"PICT"}
+    assert profile.decode(streams, bare.shape).frames.shape == (2, 50, 50)
+    without = NeuralProfile(folder, quality=25, state="none").encode(gop)
+    assert set(without) == {"PICT", "ACTN"}
+    assert NeuralProfile(folder).decode(without, gop.shape).state is None
+    full = NeuralProfile(folder, quality=20, state="full")
+    made = full.decode(full.encode(gop), gop.shape)
+    assert made.state is not None and gop.state is not None and (made.state == gop.state).all()
+
+
+def test_enlarged_pictures_cost_what_small_ones_do(folder: Path, sample_store: EpisodeStore) -> None:
+    profile = NeuralProfile(folder, quality=20)
+    some = Gop(sample_store[0].frames[:2], None, None, None)
+    large = Gop(some.frames.repeat(3, 1).repeat(3, 2), None, None, None)
+    a, b = profile.encode(some), profile.encode(large)
+    assert len(a["PICT"]) == len(b["PICT"])
+    made, small = profile.decode(b, large.shape), profile.decode(a, some.shape)
+    assert (made.frames == small.frames.repeat(3, 1).repeat(3, 2)).all()
+
+
+def test_a_bitrate_is_kept(folder: Path, gop: Gop) -> None:
+    some = Gop(gop.frames[:2], None, None, None)
+    sizes = []
+    for bitrate in (600.0, 20_000.0):
+        made = NeuralProfile(folder, bitrate=bitrate, fps=15).encode(some)
+        sizes.append(sum(map(len, made.values())))
+        assert sizes[-1] * 8 * 15 / 2 <= bitrate
+    assert sizes[0] < sizes[1]
+
+
+def test_streams_that_make_no_sense(folder: Path, gop: Gop, streams: dict[str, bytes]) -> None:
+    profile = NeuralProfile(folder)
+    for broken, match in (
+        ({**streams, "PICT": b""}, "no picture stream"),
+        ({**streams, "PICT": b"\x09" + streams["PICT"][1:]}, "version"),
+        ({**streams, "PICT": streams["PICT"][:1] + b"\x07" + streams["PICT"][2:]}, "enlarged 7 times"),
+        ({**streams, "PICT": streams["PICT"] + b"12345678"}, "more"),
+        ({**streams, "STAT": b"\x05"}, "memory"),
+        ({k: v for k, v in streams.items() if k != "ACTN"}, "actions"),
+    ):
+        with pytest.raises(CodecError, match=match):
+            profile.read(broken, gop.shape)
+    with pytest.raises(CodecError, match="true colour"):
+        profile.decode(streams, replace(gop.shape, channels=3))
+
+
+def test_damaged_streams_are_refused_or_decode_to_something_of_that_shape(
+    folder: Path, gop: Gop, streams: dict[str, bytes]
+) -> None:
+    profile, rng = NeuralProfile(folder), np.random.default_rng(0)
+    for _ in range(40):
+        name = str(rng.choice(["PICT", "STAT"]))
+        data = bytearray(streams[name])
+        data[int(rng.integers(len(data)))] ^= int(rng.integers(1, 256))
+        try:
+            _, state, _, codes, _ = profile.read({**streams, name: bytes(data)}, gop.shape)
+        except CodecError:
+            continue
+        assert state is not None and state.shape == (4, 2048)
+        assert all(len(c) <= 3 and max(c) < 16 for c in codes.values())
+
+
+def test_bad_input_is_told(folder: Path, gop: Gop, tmp_path: Path) -> None:
+    profile = NeuralProfile(folder)
+    with pytest.raises(CodecError, match="true colour"):
+        profile.encode(Gop(np.zeros((2, 16, 16, 3), np.uint8), None, None, None))
+    with pytest.raises(CodecError, match="palette index 200"):
+        profile.encode(Gop(np.full((2, 16, 16), 200, np.uint8), None, None, None))
+    with pytest.raises(CodecError, match="2048 bytes"):
+        profile.encode(Gop(gop.frames[:2], None, np.zeros((2, 128), np.uint8), None))
+    for options in ({"quality": 5}, {"bitrate": 0}, {"state": "some"}, {"game": "generic"}):
+        with pytest.raises(ConfigError):
+            NeuralProfile(folder, **options)  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match="no model"):
+        NeuralProfile(tmp_path / "nothing")
+    build_model("hst-mae-nano").save_pretrained(tmp_path / "other")
+    with pytest.raises(CheckpointError, match="codec model"):
+        load_codec(tmp_path / "other")
+
+
+def test_the_hash_names_weights_and_tables(folder: Path, tmp_path: Path) -> None:
+    model, digest = load_codec(folder)
+    save_codec(model, tmp_path / "same")
+    assert load_codec(tmp_path / "same")[1] == digest
+    model.prior[0] += 1
+    save_codec(model, tmp_path / "changed")
+    assert load_codec(tmp_path / "changed")[1] != digest
+    (tmp_path / "same" / "rows.tables").write_bytes(b"x")
+    assert load_codec(tmp_path / "same")[1] != digest
+
+
+def test_the_bundled_model(sample_store: EpisodeStore) -> None:
+    """On the bundled session, 15 frames a second: near enough, and small."""
+    whole = Gop.of(sample_store[0].take(slice(0, 48, 4)))
+    profile = NeuralProfile("hst-codec-nano")
+    streams = profile.encode(whole)
+    made = profile.decode(streams, whole.shape)
+    assert 10 * np.log10(65025 / max(error(profile, made, whole), 1e-3)) > 38.5
+    assert sum(map(len, streams.values())) / 12 < 98
+    books = profile.model.rvq.codebooks
+    assert books.shape == (6, 512, 64) and (books.flatten(0, 1).norm(dim=1) > 0).float().mean() > 0.95

@@ -1,0 +1,216 @@
+"""Files written and read: every frame, in every way, with and without an index."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import assert_same, session, write
+from plain_profile import PlainProfile
+
+from hstmae.codec.encoding import facts_of
+from hstmae.codec.facts import NUMBERED
+from hstmae.codec.frame import rate
+from hstmae.codec.reader import HstReader
+from hstmae.codec.writer import PART, HstWriter
+from hstmae.errors import CodecError, DataError, UsageError
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_several_episodes_come_back(tmp_path: Path, closed: bool) -> None:
+    episodes = [
+        session(10, 1, name="a"),
+        session(9, 2, name="b", rgb=True, state=0),
+        session(4, 3, name="c", size=(3, 5), numbers=[2, 3, 9, 11]),
+        session(1, 4, name="d", state=2048),
+    ]
+    path = write(tmp_path / "x.hst", *episodes)
+    if not closed:
+        path.write_bytes(path.read_bytes()[:-40])
+    reader = HstReader(path)
+    assert reader.contents.indexed == closed
+    assert len(reader) == 24 and [f.frames for f in reader.episodes()] == [10, 9, 4, 1]
+    for episode in episodes:
+        assert_same(reader.episode(episode.name), episode)
+    rows = [3, 3, 9, 0]
+    assert_same(reader.read("a", rows), episodes[0].take(np.array(rows)))
+    for at, (k, t) in {0: (0, 0), 10: (1, 0), 18: (1, 8), 22: (2, 3), -1: (3, 0)}.items():
+        frame = reader[at]
+        assert (frame.episode, frame.index, frame.number) == ("abcd"[k], t, episodes[k].frame_numbers[t])
+        np.testing.assert_array_equal(frame.pixels, episodes[k].frames[t])
+        palette = episodes[k].palette
+        np.testing.assert_array_equal(frame.rgb, frame.pixels if palette is None else palette[frame.pixels])
+    assert [f.number for f in reader[21:18:-1]] == [9, 3, 2]
+    assert [f.episode for f in reader].count("c") == 4
+
+
+def test_frame_numbers_that_follow_each_other_are_not_listed(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.hst", session(8, numbers=[1, 2, 3, 4, 6, 8, 9, 10]))
+    assert [header.flags & NUMBERED for _, header in HstReader(path).entries[0].gops] == [0, NUMBERED]
+
+
+@given(st.integers(1, 12), st.integers(1, 5), st.data())
+def test_any_rows_at_any_group_size(frames: int, gop: int, data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(0, frames - 1), max_size=6))
+    episode = session(frames, frames)
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder) / "x.hst", episode, gop=gop)
+        with HstReader(path, cache=1) as reader:
+            assert_same(reader.read(0, rows), episode.take(np.array(rows, np.int64)))
+            with pytest.raises(IndexError):
+                reader.read(0, [*rows, frames])
+
+
+def test_only_the_groups_asked_for_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "x.hst", session(40))
+    decoded: list[int] = []
+    real = PlainProfile.decode
+    monkeypatch.setattr(
+        PlainProfile,
+        "decode",
+        lambda self, streams, shape: (decoded.append(shape.frames), real(self, streams, shape))[1],
+    )
+    reader = HstReader(path)
+    reader.read(0, [5, 6, 7, 21])
+    assert len(decoded) == 2
+    assert reader[5].number == 6 and len(decoded) == 2  # kept
+    list(reader[0:40])
+    assert len(decoded) == 10
+    small = HstReader(path, cache=1)
+    decoded.clear()
+    for at in (0, 1, 39, 0):
+        _ = small[at]
+    assert len(decoded) == 3
+
+
+def test_play_keeps_to_the_rate(tmp_path: Path) -> None:
+    reader = HstReader(write(tmp_path / "x.hst", replace(session(10), fps=60.0)))
+    assert [f.index for f in reader.play(0)] == list(range(10))
+    assert [f.index for f in reader.play("a", 30)] == [0, 2, 4, 6, 8]
+    assert [f.index for f in reader.play(0, 120, range(2, 5))] == [2, 2, 3, 3, 4, 4]
+    assert [f.index for f in reader.play(0, 25)] == [0, 2, 4, 7, 9]
+    assert rate(60.0988) * 10_000 == 600_988
+
+
+def test_readers_travel_to_other_processes(tmp_path: Path) -> None:
+    reader = HstReader(write(tmp_path / "x.hst", session(6)))
+    again = pickle.loads(pickle.dumps(reader))
+    np.testing.assert_array_equal(again[5].pixels, reader[5].pixels)
+
+
+def test_live_writing_can_be_read_along(tmp_path: Path) -> None:
+    episode, profile = session(10), PlainProfile()
+    path = tmp_path / "live.hst"
+    assert episode.state is not None and episode.actions is not None
+    facts = facts_of(profile, name="live", game="smb", frame=episode.frames[0], palette=episode.palette,
+                     state=episode.state[0], action=1, fps=60.0, gop=4)  # fmt: skip
+    with HstWriter(path, live=True) as writer, writer.episode(profile, facts) as running:
+        for t in range(10):
+            running.add(episode.frames[t], t + 1, episode.state[t], int(episode.actions[t]))
+            if t + 1 >= 4:
+                seen = HstReader(path)
+                assert len(seen) == (t + 1) // 4 * 4 and not seen.contents.indexed
+        running.outcome = "fail"
+    reader = HstReader(path)
+    assert reader.contents.indexed and len(reader) == 10 and reader.episodes()[0].outcome == "fail"
+    np.testing.assert_array_equal(reader.episode(0).frames, episode.frames)
+
+
+def _write_forever(path: Path) -> None:
+    episode, profile = session(64), PlainProfile()
+    facts = facts_of(profile, name="k", game="smb", frame=episode.frames[0], palette=episode.palette,
+                     state=None, action=None, fps=60.0, gop=4)  # fmt: skip
+    with HstWriter(path) as writer, writer.episode(profile, facts) as running:
+        for t in range(10_000_000):
+            running.add(episode.frames[t % 64], t)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
+def test_kill_9_loses_the_open_group_at_most(tmp_path: Path) -> None:
+    path, part = tmp_path / "k.hst", tmp_path / f"k.hst{PART}"
+    process = multiprocessing.get_context("fork").Process(target=_write_forever, args=(path,), daemon=True)
+    process.start()
+    while not part.exists() or part.stat().st_size < 50_000:
+        time.sleep(0.005)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    reader = HstReader(part)
+    whole = sum(gap.end - gap.start for gap in reader.contents.gaps)
+    assert not path.exists() and len(reader) % 4 == 0 and len(reader) > 400 and whole < 1000
+    assert all(reader.groups.check(0, k) == "" for k in range(len(reader.entries[0].gops)))
+    assert len(reader) == reader[len(reader) - 1].number + 1  # none before the last is missing
+
+
+def test_what_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "x.hst"
+    (tmp_path / f"x.hst{PART}").write_bytes(b"something of mine")
+    with pytest.raises(UsageError, match="resume"):
+        HstWriter(path)
+    with pytest.raises(CodecError):
+        HstWriter(path, resume=True)
+    assert (tmp_path / f"x.hst{PART}").read_bytes() == b"something of mine"
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="no such lock on this system")
+    with HstWriter(tmp_path / "x.hst") as first:
+        with pytest.raises(UsageError, match="another process"):
+            HstWriter(tmp_path / "x.hst", resume=True)
+        first.add(PlainProfile(), session(2))
+
+
+def test_a_failed_or_empty_run_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match="no episode"), HstWriter(tmp_path / "x.hst"):
+        pass
+    with pytest.raises(ZeroDivisionError), HstWriter(tmp_path / "x.hst"):
+        _ = 1 // 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"frames": np.zeros((3, 7, 8), np.uint8)},
+        {"frame_numbers": np.array([1, 2, 2], np.int32)},
+        {"frame_numbers": np.array([5, 2, 9], np.int32)},
+    ],
+)
+def test_frames_that_do_not_go_together_are_refused(tmp_path: Path, change: dict) -> None:
+    first, second = session(3), session(3)
+    whole = replace(second, frame_numbers=second.frame_numbers)
+    broken = replace(whole, **{k: v for k, v in change.items() if k != "frames"})
+    profile = PlainProfile()
+    with pytest.raises(DataError), HstWriter(tmp_path / "x.hst") as writer:
+        facts = facts_of(profile, name="a", game="smb", frame=first.frames[0], palette=first.palette, state=None,
+                         action=None, fps=60.0)  # fmt: skip
+        with writer.episode(profile, facts) as running:
+            for t in range(3):
+                frames = change.get("frames", broken.frames)
+                running.add(frames[t], int(broken.frame_numbers[t]))
+
+
+def test_other_tables_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "x.hst", session(4))
+    monkeypatch.setattr(PlainProfile.__init__, "__defaults__", (None, "plain-2"))
+    with pytest.raises(CodecError, match=r"plain-1.*plain-2"):
+        _ = HstReader(path)[0]
+
+
+def test_an_unknown_profile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "x.hst", session(4))
+    monkeypatch.delitem(__import__("hstmae.codec.profiles", fromlist=["_MAKERS"])._MAKERS, "plain")
+    reader = HstReader(path)
+    assert reader.episodes()[0].profile == "plain"
+    with pytest.raises(CodecError, match="unknown profile 'plain'"):
+        _ = reader[0]
