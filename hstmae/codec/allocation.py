@@ -8,8 +8,6 @@ all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,18 +15,11 @@ from torch import Tensor
 from .bitcoder import ONE
 from .grid import OUTSIDE, CellGrid
 from .painting import Painter
-from .prior import CellWalk, Code, Layout
-from .renderer import CodecModel, draw_cells
+from .prior import CellWalk, Code
+from .renderer import CodecModel
 
 _AT_ONCE = 64  # cells drawn at once: 2,048 KiB of logits for each of 64 colours a pixel
 _SAME = 0.02  # share of pixels that may differ in a cell that "shows the same"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What a bit is worth: `slope` units of squared error (of 255 steps, summed over channels)."""
-
-    slope: float
 
 
 class Allocator:
@@ -211,6 +202,3 @@ def _to_cubes(values: np.ndarray, grid: CellGrid) -> np.ndarray:
     t, h, w = values.shape
     x = values.reshape(t // 2, 2, h // 16, 16, w // 16, 16).transpose(2, 4, 0, 1, 3, 5)
     return x.reshape(-1, 2, 16, 16)
-
-
-__all__ = ["Allocator", "Layout", "draw_cells"]

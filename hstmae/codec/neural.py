@@ -199,7 +199,7 @@ def slope_of(quality: float) -> float:
     return float(3 * 65025 * 10 ** (-quality / 10) * _PIXELS_PER_BIT)
 
 
-_PIXELS_PER_BIT = 24.0  # measured, so that `quality` comes out at about that PSNR
+_PIXELS_PER_BIT = 24.0  # sets the scale of `quality`: where codes are needed, about the PSNR that they are worth it for
 
 
 def write_codes(model: CodecModel, grid: CellGrid, hints: np.ndarray, codes: Mapping[int, Code]) -> bytes:
