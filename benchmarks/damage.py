@@ -53,10 +53,12 @@ def main() -> None:
     parser.add_argument("input", nargs="?", type=Path, default=SAMPLE, help="smbdataset folder or store")
     parser.add_argument("--checkpoint", default="hst-mae-nano")
     parser.add_argument("--state", choices=("full", "compact", "none"), default="full")
+    parser.add_argument("--no-recall", action="store_true", help="the network alone")
     parser.add_argument("--png", type=Path, metavar="FILE")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
     model = hstmae.load(args.checkpoint)
+    model.recall &= not args.no_recall
     episode = load(args.input)
     frames, numbers = episode.frames[:FRAMES], episode.frame_numbers[:FRAMES]
     assert episode.state is not None
