@@ -1,7 +1,7 @@
-"""The compiled kernel of the lossless codec; everything else about the package is in pyproject.toml.
+"""The compiled parts, codec kernel and palette head; everything else about the package is in pyproject.toml.
 
-The kernel uses nothing of Python's C interface and is loaded with ctypes. It is optional: where no compiler is found
-the package works with its slow pure-Python twin.
+They use nothing of Python's C interface and are loaded with ctypes. They are optional: where no compiler is found the
+package works with the codec's slow pure-Python twin and draws pictures with torch.
 """
 
 import os
@@ -17,15 +17,18 @@ class PlainLibrary(build_ext):
         return []  # there is no PyInit function: the C sources mark what they export
 
 
+FLAGS = ["-O3", "-fvisibility=hidden"] if os.name != "nt" else []
+
 setup(
     ext_modules=[
         Extension(
             "hstmae.codec._kernel",
             sources=[f"hstmae/codec/{name}.c" for name in ("_kernel", "_picture", "_opinions", "_scene", "_partners")],
             depends=["hstmae/codec/_kernel.h", "hstmae/codec/_picture.h"],
-            extra_compile_args=["-O3", "-fvisibility=hidden"] if os.name != "nt" else [],
+            extra_compile_args=FLAGS,
             optional=True,
-        )
+        ),
+        Extension("hstmae.models._head", sources=["hstmae/models/_head.c"], extra_compile_args=FLAGS, optional=True),
     ],
     cmdclass={"build_ext": PlainLibrary},
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sysconfig
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import CodecError
+from ..native import library_path as find_library
 from .coding_models import PictureModel, RowModel
 from .probability import RATE, TRUST, squash_table, stretch_table
 from .scene import Scene
@@ -118,12 +118,7 @@ def _pointer(a: Any) -> Any:
 
 def library_path() -> Path | None:
     """Where the compiled kernel is, if there is one."""
-    suffixes = [sysconfig.get_config_var("EXT_SUFFIX") or ".so", ".abi3.so", ".so", ".pyd", ".dll"]
-    for suffix in suffixes:
-        path = Path(__file__).with_name("_kernel" + suffix)
-        if path.is_file():
-            return path
-    return None
+    return find_library("_kernel", __file__)
 
 
 @lru_cache(maxsize=1)

@@ -96,5 +96,8 @@ def _frames(state: GameState, some: slice) -> GameState:
 
 
 def fast_head(model: CodecModel) -> FastHead:
-    """The fast head of a codec model: it has the same head and canvas as an autoencoder."""
-    return FastHead(cast(Any, model))
+    """The fast head of a codec model: it has the same head and canvas as an autoencoder.
+
+    In torch's arithmetic wherever it runs, so that files do not depend on whether the package was compiled.
+    """
+    return FastHead(cast(Any, model), compiled=False)

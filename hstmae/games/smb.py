@@ -42,6 +42,9 @@ _HUD_DIGITS = {  # column of tile row 3 -> (address, what is added to the byte);
 _HUD_STATIC = 40  # id of the first fixed HUD cell; digits and letters are 1 + value
 _HUD_IDS = _HUD_STATIC + 4 * 32 + 1
 _GLOBALS = (0x74E, 0x733, 0x741, 0x742, 0x743, 0x744, 0x756, 0x753, 0x773, 0x6D4, 0x75F)
+# Every colour in the game's tables: the palettes of the four area types, of snow, mushrooms and Bowser, of the
+# background and of both players, and the cycle of coins and ? blocks [map].
+_SHOWN = tuple(bytes.fromhex("0007090c0f101215161718191a1c21222527293036373a3c"))
 _SOLID_FROM = np.array([0x10, 0x51, 0x88, 0xC0])  # first solid metatile id of each palette group [data]
 _ITEMS = (0xC0, 0xC1, 0xC2, 0xC3)  # question blocks and coins
 
@@ -73,6 +76,7 @@ class SuperMarioBros(GameSpec):
     fps = 60.0988
     stride = 4
     palette = PALETTE
+    shown_entries = _SHOWN
     state_size = 2048
     context_size = ROWS * COLUMNS
     tile_layers = (

@@ -52,6 +52,7 @@ class GameSpec(ABC):
     fps: ClassVar[float]
     stride: ClassVar[int]  # default frames between two frames of a clip
     palette: ClassVar[np.ndarray]  # uint8 [K, 3], RGB
+    shown_entries: ClassVar[tuple[int, ...]] = ()  # the entries that pictures of the game can hold; () = all
     state_size: ClassVar[int]  # bytes of memory per frame
     context_size: ClassVar[int]  # bytes of carried context per frame, 0 = none
     fields: ClassVar[tuple[StateField, ...]]

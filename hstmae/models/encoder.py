@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,16 @@ from .state import StateTokens
 
 _SIDES = (4, 2, 1)  # tokens along one side of a unit at stages 1 to 3
 _WINDOW = 8  # tokens along one side of a window
+
+
+@dataclass
+class StageGeometry:
+    """Of one stage: its tokens' positions as rotations [B, U, S, P, 2, D/2], its plain and its shifted windows, and how
+    many slices attend to each other."""
+
+    turn: Tensor
+    plans: list[WindowPlan]
+    group: int
 
 
 class Encoder(nn.Module):
@@ -53,7 +64,7 @@ class Encoder(nn.Module):
 
     def forward(
         self, frames: Tensor, visible: Tensor, origin: Tensor, native: Tensor, regions: Tensor,
-        state: StateTokens, before: list[Tensor] | None = None,
+        state: StateTokens, before: list[Tensor] | None = None, geometry: list[StageGeometry] | None = None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Encode what is visible.
 
@@ -64,12 +75,14 @@ class Encoder(nn.Module):
             native: int64 [B, 2], height and width of the native picture.
             regions: int64 [B, N, S], region id of each cube.
             before: receives the visible tokens [B, U, S, C3] as they are before they meet the state.
+            geometry: `self.geometry` of these units, if it is at hand.
         Returns:
             stage-3 tokens [B, U, S, C3] and stage-4 cells [B, cells, S, C4] in raster order.
         """
         t, h, w = frames.shape[1:4]
         grid, slices = (h // 16, w // 16), t // 2
         yx = torch.stack([visible // grid[1], visible % grid[1]], -1)  # [B, U, 2]
+        geometry = geometry or self.geometry(visible, grid, slices)
         x = self.patch(self._pixels(take_units(to_cubes(frames), visible)))  # [B, U, S, 16, C]
         offsets = token_offsets(4).to(x.device)
         place = (origin[:, None, None] + 16 * yx[:, :, None] + 4 * offsets + 2) / native[:, None, None]
@@ -82,11 +95,11 @@ class Encoder(nn.Module):
                 flat = x.flatten(1, 3)
                 turn = state.rotation(self._centres(yx, slices, origin), self.config.head_dim)
                 x = x + self.state(flat, turn, state.tokens, state.turn(self.config.head_dim), state.valid).view_as(x)
-            x = self._windows(x, stage, yx, grid)
+            x = self._blocks(x, stage, geometry)
             if stage < 2:
                 x = self.merges[stage](x.unflatten(3, (-1, 4)).flatten(-2))
         fine = x[:, :, :, 0]
-        return self.norms[0](fine), self.norms[1](self._stage4(fine, yx, grid))
+        return self.norms[0](fine), self.norms[1](self._stage4(fine, yx, grid, geometry))
 
     def _pixels(self, cubes: Tensor) -> Tensor:
         """uint8 [B, U, S, 2, 16, 16] or [..., 3] -> what describes the pixels of a token, [B, U, S, 16, 32 * D]."""
@@ -95,57 +108,46 @@ class Encoder(nn.Module):
         channels = to_tokens(cubes.movedim(-1, 3)).movedim(3, -1)  # [B, U, S, 16, 32, 3]
         return channels.to(self.patch.weight.dtype).flatten(-2) / 127.5 - 1
 
-    def _windows(self, x: Tensor, stage: int, yx: Tensor, grid: tuple[int, int]) -> Tensor:
-        side = _SIDES[stage]
-        units = _WINDOW // side
-        slices = x.shape[2]
-        offsets = token_offsets(side).to(x.device)
-        place = side * yx[:, :, None] + offsets  # [B, U, P, 2]
-        time = torch.arange(slices, device=x.device)
-        position = torch.cat(
-            [
-                time[None, None, :, None, None].expand(*x.shape[:4], 1),
-                place[:, :, None].expand(*x.shape[:4], 2),
-            ],
-            -1,
-        )
-        turn = rope(position.float(), self.config.head_dim)
-        plans = [window_plan(yx, grid, units, 0), window_plan(yx, grid, units, units // 2)]
+    def geometry(self, visible: Tensor, grid: tuple[int, int], slices: int) -> list[StageGeometry]:
+        """What each stage's attention follows from for these visible units: worth keeping while a mask stays."""
+        yx = torch.stack([visible // grid[1], visible % grid[1]], -1)
+        out = []
+        for stage, side in enumerate(_SIDES):
+            units = _WINDOW // side
+            place = side * yx[:, :, None] + token_offsets(side).to(yx.device)  # [B, U, P, 2]
+            plans = [window_plan(yx, grid, units, 0), window_plan(yx, grid, units, units // 2)]
+            out.append(self._stage_geometry(stage, place, slices, plans))
+        rows, cols = _halved(grid)
+        at = torch.arange(rows * cols, device=yx.device)
+        cell_yx = torch.stack([at // cols, at % cols], -1).expand(len(yx), -1, 2)
+        shift = 0 if max(rows, cols) <= _WINDOW else _WINDOW // 2
+        plans = [window_plan(cell_yx, (rows, cols), _WINDOW, n) for n in (0, shift)]
+        return [*out, self._stage_geometry(3, cell_yx[:, :, None], slices, plans)]
+
+    def _stage_geometry(self, stage: int, place: Tensor, slices: int, plans: list[WindowPlan]) -> StageGeometry:
+        b, u, p = place.shape[:3]
+        time = torch.arange(slices, device=place.device)[None, None, :, None, None].expand(b, u, slices, p, 1)
+        position = torch.cat([time, place[:, :, None].expand(b, u, slices, p, 2)], -1)
         group = temporal_window(slices, self.config.temporal_windows[stage])
+        return StageGeometry(rope(position.float(), self.config.head_dim), plans, group)
+
+    def _blocks(self, x: Tensor, stage: int, geometry: list[StageGeometry]) -> Tensor:
+        at = geometry[stage]
         blocks: Iterable[nn.Module] = self.stages[stage]  # type: ignore[assignment]
         for i, block in enumerate(blocks):
-            x = block(x, turn, plans[i % 2], group)
+            x = block(x, at.turn, at.plans[i % 2], at.group)
         return x
 
-    def _stage4(self, fine: Tensor, yx: Tensor, grid: tuple[int, int]) -> Tensor:
+    def _stage4(self, fine: Tensor, yx: Tensor, grid: tuple[int, int], geometry: list[StageGeometry]) -> Tensor:
         b, _, slices, c = fine.shape
-        rows, cols = (grid[0] + 1) // 2, (grid[1] + 1) // 2
+        rows, cols = _halved(grid)
         y, x = yx[..., 0], yx[..., 1]
         child = ((y // 2) * cols + x // 2) * 4 + (y % 2) * 2 + x % 2  # [B, U]
         dense = self.absent.to(fine.dtype).expand(b, rows * cols * 4, slices, c)
         dense = dense.scatter(1, child[:, :, None, None].expand(-1, -1, slices, c), fine)
         cells = dense.view(b, rows * cols, 4, slices, c).transpose(2, 3).flatten(-2)
         z = self.merges[2](cells)[:, :, :, None]  # [B, cells, S, 1, C4]
-        at = torch.arange(rows * cols, device=z.device)
-        cell_yx = torch.stack([at // cols, at % cols], -1).expand(b, -1, 2)
-        time = torch.arange(slices, device=z.device)
-        position = torch.cat(
-            [
-                time[None, None, :, None].expand(b, rows * cols, slices, 1),
-                cell_yx[:, :, None].expand(b, rows * cols, slices, 2),
-            ],
-            -1,
-        )[:, :, :, None]
-        turn = rope(position.float(), self.config.head_dim)
-        plans: list[WindowPlan] = [
-            window_plan(cell_yx, (rows, cols), _WINDOW, 0),
-            window_plan(cell_yx, (rows, cols), _WINDOW, 0 if max(rows, cols) <= _WINDOW else _WINDOW // 2),
-        ]
-        group = temporal_window(slices, self.config.temporal_windows[3])
-        blocks: Iterable[nn.Module] = self.stages[3]  # type: ignore[assignment]
-        for i, block in enumerate(blocks):
-            z = block(z, turn, plans[i % 2], group)
-        return z[:, :, :, 0]
+        return self._blocks(z, 3, geometry)[:, :, :, 0]
 
     @staticmethod
     def _centres(yx: Tensor, slices: int, origin: Tensor) -> Tensor:
@@ -154,3 +156,8 @@ class Encoder(nn.Module):
         place = yx + origin[:, None] / 16
         time = torch.arange(slices, device=yx.device)[None, None, :, None].expand(b, u, slices, 1)
         return torch.cat([time, place[:, :, None].expand(b, u, slices, 2)], -1).flatten(1, 2)
+
+
+def _halved(grid: tuple[int, int]) -> tuple[int, int]:
+    """Stage-4 cells per column and row; an odd edge gets one of its own."""
+    return (grid[0] + 1) // 2, (grid[1] + 1) // 2

@@ -1,13 +1,16 @@
 """The palette head for inference: the same pictures as `PaletteHead`, several times sooner.
 
-Nothing is approximated; the arithmetic is only put in another order. With the weights fixed,
+Nothing is approximated; impossible colours are left out and the arithmetic is put in another order. With the weights
+fixed,
 
 * the canvas textures are multiplied by the head's first matrix once, when this object is made, so that a pixel costs a
   few table rows added up instead of a matrix product over textures that are mostly "nothing here";
 * which rows those are is worked out for whole frames, from one vector per axis, instead of per pixel;
+* only entries of the palette that the game can show (`GameSpec.shown_entries`) are weighed;
 * global state acts once per frame, folded into the matrix that meets the drawn content;
 * cells are drawn where they are seen, not in a larger window that is then cut;
-* pixels are worked off in pieces that stay in a core's cache, so the logits never go to memory.
+* pixels are worked off in pieces that stay in a core's cache, so the logits never go to memory: in a compiled loop
+  (`head_kernel`) where there is one, else in pieces that suit torch.
 """
 
 from __future__ import annotations
@@ -21,12 +24,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .fast_canvas import FastCanvas
+from .head_kernel import COLUMNS, HeadKernel
 from .heads import PaletteHead
 from .mae import HSTMAE, Decoded
 
 CPU_CUBES = 32  # cubes of one frame worked off at once: 8192 pixels, one megabyte of logits for each of two cores
 GPU_CUBES = 4096
 _CERTAIN = 12.0  # then all other entries of a palette of 64 shift a colour by at most a tenth of one step of 255
+_COLUMNS = 16  # torch is slow at a maximum over fewer, or over a number in between
+_NEVER = -1e30  # logit of a column that only fills up
 _PHASES = 32  # drawing matrices kept, one for each offset between cells and cubes (about a megabyte each)
 
 
@@ -56,18 +62,31 @@ class FastHead:
         return FastHead(model)
 
     @torch.no_grad()
-    def __init__(self, model: HSTMAE) -> None:
+    def __init__(self, model: HSTMAE, compiled: bool = True) -> None:
+        """compiled: use the compiled loop where there is one; it may differ from torch in the last bits of a logit."""
         head = model.head
         assert isinstance(head, PaletteHead)
         self.model, self.head = model, head
         hidden = head.hidden.weight.float()
         self.drawn, self.bias = hidden[:, -head.channels :].t().contiguous(), head.hidden.bias.float()
         self.canvas = None if model.canvas is None else FastCanvas(model.canvas, hidden)
-        self.out, self.out_bias = head.colours.weight.float().t(), head.colours.bias.float()
+        self._choose_entries(COLUMNS)
+        self.kernel = HeadKernel.of(self.out, self.out_bias, self.entries) if compiled else None
+        if self.kernel is None:
+            self._choose_entries(_COLUMNS)
         n, c, ch = head.code, head.cell, head.channels
         self.cell_basis = head.cell_basis.weight.float().view(c, c, ch, n).permute(3, 0, 1, 2).contiguous()
         self.cube_basis = head.cube_basis.weight.float().view(16, 16, ch, n).permute(3, 0, 1, 2).contiguous()
         self._drawing: OrderedDict[tuple[int, int], tuple[list[int], Tensor]] = OrderedDict()
+
+    def _choose_entries(self, step: int) -> None:
+        """The columns of the last matrix that are worth a product, filled up to a multiple of `step`."""
+        weight, bias = self.head.colours.weight.float(), self.head.colours.bias.float()
+        entries = torch.tensor(self.model.game.shown_entries or range(len(weight)), device=weight.device)
+        spare = -len(entries) % step
+        self.out = F.pad(weight[entries], (0, 0, 0, spare)).t()
+        self.out_bias = F.pad(bias[entries], (0, spare), value=_NEVER)
+        self.entries, self._spare = entries, spare
 
     @torch.no_grad()
     def paint(self, done: Decoded, size: tuple[int, int], slices: int, palette: Tensor | None = None) -> Painted:
@@ -93,7 +112,7 @@ class FastHead:
             colour = torch.empty(b, q, 2, 256, 3, dtype=torch.uint8, device=device)
             confidence = torch.empty(b, q, 2, 256, device=device)
         for row in range(b):
-            colours = None if palette is None else _with_ones(palette if palette.ndim == 2 else palette[row])
+            colours = None if palette is None else self._colours(palette if palette.ndim == 2 else palette[row])
             for piece, places in _by_slice(done.queries[row], slices):
                 units = done.queries[row, places] // slices
                 rows = None
@@ -111,6 +130,11 @@ class FastHead:
             None if colour is None else colour.unflatten(3, (16, 16)),
             None if confidence is None else confidence.unflatten(-1, (16, 16)),
         )
+
+    def _colours(self, palette: Tensor) -> Tensor:
+        """uint8 [K, 3] -> float [columns, 4] of the chosen entries and a one; columns that only fill up are zero."""
+        chosen = palette.index_select(0, self.entries).float()
+        return F.pad(F.pad(chosen, (0, 1), value=1.0), (0, 0, 0, self._spare))
 
     def _phase(self, done: Decoded, row: int, frame: int) -> tuple[int, int]:
         """How far (y, x) into a cell the cubes of a frame begin; the same for all, since cells divide cubes evenly."""
@@ -165,6 +189,9 @@ class FastHead:
         scale, shift = film.float().chunk(2)
         scale = 1 + scale
         drawn_to_hidden, bias = self.drawn * scale, torch.addcmul(shift, self.bias, scale)
+        if self.kernel is not None:
+            table = None if rows is None or self.canvas is None else self.canvas.table
+            return self.kernel(table, rows, drawn, drawn_to_hidden, scale, bias, colours)
         at_once = CPU_CUBES if drawn.device.type == "cpu" else GPU_CUBES
         made = []
         for start in range(0, len(drawn), at_once):
@@ -176,7 +203,7 @@ class FastHead:
                 hidden = torch.addcmul(bias, texture, scale, out=texture).addmm_(content, drawn_to_hidden)
             logits = torch.addmm(self.out_bias, torch.ops.aten.gelu_(hidden), self.out)
             made.append(read_pixels(logits, colours))
-        entry = torch.cat([m[0] for m in made]).view(-1, 256)
+        entry = self.entries.index_select(0, torch.cat([m[0] for m in made])).to(torch.uint8).view(-1, 256)
         if colours is None:
             return entry, None, None
         return (
@@ -187,7 +214,9 @@ class FastHead:
 
 
 def read_pixels(logits: Tensor, colours: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """logits float32 [P, K], overwritten -> entry uint8 [P], mean colour uint8 [P, 3], confidence [P].
+    """logits float32 [P, K], overwritten -> place of the largest int32 [P], mean colour uint8 [P, 3], confidence [P].
+
+    colours: float [K, 4], RGB and one (zeros where an entry does not count), or None.
 
     The entry's number takes the place of the lowest bits of each logit, so that one (vectorised) maximum finds value
     and place. Logits that differ by less than 2^-17 of their size may be confused. Where the second entry is at least
@@ -200,7 +229,7 @@ def read_pixels(logits: Tensor, colours: Tensor | None) -> tuple[Tensor, Tensor 
     largest = logits.amax(1)
     first = largest.view(torch.int32) & mask
     if colours is None:
-        return first.to(torch.uint8), None, None
+        return first, None, None
     margin = largest - logits.scatter_(1, first.long()[:, None], -torch.inf).amax(1)
     sums = colours.index_select(0, first)  # of e^(logit - largest) times colour and one, over the first entry alone
     confidence = margin.sigmoid()
@@ -210,12 +239,7 @@ def read_pixels(logits: Tensor, colours: Tensor | None) -> tuple[Tensor, Tensor 
     some = sums.index_select(0, unsure) + rest.clamp_(min=-80).exp_() @ colours
     confidence[unsure] = 1 / some[:, 3]
     sums[unsure] = some / some[:, 3:]
-    return first.to(torch.uint8), sums[:, :3].round().clamp_(0, 255).to(torch.uint8), confidence
-
-
-def _with_ones(palette: Tensor) -> Tensor:
-    """uint8 [K, 3] -> float [K, 4] with ones in the last column."""
-    return F.pad(palette.float(), (0, 1), value=1.0)
+    return first, sums[:, :3].round().clamp_(0, 255).to(torch.uint8), confidence
 
 
 def _by_slice(queries: Tensor, slices: int) -> list[tuple[int, Tensor]]:

@@ -16,7 +16,7 @@ from .blocks import init_weights
 from .canvas import Canvas, CellCodes, Places
 from .cubes import take_cubes, take_units
 from .decoder import Decoder
-from .encoder import Encoder
+from .encoder import Encoder, StageGeometry
 from .heads import PaletteHead
 from .masking import hidden_cubes
 from .regions import cube_regions
@@ -146,10 +146,11 @@ class HSTMAE(nn.Module):
         origin: Tensor | None = None,
         size: Tensor | None = None,
         before: list[Tensor] | None = None,
+        geometry: list[StageGeometry] | None = None,
     ) -> Decoded:
         """All of `forward` up to its head: one vector per wanted cube, and what the head needs beside it.
 
-        `before` receives the visible tokens before they meet the state, see `Encoder.forward`.
+        `before` receives the visible tokens before they meet the state, `geometry` saves work: see `Encoder.forward`.
         """
         self._check_kind(frames)
         b, t, h, w = frames.shape[:4]
@@ -171,7 +172,7 @@ class HSTMAE(nn.Module):
 
         tokens = self.state(state, level)
         regions = cube_regions(self.game, state, level, origin, grid, slices)
-        fine, coarse = self.encoder(frames, visible, origin, size, regions, tokens, before)
+        fine, coarse = self.encoder(frames, visible, origin, size, regions, tokens, before, geometry)
 
         seen = (visible[:, :, None] * slices + torch.arange(slices, device=device)).flatten(1)
         cubes = torch.cat([seen, queries], 1)  # [B, V + Q]

@@ -77,7 +77,7 @@ def test_gradients_go_straight_through_or_turned() -> None:
     straight = made(rotation=False)
     out, commit = straight(z, torch.full((6,), 3))
     (grad,) = torch.autograd.grad(out.sum(), z, retain_graph=True)
-    assert torch.equal(grad, torch.ones(6, 4)) and float(commit) > 0
+    assert torch.equal(grad, torch.ones(6, 4)) and float(commit.detach()) > 0
     turned, _ = made(rotation=True)(z, torch.full((6,), 3))
     torch.testing.assert_close(turned, out)
     # what points along the latent leaves along the code, scaled like it

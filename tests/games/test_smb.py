@@ -34,6 +34,11 @@ def test_a_lag_of_one_frame_shows(sample_store: EpisodeStore, lag: int) -> None:
     assert figures["sprites"] < 0.99 and figures["scroll"] < 0.95
 
 
+def test_pictures_hold_no_colour_that_the_game_cannot_show(sample_store: EpisodeStore) -> None:
+    seen = np.unique(np.concatenate([np.unique(e.frames) for e in sample_store]))
+    assert len(seen) > 8 and np.isin(seen, GAME.shown_entries).all()
+
+
 def test_history_remembers_columns_and_forgets_at_gaps_and_new_maps() -> None:
     ram = np.zeros((6, 2048), np.uint8)
     ram[:, 0x71F] = 8  # nothing complete ...

@@ -1,5 +1,7 @@
 """Live restoration and the fast palette head: the same pictures as the model's own head, whatever is asked of it."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -49,12 +51,43 @@ def untrained() -> HSTMAE:
             if name.startswith(("head.", "canvas.")) and parameter.ndim > 1:
                 parameter.mul_(3)
                 parameter[parameter.abs() < 1e-6] = 0  # "nothing here" stays nothing
+        model.head.colours.bias[impossible(model)] = -1e4  # as training does; the fast head never weighs them
     return model
 
 
+def impossible(model: HSTMAE) -> torch.Tensor:
+    """Palette entries that the game has no picture with, int64 [n]."""
+    known = torch.tensor(model.game.shown_entries)
+    assert 8 < len(known) < 64
+    return torch.tensor([k for k in range(64) if k not in known])
+
+
+def test_entries_that_the_game_cannot_show_are_never_painted(store: EpisodeStore) -> None:
+    torch.manual_seed(1)
+    model = build_model(SMALL).eval()
+    never = impossible(model)
+    with torch.inference_mode():
+        model.head.colours.bias[never] = 50.0
+        batch = collate([ClipDataset(store, clip=4, stride=1, crop=64).random(0)])
+        visible = torch.arange(4)[None]
+        queries = hidden_cubes(visible, 16, 2)
+        done = model.decode(batch.frames, visible, queries, state=batch.state, origin=batch.origin)
+        head = FastHead.of(model)
+        assert head is not None
+        made = head.paint(done, (64, 64), 2, batch.palette)
+        model.game = copy.copy(model.game)
+        model.game.shown_entries = ()
+        free = FastHead(model).paint(done, (64, 64), 2)
+    assert not torch.isin(made.entry, never).any() and torch.isin(free.entry, never).all()
+    assert made.confidence is not None and made.confidence.max() < 0.9  # of the entries left, not of all
+
+
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("level", [0, 1, 2])
 @pytest.mark.parametrize("crop", [0, 64])
-def test_fast_head_paints_what_the_head_does(store: EpisodeStore, untrained: HSTMAE, level: int, crop: int) -> None:
+def test_fast_head_paints_what_the_head_does(
+    store: EpisodeStore, untrained: HSTMAE, level: int, crop: int, compiled: bool
+) -> None:
     data = ClipDataset(store, clip=4, stride=1, crop=crop)
     batch = collate([data.random(0), data.random(1)])
     h, w = batch.frames.shape[2:]
@@ -62,8 +95,8 @@ def test_fast_head_paints_what_the_head_does(store: EpisodeStore, untrained: HST
     visible = tube_visible(2, units, 0.9, torch.Generator().manual_seed(1))
     queries = hidden_cubes(visible, units, 2)[:, ::3].flip(1)  # some of them, in another order
     told = {"state": batch.state, "level": torch.tensor([level, 2 - level]), "origin": batch.origin}
-    head = FastHead.of(untrained)
-    assert head is not None and batch.palette is not None
+    head = FastHead(untrained, compiled)
+    assert batch.palette is not None
     with torch.inference_mode():
         entry, colour, confidence = read_out(untrained(batch.frames, visible, queries, **told), batch.palette[0])
         done = untrained.decode(batch.frames, visible, queries, **told)
@@ -159,6 +192,21 @@ def test_stream_equals_the_whole_clip_restored_at_once(
     )
     assert newest.first == at + 2
     assert (newest.indices == whole.indices[0, 2:]).mean() > 0.9999
+
+
+def test_a_mask_that_changes_in_mid_stream(untrained: HSTMAE, episode: Episode) -> None:
+    """What is kept from call to call fits the mask of the call, not of the one before."""
+    first, second = hide(7), hide(7)[::-1].copy()
+    assert episode.state is not None
+    one, fresh = RealtimeRestorer(untrained, 4), RealtimeRestorer(untrained, 4)
+    for i in range(4):
+        one.push(episode.frames[i], first, episode.state[i])
+    one.flush()
+    after = [one.push(episode.frames[i], second, episode.state[i]) for i in range(4, 8)]
+    alone = [fresh.push(episode.frames[i], second, episode.state[i]) for i in range(4, 8)]
+    for a, b in zip(after, alone, strict=True):
+        assert (a is None) == (b is None)
+        assert a is None or b is None or np.array_equal(a.indices, b.indices)
 
 
 def test_hidden_pixels_never_reach_the_picture(untrained: HSTMAE, episode: Episode) -> None:

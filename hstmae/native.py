@@ -1,0 +1,16 @@
+"""Shared libraries that were compiled when the package was installed, where there was a compiler."""
+
+from __future__ import annotations
+
+import sysconfig
+from pathlib import Path
+
+
+def library_path(name: str, beside: str) -> Path | None:
+    """The compiled library `name` in the folder of the module file `beside`, or None where it was not compiled."""
+    suffixes = [sysconfig.get_config_var("EXT_SUFFIX") or ".so", ".abi3.so", ".so", ".pyd", ".dll"]
+    for suffix in suffixes:
+        path = Path(beside).with_name(name + suffix)
+        if path.is_file():
+            return path
+    return None
