@@ -20,6 +20,7 @@ from .container import EPISODE, FINAL, GOP, HASHED, MAX_FRAMES, MAX_GOP, Header,
 from .gop import Gop, GopShape
 
 NUMBERED = 2  # flag of GOP: its frame numbers do not all follow each other, and are listed as runs
+STEPPED = 4  # flag of GOP: numbers that follow each other differ by more than 1, by a step that is stated
 MAX_SIDE, MAX_PIXELS = 8192, 1 << 25
 MAX_STATE, MAX_ACTIONS = 1 << 20, 256
 MAX_DECODED = 256 << 20  # bytes that one group of pictures may unpack to
@@ -182,16 +183,20 @@ def pack_gop(
     unknown = set(streams) - set(facts.streams)
     if unknown:
         raise CodecError(f"{facts.name}: profile '{facts.profile}' made streams its first group had not: {unknown}")
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(numbers.astype(np.int64)) != 1) + 1])
+    apart = np.diff(numbers.astype(np.int64))
+    steps, times = np.unique(apart[apart < 1 << 16], return_counts=True)
+    step = int(steps[times.argmax()]) if len(steps) and times.max() > 1 else 1
+    starts = np.concatenate([[0], np.flatnonzero(apart != step) + 1])
     counts = np.diff(np.append(starts, len(numbers))).tolist()
     runs = b"".join(_RUN.pack(int(numbers[a]), n) for a, n in zip(starts.tolist(), counts, strict=True))
     listed = len(starts) > 1
-    head = len(starts).to_bytes(2, "little") + runs if listed else runs[:4]
+    head = step.to_bytes(2, "little") if step > 1 else b""
+    head += len(starts).to_bytes(2, "little") + runs if listed else runs[:4]
     lengths = [len(streams[name]) if name in streams else _ABSENT for name in facts.streams]
     payload = b"".join(
         (digest, head, struct.pack(f"<{len(lengths)}I", *lengths), *(streams.get(name, b"") for name in facts.streams))
     )
-    flags = (HASHED if digest else 0) | (NUMBERED if listed else 0)
+    flags = (HASHED if digest else 0) | (NUMBERED if listed else 0) | (STEPPED if step > 1 else 0)
     return chunk(GOP, payload, episode=episode, first=first, frames=len(numbers), flags=flags)
 
 
@@ -211,6 +216,10 @@ def unpack_gop(facts: EpisodeFacts, header: Header, payload: bytes) -> GopParts:
     try:
         at = _HASH_BYTES if header.flags & HASHED else 0
         digest = payload[:at]
+        step = 1
+        if header.flags & STEPPED:
+            step = int(struct.unpack_from("<H", payload, at)[0])
+            at += 2
         if header.flags & NUMBERED:
             count = int.from_bytes(payload[at : at + 2], "little")
             at += 2
@@ -223,9 +232,12 @@ def unpack_gop(facts: EpisodeFacts, header: Header, payload: bytes) -> GopParts:
         at += 4 * len(lengths)
     except struct.error:
         raise CodecError(f"{facts.name}: a group's head is cut off") from None
-    if sum(n for _, n in runs) != header.frames or any(first < 0 or first + n > 1 << 31 for first, n in runs):
+    ends = [first + (n - 1) * step for first, n in runs]
+    if sum(n for _, n in runs) != header.frames or any(
+        first < 0 or end >= 1 << 31 for (first, _), end in zip(runs, ends, strict=True)
+    ):
         raise CodecError(f"{facts.name}: a group's frame numbers make no sense")
-    numbers = np.concatenate([np.arange(first, first + n, dtype=np.int64) for first, n in runs])
+    numbers = np.concatenate([first + step * np.arange(n, dtype=np.int64) for first, n in runs])
     if (np.diff(numbers) <= 0).any():
         raise CodecError(f"{facts.name}: a group's frame numbers do not ascend")
     streams = {}

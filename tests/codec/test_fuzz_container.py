@@ -36,7 +36,7 @@ def quick_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def sessions() -> list[Episode]:
     return [
         session(10, 1, name="a", numbers=[1, 2, 3, 4, 5, 7, 8, 9, 10, 12]),
-        session(7, 2, name="b", rgb=True, state=0, size=(4, 3)),
+        session(7, 2, name="b", rgb=True, state=0, size=(4, 3), numbers=range(3, 31, 4)),
     ]
 
 

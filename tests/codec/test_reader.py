@@ -19,7 +19,7 @@ from made_up import assert_same, session, write
 from plain_profile import PlainProfile
 
 from hstmae.codec.encoding import facts_of
-from hstmae.codec.facts import NUMBERED
+from hstmae.codec.facts import NUMBERED, STEPPED
 from hstmae.codec.frame import rate
 from hstmae.codec.reader import HstReader
 from hstmae.codec.writer import PART, HstWriter
@@ -57,6 +57,27 @@ def test_several_episodes_come_back(tmp_path: Path, closed: bool) -> None:
 def test_frame_numbers_that_follow_each_other_are_not_listed(tmp_path: Path) -> None:
     path = write(tmp_path / "x.hst", session(8, numbers=[1, 2, 3, 4, 6, 8, 9, 10]))
     assert [header.flags & NUMBERED for _, header in HstReader(path).entries[0].gops] == [0, NUMBERED]
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=9, unique=True).map(sorted), st.sampled_from([1, 4, 7000]))
+def test_any_frame_numbers_come_back(numbers: list[int], step: int) -> None:
+    episode = session(len(numbers), numbers=[step * n for n in numbers])
+    with tempfile.TemporaryDirectory() as folder, HstReader(write(Path(folder) / "x.hst", episode)) as reader:
+        np.testing.assert_array_equal(reader.episode(0).frame_numbers, episode.frame_numbers)
+
+
+def test_every_fourth_frame_costs_two_bytes_more_than_every_frame(tmp_path: Path) -> None:
+    sizes = []
+    for name, numbers in (("a", range(8)), ("b", range(0, 32, 4)), ("c", [0, 4, 8, 9, 10, 14, 18, 22])):
+        (header,) = [
+            h for _, h in HstReader(write(tmp_path / name, session(8, numbers=numbers), gop=8)).entries[0].gops
+        ]
+        sizes.append((header.length, header.flags & (NUMBERED | STEPPED)))
+    assert sizes == [
+        (sizes[0][0], 0),
+        (sizes[0][0] + 2, STEPPED),
+        (sizes[0][0] + 2 + 2 + 6 * 3 - 4, STEPPED | NUMBERED),
+    ]
 
 
 @given(st.integers(1, 12), st.integers(1, 5), st.data())
