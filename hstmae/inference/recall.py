@@ -14,9 +14,8 @@ import numpy as np
 
 from ..games import GameSpec, GameState
 
-TRUST = (
-    0.9999  # how often a recalled pixel is right, in round figures (episodes held back from training, tubes at 90 %)
-)
+# How often a recalled pixel is right, in round figures (episodes held back from training, tubes at 90 %).
+TRUST = 0.9999
 _WIDEST = 1 << 15  # pixels; a camera that travels further within one map is looked at in parts
 
 
