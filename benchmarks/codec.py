@@ -1,6 +1,7 @@
 """Stored sessions, side by side: our lossless profile beside general compressors and video codecs, on the same clips.
 
     python benchmarks/codec.py --store DIR [--split val] [--clips 5] [--frames 600] [--lossy] [--json FILE]
+                               [--plot PNG]
 
 A clip is `--frames` frames in a row, from the middle of an episode. Every row is decoded again and compared with the
 clip; a row that does not come back is refused. Bytes count everything that decoding needs but the program (for ours:
@@ -27,6 +28,7 @@ import numpy as np
 import zstandard
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from codec_plot import plot
 from codec_video import VIDEO, lossy_points, video_row
 
 from data import hardware
@@ -231,6 +233,7 @@ def main() -> None:
     parser.add_argument("--lossy", action="store_true", help="also lossy codecs, at 15 fps")
     parser.add_argument("--checkpoint", help="codec model: adds our neural profile to --lossy")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="also draw what was measured")
     args = parser.parse_args()
     clips = clips_of(EpisodeStore(args.store), args.split, args.clips, args.frames)
     with tempfile.TemporaryDirectory() as folder:
@@ -257,6 +260,8 @@ def main() -> None:
         print("", lossy_table(report["lossy"], targets), sep="\n")
     if args.json:
         write_json(args.json, report)
+    if args.plot:
+        plot(report, args.plot)
 
 
 if __name__ == "__main__":

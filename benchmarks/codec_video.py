@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hstmae.codec.gop import Gop
 from hstmae.codec.profiles import make_profile
+from hstmae.codec.reader import HstReader
+from hstmae.codec.writer import HstWriter
 from hstmae.data.episode import Episode
 
 TARGETS = (30.0, 35.0, 38.5, 42.0, 45.0)
@@ -164,22 +167,24 @@ def _by_ffmpeg(codec: Codec, quality: str, values: Sequence[int]) -> Callable[[E
 
 
 def _by_neural(checkpoint: str) -> Callable[[Episode], list[Point] | None]:
+    """Whole .hst files, container, memory and buttons included: the memory is what the pictures are drawn from."""
+
     def points(clip: Episode) -> list[Point] | None:
         assert clip.palette is not None
         found = []
         for quality in (30, 35, 38.5, 42, 45):
             profile = make_profile("neural", clip.game, checkpoint=checkpoint, quality=quality)
-            backs, size, encoding, decoding = [], 0, 0.0, 0.0
-            for start in range(0, len(clip), KEY):
-                gop = Gop.of(clip.take(slice(start, start + KEY)))
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "x.hst"
                 began = time.process_time()
-                streams = profile.encode(gop)
+                with HstWriter(path) as writer:
+                    writer.add(profile, Episode(**{**vars(clip), "context": None}), gop=KEY)
                 middle = time.process_time()
-                backs.append(profile.decode(streams, gop.shape).frames)
-                encoding, decoding = encoding + middle - began, decoding + time.process_time() - middle
-                size += sum(map(len, streams.values()))
-            back = clip.palette[np.concatenate(backs)]
-            found.append(measured(clip, back, size / len(clip), encoding, decoding))
+                with HstReader(path, checkpoint=checkpoint) as reader:
+                    back = clip.palette[reader.episode(0).frames]
+                ended = time.process_time()
+                size = path.stat().st_size / len(clip)
+            found.append(measured(clip, back, size, middle - began, ended - middle))
         return found
 
     return points
@@ -215,11 +220,14 @@ LOSSY: dict[str, Callable[[Episode], list[Point] | None]] = {
 
 
 def bytes_at(points: list[list[Point]], target: float, snap: bool) -> float | None:
-    """Mean over clips of the bytes a frame at a PSNR, between two points by straight lines; None outside of them."""
+    """Mean over clips of the bytes a frame at a PSNR, between two points by straight lines.
+
+    Where even the smallest point is better than that, its bytes (so it is at most that); None beyond the largest.
+    """
     sizes = []
     for clip in points:
         pairs = sorted((p.snapped if snap else p.psnr, p.bytes) for p in clip)
-        if not pairs[0][0] <= target <= pairs[-1][0]:
+        if target > pairs[-1][0]:
             return None
         sizes.append(float(np.interp(target, [q for q, _ in pairs], [b for _, b in pairs])))
     return sum(sizes) / len(sizes)

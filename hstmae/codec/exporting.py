@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import multiprocessing
 import os
 import shutil
@@ -139,6 +140,13 @@ def write_npz(reader: HstReader, part: Part, path: Path, progress: Callable[[int
             temp, **arrays, fps=facts.fps, name=facts.name, level=facts.level, outcome=facts.outcome, game=facts.game
         )
     progress(len(part.rows))
+
+
+def remove_unfinished(reader: HstReader, parts: list[Part], folder: Path) -> None:
+    """Delete what killed processes left of these episodes. No other process may be writing them."""
+    for part in parts:
+        for leftover in folder.glob(f".{glob.escape(reader.episodes()[part.position].name)}{TEMP_MARK}*"):
+            shutil.rmtree(leftover)
 
 
 def write_recording(reader: HstReader, part: Part, folder: Path, progress: Callable[[int], object]) -> tuple[Path, int]:

@@ -105,10 +105,11 @@ def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> No
 
 
 def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from ..codec.exporting import write_recordings
+    from ..codec.exporting import remove_unfinished, write_recordings
 
     if args.resume:
         parts = [part for part in parts if not (args.out / reader.episodes()[part.position].name).exists()]
+        remove_unfinished(reader, parts, args.out)
     with _bar(parts) as bar:
         original = write_recordings(reader, parts, args.out, args.workers, bar.update)
     files = sum(len(part.rows) for part in parts)

@@ -188,6 +188,20 @@ def test_true_colour_pictures_go_in_and_out(tmp_path: Path) -> None:
     assert run("encode", tmp_path / "x.hst", tmp_path / "y.hst", "--profile", "plain", "--gop", 1) == 0  # once more
 
 
+def test_decoding_goes_on_and_clears_what_a_killed_process_left(packed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run("decode", packed, out, "--to", "smbdataset") == 0
+    names = sorted(path.name for path in out.iterdir())
+    lost, *kept = names
+    (out / lost).rename(out / f".{lost}.tmp-12-ab")  # as a killed process leaves it, here of all its files
+    foreign = out / ".other.tmp-12-ab"
+    foreign.mkdir()
+    before = {name: (out / name).stat().st_mtime_ns for name in kept}
+    assert run("decode", packed, out, "--to", "smbdataset", "--resume") == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted([*names, foreign.name])
+    assert before == {name: (out / name).stat().st_mtime_ns for name in kept}
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
