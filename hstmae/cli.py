@@ -18,7 +18,7 @@ from .errors import HstError
 
 # In the order of a project.
 VERBS = (
-    *("record", "preprocess", "inspect", "verify", "models", "train", "evaluate", "restore", "demo"),
+    *("record", "preprocess", "inspect", "verify", "models", "train", "atlas", "evaluate", "restore", "demo"),
     *("encode", "decode", "info", "recover"),
 )
 

@@ -47,6 +47,7 @@ class ModelConfig:
     texture_dim: int = 16  # channels of a learned tile, sprite or text texel of the state canvas
     pixel_dim: int = 48  # hidden channels per pixel in the palette head
     code_dim: int = 32  # channels of a predicted cell code (what a cell of unknown content looks like)
+    places: str = "area"  # GameState.area | scene: what the memory of places tells maps apart by; scene never errs
     state_alignment: bool = False  # a head that predicts the state from visual tokens alone, for train.state_loss
     qk_norm: bool = False  # normalise queries and keys of every attention per head (steadier at large widths)
     codec_dim: int = 128  # width of the codec's light decoder ...
@@ -115,6 +116,7 @@ class TrainConfig:
     decoder_keep: float = 1.0  # running cell: share (0.25, 0.5, 0.75, 1) of the masked cubes that may be decoded ...
     queries: int = 96  # ... and how many of those are, per clip and step; 0 = all
     hard_queries: float = 0.5  # share of them drawn from cubes with detail instead of uniformly
+    things: float = 1.0  # how many times likelier that draw takes cubes with sprites, boxes or a status bar in them
     state_full: float = 0.7  # how often a training clip comes with its full state ...
     state_compact: float = 0.15  # ... the compact one; else none
     lost: float = 0.0  # share of training clips whose state does not tell the map, as on maps that are new

@@ -260,7 +260,7 @@ def test_shipped_configurations(root):
             assert dim % step == 0  # whole attention heads
         assert math.isfinite(config.train.lr) and config.train.steps > 0
         assert set(config.train.out) <= set(string.ascii_lowercase + string.digits + "/-_")
-    assert load_config(root / "configs" / "mae_nano.yaml").model == ModelConfig()
+    assert load_config(root / "configs" / "mae_nano.yaml").model == ModelConfig(places="scene")
 
 
 def test_shipped_configurations_are_the_named_variants(root):

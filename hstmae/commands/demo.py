@@ -42,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state", choices=("auto", "full", "compact", "none"), default="auto", help="auto: all the state there is"
     )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="folder for the pictures")
+    parser.add_argument(
+        "--atlas",
+        type=lambda text: None if text == "none" else text,
+        default="auto",
+        metavar="FILE|none",
+        help="what the game's maps look like, by `hstmae atlas` (auto: the one beside the model's weights)",
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
 
@@ -65,11 +72,11 @@ def _image(args: argparse.Namespace) -> int:
     """Restore one masked picture; blocks are looked for where nothing is transparent."""
     from ..errors import DataError
     from ..inference.footage import open_footage
+    from ..inference.loading import load
     from ..inference.output import filling
-    from ..inference.predictor import load
     from ..inference.restoring import MaskSource, Summary, restore_footage
 
-    predictor = load(args.checkpoint, args.device)
+    predictor = load(args.checkpoint, args.device, args.atlas)
     if not args.input_image.is_file():
         raise DataError(f"{args.input_image}: no such picture")
     footage = next(iter(open_footage(args.input_image, predictor.game.name, args.state != "none")))
@@ -101,16 +108,16 @@ def _session(args: argparse.Namespace) -> int:
     from ..inference.colours import require_known
     from ..inference.damage import TubeSpec, tube_mask
     from ..inference.footage import open_footage
+    from ..inference.loading import load
     from ..inference.output import filling
     from ..inference.picture import Picture
-    from ..inference.predictor import load
     from ..inference.restoring import choose_level
     from .evaluate import table
 
     started = time.perf_counter()
     if not 0.0 < args.ratio < 1.0 or args.frames < 1 or args.seed < 0:
         raise UsageError("--ratio must lie between 0 and 1, --frames must be at least 1, --seed at least 0")
-    predictor = load(args.checkpoint, args.device)
+    predictor = load(args.checkpoint, args.device, args.atlas)
     if predictor.true_colour:
         raise UsageError(
             f"{args.checkpoint}: the demo is for games with a palette, and '{predictor.game.name}' has none; "
@@ -178,7 +185,7 @@ def measure(
     from ..evaluation.perceptual import perceptual_fields
     from ..inference.windows import session_windows
 
-    sums, baselines = MetricSums(), Baselines(predictor.game, level)
+    sums, baselines = MetricSums(), Baselines(predictor.game, level, predictor.atlas)
     assert result.indices is not None
     for window in session_windows(stretch.frame_numbers, predictor.game.stride):
         index, owned = window.index, window.index[window.owned]
@@ -196,9 +203,9 @@ def measure(
             mask=mask[owned],
             regions=regions[window.owned],
         )
-        camera = None if state is None else state.camera
+        camera, scene = (None, None) if state is None else (state.camera, state.scene)
         fixed = fixed_pixels(predictor.game, shape, (0, 0))
-        baselines.add(truth[index], palette, mask[index], camera, fixed, regions, window.owned)
+        baselines.add(truth[index], palette, mask[index], camera, fixed, regions, window.owned, scene)
     settings = {"mask": "tube", "state": level, "model": predictor.config.name, "split": "one session"}
     return {**sums.result(), **perceptual_fields(), **settings, "baselines": baselines.result()}
 

@@ -57,12 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the choice of clips and of the masks")
     parser.add_argument("--split", choices=SPLITS, default="all", help="which episodes of the store")
     parser.add_argument(
-        "--no-recall", action="store_true", help="the network alone, without looking pixels up in other frames"
+        "--no-recall", action="store_true", help="the network alone: neither other frames nor the atlas are looked at"
     )
+    parser.add_argument("--inpaint", action="store_true", help="measure OpenCV's inpainting too (extra 'bench')")
     parser.add_argument("--crop", type=int, default=0, help="side of a square crop, a multiple of 16; 0 = whole frames")
     parser.add_argument("--clip", type=int, default=16, help="frames per clip, even")
     parser.add_argument("--stride", type=int, default=0, help="frames from one to the next of a clip; 0 = the game's")
     parser.add_argument("--batch", type=int, default=2, help="clips that go through the network together")
+    parser.add_argument(
+        "--atlas",
+        type=lambda text: None if text == "none" else text,
+        default="auto",
+        metavar="FILE|none",
+        help="what the game's maps look like, by `hstmae atlas` (auto: the one beside the model's weights)",
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
 
@@ -106,15 +114,15 @@ def run(args: argparse.Namespace) -> int:
     from ..data.dataset import ClipDataset
     from ..errors import UsageError
     from ..evaluation.evaluate import EvaluateOptions, evaluate
-    from ..inference.predictor import load
+    from ..inference.loading import load
     from ..training.setup import crop_size
 
     if args.crop % 16 or args.crop < 0:
         raise UsageError(f"--crop must be a multiple of 16 (or 0 for whole frames), got {args.crop}")
     if args.clip % 2 or args.clip < 2:
         raise UsageError(f"--clip must be even and at least 2, got {args.clip}")
-    options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.batch)
-    predictor = load(args.checkpoint, args.device)
+    options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.batch, args.inpaint)
+    predictor = load(args.checkpoint, args.device, args.atlas)
     predictor.recall &= not args.no_recall
     if args.state is None and not predictor.game.state_size:
         options = replace(options, state="none")

@@ -63,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
     parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
     parser.add_argument("--overwrite", action="store_true", help="replace files of an output folder that is not empty")
+    parser.add_argument(
+        "--atlas",
+        type=lambda text: None if text == "none" else text,
+        default="auto",
+        metavar="FILE|none",
+        help="what the game's maps look like, by `hstmae atlas` (auto: the one beside the model's weights)",
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary as JSON")
 
@@ -87,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
     from ..atomic import write_json
     from ..errors import GameError, UsageError
     from ..inference.footage import open_footage
+    from ..inference.loading import load
     from ..inference.output import check_output, resuming
-    from ..inference.predictor import load
     from ..inference.restoring import Summary, choose_level, restore_footage
 
     masks = mask_source(args.mask, args.detect)
@@ -96,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.resolve() == source:
         raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
     check_output(args.out, args.overwrite)
-    predictor = load(args.checkpoint, args.device)
+    predictor = load(args.checkpoint, args.device, args.atlas)
     game = args.game or predictor.game.name
     if predictor.game.name != game:
         raise GameError(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+from ..errors import UsageError
 
 
 def mode_colour(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -56,3 +60,30 @@ def camera_copy(
             filled[t][take] = colour[take]
             open_[t] &= ~take
     return filled, mask & ~open_
+
+
+def level_memory(frames: np.ndarray, mask: np.ndarray, colours: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """Fill masked pixels with what the game's maps show at the camera's place, and the rest with the mode colour.
+
+    Args:
+        frames: uint8 [T, H, W] palette indices; masked pixels are not read.
+        mask: bool [T, H, W], True = masked.
+        colours: uint8 [T, H, W], what an atlas holds of the place (see `Atlas.look_up`) ...
+        trust: float32 [T, H, W], ... 0 where it holds nothing.
+    """
+    return np.where(mask & (trust > 0), colours, mode_colour(frames, mask))
+
+
+def inpainting(frames: np.ndarray, mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Fill masked pixels frame by frame by OpenCV's inpainting (Telea's fast marching, radius 3): uint8 [T, H, W, 3].
+
+    Raises:
+        UsageError: OpenCV is not installed.
+    """
+    try:
+        import cv2
+    except ImportError:
+        raise UsageError("--inpaint needs OpenCV: pip install 'hstmae[bench]'") from None
+    shown: Any = palette[np.where(mask, np.uint8(0), frames)]
+    hidden = mask.astype(np.uint8)
+    return np.stack([cv2.inpaint(f, m, 3, cv2.INPAINT_TELEA) for f, m in zip(shown, hidden, strict=True)])

@@ -13,31 +13,36 @@ import torch
 from ..errors import DataError, UsageError
 from ..games import GameSpec, GameState
 from ..inference.colour_readout import nearest_entries, reconstruct_colours
-from ..inference.predictor import Predictor, Restoration
-from ..inference.recall import fixed_pixels, recall
+from ..inference.predictor import Predictor, Restoration, mix
+from ..inference.recall import fixed_pixels
 from ..inference.reconstruct import STATE_LEVELS, reconstruct
 from ..models.cubes import CUBE, grid_size
 from ..models.masking import hidden_cubes, tube_visible, visible_from_pixels
-from .baselines import camera_copy, mode_colour
+from .baselines import camera_copy, inpainting, level_memory, mode_colour
 from .colour_baselines import ColourBaselines
 from .metrics import MetricSums
 from .perceptual import perceptual_fields
 
 if TYPE_CHECKING:
     from ..data.dataset import Clip, ClipBatch, ClipDataset
+    from ..inference.atlas import Atlas
 
 NO_CAMERA = "state level none: without the camera, tubes hide the same screen positions in every frame of the clip"
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What is measured. `clips` 0 = every clip; `batch` clips go through the network together."""
+    """What is measured. `clips` 0 = every clip; `batch` clips go through the network together.
+
+    `inpaint`: OpenCV's inpainting is measured beside the other fillers.
+    """
 
     ratio: float = 0.9
     state: str = "full"
     clips: int = 32
     seed: int = 0
     batch: int = 2
+    inpaint: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.ratio < 1.0:
@@ -77,8 +82,12 @@ def regions_of(
 class Baselines:
     """Sums of the fillers' figures over the clips of an evaluation."""
 
-    def __init__(self, game: GameSpec, level: str) -> None:
+    def __init__(self, game: GameSpec, level: str, atlas: Atlas | None = None, inpaint: bool = False) -> None:
         self.game = game
+        self.level = level
+        self.atlas = atlas if level != "none" else None
+        self.memory = MetricSums() if self.atlas is not None else None
+        self.inpainted = MetricSums() if inpaint else None
         self.mode = MetricSums()
         self.camera = MetricSums() if level != "none" else None
         self.found = 0  # masked pixels that camera_copy found in another frame
@@ -92,6 +101,8 @@ class Baselines:
         fixed: np.ndarray,
         regions: np.ndarray,
         counted: np.ndarray | None = None,
+        scene: np.ndarray | None = None,
+        origin: tuple[int, int] = (0, 0),
     ) -> None:
         """Fill one clip and measure it.
 
@@ -103,15 +114,17 @@ class Baselines:
             fixed: bool [T, H, W], where the picture does not scroll.
             regions: region ids [T, H, W].
             counted: bool [T], frames that are measured; None = all.
+            scene: integer [T], which map is shown, or None.
+            origin: y and x of the frames' corner in the native picture.
         """
         keep = np.ones(len(truth), bool) if counted is None else counted
         seen = np.where(mask, np.uint8(0), truth)
 
-        def measure(sums: MetricSums, filled: np.ndarray) -> None:
+        def measure(sums: MetricSums, filled: np.ndarray, colours: np.ndarray | None = None) -> None:
             sums.add(
                 truth=truth[keep],
-                indices=filled[keep],
-                rgb=palette[filled[keep]],
+                indices=filled[keep] if colours is None else None,
+                rgb=palette[filled[keep]] if colours is None else colours[keep],
                 palette=palette,
                 mask=mask[keep],
                 regions=regions[keep],
@@ -122,14 +135,22 @@ class Baselines:
             filled, found = camera_copy(seen, mask, camera, fixed)
             self.found += int((found & mask)[keep].sum())
             measure(self.camera, filled)
+        if self.memory is not None and self.atlas is not None and scene is not None and camera is not None:
+            place = self.atlas.look_up(scene, camera, self.game, "compact", truth.shape, origin)
+            measure(self.memory, level_memory(seen, mask, *place))
+        if self.inpainted is not None:
+            measure(self.inpainted, seen, inpainting(seen, mask, palette))
 
     def result(self) -> dict[str, Any]:
-        """{"mode_colour": figures, "camera_copy": figures with coverage, or null with a reason}."""
+        """Figures by filler: `mode_colour`; `camera_copy` with coverage, or null with a reason; and those asked for."""
         report: dict[str, Any] = {"mode_colour": self.mode.result(), "camera_copy": None}
         if self.camera is not None and self.camera.clips:
             report["camera_copy"] = {**self.camera.result(), "coverage": self.found / self.camera.masked}
         else:
             report["camera_copy_reason"] = NO_CAMERA
+        for name, sums in (("level_memory", self.memory), ("opencv_inpainting", self.inpainted)):
+            if sums is not None and sums.clips:
+                report[name] = sums.result()
         return report
 
 
@@ -157,7 +178,9 @@ def evaluate(
     if not picks:
         raise DataError("no clip to evaluate: the chosen split has no run of frames long enough for one clip")
     sums = MetricSums()
-    baselines = ColourBaselines() if predictor.true_colour else Baselines(predictor.game, options.state)
+    baselines: ColourBaselines | Baselines = ColourBaselines()
+    if not predictor.true_colour:
+        baselines = Baselines(predictor.game, options.state, predictor.atlas, options.inpaint)
     for first in range(0, len(picks), options.batch):
         clips = [dataset.clip(episode, start) for episode, start in picks[first : first + options.batch]]
         _evaluate_batch(predictor, clips, first, options, sums, baselines)
@@ -170,6 +193,7 @@ def evaluate(
         "ratio": options.ratio,
         "state": options.state,
         "recall": predictor.recall and options.state != "none",
+        "atlas": predictor.recall and predictor.atlas is not None,
         "seed": options.seed,
         "model": predictor.config.name,
         "baselines": baselines.result(),
@@ -199,7 +223,7 @@ def _evaluate_batch(
     if visible.shape[1] == units:
         raise UsageError(f"ratio {options.ratio} of {units} positions is none at all: give a larger one")
     hidden = [hidden_pixels(tube, shape) for tube in tubes]
-    if predictor.recall and options.state != "none":
+    if predictor.recall and (options.state != "none" or predictor.atlas is not None):
         made = _stack([_recall_and_draw(predictor, c, h, options.state) for c, h in zip(clips, hidden, strict=True)])
     else:
         made = _draw(predictor, batch, visible, np.stack(hidden), options.state)
@@ -218,18 +242,20 @@ def _evaluate_batch(
             baselines.add(clip.frames, hidden[i], regions)
             continue
         assert clip.palette is not None
-        camera = None if clip.state is None else clip.state.camera
+        camera, scene = (None, None) if clip.state is None else (clip.state.camera, clip.state.scene)
         fixed = fixed_pixels(predictor.game, shape, origin)
-        baselines.add(clip.frames, clip.palette, hidden[i], camera, fixed, regions)
+        baselines.add(clip.frames, clip.palette, hidden[i], camera, fixed, regions, scene=scene, origin=origin)
 
 
 def _recall_and_draw(predictor: Predictor, clip: Clip, hidden: np.ndarray, level: str) -> Restoration:
     """One clip as `Predictor.restore` does it: what other frames show, then the network. Leading axes [1, T]."""
     from ..data.dataset import collate
 
-    assert clip.state is not None and clip.palette is not None
+    assert clip.palette is not None
     seen = np.where(hidden, np.uint8(0), clip.frames)
-    known = recall(seen, hidden, clip.state, predictor.game, level, (int(clip.origin[0]), int(clip.origin[1])))
+    origin = (int(clip.origin[0]), int(clip.origin[1]))
+    known = predictor.known(seen, hidden, None if level == "none" else clip.state, level, origin)
+    assert known is not None
     seen[known.found] = known.indices[known.found]
     left = hidden & ~known.found
     if not left.any():
@@ -238,6 +264,8 @@ def _recall_and_draw(predictor: Predictor, clip: Clip, hidden: np.ndarray, level
     batch = collate([replace(clip, frames=seen)]).to(predictor.device)
     made = _draw(predictor, batch, visible[None], left[None], level)
     assert made.indices is not None
+    known.trust[~hidden] = 0
+    mix(Restoration(made.rgb[0], made.indices[0], None), known, clip.palette)
     made.indices[0][known.found] = known.indices[known.found]
     made.rgb[0][known.found] = clip.palette[known.indices[known.found]]
     return made

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .smb_history import COLUMNS, ROWS, UNKNOWN, history
-from .smb_objects import BACKGROUND, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects
+from .smb_objects import BACKGROUND, BOX_LOOKS, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects
 from .smb_scenery import IDS as _GUESSES
 from .smb_scenery import complete, likely_scenery
 from .spec import GameSpec, StateField, TileLayer
@@ -84,6 +84,12 @@ class SuperMarioBros(GameSpec):
         TileLayer("hud", rows=4, cols=32, cell=8, ids=_HUD_IDS, text="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     )
     sure_tiles = 256
+    guesses = tuple(int(i) for i in _GUESSES)
+    landmark_tiles = tuple(range(0x45, 0x4C))  # pieces of castles
+    untold_tiles = tuple(int(i) for i in range(256) if i < _SOLID_FROM[i >> 6])  # what is solid is in the block buffer
+    box_looks = BOX_LOOKS
+    summary_text = tuple((3, column) for column in (13, 14, 19, 21, 26, 27, 28))  # coins, world, level, timer
+    look_globals = tuple(_GLOBALS.index(a) for a in (0x74E, 0x733, 0x743, 0x744))  # kind, style, clouds, backdrop
     cycling_tiles = tuple(range(0xC0, 0x100))  # palette 3: coins and ? blocks glow
     sprite_slots = 64
     sprite_tiles = 256
@@ -135,7 +141,8 @@ class SuperMarioBros(GameSpec):
         StateField("timer", 0x7F8, "decimal digit", 3, "[map] [data]"),
         StateField("world", 0x75F, "world - 1", 1, "[map]"),
         StateField("level", 0x75C, "level - 1", 1, "[map]"),
-        StateField("area_pointer", 0x750, "code of the map", 1, "[map]"),
+        StateField("area_pointer", 0x750, "code of the map entered next; at first that of this one", 1, "[map] [data]"),
+        StateField("area_data", 0xE7, "where the map's objects are in the cartridge: names the map", 2, "[map] [data]"),
         StateField("area_type", 0x74E, "0 water, 1 ground, 2 underground, 3 castle", 1, "[map]"),
         StateField("foreground_scenery", 0x741, "code", 1, "[map]"),
         StateField("background_scenery", 0x742, "code", 1, "[map]"),
@@ -171,6 +178,7 @@ class SuperMarioBros(GameSpec):
             token_xy=objects.token_xy,
             token_valid=objects.token_valid,
             boxes=objects.boxes,
+            scene=256 * state[:, 0xE8].astype(np.int32) + state[:, 0xE7],
         )
 
     def flip_tokens(self, flipped: GameState) -> GameState:

@@ -68,6 +68,12 @@ class GameSpec(ABC):
     tile_regions: ClassVar[np.ndarray]  # uint8 [ids of tile_layers[0]]: region of each tile id
     fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]]  # region, x0, y0, x1, y1; win over all others
     sure_tiles: ClassVar[int] = 1 << 15  # ids of tile_layers[0] from this one on are guesses
+    summary_text: ClassVar[tuple[tuple[int, int], ...]] = ()  # row, column of tile_layers[1] that `compact` tells too
+    look_globals: ClassVar[tuple[int, ...]] = ()  # which of `globals` decide what tiles of tile_layers[0] look like
+    box_looks: ClassVar[tuple[tuple[int, int, tuple[int, ...]], ...]] = ()  # of each box: see `object_keys`
+    guesses: ClassVar[tuple[int, ...]] = ()  # the ids that those from sure_tiles on are guesses of, in order
+    untold_tiles: ClassVar[tuple[int, ...]] = ()  # ids that may stand where the state tells none
+    landmark_tiles: ClassVar[tuple[int, ...]] = ()  # those of them that guesses leave out: single things of a map
     cycling_tiles: ClassVar[tuple[int, ...]] = ()  # ids of tile_layers[0] whose colours change while they stand there
     FLIP_X: ClassVar[int] = 64  # bits of a sprite's attribute
     FLIP_Y: ClassVar[int] = 128
@@ -152,6 +158,7 @@ class GameSpec(ABC):
                 boxes=boxes,
                 camera=-width - state.camera,
                 area=-1 - state.area,
+                scene=-1 - state.scene,
             )
         )
 

@@ -22,12 +22,14 @@ class GameState:
         sprites: int16 [T, N, 4]: x, y, tile, attribute id; lower index in front; hidden ones have y >= native height.
         globals: uint8 [T, G]: bytes that change how everything looks (area type, colour cycle ...).
         camera: int32 [T]: world x of the picture's left edge.
-        area: int32 [T]: which map of the game is shown, any number of its own; with `camera` it names a place.
-            NOWHERE where that is not told.
+        area: int32 [T]: a number that tells maps apart, though not all of them and not all the time; what models with
+            `places: area` remember places by. NOWHERE where that is not told.
         tokens: float32 [T, K, F]: the `compact` state: K tokens of F normalised numbers (unused ones are 0).
         token_xy: float32 [T, K, 2]: where each token sits.
         token_valid: bool [T, K]: False for, say, an enemy slot that is not in use.
         boxes: int16 [T, M, 5]: region id, x0, y0, x1, y1 (exclusive); unused ones have region 0. Later ones win.
+        scene: int32 [T]: which map of the game is shown, the same number whenever it is; with `camera` it names a
+            place. NOWHERE where that is not told. Left out, `area` is as good.
     """
 
     tiles: tuple[Array, ...]
@@ -40,6 +42,11 @@ class GameState:
     token_xy: Array
     token_valid: Array
     boxes: Array
+    scene: Array = None
+
+    def __post_init__(self) -> None:
+        if self.scene is None:
+            self.scene = self.area
 
     def map(self, fn: Callable[[Array], Array]) -> GameState:
         """Apply `fn` to every array (a slice, a device move, a conversion)."""
@@ -54,6 +61,7 @@ class GameState:
             token_xy=fn(self.token_xy),
             token_valid=fn(self.token_valid),
             boxes=fn(self.boxes),
+            scene=fn(self.scene),
         )
 
     @staticmethod
@@ -71,4 +79,5 @@ class GameState:
             token_xy=fn([s.token_xy for s in states]),
             token_valid=fn([s.token_valid for s in states]),
             boxes=fn([s.boxes for s in states]),
+            scene=fn([s.scene for s in states]),
         )

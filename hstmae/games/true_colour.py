@@ -47,4 +47,5 @@ class TrueColour(GameSpec):
             token_xy=xy,
             token_valid=valid,
             boxes=boxes,
+            scene=np.zeros(t, np.int32),
         )

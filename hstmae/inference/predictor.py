@@ -5,25 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from ..config import ModelConfig
-from ..errors import CheckpointError, DataError, UsageError
+from ..errors import DataError
 from ..games import GameSpec, GameState, get_game
+from .atlas import Atlas
 from .colour_readout import nearest_entries, reconstruct_colours
-from .recall import TRUST, recall
+from .known import Known, known_pixels
+from .locate import Locator
 from .reconstruct import reconstruct
 from .windows import Window, session_windows
 
 if TYPE_CHECKING:
     from ..models.fast_head import FastHead
-    from ..models.mae import HSTMAE
 
 CLIP = 16
+OBJECTS = 0.5  # share of the mean look of an object in a picture to which the network gives the rest
 UNIT = 16
 
 
@@ -52,17 +53,23 @@ class Predictor:
         config: its ModelConfig.
         game: the GameSpec it was trained for.
         true_colour: whether frames are RGB: the game has no palette.
-        recall: whether pixels are looked up in other frames before the network draws the rest (see `recall.recall`).
+        recall: whether pixels are looked up in other frames and in the atlas before the network draws the rest (see
+            `known.known_pixels`).
+        atlas: the game's maps, None without any.
     """
 
-    def __init__(self, model: Any, config: ModelConfig, device: str = "cpu", *, recall: bool = True) -> None:
+    def __init__(
+        self, model: Any, config: ModelConfig, device: str = "cpu", *, recall: bool = True, atlas: Atlas | None = None
+    ) -> None:
         self.model = model.to(device).eval() if isinstance(model, torch.nn.Module) else model
         self.config = config
         self.game: GameSpec = get_game(config.game)
         self.true_colour = not len(self.game.palette)
         self.recall = recall and not self.true_colour
+        self.atlas = atlas
         self.device = torch.device(device)
         self._head: FastHead | None = None
+        self._locator: Locator | None = None
 
     def _fast_head(self) -> FastHead | None:
         """Made when first needed: it multiplies tables of the model's weights, which stay as they are from then on."""
@@ -128,9 +135,8 @@ class Predictor:
         hidden = mask[..., None] if self.true_colour else mask
         cleared = np.where(hidden, np.uint8(0), frames)  # masked pixels are gone before anything else looks at them
         asked = np.ones(len(frames), bool) if wanted is None else wanted
-        known = None
-        if self.recall and state is not None and len(frames) > 1:
-            known = recall(cleared, mask, self.game.decode(state, context), self.game, level, origin)
+        known = self.known(cleared, mask, None if state is None else self.game.decode(state, context), level, origin)
+        if known is not None:
             cleared[known.found] = known.indices[known.found]
             mask = mask & ~known.found  # to the network they are visible
         if self.true_colour:
@@ -144,11 +150,23 @@ class Predictor:
             if progress is not None:
                 progress(int(owned.sum()))
         if known is not None and result.indices is not None:
+            mix(result, known, colours, asked)
             if result.confidence is not None:
-                result.confidence[known.found] = TRUST
-            known.found[asked] = False  # of frames that were not asked for, masked pixels come back cleared
+                result.confidence[known.found] = known.trust[known.found]
+            known.trust[asked] = 0  # of frames that were not asked for, masked pixels come back cleared
             result.indices[known.found], result.rgb[known.found] = 0, colours[0]
         return result
+
+    def known(
+        self, frames: np.ndarray, mask: np.ndarray, state: GameState | None, level: str, origin: tuple[int, int]
+    ) -> Known | None:
+        """Masked pixels of consecutive frames [T, H, W] that need no network; None where there is nothing to ask."""
+        if not self.recall or (state is None and self.atlas is None):
+            return None
+        if self._locator is None and self.atlas is not None:
+            self._locator = Locator(self.atlas, self.game)
+        told = "none" if state is None else level
+        return known_pixels(frames, mask, self.game, told, state, self._locator, origin)
 
     def _check(self, frames: np.ndarray, mask: np.ndarray, palette: np.ndarray, state: np.ndarray | None) -> np.ndarray:
         """Validate the arguments and return the mask as bool [T, H, W]."""
@@ -255,50 +273,31 @@ class Predictor:
         return Restoration(rgb[0], None, None)
 
 
+def mix(result: Restoration, known: Known, palette: np.ndarray, asked: np.ndarray | None = None) -> None:
+    """Let hints have their share of what the network drew, in place; `asked` bool [T], frames that are wanted."""
+    if result.indices is None:
+        return
+    wanted = True if asked is None else asked[:, None, None]
+    if known.mean is not None and known.drawn is not None:
+        where = known.drawn & ~known.found & wanted
+        both = known.mean[where].astype(np.float32) * OBJECTS + (1 - OBJECTS) * result.rgb[where]
+        result.rgb[where], result.indices[where] = np.rint(both).astype(np.uint8), known.indices[where]
+        if result.confidence is not None:
+            result.confidence[where] = known.trust[where]
+        known.trust[where] = 0
+    where = known.hint & wanted
+    trust, entry = known.trust[where], known.indices[where]
+    share = trust[:, None]
+    result.rgb[where] = np.rint(share * palette[entry] + (1 - share) * result.rgb[where]).astype(np.uint8)
+    if result.confidence is not None:
+        result.confidence[where] = np.where(
+            result.indices[where] == entry, np.maximum(result.confidence[where], trust), trust
+        )
+    result.indices[where] = entry
+
+
 def _pad(clip: np.ndarray, mode: Any) -> np.ndarray:
     """[T, H, W] or [T, H, W, 3] -> the next multiples of 16 at the lower and right edge."""
     height, width = clip.shape[1:3]
     sides = ((0, 0), (0, -height % UNIT), (0, -width % UNIT), (0, 0))
     return np.pad(clip, sides[: clip.ndim], mode=mode)
-
-
-def load(name: str | Path, device: str = "auto") -> Predictor:
-    """Load a model for restoration.
-
-    Args:
-        name: a bundled name, a model folder, a run folder or a training checkpoint (.pth).
-        device: "auto", "cpu" or "cuda".
-    Raises:
-        CheckpointError: missing, damaged or not a model of this program.
-        UsageError: "cuda" where there is none.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device cuda: PyTorch finds no CUDA device here; use auto or cpu")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    path = Path(name)
-    if path.is_dir() and not (path / "config.json").exists():  # a training run
-        path = next((path / file for file in ("best.pth", "last.pth") if (path / file).is_file()), path)
-    model = _from_training(path) if path.is_file() else _from_folder(name)
-    return Predictor(model, model.config, device)
-
-
-def _from_folder(name: str | Path) -> HSTMAE:
-    from ..models.zoo import load_pretrained
-
-    return load_pretrained(name)
-
-
-def _from_training(path: Path) -> HSTMAE:
-    from ..config import from_dict
-    from ..models.zoo import build_model
-    from ..training.checkpoint import load_checkpoint
-
-    payload = load_checkpoint(path)
-    try:
-        config = from_dict(ModelConfig, payload["config"]["model"], str(path))
-        model = build_model(config)
-        model.load_state_dict(payload["ema"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: does not hold a model of this program ({error})") from error
-    return model

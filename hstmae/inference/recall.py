@@ -40,20 +40,20 @@ def recall(
         origin: y and x of the frames' corner in the native picture.
     """
     shape = (frames.shape[0], frames.shape[1], frames.shape[2])
-    moving = _moving(state, game, level, shape, origin)
+    moving = moving_pixels(state, game, level, shape, origin)
     fixed = fixed_pixels(game, shape, origin)
     scene = ~moving & ~fixed
     bar = fixed & ~moving
     tiles = text = None
     if level == "full" and game.tile_layers:
-        tiles = _tile_map(state, game, 0, shape, origin)
+        tiles = tile_map(state, game, 0, shape, origin)
         scene &= ~np.isin(tiles, game.cycling_tiles)
         if fixed.any() and len(game.tile_layers) > 1:
-            text = _tile_map(state, game, 1, shape, origin)
+            text = tile_map(state, game, 1, shape, origin)
             bar &= text >= 0  # what may change without being told is left to the network
     made = Recalled(np.zeros(shape, np.uint8), np.zeros(shape, bool))
     camera = np.asarray(state.camera).astype(np.int64)
-    for part in _parts(camera, np.asarray(state.area)):
+    for part in parts(camera, np.asarray(state.scene)):
         _look_up(made, frames, mask, scene, camera, part, tiles)
         if bar.any():
             _look_up(made, frames, mask, bar, np.zeros_like(camera), part, text)
@@ -72,7 +72,7 @@ def fixed_pixels(game: GameSpec, shape: tuple[int, int, int], origin: tuple[int,
     return np.broadcast_to(whole, (frames, height, width))
 
 
-def _moving(
+def moving_pixels(
     state: GameState, game: GameSpec, level: str, shape: tuple[int, int, int], origin: tuple[int, int]
 ) -> np.ndarray:
     """Where something moves or may move, bool [T, H, W]."""
@@ -94,7 +94,7 @@ def _moving(
     return whole
 
 
-def _tile_map(
+def tile_map(
     state: GameState, game: GameSpec, number: int, shape: tuple[int, int, int], origin: tuple[int, int]
 ) -> np.ndarray:
     """Id of a layer's tile under each pixel, int16 [T, H, W]; -1 where it is guessed or there is none."""
@@ -109,7 +109,7 @@ def _tile_map(
     return np.where(inside & (found < guesses), found, -1).astype(np.int16)
 
 
-def _parts(camera: np.ndarray, area: np.ndarray) -> list[np.ndarray]:
+def parts(camera: np.ndarray, area: np.ndarray) -> list[np.ndarray]:
     """Runs of frames that show one map, int [n] each."""
     breaks = np.flatnonzero(np.diff(area) != 0) + 1
     parts = []

@@ -28,7 +28,7 @@ class PaletteHead(nn.Module):
         self.pieces = self.side**2
         self.channels, self.code = config.texture_dim // 2, config.code_dim
         self.codes = nn.Linear(config.decoder_dim, 2 * (self.pieces + 1) * self.code)
-        self.memory = PlaceMemory(game, self.code) if game.tile_layers else None
+        self.memory = PlaceMemory(game, self.code, config.places) if game.tile_layers else None
         self.cell_basis = nn.Linear(self.code, self.cell**2 * self.channels, bias=False)
         self.cube_basis = nn.Linear(self.code, 256 * self.channels, bias=False)
         canvas = 3 * config.texture_dim if game.tile_layers else 0

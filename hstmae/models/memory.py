@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError
 from ..games import GameSpec, GameState
 from ..games.state import NOWHERE
 from .canvas import Places
@@ -23,12 +24,23 @@ _BEGINNING = 32  # columns
 
 
 class PlaceMemory(nn.Module):
-    """One code per cell of the world: hash(area, column, row) -> entry -> code, if the place was seen in training."""
+    """One code per cell of the world: hash(map, column, row) -> entry -> code, if the place was seen in training."""
 
     trained: Tensor
 
-    def __init__(self, game: GameSpec, code: int, entries: int = 1 << 17, width: int = 8, marks: int = 1 << 19):
+    def __init__(
+        self,
+        game: GameSpec,
+        code: int,
+        key: str = "area",
+        entries: int = 1 << 17,
+        width: int = 8,
+        marks: int = 1 << 19,
+    ):
         super().__init__()
+        if key not in ("area", "scene"):
+            raise ConfigError(f"model.places must be area or scene, got '{key}'")
+        self.key = key
         self.layer = game.tile_layers[0]
         self.side = -(-16 // self.layer.cell) + 1
         self.entries = nn.Embedding(entries, width)
@@ -50,7 +62,7 @@ class PlaceMemory(nn.Module):
         y = (first[..., None] + near)[..., :, None]  # [B, Q, 2, side, 1]
         world = (at.x[:, :, :, 0, 0] + state.camera[row, frame].long()) // cell
         x = (world[..., None] + near)[..., None, :]
-        area = state.area[row, frame].long()[..., None, None]
+        area = getattr(state, self.key)[row, frame].long()[..., None, None]
         inside = (y >= 0) & (y < rows) & (level >= COMPACT)[:, None, None, None, None]
         told = inside & (area != NOWHERE)
         seen = told & self._seen(area, x, y, told)

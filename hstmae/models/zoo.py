@@ -36,10 +36,11 @@ _BASE = ModelConfig(
     code_dim=64,
     codec_dim=384,
     codec_head_dim=64,
+    places="scene",
 )
 
 VARIANTS: dict[str, ModelConfig] = {
-    "hst-mae-nano": ModelConfig(),
+    "hst-mae-nano": ModelConfig(places="scene"),
     "hst-mae-tiny": ModelConfig(
         name="hst-mae-tiny",
         dims=(96, 192, 288, 384),
@@ -49,6 +50,7 @@ VARIANTS: dict[str, ModelConfig] = {
         texture_dim=24,
         pixel_dim=64,
         codec_dim=192,
+        places="scene",
     ),
     "hst-mae-small": ModelConfig(
         name="hst-mae-small",
@@ -62,6 +64,7 @@ VARIANTS: dict[str, ModelConfig] = {
         pixel_dim=64,
         codec_dim=256,
         codec_head_dim=64,
+        places="scene",
     ),
     "hst-mae-base": _BASE,
     "hst-mae-large": replace(_BASE, name="hst-mae-large", depths=(6, 4, 10, 2), decoder_dim=1344, drop_path=0.2),
@@ -143,7 +146,7 @@ def find_model(name: str | Path) -> Path:
 
 
 def _from_hub(name: str) -> Path:
-    """Fetch (or find in its cache) the two files of a model on the Hugging Face Hub."""
+    """Fetch (or find in its cache) the files of a model on the Hugging Face Hub."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
@@ -151,7 +154,7 @@ def _from_hub(name: str) -> Path:
             f"no folder '{name}'; to fetch a model of that name from the Hugging Face Hub: pip install 'hstmae[hub]'"
         ) from None
     try:
-        folder = Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors"]))
+        folder = Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors", "atlas.npz"]))
     except Exception as error:
         raise CheckpointError(f"cannot fetch '{name}' from the Hugging Face Hub ({_first_line(error)})") from error
     if not (folder / "config.json").is_file():

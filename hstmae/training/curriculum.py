@@ -15,12 +15,13 @@ from torch import Tensor
 from ..config import CurriculumConfig, RunConfig, TrainConfig
 from ..data.dataset import ClipBatch
 from ..errors import ConfigError
-from ..games import get_game
+from ..games import GameSpec, get_game
 from ..models.cubes import DEPTH, from_cubes, grid_size, to_cubes
 from ..models.damage_masks import block_damage, logo_damage, scratch_damage
 from ..models.masking import damaged_visible, scored_visible
 from .loss_predictor import LossPredictor, unit_features
 from .step import StepInputs, choose_queries, draw_inputs, draw_queries, draw_state, seed_of
+from .things import thing_cubes
 from .unit_scores import change, information, semantics
 
 DRAW = 1  # stream of a step's seed that masks, queries and levels are drawn from
@@ -55,7 +56,9 @@ def mask_source(config: RunConfig) -> MaskSource:
         raise ConfigError(
             f"configuration: train.decoder_keep must be 0.25, 0.5, 0.75 or 1, got {config.train.decoder_keep!r}"
         )
-    return Curriculum(config) if config.train.curriculum.enabled else NeutralMasks(config.train)
+    if config.train.curriculum.enabled:
+        return Curriculum(config)
+    return NeutralMasks(config.train, get_game(config.model.game))
 
 
 class NeutralMasks:
@@ -63,11 +66,14 @@ class NeutralMasks:
 
     observes = False
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, game: GameSpec | None = None) -> None:
         self._config = config
+        self._game = game if config.things != 1.0 else None
 
     def draw(self, batch: ClipBatch, step: int) -> StepInputs:
-        return draw_inputs(batch.frames, batch.state is not None, self._config, _generator(self._config, step))
+        things = None if self._game is None else thing_cubes(batch, self._game)
+        generator = _generator(self._config, step)
+        return draw_inputs(batch.frames, batch.state is not None, self._config, generator, things)
 
     def observe(self, inputs: StepInputs, losses: Tensor) -> None:
         """Nothing depends on losses here."""

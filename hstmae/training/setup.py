@@ -75,6 +75,12 @@ def check_config(config: RunConfig) -> None:
             min(train.state_full, train.state_compact) >= 0 and train.state_full + train.state_compact <= 1,
             "probabilities whose sum is at most 1",
         ),
+        (
+            "train.things",
+            train.things,
+            train.things == 1 or (train.things >= 0 and not train.curriculum.enabled),
+            "0 or more, and 1 with a curriculum, which draws cubes its own way",
+        ),
     ]
     for name, value, fine, wanted in rules:
         if not fine:
@@ -215,6 +221,9 @@ def initial_model(source: str, config: ModelConfig) -> nn.Module:
                 f"'{getattr(config, key)}'; start from one of the same {key}, or without --init"
             )
     model = build_model(config)
+    if made.get("places", "area") != config.places:  # what was remembered has other addresses: begin with nothing
+        fresh = model.state_dict()
+        weights = weights | {k: fresh[k] for k in ("head.memory.entries.weight", "head.memory.trained") if k in fresh}
     if problems := mismatch(model.state_dict(), weights):
         raise CheckpointError(f"{source}: its weights do not fit model {config.name} ({'; '.join(problems)})")
     model.load_state_dict(weights)

@@ -63,13 +63,16 @@ def seed_of(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def draw_inputs(frames: Tensor, has_state: bool, config: TrainConfig, generator: torch.Generator) -> StepInputs:
+def draw_inputs(
+    frames: Tensor, has_state: bool, config: TrainConfig, generator: torch.Generator, things: Tensor | None = None
+) -> StepInputs:
     """Draw mask ratio, visible units, decoded cubes and state levels of one batch.
 
     Args:
         frames: uint8 [B, T, H, W] palette indices or [B, T, H, W, 3] RGB; H and W multiples of 16, T even.
         has_state: whether the clips come with state; if not, `level` is None.
         generator: a CPU generator, so that the draw does not depend on the device.
+        things: bool [B, N * S], see `things.thing_cubes`; None = no cube is likelier than its detail says.
     Returns:
         StepInputs on the device of `frames`.
     """
@@ -77,17 +80,20 @@ def draw_inputs(frames: Tensor, has_state: bool, config: TrainConfig, generator:
     rows, columns = grid_size(height, width)
     ratio = config.mask_ratios[int(torch.randint(len(config.mask_ratios), (), generator=generator))]
     visible = tube_visible(batch, rows * columns, ratio, generator).to(frames.device)
-    queries = draw_queries(frames, visible, config, generator)
+    queries = draw_queries(frames, visible, config, generator, things)
     inputs = StepInputs(ratio, visible, queries, None)
     return draw_state(inputs, batch, config, generator) if has_state else inputs
 
 
-def draw_queries(frames: Tensor, visible: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
+def draw_queries(
+    frames: Tensor, visible: Tensor, config: TrainConfig, generator: torch.Generator, things: Tensor | None = None
+) -> Tensor:
     """The cubes of one batch to decode, int64 [B, Q]: hidden from the encoder, kept by the decoder's running cell
     (`decoder_keep`), and of those a choice (`queries`). Q depends on sizes and configuration alone."""
     grid, slices = grid_size(*frames.shape[2:4]), frames.shape[1] // DEPTH
     kept = running_cell_queries(visible, grid, slices, config.decoder_keep, generator)
-    return choose_queries(to_cubes(frames), kept, config.queries, config.hard_queries, generator)
+    likelier = None if things is None else 1 + (config.things - 1) * things
+    return choose_queries(to_cubes(frames), kept, config.queries, config.hard_queries, generator, likelier)
 
 
 def draw_state(inputs: StepInputs, batch: int, config: TrainConfig, generator: torch.Generator) -> StepInputs:
@@ -107,7 +113,14 @@ def draw_levels(batch: int, config: TrainConfig, generator: torch.Generator) -> 
     return torch.where(draw < full, FULL, torch.where(draw < full + compact, COMPACT, NONE))
 
 
-def choose_queries(cubes: Tensor, hidden: Tensor, count: int, hard: float, generator: torch.Generator) -> Tensor:
+def choose_queries(
+    cubes: Tensor,
+    hidden: Tensor,
+    count: int,
+    hard: float,
+    generator: torch.Generator,
+    likelier: Tensor | None = None,
+) -> Tensor:
     """Choose the cubes to decode: a share by how much they tell, the rest uniformly, without replacement.
 
     Most of a picture is one colour; a uniform choice would spend nearly all decoding on it.
@@ -117,6 +130,7 @@ def choose_queries(cubes: Tensor, hidden: Tensor, count: int, hard: float, gener
         hidden: int64 [B, M], flat indices (unit * S + slice) of cubes that may be chosen.
         count: cubes per clip; 0 or more than M chooses all.
         hard: share (0 .. 1) drawn in proportion to `detail_scores`, flat cubes only once the others are used up.
+        likelier: float [B, N * S], factors of the scores; None = 1.
     Returns:
         int64 [B, Q] ascending, a subset of `hidden`.
     """
@@ -125,7 +139,8 @@ def choose_queries(cubes: Tensor, hidden: Tensor, count: int, hard: float, gener
     first = min(count, round(hard * count))
     taken = torch.zeros(hidden.shape, dtype=torch.bool, device=hidden.device)
     if first > 0:
-        score = detail_scores(cubes).gather(1, hidden)
+        score = detail_scores(cubes)
+        score = (score if likelier is None else score * likelier).gather(1, hidden)
         # Adding Gumbel noise to log weights and keeping the largest draws in proportion to them without replacement.
         key = score.clamp_min(1e-12).log() + gumbel(hidden.shape, generator).float().to(hidden.device)
         taken.scatter_(1, key.topk(first, dim=1).indices, True)
@@ -201,7 +216,10 @@ def step_losses(
     """
     state = batch.state
     if state is not None and inputs.lost is not None:
-        state = replace(state, area=state.area.masked_fill(inputs.lost[:, None], NOWHERE))
+        nowhere = inputs.lost[:, None]
+        state = replace(
+            state, area=state.area.masked_fill(nowhere, NOWHERE), scene=state.scene.masked_fill(nowhere, NOWHERE)
+        )
     aligns = auxiliary is not None and auxiliary.aligns
     answer = model(
         batch.frames if inputs.shown is None else inputs.shown, inputs.visible, inputs.queries, state=state,

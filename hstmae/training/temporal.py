@@ -66,7 +66,7 @@ def camera_motion(state: GameState | None, batch: int, frames: int, device: torc
     if state is None:
         size = (batch, frames - 1)
         return torch.zeros(size, dtype=torch.long, device=device), torch.ones(size, dtype=torch.bool, device=device)
-    return state.camera.long().diff(dim=1), state.area[:, 1:] == state.area[:, :-1]
+    return state.camera.long().diff(dim=1), state.scene[:, 1:] == state.scene[:, :-1]
 
 
 def fixed_cubes(game: GameSpec, around: Neighbourhood, origin: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ def decode(state: np.ndarray, context: np.ndarray | None) -> GameState:
         token_xy=token_xy,
         token_valid=token_valid,
         boxes=_boxes(ram, camera),
+        scene=(256 * ram[:, 0xE8] + ram[:, 0xE7]).astype(np.int32),
     )
 
 

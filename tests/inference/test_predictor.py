@@ -7,7 +7,8 @@ from fake_networks import Copier, Painter, footage, memory, predictor
 
 from hstmae.errors import CheckpointError, DataError
 from hstmae.games import get_game
-from hstmae.inference.predictor import Predictor, load
+from hstmae.inference.loading import load
+from hstmae.inference.predictor import Predictor
 
 PALETTE = get_game("smb").palette
 

@@ -20,7 +20,7 @@ def scene(rng: np.random.Generator, count: int, step: int) -> tuple[np.ndarray, 
     state = GAME.decode(np.zeros((count, GAME.state_size), np.uint8), None)
     camera = np.arange(count) * step - min(0, (count - 1) * step)
     state.camera[:] = camera
-    state.area[:] = 7
+    state.scene[:] = 7
     state.tiles[1][:] = GAME.tile_layers[1].ids - 1  # what the status bar says is not told
     state.boxes[:] = 0
     state.sprites[..., 1] = H
@@ -58,7 +58,7 @@ def test_all_that_can_be_known_is_found() -> None:
     assert np.array_equal(made.found, expected)
 
 
-@pytest.mark.parametrize("wrong", ["camera", "sprites", "area"])
+@pytest.mark.parametrize("wrong", ["camera", "sprites", "scene"])
 def test_a_state_that_lies_gives_wrong_pixels(wrong: str) -> None:
     rng = np.random.default_rng(2)
     frames, state = scene(rng, 6, 4)
@@ -71,8 +71,8 @@ def test_a_state_that_lies_gives_wrong_pixels(wrong: str) -> None:
         frames[3:] = scene(rng, 3, 4)[0]  # another map, which the state does not tell
     made = recall(frames, mask, state, GAME, "full")
     assert (made.indices != frames)[made.found].any()
-    if wrong == "area":
-        state.area[3:] = 8
+    if wrong == "scene":
+        state.scene[3:] = 8
         state.sprites[3:, :, 1] = 0
         state.sprites[3:, :, 0] = np.arange(64) * 4 % W  # the second map's sprite may be anywhere: cover nothing else
         told = recall(frames, mask, state, GAME, "full")

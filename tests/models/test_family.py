@@ -138,7 +138,7 @@ def test_hub_ids_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
     again = HSTMAE.from_pretrained("someone/model")
     assert all(torch.equal(v, model.state_dict()[k]) for k, v in again.state_dict().items())
-    assert asked == [("someone/model", ["config.json", "model.safetensors"])]
+    assert asked == [("someone/model", ["atlas.npz", "config.json", "model.safetensors"])]
     with pytest.raises(CheckpointError, match=r"someone/broken.*no network"):
         load_pretrained("someone/broken")
     with pytest.raises(CheckpointError, match="no model"):  # not a hub id: nothing is fetched

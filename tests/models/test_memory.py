@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import torch
 from random_play import random_state
 
+from hstmae.errors import ConfigError
 from hstmae.games import get_game
 from hstmae.games.state import NOWHERE
 from hstmae.models.canvas import Places
 from hstmae.models.memory import PlaceMemory
+from hstmae.models.zoo import build_model
+from hstmae.training.setup import initial_model
 
 GAME = get_game("smb")
 
@@ -72,3 +77,34 @@ def test_a_lost_place_is_not_recalled_and_maps_begin_alike() -> None:
     start = codes(32, 5, 105, memory=memory)
     assert start.any() and torch.equal(start, codes(32, NOWHERE, 105, memory=memory))
     assert torch.equal(start, codes(32, 9, 105, memory=memory))
+
+
+def test_places_are_told_apart_by_what_the_configuration_names() -> None:
+    """The game's area changes in mid-map and is shared by maps; its scene does neither."""
+    memory = PlaceMemory(GAME, 6, "scene")
+    state = random_state(1, 2)
+    at = Places.of(torch.tensor([[105]]), 1, 16, torch.zeros(1, 2, dtype=torch.long))
+
+    def of(scene: int, area: int) -> torch.Tensor:
+        told = replace(
+            state, scene=torch.full_like(state.area, scene), area=torch.full_like(state.area, area),
+            camera=torch.full_like(state.camera, 1000),
+        )  # fmt: skip
+        return memory(told, torch.tensor([1]), at)
+
+    assert torch.equal(of(5, 1), of(5, 2)) and not torch.allclose(of(5, 1), of(6, 1), atol=1e-4)
+    with pytest.raises(ConfigError, match="places"):
+        PlaceMemory(GAME, 6, "camera")
+
+
+def test_weights_that_remember_by_another_number_begin_with_an_empty_memory(tmp_path: Path) -> None:
+    small = {"depths": (1, 1, 1, 1), "decoder_depth": 1}
+    old = build_model("hst-mae-nano", places="area", **small)
+    old.head.memory.trained.fill_(1)
+    old.save_pretrained(tmp_path)
+    for places, marks in (("area", 1), ("scene", 0)):
+        new = initial_model(str(tmp_path), build_model("hst-mae-nano", places=places, **small).config)
+        assert new.head.memory.trained[0] == marks
+        same = torch.equal(new.head.memory.entries.weight, old.head.memory.entries.weight)
+        assert same == (places == "area")
+        assert torch.equal(new.decoder.mask_token, old.decoder.mask_token)

@@ -11,7 +11,7 @@ from tiny_store import make_store
 
 from hstmae.cli import main
 from hstmae.data.store import EpisodeStore
-from hstmae.inference.predictor import load
+from hstmae.inference.loading import load
 from hstmae.models import load_pretrained
 from hstmae.training.checkpoint import LAST, load_checkpoint
 

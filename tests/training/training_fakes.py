@@ -54,6 +54,7 @@ def make_state(batch: int, frames: int = FRAMES, kinds: int = 9, features: int =
         token_xy=torch.zeros(batch, frames, kinds, 2),
         token_valid=torch.ones(batch, frames, kinds, dtype=torch.bool),
         boxes=torch.zeros(batch, frames, 7, 5, dtype=torch.int16),
+        scene=torch.full((batch, frames), 7, dtype=torch.int32),
     )
 
 

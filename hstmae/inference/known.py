@@ -1,0 +1,172 @@
+"""Masked pixels that need no network: what other frames show of the place, and what the atlas knows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..games import GameSpec, GameState
+from .atlas import Located
+from .completion import complete
+from .locate import Locator
+from .recall import TRUST, fixed_pixels, moving_pixels, recall, tile_map
+
+SURE = 0.98  # trust from which the atlas is believed without asking the network
+BORNE_OUT = 0.9  # share of the visible pixels nearby that must look as the atlas says ...
+NEARBY = 32  # ... pixels to either side in the same frame ...
+ENOUGH = 64  # ... if there are as many; else of the whole frame
+
+
+@dataclass
+class Known:
+    """indices uint8 [T, H, W]; trust float32 [T, H, W], the probability that they are right; 0 = not known.
+
+    What is `found` needs no network; of the rest, what is more likely than not is a `hint`, mixed with what it draws.
+    Where a moving object of a known look is, `mean` uint8 [T, H, W, 3] holds its mean colour and `drawn` is True.
+    """
+
+    indices: np.ndarray
+    trust: np.ndarray
+    mean: np.ndarray | None = None
+    drawn: np.ndarray | None = None
+
+    @property
+    def found(self) -> np.ndarray:
+        return self.trust >= SURE
+
+    @property
+    def hint(self) -> np.ndarray:
+        return (self.trust > 0.5) & ~self.found
+
+
+def known_pixels(
+    frames: np.ndarray,
+    mask: np.ndarray,
+    game: GameSpec,
+    level: str,
+    state: GameState | None = None,
+    locator: Locator | None = None,
+    origin: tuple[int, int] = (0, 0),
+) -> Known:
+    """Look masked pixels up: in the other frames if there is a state, then in the atlas.
+
+    Args:
+        frames: uint8 [T, H, W] palette indices in order of time; masked pixels are not read.
+        mask: bool [T, H, W], True = masked.
+        level: how much is told, "full", "compact" or "none".
+        state: decoded, leading axis T; None at level "none".
+        locator: the atlas, and who finds places in it; None = no atlas.
+        origin: y and x of the frames' corner in the native picture.
+    """
+    shape = (frames.shape[0], frames.shape[1], frames.shape[2])
+    made = Known(np.zeros(shape, np.uint8), np.zeros(shape, np.float32))
+    if state is not None and shape[0] > 1:
+        seen = recall(frames, mask, state, game, level, origin)
+        made.indices[seen.found], made.trust[seen.found] = seen.indices[seen.found], TRUST
+    if locator is None:
+        return made
+    colours, trust, objects = from_atlas(frames, mask, game, level, state, locator, origin)
+    if objects is not None:
+        made.mean, surely = objects
+        made.drawn = mask & (made.trust == 0) & (surely > 0)
+        trust = np.where(made.drawn, surely, trust)
+    take = mask & (made.trust == 0) & (trust > 0.5)
+    if made.drawn is not None:
+        take |= made.drawn
+    made.indices[take], made.trust[take] = colours[take], trust[take]
+    return made
+
+
+def from_atlas(
+    frames: np.ndarray,
+    mask: np.ndarray,
+    game: GameSpec,
+    level: str,
+    state: GameState | None,
+    locator: Locator,
+    origin: tuple[int, int] = (0, 0),
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
+    """What the atlas says, and how far to trust it, with 0 where something moves or visible pixels contradict it.
+
+    At level "compact" also what objects look like in front of it: mean colours and trust, 0 where there is none.
+    """
+    shape = (frames.shape[0], frames.shape[1], frames.shape[2])
+    atlas = locator.atlas
+    told = moving = None
+    if state is not None:
+        place = Located(np.asarray(state.scene).astype(np.int64), np.asarray(state.camera).astype(np.int64))
+        moving = moving_pixels(state, game, level, shape, origin)
+        if level == "full" and game.tile_layers:
+            told = tile_map(state, game, 0, shape, origin)
+    else:
+        place = locator.locate(frames, mask, origin)
+    colours, trust = atlas.look_up(place.scene, place.camera, game, level, shape, origin, told)
+    if state is not None and told is None:
+        lost = _contradicted(frames, mask, colours, trust)
+        if lost.any():  # mazes that lead back: the state counts on while the map repeats
+            found = locator.locate(frames, mask, origin)
+            place = Located(np.where(lost, found.scene, place.scene), np.where(lost, found.camera, place.camera))
+            colours, trust = atlas.look_up(place.scene, place.camera, game, level, shape, origin)
+    if told is not None and state is not None:
+        assert moving is not None
+        drawn, sure = atlas.paint_tiles(told, state, game, origin)
+        for some in (trust, sure):
+            some[some < SURE] = 0  # the network knows more: which colour of a glowing block it is the turn of
+        fitting, likely = complete(frames, mask, told, moving, state, game, atlas, origin)
+        for more, trusted in ((drawn, sure), (fitting, likely)):
+            better = trusted > trust
+            colours[better], trust[better] = more[better], trusted[better]
+        trust[fixed_pixels(game, shape, origin)] = 0  # of a status bar only what is told is the same everywhere
+    if state is not None and level != "none" and len(game.tile_layers) > 1:
+        text = tile_map(state, game, 1, shape, origin)
+        if level == "compact":
+            text = _summary(text, state, game, origin)
+        drawn, sure = atlas.paint_tiles(text, state, game, origin, 1)
+        colours[sure > 0], trust[sure > 0] = drawn[sure > 0], sure[sure > 0]
+    objects = None
+    borne_out = _borne_out(frames, mask, colours, (trust >= SURE) if moving is None else (trust >= SURE) & ~moving)
+    if state is not None and told is None and game.box_looks:
+        colours, surely, mean = atlas.objects.paint(state, game, colours, trust >= SURE, game.palette, origin)
+        objects = (mean, surely * borne_out)
+    if moving is not None:
+        trust[moving] = 0
+    return colours, trust * borne_out, objects
+
+
+def _contradicted(frames: np.ndarray, mask: np.ndarray, colours: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """Frames of which a good part looks otherwise than the map: bool [T]."""
+    shown = ~mask & (trust >= SURE)
+    wrong = (shown & (frames != colours)).sum((1, 2))
+    return wrong > (1 - BORNE_OUT) / 2 * np.maximum(shown.sum((1, 2)), ENOUGH)
+
+
+def _summary(text: np.ndarray, state: GameState, game: GameSpec, origin: tuple[int, int]) -> np.ndarray:
+    """Ids of the status bar's characters under the pixels, int16 [T, H, W]; -1 where `compact` does not tell."""
+    cell = game.tile_layers[1].cell
+    corner = np.asarray(state.tile_xy[1]).astype(int)
+    told = np.zeros(text.shape, bool)
+    for t in range(len(text)):
+        for row, column in game.summary_text:
+            y, x = row * cell + corner[t, 1] - origin[0], column * cell + corner[t, 0] - origin[1]
+            told[t, max(y, 0) : max(y + cell, 0), max(x, 0) : max(x + cell, 0)] = True
+    return np.where(told, text, -1).astype(np.int16)
+
+
+def _borne_out(frames: np.ndarray, mask: np.ndarray, colours: np.ndarray, claimed: np.ndarray) -> np.ndarray:
+    """Whether what is visible around agrees with what is claimed, bool [T, 1, W]: states lie, and so do maps (levels
+    that go round in circles, altered games)."""
+    shown = ~mask & claimed
+    width = frames.shape[2]
+    pixels, right = shown.sum(1), (shown & (frames == colours)).sum(1)  # [T, W]
+    ends = np.clip(np.arange(width) + NEARBY + 1, 0, width), np.clip(np.arange(width) - NEARBY, 0, width)
+
+    def nearby(counts: np.ndarray) -> np.ndarray:
+        total = np.concatenate([np.zeros((len(counts), 1), np.int64), counts.cumsum(1)], 1)
+        return total[:, ends[0]] - total[:, ends[1]]
+
+    n, a = nearby(pixels), nearby(right)
+    few = n < ENOUGH
+    n = np.where(few, pixels.sum(1, keepdims=True), n)
+    a = np.where(few, right.sum(1, keepdims=True), a)
+    return (a >= BORNE_OUT * n)[:, None]

@@ -1,0 +1,87 @@
+"""Models for restoration from names and files: `load("hst-mae-nano")`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..config import ModelConfig
+from ..errors import CheckpointError, UsageError
+from .atlas import Atlas
+from .predictor import Predictor
+
+if TYPE_CHECKING:
+    from ..models.mae import HSTMAE
+
+ATLAS = "atlas.npz"  # beside a model's weights
+
+
+def load(name: str | Path, device: str = "auto", atlas: str | Path | None = "auto") -> Predictor:
+    """Load a model for restoration.
+
+    Args:
+        name: a bundled name, a model folder, a run folder or a training checkpoint (.pth).
+        device: "auto", "cpu" or "cuda".
+        atlas: "auto" takes the one that lies with the model; a file (`hstmae atlas` makes them), another model's name,
+            or None for no atlas.
+    Raises:
+        CheckpointError: missing, damaged or not a model of this program.
+        UsageError: "cuda" where there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device cuda: PyTorch finds no CUDA device here; use auto or cpu")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    path = Path(name)
+    if path.is_dir() and not (path / "config.json").exists():  # a training run
+        path = next((path / file for file in ("best.pth", "last.pth") if (path / file).is_file()), path)
+    model = _from_training(path) if path.is_file() else _from_folder(name)
+    maps = None
+    if atlas is not None:
+        own = atlas == "auto"
+        maps = find_atlas(name if own else atlas, model.config, needed=not own)
+    return Predictor(model, model.config, device, atlas=maps)
+
+
+def find_atlas(name: str | Path, config: ModelConfig, *, needed: bool = True) -> Atlas | None:
+    """An atlas by its file, or the one in the folder of a model, of a run or of a checkpoint.
+
+    Raises:
+        CheckpointError: a damaged file, an atlas of another game, or none at all though one is `needed`.
+    """
+    from ..models.zoo import find_model
+
+    path = Path(name)
+    if path.suffix == ".pth":
+        path = path.with_name(ATLAS)
+    elif path.suffix != ".npz":
+        path = (path if path.is_dir() else find_model(name)) / ATLAS
+    if not needed and not path.is_file():
+        return None
+    made = Atlas.load(path)
+    if made.game != config.game:
+        raise CheckpointError(f"{path}: an atlas of game '{made.game}'; model {config.name} is for '{config.game}'")
+    return made
+
+
+def _from_folder(name: str | Path) -> HSTMAE:
+    from ..models.zoo import load_pretrained
+
+    return load_pretrained(name)
+
+
+def _from_training(path: Path) -> HSTMAE:
+    from ..config import from_dict
+    from ..models.zoo import build_model
+    from ..training.checkpoint import load_checkpoint
+
+    payload = load_checkpoint(path)
+    try:
+        config = from_dict(ModelConfig, payload["config"]["model"], str(path))
+        model = build_model(config)
+        model.load_state_dict(payload["ema"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: does not hold a model of this program ({error})") from error
+    return model

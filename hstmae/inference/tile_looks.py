@@ -1,0 +1,77 @@
+"""What each tile looks like, wherever it stands: on consoles with tiled backgrounds that is the same pixels each time.
+
+A network learns what is frequent; a tile seen three times in all of training it draws badly. Here one sight is enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..games import GameSpec, GameState
+
+ARRAYS = ("keys", "colours", "kinds")  # what a file holds
+
+
+@dataclass
+class TileLooks:
+    """Tiles of one of a game's layers by id and `GameSpec.look_globals`.
+
+    Attributes:
+        keys: int32 [N, 1 + globals], ascending: look globals, then the id.
+        colours: uint8 [N, cell, cell] palette entries; kinds uint8 likewise, see `atlas.kinds_of`.
+    """
+
+    keys: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int32))
+    colours: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
+    kinds: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
+    _made: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, init=False, repr=False)
+
+    def paint(
+        self, told: np.ndarray, state: GameState, game: GameSpec, origin: tuple[int, int], number: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a clip's tiles.
+
+        Args:
+            told: int16 [T, H, W], id of the tile under each pixel, -1 = not known (see `recall.tile_map`).
+            state: decoded, leading axis T.
+            origin: y and x of the frames' corner in the native picture.
+            number: of the layer.
+        Returns:
+            (palette entries uint8 [T, H, W], kinds uint8 [T, H, W]; 0 where the tile was never seen).
+        """
+        colours, kinds = np.zeros(told.shape, np.uint8), np.zeros(told.shape, np.uint8)
+        if not len(self.keys):
+            return colours, kinds
+        layer = game.tile_layers[number]
+        look = np.asarray(state.globals)[:, list(game.look_globals)].astype(np.int32)
+        corner = np.asarray(state.tile_xy[number]).astype(np.int64)
+        for t in range(len(told)):
+            pictures, sorts = self.pictures(look[t], layer.ids)
+            y = (np.arange(told.shape[1]) + origin[0] - corner[t, 1]) % layer.cell
+            x = (np.arange(told.shape[2]) + origin[1] - corner[t, 0]) % layer.cell
+            colours[t] = pictures[told[t], y[:, None], x]  # id -1 reads the spare last entry
+            kinds[t] = sorts[told[t], y[:, None], x]
+        return colours, kinds
+
+    def pictures(self, look: np.ndarray, ids: int) -> tuple[np.ndarray, np.ndarray]:
+        """All tiles with one look: palette entries and kinds, uint8 [ids + 1, cell, cell]; 0 where never seen."""
+        key = tuple(int(v) for v in look)
+        if key not in self._made:
+            same = np.flatnonzero((self.keys[:, :-1] == look).all(1))
+            made = np.zeros((2, ids + 1, *self.colours.shape[1:]), np.uint8)
+            made[:, self.keys[same, -1]] = self.colours[same], self.kinds[same]
+            self._made[key] = (made[0], made[1])
+        return self._made[key]
+
+    def fits(self) -> bool:
+        """Whether the arrays fit each other."""
+        return (
+            self.keys.ndim == 2
+            and self.colours.ndim == 3
+            and self.keys.dtype == np.int32
+            and self.colours.dtype == self.kinds.dtype == np.uint8
+            and self.colours.shape == self.kinds.shape
+            and len(self.keys) == len(self.colours)
+        )

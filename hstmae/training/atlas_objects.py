@@ -1,0 +1,90 @@
+"""Learn what moving objects look like from frames whose background the atlas knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..games import GameSpec, GameState
+from ..inference.object_looks import ObjectLooks, object_keys
+
+_LEAST = 3  # sights without which an object is not kept
+
+
+@dataclass
+class ObjectCounter:
+    """Sights of objects, pixel by pixel: how often each palette entry was seen, and how often what is behind."""
+
+    game: GameSpec
+    _counts: dict[tuple[bytes, int, int], np.ndarray] = field(default_factory=dict, repr=False)
+
+    def add(self, frames: np.ndarray, state: GameState, behind: np.ndarray, known: np.ndarray) -> None:
+        """Count the objects of some frames.
+
+        Args:
+            frames: uint8 [T, H, W], whole native pictures.
+            state: decoded, leading axis T.
+            behind: uint8 [T, H, W], what the maps show there, believed where `known` bool [T, H, W].
+        """
+        keys, boxes = np.ascontiguousarray(object_keys(state, self.game)), np.asarray(state.boxes).astype(int)
+        height, width = frames.shape[1:]
+        colours = len(self.game.palette)
+        for t in range(len(frames)):
+            used = np.flatnonzero(boxes[t, :, 0])
+            covered = np.zeros((height, width), np.uint8)
+            for m in used:
+                x0, y0, x1, y1 = boxes[t, m, 1:]
+                covered[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] += 1
+            for m in used:
+                x0, y0, x1, y1 = boxes[t, m, 1:]
+                if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
+                    continue
+                here = (slice(y0, y1), slice(x0, x1))
+                usable = known[t][here] & (covered[here] == 1)
+                if not usable.any():
+                    continue
+                where = (keys[t, m].tobytes(), int(y1 - y0), int(x1 - x0))
+                if where not in self._counts:
+                    self._counts[where] = np.zeros((colours + 1, *where[1:]), np.uint16)
+                shown = np.where(frames[t][here] == behind[t][here], colours, frames[t][here])
+                y, x = np.nonzero(usable)
+                self._counts[where][shown[y, x], y, x] += 1
+
+    def result(self) -> ObjectLooks:
+        """The looks of all objects that were seen often enough."""
+        palette = self.game.palette.astype(np.float64)
+        fields = 2 + len(self.game.look_globals)
+        best: dict[bytes, tuple[tuple[bytes, int, int], np.ndarray]] = {}
+        for where, counts in self._counts.items():  # one size per key: the one seen most
+            if counts.sum(0).max() >= _LEAST:
+                other = best.get(where[0])
+                if other is None or other[1].sum() < counts.sum():
+                    best[where[0]] = (where, counts)
+        order = sorted(best, key=lambda key: tuple(np.frombuffer(key, np.int32).tolist()))
+        if not order:
+            return ObjectLooks()
+        height = max(best[key][0][1] for key in order)
+        width = max(best[key][0][2] for key in order)
+        n = len(order)
+        clear, entry, share = np.zeros((3, n, height, width), np.uint8)
+        looks = ObjectLooks(
+            keys=np.array([np.frombuffer(key, np.int32) for key in order], np.int32).reshape(n, fields),
+            size=np.array([best[key][0][1:] for key in order], np.uint8),
+            seen=np.zeros(n, np.int32),
+            clear=clear,
+            entry=entry,
+            share=share,
+            rgb=np.zeros((n, height, width, 3), np.uint8),
+        )
+        for i, key in enumerate(order):
+            (_, h, w), counts = best[key]
+            total = counts.sum(0).astype(np.float64)
+            opaque = counts[:-1].astype(np.float64)
+            looks.seen[i] = int(np.median(total))
+            looks.clear[i, :h, :w] = np.rint(255 * counts[-1] / np.maximum(total, 1))
+            looks.entry[i, :h, :w] = opaque.argmax(0)
+            looks.share[i, :h, :w] = np.rint(255 * opaque.max(0) / np.maximum(total, 1))
+            mean = np.einsum("khw,kc->hwc", opaque, palette) / np.maximum(opaque.sum(0), 1)[..., None]
+            looks.rgb[i, :h, :w] = np.rint(mean)
+        return looks

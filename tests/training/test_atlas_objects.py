@@ -1,0 +1,65 @@
+"""Looks of moving objects: counted in front of one background, drawn in front of another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hstmae.games import GameState, get_game
+from hstmae.inference.object_looks import ObjectLooks
+from hstmae.training.atlas_objects import ObjectCounter
+
+GAME = get_game("smb")
+H, W = GAME.native_size
+
+
+def scene(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, GameState]:
+    """A random background in colours 0 to 9, one enemy of kind 6 in colours 10 to 20, with holes; -> also the state."""
+    rng = np.random.default_rng(seed)
+    behind = rng.integers(0, 10, (count, H, W), np.uint8)
+    memory = np.zeros((count, GAME.state_size), np.uint8)
+    memory[:, 0x0F], memory[:, 0x16], memory[:, 0xB6] = 1, 6, 1
+    memory[:, 0x87], memory[:, 0xCF] = rng.integers(0, W - 16, count), rng.integers(40, H - 30, count)
+    state = GAME.decode(memory, None)
+    picture = np.random.default_rng(99).integers(10, 20, (25, 16), np.uint8)
+    picture[:8] = 255  # nothing there
+    frames = behind.copy()
+    for t in range(count):
+        _, x0, y0, x1, y1 = state.boxes[t, 0].tolist()
+        part = frames[t, y0:y1, x0:x1]
+        part[:] = np.where(picture == 255, part, picture)
+    return frames, behind, state
+
+
+def learned(count: int = 12) -> ObjectLooks:
+    counter = ObjectCounter(GAME)
+    frames, behind, state = scene(0, count)
+    counter.add(frames, state, behind, np.ones(frames.shape, bool))
+    return counter.result()
+
+
+def test_objects_are_drawn_in_front_of_what_is_behind() -> None:
+    looks = learned()
+    assert len(looks.keys) == 1 and looks.fits()
+    frames, behind, state = scene(1, 5)
+    entries, trust, mean = looks.paint(state, GAME, behind, np.ones(frames.shape, bool), GAME.palette)
+    assert np.array_equal(entries, frames)
+    box = state.boxes[2, 0]
+    inside = np.zeros((H, W), bool)
+    inside[box[2] : box[4], box[1] : box[3]] = True
+    assert (trust[2][inside] > 0.9).all() and not trust[2][~inside].any()
+    assert np.abs(mean[2][inside].astype(int) - GAME.palette[frames[2][inside]]).max() <= 1
+    crop = looks.paint(state, GAME, behind[:, 30:200, 20:220], np.ones((5, 170, 200), bool), GAME.palette, (30, 20))
+    assert np.array_equal(crop[0], frames[:, 30:200, 20:220])
+
+
+def test_what_is_not_known_is_not_drawn() -> None:
+    looks = learned()
+    frames, behind, state = scene(1, 3)
+    ones = np.ones(frames.shape, bool)
+    assert not looks.paint(state, GAME, behind, ~ones, GAME.palette)[1].any()  # who knows what is behind?
+    state.tokens[0, 2, 4] = 1 - state.tokens[0, 2, 4]  # another kind of enemy
+    state.boxes[1, 1] = state.boxes[1, 0]  # two in one place
+    trust = looks.paint(state, GAME, behind, ones, GAME.palette)[1]
+    assert not trust[:2].any() and trust[2].any()
+    assert not len(learned(2).keys)  # two sights are too few
+    assert not ObjectLooks().paint(state, GAME, behind, ones, GAME.palette)[1].any()
