@@ -39,7 +39,8 @@ class WorldMap:
         colours: uint8 [H, X], palette entries; H is the native height, column 0 the world's x 0. Zero where never seen.
         kinds: uint8 [H, X], see `kinds_of`; 0 = never seen.
         tiles: int16 [rows, cells], what stood there when the colours were seen; -1 = not known. [0, 0] without tiles.
-        fixed: uint8 [H, W] palette entries of the parts of the picture that do not scroll, fixed_kinds likewise.
+        fixed: uint8 [H, W] palette entries of the parts of the picture that do not scroll, fixed_kinds likewise;
+            fixed_mean uint8 [H, W, 3], their mean colour over all visits.
     """
 
     colours: np.ndarray
@@ -47,6 +48,7 @@ class WorldMap:
     tiles: np.ndarray
     fixed: np.ndarray
     fixed_kinds: np.ndarray
+    fixed_mean: np.ndarray
 
     def tile_at(self, game: GameSpec, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Ids of the tiles at picture rows y [h] and world columns x [w]: int16 [h, w], -1 = not known."""
@@ -137,8 +139,27 @@ class Atlas:
         colours, kinds = (self.looks, self.text)[number].paint(told, state, game, origin, number)
         return colours, self.look_trust[number][kinds]
 
-    def save(self, path: str | Path) -> None:
-        """Write the atlas as a compressed NumPy archive, whole or not at all."""
+    def mean_of_fixed(
+        self, scene: np.ndarray, game: GameSpec, shape: tuple[int, int, int], origin: tuple[int, int] = (0, 0)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean colours uint8 [T, H, W, 3] of what does not scroll, and bool [T, H, W], where there are any."""
+        mean, seen = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
+        top, left = origin
+        rows, columns = (
+            max(0, min(shape[1], game.native_size[0] - top)),
+            max(0, min(shape[2], game.native_size[1] - left)),
+        )
+        view = (slice(top, top + rows), slice(left, left + columns))
+        bar = fixed_pixels(game, (1, rows, columns), origin)[0]
+        for t in range(shape[0]):
+            world = self.maps.get(int(scene[t]))
+            if world is not None:
+                mean[t, :rows, :columns] = world.fixed_mean[view]
+                seen[t, :rows, :columns] = bar & (world.fixed_kinds[view] > 0)
+        return mean, seen
+
+    def arrays(self) -> dict[str, Any]:
+        """All of it, by the names that a file uses."""
         head = {"format": FORMAT, "game": self.game, "areas": sorted(self.maps)}
         arrays: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
         arrays |= {"trust": self.trust, "look_trust": self.look_trust}
@@ -148,8 +169,12 @@ class Atlas:
         for area in sorted(self.maps):
             for name in WorldMap.__dataclass_fields__:
                 arrays[f"{area}.{name}"] = getattr(self.maps[area], name)
+        return arrays
+
+    def save(self, path: str | Path) -> None:
+        """Write the atlas as a compressed NumPy archive, whole or not at all."""
         with replacing(path) as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, **self.arrays())
 
     @staticmethod
     def load(path: str | Path) -> Atlas:
@@ -185,7 +210,7 @@ class Atlas:
             and m.tiles.dtype == np.int16
             and m.tiles.ndim == 2
             and m.kinds.shape == m.colours.shape
-            and m.fixed.shape == m.fixed_kinds.shape
+            and m.fixed.shape == m.fixed_kinds.shape == m.fixed_mean.shape[:2]
             and max(m.kinds.max(initial=0), m.fixed_kinds.max(initial=0)) < KINDS
             for m in self.maps.values()
         )

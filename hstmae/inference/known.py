@@ -13,6 +13,7 @@ from .locate import Locator
 from .recall import TRUST, fixed_pixels, moving_pixels, recall, tile_map
 
 SURE = 0.98  # trust from which the atlas is believed without asking the network
+MAYBE = 0.2  # trust from which it has a share in what the network draws
 BORNE_OUT = 0.9  # share of the visible pixels nearby that must look as the atlas says ...
 NEARBY = 32  # ... pixels to either side in the same frame ...
 ENOUGH = 64  # ... if there are as many; else of the whole frame
@@ -22,8 +23,9 @@ ENOUGH = 64  # ... if there are as many; else of the whole frame
 class Known:
     """indices uint8 [T, H, W]; trust float32 [T, H, W], the probability that they are right; 0 = not known.
 
-    What is `found` needs no network; of the rest, what is more likely than not is a `hint`, mixed with what it draws.
-    Where a moving object of a known look is, `mean` uint8 [T, H, W, 3] holds its mean colour and `drawn` is True.
+    What is `found` needs no network; of the rest, what has some trust is a `hint`, mixed with what the network draws.
+    Where `drawn` bool [T, H, W] says so (moving objects of a known look, status bars), `mean` uint8 [T, H, W, 3] is the
+    mean colour instead of that of one entry.
     """
 
     indices: np.ndarray
@@ -37,7 +39,7 @@ class Known:
 
     @property
     def hint(self) -> np.ndarray:
-        return (self.trust > 0.5) & ~self.found
+        return (self.trust > MAYBE) & ~self.found
 
 
 def known_pixels(
@@ -71,7 +73,7 @@ def known_pixels(
         made.mean, surely = objects
         made.drawn = mask & (made.trust == 0) & (surely > 0)
         trust = np.where(made.drawn, surely, trust)
-    take = mask & (made.trust == 0) & (trust > 0.5)
+    take = mask & (made.trust == 0) & (trust > MAYBE)
     if made.drawn is not None:
         take |= made.drawn
     made.indices[take], made.trust[take] = colours[take], trust[take]
@@ -89,7 +91,8 @@ def from_atlas(
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
     """What the atlas says, and how far to trust it, with 0 where something moves or visible pixels contradict it.
 
-    At level "compact" also what objects look like in front of it: mean colours and trust, 0 where there is none.
+    Below level "full" also mean colours uint8 [T, H, W, 3] of what varies (status bars, objects), with trust, 0 where
+    there is none.
     """
     shape = (frames.shape[0], frames.shape[1], frames.shape[2])
     atlas = locator.atlas
@@ -123,15 +126,20 @@ def from_atlas(
         if level == "compact":
             text = _summary(text, state, game, origin)
         drawn, sure = atlas.paint_tiles(text, state, game, origin, 1)
+        if level == "full":
+            sure[sure < SURE] = 0
         colours[sure > 0], trust[sure > 0] = drawn[sure > 0], sure[sure > 0]
-    objects = None
     borne_out = _borne_out(frames, mask, colours, (trust >= SURE) if moving is None else (trust >= SURE) & ~moving)
-    if state is not None and told is None and game.box_looks:
-        colours, surely, mean = atlas.objects.paint(state, game, colours, trust >= SURE, game.palette, origin)
-        objects = (mean, surely * borne_out)
-    if moving is not None:
+    if told is not None and moving is not None:
+        trust[moving | (trust <= 0.5)] = 0  # the network, told as much, draws better than an unlikely layout
+        return colours, trust * borne_out, None
+    mean, seen = atlas.mean_of_fixed(place.scene, game, shape, origin)
+    surely = np.where(seen & (trust < SURE), np.maximum(trust, 0.01), 0)  # below SURE: a mean is no one colour
+    if state is not None and moving is not None and game.box_looks:
+        colours, sure, drawn = atlas.objects.paint(state, game, colours, trust >= SURE, game.palette, origin)
+        mean[sure > 0], surely[sure > 0] = drawn[sure > 0], sure[sure > 0]
         trust[moving] = 0
-    return colours, trust * borne_out, objects
+    return colours, trust * borne_out, (mean, surely * borne_out)
 
 
 def _contradicted(frames: np.ndarray, mask: np.ndarray, colours: np.ndarray, trust: np.ndarray) -> np.ndarray:

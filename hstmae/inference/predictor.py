@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from ..models.fast_head import FastHead
 
 CLIP = 16
-OBJECTS = 0.5  # share of the mean look of an object in a picture to which the network gives the rest
+MEAN = 0.35  # share of mean colours in a picture to which the network gives the rest ...
+LEAST = 0.6  # share of a hint's colour; more if it is trusted more
+CLEAR = 0.8  # ... unless they are trusted as much as this
 UNIT = 16
 
 
@@ -80,10 +82,13 @@ class Predictor:
         return self._head
 
     def fingerprint(self) -> str:
-        """A hash of configuration and weights: equal for models that restore alike."""
+        """A hash of configuration, weights and atlas: equal for models that restore alike."""
         digest = hashlib.sha256(repr(self.config).encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        if self.atlas is not None and self.recall:
+            for name, array in self.atlas.arrays().items():
+                digest.update(name.encode() + array.tobytes())
         return digest.hexdigest()
 
     def restore(
@@ -280,14 +285,17 @@ def mix(result: Restoration, known: Known, palette: np.ndarray, asked: np.ndarra
     wanted = True if asked is None else asked[:, None, None]
     if known.mean is not None and known.drawn is not None:
         where = known.drawn & ~known.found & wanted
-        both = known.mean[where].astype(np.float32) * OBJECTS + (1 - OBJECTS) * result.rgb[where]
-        result.rgb[where], result.indices[where] = np.rint(both).astype(np.uint8), known.indices[where]
+        share = np.where(known.trust[where] >= CLEAR, 1.0, MEAN)[:, None]
+        both = share * known.mean[where] + (1 - share) * result.rgb[where]
+        result.rgb[where] = np.rint(both).astype(np.uint8)
+        likely = known.trust[where] > 0.5
+        result.indices[where] = np.where(likely, known.indices[where], result.indices[where])
         if result.confidence is not None:
-            result.confidence[where] = known.trust[where]
+            result.confidence[where] = np.where(likely, known.trust[where], result.confidence[where])
         known.trust[where] = 0
     where = known.hint & wanted
     trust, entry = known.trust[where], known.indices[where]
-    share = trust[:, None]
+    share = np.maximum(trust, LEAST)[:, None]
     result.rgb[where] = np.rint(share * palette[entry] + (1 - share) * result.rgb[where]).astype(np.uint8)
     if result.confidence is not None:
         result.confidence[where] = np.where(

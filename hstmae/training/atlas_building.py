@@ -6,6 +6,7 @@ standing still counts no more than running past. What the votes are worth is mea
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,7 +20,18 @@ from ..games.state import NOWHERE
 from ..inference.atlas import AGREE, KINDS, LEVELS, Atlas, WorldMap, kinds_of
 from ..inference.recall import fixed_pixels, moving_pixels, tile_map
 from .atlas_objects import ObjectCounter
-from .atlas_tiles import UNSEEN, VARIES, Visit, ballot, learn_looks, learn_text, recognise, text_votes, usual
+from .atlas_tiles import (
+    UNSEEN,
+    VARIES,
+    Visit,
+    ballot,
+    learn_looks,
+    learn_text,
+    mean_colour,
+    recognise,
+    text_votes,
+    usual,
+)
 
 _TILES_ABOVE = 1 << 14  # no tile id is as large
 _WIDEST = 1 << 14  # pixels of a map; a camera beyond is a state that lies
@@ -149,7 +161,8 @@ def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, c
     look = tuple(int(v) for v in looks[often.argmax()])
     text = text_votes(game, *(np.concatenate(a) for a in zip(*characters, strict=True))) if characters else {}
     votes, most = ballot(counts, entries), usual(counts, entries)
-    return Visit(episode, rows, area, left, votes, tiles, ballot(bar, entries), most, look, text)
+    mean = mean_colour(bar, entries, game.palette)
+    return Visit(episode, rows, area, left, votes, tiles, ballot(bar, entries), mean, most, look, text)
 
 
 def _cell_rows(game: GameSpec, state: GameState, k: int) -> np.ndarray:
@@ -195,6 +208,10 @@ class _Votes:
         height = game.native_size[0]
         self.counts = np.zeros((len(self.entries) + 1, height, self.width), np.uint16)
         self.fixed = np.zeros((len(self.entries) + 1, *game.native_size), np.uint16)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing
+            mean = np.nanmean(np.stack([v.fixed_mean for v in visits]), 0)
+        self.mean = np.rint(np.nan_to_num(mean)).astype(np.uint8)
         self.usual = np.zeros((len(self.entries), height, self.width), np.uint16)
         for visit in visits:
             self._add(self.counts, self.fixed, visit, 1)
@@ -212,7 +229,7 @@ class _Votes:
         glowing = (kinds > 0) & ~counts[:-1].any(0)  # several colours on every visit: the most frequent one
         colours[glowing] = self.entries[self.usual.argmax(0)[glowing]]
         bar, bar_kinds = self._majority(fixed)
-        return WorldMap(colours, kinds, self.tiles, bar, bar_kinds)
+        return WorldMap(colours, kinds, self.tiles, bar, bar_kinds, self.mean)
 
     def _majority(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         number, kinds = kinds_of(counts[:-1], counts.sum(0, dtype=np.int32))

@@ -27,6 +27,7 @@ class Visit:
     colours: np.ndarray
     tiles: np.ndarray
     fixed: np.ndarray
+    fixed_mean: np.ndarray  # float32 [H, W, 3], RGB of `fixed` over the visit's frames; NaN where never seen
     usual: np.ndarray  # uint8 [H, X], the colour most often seen, however often it varied; UNSEEN
     look: tuple[int, ...] = ()  # `GameSpec.look_globals`, as they were most of the time
     text: dict[int, np.ndarray] = field(default_factory=dict)  # votes uint8 [cell, cell] on each character
@@ -44,6 +45,13 @@ def ballot(counts: np.ndarray, entries: np.ndarray) -> np.ndarray:
 def usual(counts: np.ndarray, entries: np.ndarray) -> np.ndarray:
     """Sights [K, ...] of each of K palette entries -> the one most often seen, uint8 [...]; UNSEEN without any."""
     return np.where(counts.any(0), np.asarray(entries, np.uint8)[counts.argmax(0)], UNSEEN).astype(np.uint8)
+
+
+def mean_colour(counts: np.ndarray, entries: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Sights [K, H, W] of each of K palette entries -> mean RGB, float32 [H, W, 3]; NaN without any."""
+    total = counts.sum(0, dtype=np.float32)[..., None]
+    summed = np.einsum("khw,kc->hwc", counts.astype(np.float32), palette[np.asarray(entries)].astype(np.float32))
+    return np.where(total > 0, summed / np.maximum(total, 1), np.nan).astype(np.float32)
 
 
 def learn_looks(game: GameSpec, visits: list[Visit]) -> tuple[TileLooks, np.ndarray]:

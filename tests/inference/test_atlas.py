@@ -27,7 +27,7 @@ def made_up(seed: int = 0) -> Atlas:
     colours, fixed = rng.integers(0, 64, (H, WIDE), np.uint8), rng.integers(0, 64, (H, W), np.uint8)
     tiles = rng.integers(0, 200, (13, WIDE // 16)).astype(np.int16)
     kinds = np.full((H, WIDE), KINDS - 1, np.uint8)
-    atlas = Atlas("smb", {SCENE: WorldMap(colours, kinds, tiles, fixed, kinds[:, :W].copy())})
+    atlas = Atlas("smb", {SCENE: WorldMap(colours, kinds, tiles, fixed, kinds[:, :W].copy(), GAME.palette[fixed])})
     atlas.trust[:, KINDS - 1] = 0.9, 0.95, 1.0
     return atlas
 

@@ -100,8 +100,8 @@ def test_hints_have_their_share_of_the_picture() -> None:
     )
     known = Known(np.ones((1, 1, 4), np.uint8), np.array([[[0.0, 0.4, 0.75, 0.99]]], np.float32))
     mix(drawn, known, palette)
-    assert drawn.rgb[0, 0].tolist() == [[0, 0, 0], [0, 0, 0], [150, 75, 38], [0, 0, 0]]  # found ones are not hints
-    assert drawn.indices is not None and drawn.indices[0, 0].tolist() == [0, 0, 1, 0]
+    assert drawn.rgb[0, 0].tolist() == [[0, 0, 0], [120, 60, 30], [150, 75, 38], [0, 0, 0]]  # found ones are not hints
+    assert drawn.indices is not None and drawn.indices[0, 0].tolist() == [0, 1, 1, 0]
     assert drawn.confidence is not None and np.allclose(drawn.confidence[0, 0], [0.4, 0.4, 0.75, 0.4])
 
 
@@ -117,3 +117,12 @@ def test_restoring_with_an_atlas_is_better_at_every_level(predictor, clip, sampl
             assert made.confidence is not None and made.confidence[~mask].min() == 1 and made.confidence.max() <= 1
             errors.append(np.square(made.rgb.astype(int) - one.game.palette[frames].astype(int))[mask].mean())
         assert errors[0] < (0.95 if level == "full" else 0.6) * errors[1], (level, errors)
+
+
+def test_models_that_restore_differently_have_other_fingerprints(predictor: Predictor) -> None:
+    assert predictor.atlas is not None
+    other = replace(predictor.atlas, trust=predictor.atlas.trust * np.float32(0.5))
+    prints = {
+        Predictor(predictor.model, predictor.config, atlas=a).fingerprint() for a in (None, predictor.atlas, other)
+    }
+    assert len(prints) == 3 and predictor.fingerprint() in prints
