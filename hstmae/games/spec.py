@@ -172,6 +172,10 @@ class GameSpec(ABC):
             raise GameError(f"{self.name}: pictures with state cannot be flipped, its tokens have no mirror image")
         return flipped
 
+    def shown_text(self, state: GameState) -> np.ndarray:
+        """Ids of tile_layers[1] [T, rows, cols] as the picture shows them, where that differs from what the memory holds."""
+        return np.asarray(state.tiles[1])
+
     def check_state(self, state: np.ndarray) -> None:
         if state.dtype != np.uint8 or state.ndim != 2 or state.shape[1] != self.state_size:
             raise GameError(

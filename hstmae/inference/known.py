@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -122,7 +122,8 @@ def from_atlas(
             colours[better], trust[better] = more[better], trusted[better]
         trust[fixed_pixels(game, shape, origin)] = 0  # of a status bar only what is told is the same everywhere
     if state is not None and level != "none" and len(game.tile_layers) > 1:
-        text = tile_map(state, game, 1, shape, origin)
+        shown = replace(state, tiles=(state.tiles[0], game.shown_text(state), *state.tiles[2:]))
+        text = tile_map(shown, game, 1, shape, origin)
         if level == "compact":
             text = _summary(text, state, game, origin)
         drawn, sure = atlas.paint_tiles(text, state, game, origin, 1)

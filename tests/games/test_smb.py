@@ -107,3 +107,14 @@ def test_state_of_the_wrong_form_is_refused() -> None:
 def test_documented_fields_lie_in_memory_and_have_sources() -> None:
     assert len({f.name for f in GAME.fields}) == len(GAME.fields)
     assert all(f.address >= 0 and f.address + f.count <= GAME.state_size and f.source and f.unit for f in GAME.fields)
+
+
+def test_a_timer_that_waits_is_not_drawn() -> None:
+    ram = np.zeros((3, 2048), np.uint8)
+    ram[:, 0x7F8], ram[:, 0x7FA] = 4, 1
+    ram[1, 0x7F9], ram[2, 0x71C] = 2, 9  # 421; 401, but on the way
+    state = GAME.decode(ram, None)
+    shown = GAME.shown_text(state)
+    changed = shown != state.tiles[1]
+    assert changed[0, 3, 26:29].all() and changed.sum() == 3
+    assert (shown[0, 3, 26:29] == state.tiles[1][0, 3, 24]).all()
