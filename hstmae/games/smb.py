@@ -182,7 +182,7 @@ class SuperMarioBros(GameSpec):
         )
 
     def shown_text(self, state: GameState) -> np.ndarray:
-        """While a map waits to begin (at its left edge, a full timer of 401, 301 or 201) the timer is not drawn [data]."""
+        """While a map waits to begin (left edge, timer at 401, 301 or 201) the timer is not drawn [data]."""
         ids = np.array(state.tiles[1])
         waits = (ids[:, 3, 27] == 1) & (ids[:, 3, 28] == 2) & (np.asarray(state.camera) == 0)
         ids[waits, 3, 26:29] = _HUD_FIXED[3, 24]  # as the blank cell before it

@@ -173,7 +173,7 @@ class GameSpec(ABC):
         return flipped
 
     def shown_text(self, state: GameState) -> np.ndarray:
-        """Ids of tile_layers[1] [T, rows, cols] as the picture shows them, where that differs from what the memory holds."""
+        """Ids of tile_layers[1], int [T, rows, cols], as they are shown: not all that is in the memory is drawn."""
         return np.asarray(state.tiles[1])
 
     def check_state(self, state: np.ndarray) -> None:
