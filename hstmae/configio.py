@@ -60,6 +60,15 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _whole(_FLOAT.pattern),
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _whole(_FLOAT.pattern), list("-+.0123456789"))
 
 
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # PyYAML writes U+0085 into single quotes as it is, where every reader folds it to a space.
+    style = '"' if any(c in text for c in "\n\r\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def to_dict(obj: Any) -> dict[str, Any]:
     """A dataclass as plain dicts, lists and scalars, ready for YAML or JSON."""
 
