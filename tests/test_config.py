@@ -27,7 +27,26 @@ from hstmae.config import (
 from hstmae.errors import ConfigError
 
 # Text that YAML rules old and new like to read as something else, beside arbitrary text.
-TRAPS = ["off", "no", "yes", "1e-4", "1e5", ".5", "1_000", "010", "0x1f", "null", "~", "", "2001-01-01", "1:30", "<<", "\x85", "a\x85b", "a\r\nb"]
+TRAPS = [
+    "off",
+    "no",
+    "yes",
+    "1e-4",
+    "1e5",
+    ".5",
+    "1_000",
+    "010",
+    "0x1f",
+    "null",
+    "~",
+    "",
+    "2001-01-01",
+    "1:30",
+    "<<",
+    "\x85",
+    "a\x85b",
+    "a\r\nb",
+]
 TEXT = st.sampled_from(TRAPS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 INTS = st.integers(-(2**63), 2**63)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from .smb_history import COLUMNS, ROWS, UNKNOWN, history
-from .smb_objects import BACKGROUND, BOX_LOOKS, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects
+from .smb_looks import object_boxes
+from .smb_objects import BACKGROUND, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects
 from .smb_scenery import IDS as _GUESSES
 from .smb_scenery import complete, likely_scenery
 from .spec import GameSpec, StateField, TileLayer
-from .state import GameState
+from .state import GameState, ObjectBoxes
 
 # FCEUX default colours of the 64 NES palette entries.
 PALETTE = np.frombuffer(
@@ -87,9 +88,9 @@ class SuperMarioBros(GameSpec):
     guesses = tuple(int(i) for i in _GUESSES)
     landmark_tiles = tuple(range(0x45, 0x4C))  # pieces of castles
     untold_tiles = tuple(int(i) for i in range(256) if i < _SOLID_FROM[i >> 6])  # what is solid is in the block buffer
-    box_looks = BOX_LOOKS
     summary_text = tuple((3, column) for column in (13, 14, 19, 21, 26, 27, 28))  # coins, world, level, timer
     look_globals = tuple(_GLOBALS.index(a) for a in (0x74E, 0x733, 0x743, 0x744))  # kind, style, clouds, backdrop
+    page = 256
     cycling_tiles = tuple(range(0xC0, 0x100))  # palette 3: coins and ? blocks glow
     sprite_slots = 64
     sprite_tiles = 256
@@ -179,6 +180,7 @@ class SuperMarioBros(GameSpec):
             token_valid=objects.token_valid,
             boxes=objects.boxes,
             scene=256 * state[:, 0xE8].astype(np.int32) + state[:, 0xE7],
+            clock=state[:, 0x09].astype(np.int32),
         )
 
     def shown_text(self, state: GameState) -> np.ndarray:
@@ -187,6 +189,9 @@ class SuperMarioBros(GameSpec):
         waits = (ids[:, 3, 27] == 1) & (ids[:, 3, 28] == 2) & (np.asarray(state.camera) == 0)
         ids[waits, 3, 26:29] = _HUD_FIXED[3, 24]  # as the blank cell before it
         return ids
+
+    def drawn_objects(self, state: GameState) -> ObjectBoxes:
+        return object_boxes(state)
 
     def flip_tokens(self, flipped: GameState) -> GameState:
         return flip_objects(flipped)

@@ -17,13 +17,6 @@ HUD, BACKGROUND, SOLID, ITEM, PLAYER, ENEMY = range(1, 7)  # regions
 TOKENS = ("camera", "player", "enemy0", "enemy1", "enemy2", "enemy3", "enemy4", "powerup", "status")
 FEATURES = 20
 _CAMERA, _PLAYER, _ENEMY, _STATUS = 0, 1, 2, 8
-# Kind, token and features of the objects in the boxes: five enemies, the power-up, the player. All but position and
-# speed are bits.
-BOX_LOOKS = (
-    *((0, _ENEMY + slot, tuple(range(4, 19))) for slot in range(5)),
-    (1, _ENEMY + 5, tuple(range(4, 19))),
-    (2, _PLAYER, tuple(range(4, 19))),
-)
 _SLOTS = 6  # slots 0-4 are enemies, slot 5 is the power-up
 _SLOT = np.arange(_SLOTS)
 _WIDTH = 256  # pixels of the picture

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import GameError
-from .state import GameState
+from .state import GameState, ObjectBoxes
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class GameSpec(ABC):
     sure_tiles: ClassVar[int] = 1 << 15  # ids of tile_layers[0] from this one on are guesses
     summary_text: ClassVar[tuple[tuple[int, int], ...]] = ()  # row, column of tile_layers[1] that `compact` tells too
     look_globals: ClassVar[tuple[int, ...]] = ()  # which of `globals` decide what tiles of tile_layers[0] look like
-    box_looks: ClassVar[tuple[tuple[int, int, tuple[int, ...]], ...]] = ()  # of each box: see `object_keys`
     guesses: ClassVar[tuple[int, ...]] = ()  # the ids that those from sure_tiles on are guesses of, in order
     untold_tiles: ClassVar[tuple[int, ...]] = ()  # ids that may stand where the state tells none
     landmark_tiles: ClassVar[tuple[int, ...]] = ()  # those of them that guesses leave out: single things of a map
+    page: ClassVar[int] = 0  # pixels; mazes set the camera back by multiples of it while the picture stays. 0 = never
     cycling_tiles: ClassVar[tuple[int, ...]] = ()  # ids of tile_layers[0] whose colours change while they stand there
     FLIP_X: ClassVar[int] = 64  # bits of a sprite's attribute
     FLIP_Y: ClassVar[int] = 128
@@ -171,6 +171,10 @@ class GameSpec(ABC):
         if self.token_names:
             raise GameError(f"{self.name}: pictures with state cannot be flipped, its tokens have no mirror image")
         return flipped
+
+    def drawn_objects(self, state: GameState) -> ObjectBoxes | None:
+        """The objects that the tokens tell of (numpy arrays, leading axis T), for `compact`; None where none are."""
+        return None
 
     def shown_text(self, state: GameState) -> np.ndarray:
         """Ids of tile_layers[1], int [T, rows, cols], as they are shown: not all that is in the memory is drawn."""

@@ -30,6 +30,7 @@ class GameState:
         boxes: int16 [T, M, 5]: region id, x0, y0, x1, y1 (exclusive); unused ones have region 0. Later ones win.
         scene: int32 [T]: which map of the game is shown, the same number whenever it is; with `camera` it names a
             place. NOWHERE where that is not told. Left out, `area` is as good.
+        clock: int32 [T]: the game's own count of frames, by which pictures of objects take turns. Left out, 0.
     """
 
     tiles: tuple[Array, ...]
@@ -43,10 +44,13 @@ class GameState:
     token_valid: Array
     boxes: Array
     scene: Array = None
+    clock: Array = None
 
     def __post_init__(self) -> None:
         if self.scene is None:
             self.scene = self.area
+        if self.clock is None:
+            self.clock = 0 * self.camera
 
     def map(self, fn: Callable[[Array], Array]) -> GameState:
         """Apply `fn` to every array (a slice, a device move, a conversion)."""
@@ -62,6 +66,7 @@ class GameState:
             token_valid=fn(self.token_valid),
             boxes=fn(self.boxes),
             scene=fn(self.scene),
+            clock=fn(self.clock),
         )
 
     @staticmethod
@@ -80,4 +85,20 @@ class GameState:
             token_valid=fn([s.token_valid for s in states]),
             boxes=fn([s.boxes for s in states]),
             scene=fn([s.scene for s in states]),
+            clock=fn([s.clock for s in states]),
         )
+
+
+@dataclass(frozen=True)
+class ObjectBoxes:
+    """Objects that the `compact` part of a state tells of, as they are drawn: numpy arrays, M places for them.
+
+    Attributes:
+        keys: int32 [T, M, F], the numbers that decide what the object looks like.
+        boxes: int32 [T, M, 4], x0, y0, x1, y1 (exclusive) in the native picture; later ones are drawn over others.
+        used: bool [T, M].
+    """
+
+    keys: Array
+    boxes: Array
+    used: Array

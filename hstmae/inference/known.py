@@ -10,6 +10,7 @@ from ..games import GameSpec, GameState
 from .atlas import Located
 from .completion import complete
 from .locate import Locator
+from .pages import other_pages
 from .recall import TRUST, fixed_pixels, moving_pixels, recall, tile_map
 
 SURE = 0.98  # trust from which the atlas is believed without asking the network
@@ -17,6 +18,7 @@ MAYBE = 0.2  # trust from which it has a share in what the network draws
 BORNE_OUT = 0.9  # share of the visible pixels nearby that must look as the atlas says ...
 NEARBY = 32  # ... pixels to either side in the same frame ...
 ENOUGH = 64  # ... if there are as many; else of the whole frame
+STATUS_BAR, OBJECT = np.float32(0.7), np.float32(1)  # `Known.share` of what status bars and objects mostly look like
 
 
 @dataclass
@@ -24,14 +26,14 @@ class Known:
     """indices uint8 [T, H, W]; trust float32 [T, H, W], the probability that they are right; 0 = not known.
 
     What is `found` needs no network; of the rest, what has some trust is a `hint`, mixed with what the network draws.
-    Where `drawn` bool [T, H, W] says so (moving objects of a known look, status bars), `mean` uint8 [T, H, W, 3] is the
-    mean colour instead of that of one entry.
+    Where `share` float32 [T, H, W] is above 0 (moving objects of a known look, status bars), that much of the colour is
+    `mean` uint8 [T, H, W, 3], a mean of what was seen, and the rest is the network's.
     """
 
     indices: np.ndarray
     trust: np.ndarray
     mean: np.ndarray | None = None
-    drawn: np.ndarray | None = None
+    share: np.ndarray | None = None
 
     @property
     def found(self) -> np.ndarray:
@@ -71,11 +73,12 @@ def known_pixels(
     colours, trust, objects = from_atlas(frames, mask, game, level, state, locator, origin)
     if objects is not None:
         made.mean, surely = objects
-        made.drawn = mask & (made.trust == 0) & (surely > 0)
-        trust = np.where(made.drawn, surely, trust)
+        drawn = mask & (made.trust == 0) & (surely > 0)
+        made.share = np.where(drawn, np.where(fixed_pixels(game, shape, origin), STATUS_BAR, OBJECT), np.float32(0))
+        trust = np.where(drawn, surely, trust)
     take = mask & (made.trust == 0) & (trust > MAYBE)
-    if made.drawn is not None:
-        take |= made.drawn
+    if made.share is not None:
+        take |= made.share > 0
     made.indices[take], made.trust[take] = colours[take], trust[take]
     return made
 
@@ -107,10 +110,14 @@ def from_atlas(
     colours, trust = atlas.look_up(place.scene, place.camera, game, level, shape, origin, told)
     if state is not None and told is None:
         lost = _contradicted(frames, mask, colours, trust)
-        if lost.any():  # mazes that lead back: the state counts on while the map repeats
+        if lost.any():
+            colours, trust = other_pages(frames, mask, place, atlas, game, level, SURE, origin)
+            lost = _contradicted(frames, mask, colours, trust)
+        if lost.any():
             found = locator.locate(frames, mask, origin)
             place = Located(np.where(lost, found.scene, place.scene), np.where(lost, found.camera, place.camera))
-            colours, trust = atlas.look_up(place.scene, place.camera, game, level, shape, origin)
+            again, sure = atlas.look_up(place.scene, place.camera, game, level, shape, origin)
+            colours[lost], trust[lost] = again[lost], sure[lost]
     if told is not None and state is not None:
         assert moving is not None
         drawn, sure = atlas.paint_tiles(told, state, game, origin)
@@ -136,7 +143,7 @@ def from_atlas(
         return colours, trust * borne_out, None
     mean, seen = atlas.mean_of_fixed(place.scene, game, shape, origin)
     surely = np.where(seen & (trust < SURE), np.maximum(trust, 0.01), 0)  # below SURE: a mean is no one colour
-    if state is not None and moving is not None and game.box_looks:
+    if state is not None and moving is not None:
         colours, sure, drawn = atlas.objects.paint(state, game, colours, trust >= SURE, game.palette, origin)
         mean[sure > 0], surely[sure > 0] = drawn[sure > 0], sure[sure > 0]
         trust[moving] = 0

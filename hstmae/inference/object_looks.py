@@ -10,15 +10,16 @@ from ..games import GameSpec, GameState
 
 ARRAYS = ("keys", "size", "seen", "clear", "entry", "share", "rgb")  # what a file holds
 _ENOUGH = 3  # sights from which a look is believed
+_OPAQUE = 0.1  # share of the sights in which something behind may show without having to be known
 
 
 @dataclass
 class ObjectLooks:
-    """Pictures of objects by `object_keys`, counted over the sights of training, from the box's upper left corner.
+    """Pictures of objects by their keys (see `objects`), counted over the sights of training.
 
     Attributes:
         keys: int32 [N, F], ascending.
-        size: uint8 [N, 2], height and width of the box.
+        size: uint8 [N, 2], height and width of the box, from whose upper left corner pictures begin.
         seen: int32 [N], sights.
         clear: uint8 [N, h, w], share (of 255) of the sights in which what is behind was seen through the box.
         entry: uint8 [N, h, w], the palette entry most often seen of the object itself ...
@@ -53,7 +54,7 @@ class ObjectLooks:
             origin: y and x of the frames' corner in the native picture.
         Returns:
             (palette entries uint8 [T, H, W], trust float32 [T, H, W], mean colours uint8 [T, H, W, 3]); trust is 0
-            where no single object of a known look is.
+            where there is no object of a known look, or what shows through it is not known.
         """
         entries, trust = behind.copy(), np.zeros(behind.shape, np.float32)
         mean = np.zeros((*behind.shape, 3), np.uint8)
@@ -61,31 +62,32 @@ class ObjectLooks:
             return entries, trust, mean
         if self._row is None:
             self._row = {key.tobytes(): i for i, key in enumerate(np.ascontiguousarray(self.keys))}
-        keys, boxes = object_keys(state, game), np.asarray(state.boxes).astype(int)
-        height, width = behind.shape[1:]
+        seen = objects(state, game)
+        if seen is None:
+            return entries, trust, mean
+        keys, boxes, used = seen
         for t in range(len(behind)):
-            covered = np.zeros((height, width), np.uint8)
-            for box, key in zip(boxes[t], keys[t], strict=True):
-                if not box[0]:
-                    continue
-                x0, y0, x1, y1 = box[1] - origin[1], box[2] - origin[0], box[3] - origin[1], box[4] - origin[0]
+            mean[t] = palette[behind[t]]
+            believed = known[t].astype(np.float32)  # that `entries` are right
+            for m in np.flatnonzero(used[t]):
+                x0, x1 = boxes[t, m, [0, 2]] - origin[1]
+                y0, y1 = boxes[t, m, [1, 3]] - origin[0]
                 here = (slice(max(y0, 0), max(y1, 0)), slice(max(x0, 0), max(x1, 0)))
-                covered[here] += 1
-                row = self._row.get(np.ascontiguousarray(key).tobytes())
+                row = self._row.get(keys[t, m].tobytes())
                 if row is None or self.seen[row] < _ENOUGH or (y1 - y0, x1 - x0) != tuple(self.size[row].tolist()):
+                    believed[here] = trust[t][here] = 0
                     continue
-                h, w = behind[t][here].shape
+                h, w = believed[here].shape
                 inner = (slice(max(-y0, 0), max(-y0, 0) + h), slice(max(-x0, 0), max(-x0, 0) + w))
                 clear = self.clear[row][inner].astype(np.float32) / 255
                 share = self.share[row][inner].astype(np.float32) / 255
                 through = clear >= share
-                back = known[t][here]
-                entries[t][here] = np.where(through, behind[t][here], self.entry[row][inner])
-                surely = np.maximum(clear, share) * self.seen[row] / (self.seen[row] + 1)
-                trust[t][here] = np.where(back, surely, 0)
-                blend = clear[..., None] * palette[behind[t][here]] + (1 - clear[..., None]) * self.rgb[row][inner]
+                entries[t][here] = np.where(through, entries[t][here], self.entry[row][inner])
+                surely = np.where(through, clear * believed[here], share) * self.seen[row] / (self.seen[row] + 1)
+                surely[(believed[here] == 0) & (clear > _OPAQUE)] = 0
+                believed[here] = trust[t][here] = surely
+                blend = clear[..., None] * mean[t][here] + (1 - clear[..., None]) * self.rgb[row][inner]
                 mean[t][here] = np.rint(blend)
-            trust[t][covered > 1] = 0  # which of two is in front is not told
         return entries, trust, mean
 
     def fits(self) -> bool:
@@ -101,16 +103,12 @@ class ObjectLooks:
         )
 
 
-def object_keys(state: GameState, game: GameSpec) -> np.ndarray:
-    """What decides the look of the object in each box: int32 [T, M, F], from the tokens of `compact` and the map.
-
-    `GameSpec.box_looks` names, for each box, the kind of object, its token, and those of the token's features that are
-    bits of a code.
-    """
-    tokens = np.asarray(state.tokens)
-    look = np.asarray(state.globals)[:, list(game.look_globals)].astype(np.int32)
-    keys = []
-    for kind, token, features in game.box_looks:
-        bits = (tokens[:, token, list(features)] > 0.5).astype(np.int64) @ (1 << np.arange(len(features)))
-        keys.append(np.column_stack([np.full(len(tokens), kind), bits, look]).astype(np.int32))
-    return np.stack(keys, 1)
+def objects(state: GameState, game: GameSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Keys int32 [T, M, F], `GameSpec.look_globals` included, boxes int32 [T, M, 4] and use bool [T, M] of a clip's
+    objects; None where the game tells of none."""
+    seen = game.drawn_objects(state)
+    if seen is None:
+        return None
+    look = np.asarray(state.globals)[:, None, list(game.look_globals)].astype(np.int32)
+    keys = np.concatenate([seen.keys, np.broadcast_to(look, (*seen.keys.shape[:2], look.shape[2]))], 2)
+    return np.ascontiguousarray(keys), seen.boxes, seen.used

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from ..models.fast_head import FastHead
 
 CLIP = 16
-MEAN = 0.35  # share of mean colours in a picture to which the network gives the rest ...
-LEAST = 0.6  # share of a hint's colour; more if it is trusted more
-CLEAR = 0.8  # ... unless they are trusted as much as this
+HINT = 0.85  # share of a hint's colour in what the network draws; more if it is trusted more
 UNIT = 16
 
 
@@ -283,9 +281,9 @@ def mix(result: Restoration, known: Known, palette: np.ndarray, asked: np.ndarra
     if result.indices is None:
         return
     wanted = True if asked is None else asked[:, None, None]
-    if known.mean is not None and known.drawn is not None:
-        where = known.drawn & ~known.found & wanted
-        share = np.where(known.trust[where] >= CLEAR, 1.0, MEAN)[:, None]
+    if known.mean is not None and known.share is not None:
+        where = (known.share > 0) & ~known.found & wanted
+        share = known.share[where][:, None]
         both = share * known.mean[where] + (1 - share) * result.rgb[where]
         result.rgb[where] = np.rint(both).astype(np.uint8)
         likely = known.trust[where] > 0.5
@@ -295,7 +293,7 @@ def mix(result: Restoration, known: Known, palette: np.ndarray, asked: np.ndarra
         known.trust[where] = 0
     where = known.hint & wanted
     trust, entry = known.trust[where], known.indices[where]
-    share = np.maximum(trust, LEAST)[:, None]
+    share = np.maximum(trust, HINT)[:, None]
     result.rgb[where] = np.rint(share * palette[entry] + (1 - share) * result.rgb[where]).astype(np.uint8)
     if result.confidence is not None:
         result.confidence[where] = np.where(

@@ -53,7 +53,7 @@ def recall(
             bar &= text >= 0  # what may change without being told is left to the network
     made = Recalled(np.zeros(shape, np.uint8), np.zeros(shape, bool))
     camera = np.asarray(state.camera).astype(np.int64)
-    for part in parts(camera, np.asarray(state.scene)):
+    for part in parts(camera, np.asarray(state.scene), led_back(camera, game)):
         _look_up(made, frames, mask, scene, camera, part, tiles)
         if bar.any():
             _look_up(made, frames, mask, bar, np.zeros_like(camera), part, text)
@@ -84,9 +84,11 @@ def moving_pixels(
             size = game.sprite_size
             covered[t, max(y[t, n], 0) : max(y[t, n] + size, 0), max(x[t, n], 0) : max(x[t, n] + size, 0)] = True
     else:
-        boxes = np.asarray(state.boxes).astype(int)
-        for t, n in zip(*np.nonzero(boxes[..., 0]), strict=True):
-            x0, y0, x1, y1 = np.maximum(boxes[t, n, 1:], 0)
+        seen = game.drawn_objects(state)
+        regions = np.asarray(state.boxes).astype(int)
+        used, boxes = (regions[..., 0] > 0, regions[..., 1:]) if seen is None else (seen.used, seen.boxes)
+        for t, n in zip(*np.nonzero(used), strict=True):
+            x0, y0, x1, y1 = np.maximum(boxes[t, n], 0)
             covered[t, y0:y1, x0:x1] = True
     whole = np.ones(shape, bool)  # beyond the native picture nothing is known
     part = covered[:, origin[0] : origin[0] + shape[1], origin[1] : origin[1] + shape[2]]
@@ -109,9 +111,22 @@ def tile_map(
     return np.where(inside & (found < guesses), found, -1).astype(np.int16)
 
 
-def parts(camera: np.ndarray, area: np.ndarray) -> list[np.ndarray]:
-    """Runs of frames that show one map, int [n] each."""
-    breaks = np.flatnonzero(np.diff(area) != 0) + 1
+def led_back(camera: np.ndarray, game: GameSpec) -> np.ndarray:
+    """The first frames after a map led back (see `pages`): bool [T].
+
+    The camera goes on meanwhile, so it is set back by not quite a number of pages.
+    """
+    back = np.zeros(len(camera), bool)
+    if game.page and len(camera) > 1:
+        moved = np.diff(camera)
+        back[1:] = (moved <= -game.native_size[1]) & (moved % game.page <= game.page // 8)
+    return back
+
+
+def parts(camera: np.ndarray, area: np.ndarray, back: np.ndarray | None = None) -> list[np.ndarray]:
+    """Runs of frames that show one map, int [n] each; `back` bool [T] begins another."""
+    changed = np.diff(area) != 0
+    breaks = np.flatnonzero(changed if back is None else changed | back[1:]) + 1
     parts = []
     for run in np.split(np.arange(len(camera)), breaks):
         start = 0

@@ -6,7 +6,6 @@ standing still counts no more than running past. What the votes are worth is mea
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,12 +16,10 @@ from ..data.store import EpisodeStore
 from ..errors import DataError
 from ..games import GameSpec, GameState
 from ..games.state import NOWHERE
-from ..inference.atlas import AGREE, KINDS, LEVELS, Atlas, WorldMap, kinds_of
-from ..inference.recall import fixed_pixels, moving_pixels, tile_map
+from ..inference.atlas import AGREE, KINDS, LEVELS, Atlas, WorldMap
+from ..inference.recall import fixed_pixels, led_back, moving_pixels, tile_map
 from .atlas_objects import ObjectCounter
 from .atlas_tiles import (
-    UNSEEN,
-    VARIES,
     Visit,
     ballot,
     learn_looks,
@@ -32,8 +29,8 @@ from .atlas_tiles import (
     text_votes,
     usual,
 )
+from .atlas_votes import MapVotes, most_told, tile_votes
 
-_TILES_ABOVE = 1 << 14  # no tile id is as large
 _WIDEST = 1 << 14  # pixels of a map; a camera beyond is a state that lies
 _CHUNK = 64  # frames read at once
 _AGREED = (np.arange(KINDS) > 0) & (np.arange(KINDS) % (len(AGREE) + 1) == 0)  # all visits showed one colour
@@ -71,12 +68,12 @@ def build_atlas(
     objects = ObjectCounter(game)
     right, tested = np.zeros((2, len(LEVELS) + 1, KINDS))  # the last row is for text
     for area, found in sorted(visits.items()):
-        votes = _Votes(game, found)
+        votes = MapVotes(game, found)
         atlas.maps[area] = world = votes.world()
         recognise(world, atlas.looks, found[0].look, game)
         for visit in found:
             _test(store, game, votes.world(without=visit), atlas, visit, stride, right, tested)
-            if game.box_looks:
+            if game.token_names:
                 _count_objects(store, game, Atlas(game.name, {area: world}, _ALL), visit, objects)
             if progress is not None:
                 progress(len(visit.rows))
@@ -106,10 +103,12 @@ def _visits(
     parts = [_state(store, game, episode, some) for some in np.split(rows, range(_CHUNK, len(rows), _CHUNK))]
     area = np.concatenate([np.asarray(p.scene) for p in parts])
     camera = np.concatenate([np.asarray(p.camera) for p in parts]).astype(np.int64)
-    for run in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(area) != 0) + 1):
+    back = led_back(camera, game)
+    for run in np.split(np.arange(len(rows)), np.flatnonzero((np.diff(area) != 0) | back[1:]) + 1):
         place = int(area[run[0]])
         if place != NOWHERE and camera[run].min() >= 0 and camera[run].max() + game.native_size[1] <= _WIDEST:
-            yield _vote(store, game, episode, rows[run], camera[run], place)
+            stale = camera[run[0]] + 2 * game.native_size[1] if back[run[0]] else 0
+            yield _vote(store, game, episode, rows[run], camera[run], place, stale)
         if progress is not None:
             progress(len(run))
 
@@ -120,7 +119,10 @@ def _state(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray) 
     return game.decode(read.state, read.context)
 
 
-def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, camera: np.ndarray, area: int) -> Visit:
+def _vote(
+    store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, camera: np.ndarray, area: int, stale: int
+) -> Visit:
+    """One visit; columns of the world left of `stale` still show another page."""
     height, width = game.native_size
     entries = np.array(game.shown_entries or range(len(game.palette)), np.uint8)
     number = np.full(256, 0, np.uint8)
@@ -132,7 +134,7 @@ def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, c
     fixed = fixed_pixels(game, shape, (0, 0))[0]
     counts = np.zeros((len(entries), height, span), np.uint16)
     bar = np.zeros((len(entries), height, width), np.uint16)
-    tiles = _common_tiles(store, game, episode, rows, left, span)
+    tiles = _common_tiles(store, game, episode, rows, left, span, stale)
     y, x = np.arange(height)[:, None], np.arange(width)[None]
     looks: Any = []
     characters: Any = []
@@ -154,6 +156,7 @@ def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, c
                 kept = still[k] & ~fixed & ((now[k] == stood) | (stood < 0) | (now[k] < 0))
             else:
                 kept = still[k] & ~fixed
+            kept &= at >= stale - left
             shown = number[read.frames[k]]
             counts[shown, y, at] += kept
             bar[shown, y, x] += fixed & still[k]
@@ -173,7 +176,7 @@ def _cell_rows(game: GameSpec, state: GameState, k: int) -> np.ndarray:
 
 
 def _common_tiles(
-    store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, left: int, span: int
+    store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, left: int, span: int, stale: int
 ) -> np.ndarray:
     """The tile that stood longest at each cell, int16 [rows, cells]; -1 where none was told."""
     if not game.tile_layers:
@@ -187,83 +190,13 @@ def _common_tiles(
         ids = np.asarray(state.tiles[0]).astype(np.int64)
         first = (np.asarray(state.camera).astype(np.int64) + np.asarray(state.tile_xy[0])[:, 0] - left) // layer.cell
         column = first[:, None, None] + np.arange(layer.cols)
-        told = (ids < min(game.sure_tiles, layer.ids - 1)) & (column >= 0) & (column < cells)
-        keys.append(((places + column) * _TILES_ABOVE + ids)[told])
-    key, count = np.unique(np.concatenate(keys), return_counts=True)
-    tiles = np.full(layer.rows * cells, -1, np.int16)
-    order = np.argsort(count, kind="stable")  # the most frequent one is written last
-    tiles[key[order] // _TILES_ABOVE] = key[order] % _TILES_ABOVE
-    return tiles.reshape(layer.rows, cells)
-
-
-class _Votes:
-    """The votes of all visits of one map."""
-
-    def __init__(self, game: GameSpec, visits: list[Visit]) -> None:
-        self.game, self.visits = game, visits
-        self.entries = np.array(game.shown_entries or range(len(game.palette)), np.uint8)
-        self.width = max(v.left + v.colours.shape[1] for v in visits)
-        self.cell = game.tile_layers[0].cell if game.tile_layers else 0
-        self.tiles = self._tiles()
-        height = game.native_size[0]
-        self.counts = np.zeros((len(self.entries) + 1, height, self.width), np.uint16)
-        self.fixed = np.zeros((len(self.entries) + 1, *game.native_size), np.uint16)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing
-            mean = np.nanmean(np.stack([v.fixed_mean for v in visits]), 0)
-        self.mean = np.rint(np.nan_to_num(mean)).astype(np.uint8)
-        self.usual = np.zeros((len(self.entries), height, self.width), np.uint16)
-        for visit in visits:
-            self._add(self.counts, self.fixed, visit, 1)
-            here = self.usual[:, :, visit.left : visit.left + visit.usual.shape[1]]
-            for k, entry in enumerate(self.entries):
-                here[k] += visit.usual == entry
-
-    def world(self, without: Visit | None = None) -> WorldMap:
-        """The map by majority; `without` leaves one visit's votes out."""
-        counts, fixed = self.counts, self.fixed
-        if without is not None:
-            counts, fixed = counts.copy(), fixed.copy()
-            self._add(counts, fixed, without, -1)
-        colours, kinds = self._majority(counts)
-        glowing = (kinds > 0) & ~counts[:-1].any(0)  # several colours on every visit: the most frequent one
-        colours[glowing] = self.entries[self.usual.argmax(0)[glowing]]
-        bar, bar_kinds = self._majority(fixed)
-        return WorldMap(colours, kinds, self.tiles, bar, bar_kinds, self.mean)
-
-    def _majority(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        number, kinds = kinds_of(counts[:-1], counts.sum(0, dtype=np.int32))
-        return np.where(kinds > 0, self.entries[number], 0).astype(np.uint8), kinds
-
-    def _add(self, counts: np.ndarray, fixed: np.ndarray, visit: Visit, sign: int) -> None:
-        votes = visit.colours
-        if self.cell:  # a visit during which something else stood there has no say
-            first = visit.left // self.cell
-            here = self.tiles[:, first : first + visit.tiles.shape[1]]
-            same = (visit.tiles == here) | (visit.tiles < 0) | (here < 0)
-            layer = self.game.tile_layers[0]
-            top = self.game.native_size[0] - layer.rows * layer.cell  # the grid ends where the picture does
-            votes = votes.copy()
-            grid = votes[max(top, 0) :]
-            grid[~same.repeat(self.cell, 0).repeat(self.cell, 1)[-len(grid) :]] = UNSEEN
-        for k, entry in enumerate((*self.entries, VARIES)):
-            counts[k, :, visit.left : visit.left + votes.shape[1]] += (sign * (votes == entry)).astype(np.uint16)
-            fixed[k] += (sign * (visit.fixed == entry)).astype(np.uint16)
-
-    def _tiles(self) -> np.ndarray:
-        if not self.cell:
-            return np.zeros((0, 0), np.int16)
-        rows = self.game.tile_layers[0].rows
-        keys = []
-        for visit in self.visits:
-            row, column = np.nonzero(visit.tiles >= 0)
-            place = row * (self.width // self.cell) + column + visit.left // self.cell
-            keys.append(place * _TILES_ABOVE + visit.tiles[row, column])
-        key, count = np.unique(np.concatenate(keys), return_counts=True)
-        tiles = np.full(rows * (self.width // self.cell), -1, np.int16)
-        order = np.argsort(count, kind="stable")
-        tiles[key[order] // _TILES_ABOVE] = key[order] % _TILES_ABOVE
-        return tiles.reshape(rows, -1)
+        told = (
+            (ids < min(game.sure_tiles, layer.ids - 1))
+            & (column >= max(0, (stale - left) // layer.cell))
+            & (column < cells)
+        )
+        keys.append(tile_votes((places + column)[told], ids[told]))
+    return most_told(keys, layer.rows * cells).reshape(layer.rows, cells)
 
 
 def _test(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..games import GameSpec, GameState
-from ..inference.object_looks import ObjectLooks, object_keys
+from ..inference.object_looks import ObjectLooks, objects
 
 _LEAST = 3  # sights without which an object is not kept
 
@@ -27,17 +27,20 @@ class ObjectCounter:
             state: decoded, leading axis T.
             behind: uint8 [T, H, W], what the maps show there, believed where `known` bool [T, H, W].
         """
-        keys, boxes = np.ascontiguousarray(object_keys(state, self.game)), np.asarray(state.boxes).astype(int)
+        seen = objects(state, self.game)
+        if seen is None:
+            return
+        keys, boxes, used = seen
         height, width = frames.shape[1:]
         colours = len(self.game.palette)
         for t in range(len(frames)):
-            used = np.flatnonzero(boxes[t, :, 0])
+            some = np.flatnonzero(used[t])
             covered = np.zeros((height, width), np.uint8)
-            for m in used:
-                x0, y0, x1, y1 = boxes[t, m, 1:]
+            for m in some:
+                x0, y0, x1, y1 = boxes[t, m]
                 covered[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] += 1
-            for m in used:
-                x0, y0, x1, y1 = boxes[t, m, 1:]
+            for m in some:
+                x0, y0, x1, y1 = boxes[t, m]
                 if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
                     continue
                 here = (slice(y0, y1), slice(x0, x1))
@@ -54,7 +57,6 @@ class ObjectCounter:
     def result(self) -> ObjectLooks:
         """The looks of all objects that were seen often enough."""
         palette = self.game.palette.astype(np.float64)
-        fields = 2 + len(self.game.look_globals)
         best: dict[bytes, tuple[tuple[bytes, int, int], np.ndarray]] = {}
         for where, counts in self._counts.items():  # one size per key: the one seen most
             if counts.sum(0).max() >= _LEAST:
@@ -69,7 +71,7 @@ class ObjectCounter:
         n = len(order)
         clear, entry, share = np.zeros((3, n, height, width), np.uint8)
         looks = ObjectLooks(
-            keys=np.array([np.frombuffer(key, np.int32) for key in order], np.int32).reshape(n, fields),
+            keys=np.array([np.frombuffer(key, np.int32) for key in order], np.int32),
             size=np.array([best[key][0][1:] for key in order], np.uint8),
             seen=np.zeros(n, np.int32),
             clear=clear,
@@ -82,7 +84,8 @@ class ObjectCounter:
             total = counts.sum(0).astype(np.float64)
             opaque = counts[:-1].astype(np.float64)
             looks.seen[i] = int(np.median(total))
-            looks.clear[i, :h, :w] = np.rint(255 * counts[-1] / np.maximum(total, 1))
+            through = counts[-1].astype(np.float64)  # 255 times a small integer would wrap round
+            looks.clear[i, :h, :w] = np.rint(255 * through / np.maximum(total, 1))
             looks.entry[i, :h, :w] = opaque.argmax(0)
             looks.share[i, :h, :w] = np.rint(255 * opaque.max(0) / np.maximum(total, 1))
             mean = np.einsum("khw,kc->hwc", opaque, palette) / np.maximum(opaque.sum(0), 1)[..., None]

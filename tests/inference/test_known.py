@@ -100,9 +100,20 @@ def test_hints_have_their_share_of_the_picture() -> None:
     )
     known = Known(np.ones((1, 1, 4), np.uint8), np.array([[[0.0, 0.4, 0.75, 0.99]]], np.float32))
     mix(drawn, known, palette)
-    assert drawn.rgb[0, 0].tolist() == [[0, 0, 0], [120, 60, 30], [150, 75, 38], [0, 0, 0]]  # found ones are not hints
+    assert drawn.rgb[0, 0].tolist() == [[0, 0, 0], [170, 85, 42], [170, 85, 42], [0, 0, 0]]  # found ones are not hints
     assert drawn.indices is not None and drawn.indices[0, 0].tolist() == [0, 1, 1, 0]
     assert drawn.confidence is not None and np.allclose(drawn.confidence[0, 0], [0.4, 0.4, 0.75, 0.4])
+
+
+def test_means_have_their_share_of_the_picture() -> None:
+    palette = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
+    blank = np.zeros((1, 1, 4), np.uint8)
+    drawn = Restoration(np.zeros((1, 1, 4, 3), np.uint8), blank.copy(), np.full((1, 1, 4), 0.4, np.float32))
+    share = np.array([[[0, 0.7, 1, 1]]], np.float32)
+    trust = np.array([[[0, 0.6, 0.3, 0.99]]], np.float32)
+    mix(drawn, Known(blank + 1, trust, np.full((1, 1, 4, 3), 100, np.uint8), share), palette)
+    assert drawn.rgb[0, 0, :, 0].tolist() == [0, 70, 100, 0]  # found ones need no mean
+    assert drawn.indices is not None and drawn.indices[0, 0].tolist() == [0, 1, 0, 0]
 
 
 def test_restoring_with_an_atlas_is_better_at_every_level(predictor, clip, sample_store: EpisodeStore) -> None:  # type: ignore[no-untyped-def]

@@ -87,7 +87,7 @@ def test_the_nearer_sighting_counts_and_boxes_are_left_out_at_compact() -> None:
     made = recall(frames, mask, state, GAME, "compact")
     assert made.found[1:3].all() and not made.found[0].any()
     assert (made.indices[1] == 0).all() and (made.indices[2] == 3).all()
-    state.boxes[:, 0] = (1, 100, 100, 120, 130)
+    state.boxes[:, -1] = (5, 100, 100, 120, 130)  # the player
     boxed = recall(frames, mask, state, GAME, "compact")
     assert not boxed.found[1, 100:130, 100:120].any() and boxed.found[1].sum() == H * W - 20 * 30
 

@@ -18,13 +18,13 @@ def scene(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, GameState]:
     behind = rng.integers(0, 10, (count, H, W), np.uint8)
     memory = np.zeros((count, GAME.state_size), np.uint8)
     memory[:, 0x0F], memory[:, 0x16], memory[:, 0xB6] = 1, 6, 1
-    memory[:, 0x87], memory[:, 0xCF] = rng.integers(0, W - 16, count), rng.integers(40, H - 30, count)
+    memory[:, 0x87], memory[:, 0xCF] = rng.integers(1, W - 18, count), rng.integers(40, H - 30, count)
     state = GAME.decode(memory, None)
-    picture = np.random.default_rng(99).integers(10, 20, (25, 16), np.uint8)
+    picture = np.random.default_rng(99).integers(10, 20, (27, 18), np.uint8)
     picture[:8] = 255  # nothing there
     frames = behind.copy()
     for t in range(count):
-        _, x0, y0, x1, y1 = state.boxes[t, 0].tolist()
+        x0, y0, x1, y1 = GAME.drawn_objects(state).boxes[t, 0].tolist()
         part = frames[t, y0:y1, x0:x1]
         part[:] = np.where(picture == 255, part, picture)
     return frames, behind, state
@@ -43,9 +43,9 @@ def test_objects_are_drawn_in_front_of_what_is_behind() -> None:
     frames, behind, state = scene(1, 5)
     entries, trust, mean = looks.paint(state, GAME, behind, np.ones(frames.shape, bool), GAME.palette)
     assert np.array_equal(entries, frames)
-    box = state.boxes[2, 0]
+    x0, y0, x1, y1 = GAME.drawn_objects(state).boxes[2, 0]
     inside = np.zeros((H, W), bool)
-    inside[box[2] : box[4], box[1] : box[3]] = True
+    inside[y0:y1, x0:x1] = True
     assert (trust[2][inside] > 0.9).all() and not trust[2][~inside].any()
     assert np.abs(mean[2][inside].astype(int) - GAME.palette[frames[2][inside]]).max() <= 1
     crop = looks.paint(state, GAME, behind[:, 30:200, 20:220], np.ones((5, 170, 200), bool), GAME.palette, (30, 20))
@@ -56,10 +56,30 @@ def test_what_is_not_known_is_not_drawn() -> None:
     looks = learned()
     frames, behind, state = scene(1, 3)
     ones = np.ones(frames.shape, bool)
-    assert not looks.paint(state, GAME, behind, ~ones, GAME.palette)[1].any()  # who knows what is behind?
+    trust = looks.paint(state, GAME, behind, ~ones, GAME.palette)[1]
+    assert trust.any() and not trust[frames == behind].any()  # who knows what is behind the holes?
     state.tokens[0, 2, 4] = 1 - state.tokens[0, 2, 4]  # another kind of enemy
-    state.boxes[1, 1] = state.boxes[1, 0]  # two in one place
     trust = looks.paint(state, GAME, behind, ones, GAME.palette)[1]
-    assert not trust[:2].any() and trust[2].any()
+    assert not trust[0].any() and trust[1].any()
     assert not len(learned(2).keys)  # two sights are too few
     assert not ObjectLooks().paint(state, GAME, behind, ones, GAME.palette)[1].any()
+
+
+def test_the_nearer_of_two_objects_is_drawn_last() -> None:
+    looks = learned()
+    frames, behind, state = scene(1, 3)
+    for values in (state.tokens, state.token_xy, state.token_valid):
+        values[:, 3] = values[:, 2]  # the second slot holds the same enemy ...
+    state.token_xy[:, 3, 0] += 5  # ... five pixels to the right
+    entries, trust, _ = looks.paint(state, GAME, behind, np.ones(frames.shape, bool), GAME.palette)
+    x0, y0, x1, y1 = GAME.drawn_objects(state).boxes[1, 0]
+    picture = frames[1, y0 + 8 : y1, x0:x1]
+    assert x1 + 5 > W or np.array_equal(entries[1, y0 + 8 : y1, x0 + 5 : x1 + 5], picture)
+    assert np.array_equal(entries[1, y0 + 8 : y1, x0 : x0 + 5], picture[:, :5])
+
+
+def test_many_sights_are_counted_whole() -> None:
+    """Shares are of 255, and 255 times the sights exceeds what 16 bits hold."""
+    looks = learned(400)
+    assert looks.seen[0] > 257
+    assert (looks.clear[0][:8] == 255).all() and not looks.clear[0][8:27, :18].any()

@@ -1,0 +1,73 @@
+"""Where the objects of `compact` are drawn: against hardware sprites of real recordings, and offsets seen in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hstmae.data.store import EpisodeStore
+from hstmae.games import GameState, get_game
+
+GAME = get_game("smb")
+BALL = 64
+
+
+def memory(**values: int) -> np.ndarray:
+    """One frame's memory: keys are hexadecimal addresses after an x."""
+    made = np.zeros((1, GAME.state_size), np.uint8)
+    for address, value in values.items():
+        made[0, int(address[1:], 16)] = value
+    return made
+
+
+def boxes(state: GameState, kind: int) -> list[list[int]]:
+    seen = GAME.drawn_objects(state)
+    assert seen is not None
+    return seen.boxes[seen.used & (seen.keys[..., 0] == kind)].tolist()
+
+
+@pytest.mark.parametrize(
+    "angle, right, down",
+    [(0, 0, -39), (2, 15, -36), (8, 40, 1), (11, 33, 23), (16, 0, 41), (19, -22, 34), (24, -40, 1), (28, -28, -27)],
+)
+def test_balls_of_a_fire_bar_lie_where_sprites_were_seen(angle: int, right: int, down: int) -> None:
+    bar = {"x0f": 1, "x16": 0x1B, "xb6": 1, "x87": 100, "xcf": 120, "xa0": angle}
+    found = boxes(GAME.decode(memory(**bar), None), BALL)
+    assert len(found) == 6 and [100 + right, 120 + down, 108 + right, 128 + down] in found
+    assert len(boxes(GAME.decode(memory(**{**bar, "x16": 0x1F}), None), BALL)) == 12  # the long one
+
+
+def test_small_lifts_come_in_pairs() -> None:
+    found = boxes(GAME.decode(memory(x0f=1, x16=0x2B, xb6=1, x87=60, xcf=200), None), 0x2B)
+    assert sorted(box[1] for box in found) == [71, 199]
+
+
+def test_the_flag_is_drawn_though_its_screen_is_not_told() -> None:
+    state = GAME.decode(memory(x14=1, x1b=0x30, x8c=150, xd4=0x30), None)
+    assert boxes(state, 67) == [[150, 48, 166, 65]]
+
+
+def test_boxes_are_where_sprites_are(sample_store: EpisodeStore) -> None:
+    """The sprites of an enemy that walks lie in its box."""
+    read = sample_store.read(0, np.arange(sample_store.info(0).frames))
+    assert read.state is not None
+    state = GAME.decode(read.state, read.context)
+    seen = GAME.drawn_objects(state)
+    assert seen is not None
+    held = {shift: [0, 0] for shift in (0, 3)}
+    for t in range(len(read.state)):
+        ram = read.state[t].astype(int)
+        for slot in range(5):
+            at = ram[0x6E5 + slot]  # first of the object's six sprites in the sprite table
+            if not (ram[0x0F + slot] and ram[0xB6 + slot] == 1 and ram[0x16 + slot] == 6 and not ram[0x1E + slot]):
+                continue  # an enemy that walks
+            y, x = ram[0x200 + at] + 1, ram[0x203 + at]
+            if y >= 240 or not 16 < x < 230:
+                continue
+            for shift, counts in held.items():
+                x0, y0, x1, y1 = seen.boxes[t, slot] + [shift, 0, shift, 0]
+                counts[0] += x0 <= x and x + 16 <= x1 and y0 <= y and y + 24 <= y1
+                counts[1] += 1
+    assert held[0][1] > 20
+    assert held[0][0] >= 0.98 * held[0][1]
+    assert held[3][0] < 0.5 * held[3][1]  # control: boxes beside the sprites
