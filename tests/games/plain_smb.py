@@ -33,6 +33,7 @@ def decode(state: np.ndarray, context: np.ndarray | None) -> GameState:
         token_valid=token_valid,
         boxes=_boxes(ram, camera),
         scene=(256 * ram[:, 0xE8] + ram[:, 0xE7]).astype(np.int32),
+        clock=ram[:, 0x09].astype(np.int32),
     )
 
 

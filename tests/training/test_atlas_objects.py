@@ -71,7 +71,7 @@ def test_the_nearer_of_two_objects_is_drawn_last() -> None:
     for values in (state.tokens, state.token_xy, state.token_valid):
         values[:, 3] = values[:, 2]  # the second slot holds the same enemy ...
     state.token_xy[:, 3, 0] += 5  # ... five pixels to the right
-    entries, trust, _ = looks.paint(state, GAME, behind, np.ones(frames.shape, bool), GAME.palette)
+    entries, _, _ = looks.paint(state, GAME, behind, np.ones(frames.shape, bool), GAME.palette)
     x0, y0, x1, y1 = GAME.drawn_objects(state).boxes[1, 0]
     picture = frames[1, y0 + 8 : y1, x0:x1]
     assert x1 + 5 > W or np.array_equal(entries[1, y0 + 8 : y1, x0 + 5 : x1 + 5], picture)
