@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .options import add_atlas
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -42,13 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state", choices=("auto", "full", "compact", "none"), default="auto", help="auto: all the state there is"
     )
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="folder for the pictures")
-    parser.add_argument(
-        "--atlas",
-        type=lambda text: None if text == "none" else text,
-        default="auto",
-        metavar="FILE|none",
-        help="what the game's maps look like, by `hstmae atlas` (auto: the one beside the model's weights)",
-    )
+    add_atlas(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .options import add_atlas
+
 if TYPE_CHECKING:
     from ..data.store import EpisodeStore
 
@@ -64,13 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=int, default=16, help="frames per clip, even")
     parser.add_argument("--stride", type=int, default=0, help="frames from one to the next of a clip; 0 = the game's")
     parser.add_argument("--batch", type=int, default=2, help="clips that go through the network together")
-    parser.add_argument(
-        "--atlas",
-        type=lambda text: None if text == "none" else text,
-        default="auto",
-        metavar="FILE|none",
-        help="what the game's maps look like, by `hstmae atlas` (auto: the one beside the model's weights)",
-    )
+    add_atlas(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .options import add_atlas
+
 if TYPE_CHECKING:
     from ..inference.footage import Footage
     from ..inference.predictor import Predictor
@@ -63,13 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
     parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
     parser.add_argument("--overwrite", action="store_true", help="replace files of an output folder that is not empty")
-    parser.add_argument(
-        "--atlas",
-        type=lambda text: None if text == "none" else text,
-        default="auto",
-        metavar="FILE|none",
-        help="what the game's maps look like, by `hstmae atlas` (auto: the one beside the model's weights)",
-    )
+    add_atlas(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary as JSON")
 

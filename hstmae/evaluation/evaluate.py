@@ -264,7 +264,6 @@ def _recall_and_draw(predictor: Predictor, clip: Clip, hidden: np.ndarray, level
     batch = collate([replace(clip, frames=seen)]).to(predictor.device)
     made = _draw(predictor, batch, visible[None], left[None], level)
     assert made.indices is not None
-    known.trust[~hidden] = 0
     mix(Restoration(made.rgb[0], made.indices[0], None), known, clip.palette)
     made.indices[0][known.found] = known.indices[known.found]
     made.rgb[0][known.found] = clip.palette[known.indices[known.found]]

@@ -90,6 +90,9 @@ class SuperMarioBros(GameSpec):
     untold_tiles = tuple(int(i) for i in range(256) if i < _SOLID_FROM[i >> 6])  # what is solid is in the block buffer
     summary_text = tuple((3, column) for column in (13, 14, 19, 21, 26, 27, 28))  # coins, world, level, timer
     look_globals = tuple(_GLOBALS.index(a) for a in (0x74E, 0x733, 0x743, 0x744))  # kind, style, clouds, backdrop
+    sprite_globals = (*look_globals, _GLOBALS.index(0x756), _GLOBALS.index(0x753), len(_GLOBALS))  # player, star
+    sprite_behind = 4
+    sprites_per_line = 8
     page = 256
     cycling_tiles = tuple(range(0xC0, 0x100))  # palette 3: coins and ? blocks glow
     sprite_slots = 64

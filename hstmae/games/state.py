@@ -97,8 +97,10 @@ class ObjectBoxes:
         keys: int32 [T, M, F], the numbers that decide what the object looks like.
         boxes: int32 [T, M, 4], x0, y0, x1, y1 (exclusive) in the native picture; later ones are drawn over others.
         used: bool [T, M].
+        behind: bool [T, M], drawn only where the background shows the backdrop; None = none is.
     """
 
     keys: Array
     boxes: Array
     used: Array
+    behind: Array | None = None

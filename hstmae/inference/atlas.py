@@ -9,7 +9,9 @@ camera makes a clip's scenery a look-up; without a state, visible pixels are mat
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,20 @@ from .object_looks import ObjectLooks
 from .recall import fixed_pixels
 from .tile_looks import ARRAYS, TileLooks
 
-FORMAT = 1
+FORMAT = 2
+# What NumPy and zipfile raise over damaged archives: wrong headers, sizes, methods, checksums and streams.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,  # NotImplementedError among them
+    MemoryError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 LEVELS = ("none", "compact", "full")  # rows of `Atlas.trust`
 VISITS = (1, 2, 4, 8)  # visits from which the next kind begins
 AGREE = (0.5, 0.75, 0.999)  # shares of the visits that showed the colour, likewise
@@ -76,7 +91,7 @@ class Atlas:
         trust: float32 [3, KINDS], how often a colour of each kind is right, by state level (`LEVELS`).
         looks: what tiles look like wherever they stand, for maps that are not here.
         text: what the characters of a status bar look like (`tile_layers[1]`).
-        objects: what moving objects look like.
+        objects: what moving objects look like; sprites: what hardware sprites look like.
         look_trust: float32 [2, KINDS], likewise for `looks` and `text`.
     """
 
@@ -86,6 +101,7 @@ class Atlas:
     looks: TileLooks = field(default_factory=TileLooks)
     text: TileLooks = field(default_factory=TileLooks)
     objects: ObjectLooks = field(default_factory=ObjectLooks)
+    sprites: ObjectLooks = field(default_factory=ObjectLooks)
     look_trust: np.ndarray = field(default_factory=lambda: np.zeros((2, KINDS), np.float32))
 
     def look_up(
@@ -158,12 +174,22 @@ class Atlas:
                 seen[t, :rows, :columns] = bar & (world.fixed_kinds[view] > 0)
         return mean, seen
 
+    def backdrop(self, scene: np.ndarray) -> np.ndarray:
+        """The colour that most of a map shows, uint8 [T] palette entries, for maps integer [T]; 0 for unknown maps."""
+        made = np.zeros(len(scene), np.uint8)
+        for number in np.unique(scene):
+            world = self.maps.get(int(number))
+            if world is not None and world.kinds.any():
+                made[scene == number] = np.bincount(world.colours[world.kinds > 0]).argmax()
+        return made
+
     def arrays(self) -> dict[str, Any]:
         """All of it, by the names that a file uses."""
         head = {"format": FORMAT, "game": self.game, "areas": sorted(self.maps)}
         arrays: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
         arrays |= {"trust": self.trust, "look_trust": self.look_trust}
-        arrays |= {f"objects.{name}": getattr(self.objects, name) for name in object_looks.ARRAYS}
+        for part, of in (("objects", self.objects), ("sprites", self.sprites)):
+            arrays |= {f"{part}.{name}": getattr(of, name) for name in object_looks.ARRAYS}
         for part, looks in (("looks", self.looks), ("text", self.text)):
             arrays |= {f"{part}.{name}": getattr(looks, name) for name in ARRAYS}
         for area in sorted(self.maps):
@@ -191,26 +217,52 @@ class Atlas:
                 names = WorldMap.__dataclass_fields__
                 maps = {int(a): WorldMap(**{n: file[f"{a}.{n}"] for n in names}) for a in head["areas"]}
                 looks, text = (TileLooks(**{n: file[f"{part}.{n}"] for n in ARRAYS}) for part in ("looks", "text"))
-                objects = ObjectLooks(**{n: file[f"objects.{n}"] for n in object_looks.ARRAYS})
-                made = Atlas(str(head["game"]), maps, file["trust"], looks, text, objects, file["look_trust"])
+                objects, sprites = (
+                    ObjectLooks(**{n: file[f"{part}.{n}"] for n in object_looks.ARRAYS})
+                    for part in ("objects", "sprites")
+                )
+                made = Atlas(str(head["game"]), maps, file["trust"], looks, text, objects, sprites, file["look_trust"])
         except FileNotFoundError as error:
             raise CheckpointError(f"{path}: no such file") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise CheckpointError(f"{path}: not a readable atlas ({error})") from error
         made.check(path)
         return made
 
+    def check_game(self, game: GameSpec, path: str | Path) -> None:
+        """Raise a CheckpointError where the atlas does not fit its game."""
+        height, width = game.native_size
+        colours = len(game.palette)
+        cells = [layer.cell for layer in game.tile_layers]
+        fits = all(
+            m.colours.shape[0] == height
+            and m.fixed.shape == (height, width)
+            and m.tiles.shape[0] == (game.tile_layers[0].rows if cells else 0)
+            and max(m.colours.max(initial=0), m.fixed.max(initial=0)) < colours
+            for m in self.maps.values()
+        )
+        for number, looks in enumerate((self.looks, self.text)):
+            if len(looks.keys):
+                fits = fits and len(cells) > number and looks.colours.shape[1:] == (cells[number], cells[number])
+                fits = fits and looks.keys.shape[1] == 1 + len(game.look_globals) and looks.colours.max() < colours
+                fits = fits and looks.keys[:, -1].min() >= 0 and looks.keys[:, -1].max() <= game.tile_layers[number].ids
+        fits = fits and all(looks.entry.max(initial=0) < colours for looks in (self.objects, self.sprites))
+        if not fits:
+            raise CheckpointError(f"{path}: damaged atlas, it does not fit the game {game.name}")
+
     def check(self, path: str | Path) -> None:
         """Raise a CheckpointError where arrays do not fit each other."""
         fits = self.trust.shape == (len(LEVELS), KINDS) and self.look_trust.shape == (2, KINDS)
-        fits = fits and self.looks.fits() and self.text.fits() and self.objects.fits()
+        fits = fits and self.looks.fits() and self.text.fits()
+        fits = fits and self.objects.fits() and self.sprites.fits()
         fits = fits and all(
             m.colours.ndim == 2
             and m.colours.dtype == m.kinds.dtype == m.fixed.dtype == m.fixed_kinds.dtype == np.uint8
             and m.tiles.dtype == np.int16
             and m.tiles.ndim == 2
             and m.kinds.shape == m.colours.shape
-            and m.fixed.shape == m.fixed_kinds.shape == m.fixed_mean.shape[:2]
+            and m.fixed.shape == m.fixed_kinds.shape
+            and m.fixed_mean.shape == (*m.fixed.shape, 3)
             and max(m.kinds.max(initial=0), m.fixed_kinds.max(initial=0)) < KINDS
             for m in self.maps.values()
         )

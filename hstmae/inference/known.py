@@ -10,6 +10,7 @@ from ..games import GameSpec, GameState
 from .atlas import Located
 from .completion import complete
 from .locate import Locator
+from .object_looks import objects, sprites
 from .pages import other_pages
 from .recall import TRUST, fixed_pixels, moving_pixels, recall, tile_map
 
@@ -70,9 +71,9 @@ def known_pixels(
         made.indices[seen.found], made.trust[seen.found] = seen.indices[seen.found], TRUST
     if locator is None:
         return made
-    colours, trust, objects = from_atlas(frames, mask, game, level, state, locator, origin)
-    if objects is not None:
-        made.mean, surely = objects
+    colours, trust, varying = from_atlas(frames, mask, game, level, state, locator, origin)
+    if varying is not None:
+        made.mean, surely = varying
         drawn = mask & (made.trust == 0) & (surely > 0)
         made.share = np.where(drawn, np.where(fixed_pixels(game, shape, origin), STATUS_BAR, OBJECT), np.float32(0))
         trust = np.where(drawn, surely, trust)
@@ -138,13 +139,18 @@ def from_atlas(
             sure[sure < SURE] = 0
         colours[sure > 0], trust[sure > 0] = drawn[sure > 0], sure[sure > 0]
     borne_out = _borne_out(frames, mask, colours, (trust >= SURE) if moving is None else (trust >= SURE) & ~moving)
-    if told is not None and moving is not None:
-        trust[moving | (trust <= 0.5)] = 0  # the network, told as much, draws better than an unlikely layout
+    if told is not None and moving is not None and state is not None:
+        told_sprites, backdrop = sprites(state, game), atlas.backdrop(place.scene)
+        drawn, sure, _ = atlas.sprites.paint(told_sprites, colours, trust >= SURE, game.palette, origin, backdrop)
+        sure[sure < SURE] = 0
+        sure *= _borne_out(frames, mask, drawn, (sure > 0) & moving)
+        colours[moving], trust[moving] = drawn[moving], sure[moving]
+        trust[trust <= 0.5] = 0  # the network, told as much, draws better than an unlikely layout
         return colours, trust * borne_out, None
     mean, seen = atlas.mean_of_fixed(place.scene, game, shape, origin)
     surely = np.where(seen & (trust < SURE), np.maximum(trust, 0.01), 0)  # below SURE: a mean is no one colour
     if state is not None and moving is not None:
-        colours, sure, drawn = atlas.objects.paint(state, game, colours, trust >= SURE, game.palette, origin)
+        colours, sure, drawn = atlas.objects.paint(objects(state, game), colours, trust >= SURE, game.palette, origin)
         mean[sure > 0], surely[sure > 0] = drawn[sure > 0], sure[sure > 0]
         trust[moving] = 0
     return colours, trust * borne_out, (mean, surely * borne_out)

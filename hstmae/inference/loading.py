@@ -9,6 +9,7 @@ import torch
 
 from ..config import ModelConfig
 from ..errors import CheckpointError, UsageError
+from ..games import get_game
 from .atlas import Atlas
 from .predictor import Predictor
 
@@ -63,6 +64,7 @@ def find_atlas(name: str | Path, config: ModelConfig, *, needed: bool = True) ->
     made = Atlas.load(path)
     if made.game != config.game:
         raise CheckpointError(f"{path}: an atlas of game '{made.game}'; model {config.name} is for '{config.game}'")
+    made.check_game(get_game(made.game), path)
     return made
 
 

@@ -1,12 +1,13 @@
-"""What moving objects look like, for a state that tells where they are but not how they are drawn (level `compact`)."""
+"""What moving objects look like: those of level `compact`, of which it is told where they are, and hardware sprites."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..games import GameSpec, GameState
+from ..games.state import ObjectBoxes
 
 ARRAYS = ("keys", "size", "seen", "clear", "entry", "share", "rgb")  # what a file holds
 _ENOUGH = 3  # sights from which a look is believed
@@ -38,34 +39,32 @@ class ObjectLooks:
 
     def paint(
         self,
-        state: GameState,
-        game: GameSpec,
+        seen: ObjectBoxes | None,
         behind: np.ndarray,
         known: np.ndarray,
         palette: np.ndarray,
         origin: tuple[int, int] = (0, 0),
+        backdrop: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw a clip's objects over what is behind them.
 
         Args:
-            state: decoded, leading axis T.
+            seen: the objects, by `objects` or `sprites`; None = there are none.
             behind: uint8 [T, H, W] palette entries, believed where `known` bool [T, H, W].
             palette: uint8 [K, 3].
             origin: y and x of the frames' corner in the native picture.
+            backdrop: uint8 [T], see `Atlas.backdrop`; None = objects behind the background are not drawn.
         Returns:
             (palette entries uint8 [T, H, W], trust float32 [T, H, W], mean colours uint8 [T, H, W, 3]); trust is 0
             where there is no object of a known look, or what shows through it is not known.
         """
         entries, trust = behind.copy(), np.zeros(behind.shape, np.float32)
         mean = np.zeros((*behind.shape, 3), np.uint8)
-        if not len(self.keys):
+        if not len(self.keys) or seen is None:
             return entries, trust, mean
         if self._row is None:
             self._row = {key.tobytes(): i for i, key in enumerate(np.ascontiguousarray(self.keys))}
-        seen = objects(state, game)
-        if seen is None:
-            return entries, trust, mean
-        keys, boxes, used = seen
+        keys, boxes, used = seen.keys, seen.boxes, seen.used
         for t in range(len(behind)):
             mean[t] = palette[behind[t]]
             believed = known[t].astype(np.float32)  # that `entries` are right
@@ -74,6 +73,9 @@ class ObjectLooks:
                 y0, y1 = boxes[t, m, [1, 3]] - origin[0]
                 here = (slice(max(y0, 0), max(y1, 0)), slice(max(x0, 0), max(x1, 0)))
                 row = self._row.get(keys[t, m].tobytes())
+                hidden = seen.behind is not None and bool(seen.behind[t, m])
+                if hidden and backdrop is None:
+                    row = None
                 if row is None or self.seen[row] < _ENOUGH or (y1 - y0, x1 - x0) != tuple(self.size[row].tolist()):
                     believed[here] = trust[t][here] = 0
                     continue
@@ -81,6 +83,8 @@ class ObjectLooks:
                 inner = (slice(max(-y0, 0), max(-y0, 0) + h), slice(max(-x0, 0), max(-x0, 0) + w))
                 clear = self.clear[row][inner].astype(np.float32) / 255
                 share = self.share[row][inner].astype(np.float32) / 255
+                if hidden and backdrop is not None:
+                    clear = np.where(behind[t][here] == backdrop[t], clear, np.float32(1))
                 through = clear >= share
                 entries[t][here] = np.where(through, entries[t][here], self.entry[row][inner])
                 surely = np.where(through, clear * believed[here], share) * self.seen[row] / (self.seen[row] + 1)
@@ -100,15 +104,41 @@ class ObjectLooks:
             and self.clear.shape == self.entry.shape == self.share.shape == self.rgb.shape[:3]
             and all(a.dtype == np.uint8 for a in (self.size, self.clear, self.entry, self.share, self.rgb))
             and len(self.clear) == n
+            and bool((self.size <= self.clear.shape[1:]).all())
         )
 
 
-def objects(state: GameState, game: GameSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Keys int32 [T, M, F], `GameSpec.look_globals` included, boxes int32 [T, M, 4] and use bool [T, M] of a clip's
-    objects; None where the game tells of none."""
+def objects(state: GameState, game: GameSpec) -> ObjectBoxes | None:
+    """What `compact` tells of a clip's objects; None where the game tells of none."""
     seen = game.drawn_objects(state)
-    if seen is None:
+    return None if seen is None else _with_look(seen, state, game.look_globals)
+
+
+def sprites(state: GameState, game: GameSpec) -> ObjectBoxes | None:
+    """The hardware sprites that level `full` tells of, the foremost one last; None for a game without any.
+
+    Keys are tile and attribute. Consoles leave out what is too much for a line of the picture: such sprites get a key
+    that no look has.
+    """
+    if not game.sprite_slots:
         return None
-    look = np.asarray(state.globals)[:, None, list(game.look_globals)].astype(np.int32)
+    told = np.asarray(state.sprites).astype(np.int32)[:, ::-1]
+    size, height = game.sprite_size, game.native_size[0]
+    x, y = told[..., 0], told[..., 1]
+    used = (y < height) & (x < game.native_size[1])
+    behind = (told[..., 3] & game.sprite_behind) > 0
+    keys = np.stack([told[..., 2], told[..., 3] & ~game.sprite_behind], -1)  # they look the same in front
+    if game.sprites_per_line:
+        rows = np.arange(height)
+        on = used[..., None] & (rows >= y[..., None]) & (rows < y[..., None] + size)  # [T, N, H]
+        before = on[:, ::-1].cumsum(1)[:, ::-1]  # sprites in front, and this one
+        keys[(on & (before > game.sprites_per_line)).any(2)] = -1
+    boxes = np.stack([x, y, x + size, y + size], -1)
+    return _with_look(ObjectBoxes(keys, boxes, used, behind), state, game.sprite_globals)
+
+
+def _with_look(seen: ObjectBoxes, state: GameState, numbers: tuple[int, ...]) -> ObjectBoxes:
+    """Keys that hold some of the state's globals, too."""
+    look = np.asarray(state.globals)[:, None, list(numbers)].astype(np.int32)
     keys = np.concatenate([seen.keys, np.broadcast_to(look, (*seen.keys.shape[:2], look.shape[2]))], 2)
-    return np.ascontiguousarray(keys), seen.boxes, seen.used
+    return replace(seen, keys=np.ascontiguousarray(keys))

@@ -138,7 +138,8 @@ class Predictor:
         hidden = mask[..., None] if self.true_colour else mask
         cleared = np.where(hidden, np.uint8(0), frames)  # masked pixels are gone before anything else looks at them
         asked = np.ones(len(frames), bool) if wanted is None else wanted
-        known = self.known(cleared, mask, None if state is None else self.game.decode(state, context), level, origin)
+        told = self.game.decode(state, context) if state is not None and self.recall else None
+        known = self.known(cleared, mask, told, level, origin)
         if known is not None:
             cleared[known.found] = known.indices[known.found]
             mask = mask & ~known.found  # to the network they are visible

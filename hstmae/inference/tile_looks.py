@@ -1,6 +1,7 @@
 """What each tile looks like, wherever it stands: on consoles with tiled backgrounds that is the same pixels each time.
 
-A network learns what is frequent; a tile seen three times in all of training it draws badly. Here one sight is enough.
+A network learns what is frequent; a tile seen three times in all of training it draws badly. Here two visits that
+agree are enough.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from ..errors import DataError
 from ..games import GameSpec, GameState
 from ..games.state import NOWHERE
 from ..inference.atlas import AGREE, KINDS, LEVELS, Atlas, WorldMap
+from ..inference.object_looks import objects, sprites
 from ..inference.recall import fixed_pixels, led_back, moving_pixels, tile_map
 from .atlas_objects import ObjectCounter
 from .atlas_tiles import (
@@ -65,7 +66,7 @@ def build_atlas(
     everyone = [visit for found in visits.values() for visit in found]
     atlas.looks, atlas.look_trust[0] = learn_looks(game, everyone)
     atlas.text = learn_text(game, everyone)
-    objects = ObjectCounter(game)
+    counters = ObjectCounter(game), ObjectCounter(game)
     right, tested = np.zeros((2, len(LEVELS) + 1, KINDS))  # the last row is for text
     for area, found in sorted(visits.items()):
         votes = MapVotes(game, found)
@@ -73,11 +74,11 @@ def build_atlas(
         recognise(world, atlas.looks, found[0].look, game)
         for visit in found:
             _test(store, game, votes.world(without=visit), atlas, visit, stride, right, tested)
-            if game.token_names:
-                _count_objects(store, game, Atlas(game.name, {area: world}, _ALL), visit, objects)
+            if game.token_names or game.sprite_slots:
+                _count_objects(store, game, Atlas(game.name, {area: world}, _ALL), visit, *counters)
             if progress is not None:
                 progress(len(visit.rows))
-    atlas.objects = objects.result()
+    atlas.objects, atlas.sprites = (counter.result() for counter in counters)
     # one wrong pixel more than were seen: a kind that was hardly tested is hardly trusted
     share = np.where(tested > 0, right / (tested + 1), 0)
     share[:, 0] = 0
@@ -235,8 +236,10 @@ def _test(
             right[-1] += np.bincount(kind, (colours == read.frames).ravel(), minlength=KINDS)
 
 
-def _count_objects(store: EpisodeStore, game: GameSpec, own: Atlas, visit: Visit, objects: ObjectCounter) -> None:
-    """Show `objects` the frames of a visit; `own` trusts only what all visits to the map agree on."""
+def _count_objects(
+    store: EpisodeStore, game: GameSpec, own: Atlas, visit: Visit, moving: ObjectCounter, hardware: ObjectCounter
+) -> None:
+    """Count the objects and the sprites of a visit; `own` trusts only what all visits to the map agree on."""
     for some in np.split(visit.rows, range(_CHUNK, len(visit.rows), _CHUNK)):
         read = store.read(visit.episode, some, ("frames", "state", "context"))
         assert read.state is not None
@@ -244,4 +247,6 @@ def _count_objects(store: EpisodeStore, game: GameSpec, own: Atlas, visit: Visit
         shape = (len(some), *game.native_size)
         told = tile_map(state, game, 0, shape, (0, 0)) if game.tile_layers else None
         colours, trust = own.look_up(state.scene, state.camera, game, "full", shape, told=told)
-        objects.add(read.frames, state, colours, trust > 0)
+        backdrop = own.backdrop(state.scene)
+        moving.add(read.frames, objects(state, game), colours, trust > 0, backdrop)
+        hardware.add(read.frames, sprites(state, game), colours, trust > 0, backdrop)

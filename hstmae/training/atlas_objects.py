@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..games import GameSpec, GameState
-from ..inference.object_looks import ObjectLooks, objects
+from ..games import GameSpec
+from ..games.state import ObjectBoxes
+from ..inference.object_looks import ObjectLooks
 
 _LEAST = 3  # sights without which an object is not kept
 
@@ -19,18 +20,20 @@ class ObjectCounter:
     game: GameSpec
     _counts: dict[tuple[bytes, int, int], np.ndarray] = field(default_factory=dict, repr=False)
 
-    def add(self, frames: np.ndarray, state: GameState, behind: np.ndarray, known: np.ndarray) -> None:
+    def add(
+        self, frames: np.ndarray, seen: ObjectBoxes | None, behind: np.ndarray, known: np.ndarray, backdrop: np.ndarray
+    ) -> None:
         """Count the objects of some frames.
 
         Args:
             frames: uint8 [T, H, W], whole native pictures.
-            state: decoded, leading axis T.
+            seen: the objects, by `objects` or `sprites`; None = there are none.
             behind: uint8 [T, H, W], what the maps show there, believed where `known` bool [T, H, W].
+            backdrop: uint8 [T], see `Atlas.backdrop`.
         """
-        seen = objects(state, self.game)
         if seen is None:
             return
-        keys, boxes, used = seen
+        keys, boxes, used = seen.keys, seen.boxes, seen.used
         height, width = frames.shape[1:]
         colours = len(self.game.palette)
         for t in range(len(frames)):
@@ -45,6 +48,8 @@ class ObjectCounter:
                     continue
                 here = (slice(y0, y1), slice(x0, x1))
                 usable = known[t][here] & (covered[here] == 1)
+                if seen.behind is not None and seen.behind[t, m]:
+                    usable &= behind[t][here] == backdrop[t]
                 if not usable.any():
                     continue
                 where = (keys[t, m].tobytes(), int(y1 - y0), int(x1 - x0))

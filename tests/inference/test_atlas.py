@@ -110,6 +110,39 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         Atlas.load(bad)
 
 
+def test_flipped_bits_are_found_or_do_no_harm(tmp_path: Path) -> None:
+    atlas = made_up()
+    atlas.save(tmp_path / "a.npz")
+    data, whole = (tmp_path / "a.npz").read_bytes(), atlas.arrays()
+    rng, refused = np.random.default_rng(0), 0
+    for number in range(150):
+        near_end = number % 2  # where names, sizes and checksums are
+        at = int(rng.integers(max(0, len(data) - 3000), len(data)) if near_end else rng.integers(len(data)))
+        changed = bytearray(data)
+        changed[at] ^= 1 << int(rng.integers(8))
+        (tmp_path / "b.npz").write_bytes(changed)
+        try:
+            back = Atlas.load(tmp_path / "b.npz").arrays()
+        except CheckpointError:
+            refused += 1
+        else:
+            assert all(np.array_equal(back[name], whole[name]) for name in whole)
+    assert refused > 50
+
+
+def test_an_atlas_that_does_not_fit_its_game_is_refused(tmp_path: Path) -> None:
+    made_up().check_game(GAME, "a.npz")
+    for name, value in (("colours", np.full((H, WIDE), 64, np.uint8)), ("fixed", np.zeros((H, W + 1), np.uint8))):
+        bad = made_up()
+        bad.maps[SCENE] = replace(bad.maps[SCENE], **{name: value})
+        with pytest.raises(CheckpointError, match="does not fit the game smb"):
+            bad.check_game(GAME, "a.npz")
+    bad = made_up()
+    bad.looks = TileLooks(np.zeros((1, 5), np.int32), *np.zeros((2, 1, 8, 8), np.uint8))  # cells are 16 pixels
+    with pytest.raises(CheckpointError, match="does not fit the game smb"):
+        bad.check_game(GAME, "a.npz")
+
+
 @given(st.lists(st.integers(0, 9), min_size=3, max_size=3), st.integers(0, 5))
 def test_kinds_tell_visits_and_agreement_apart(votes: list[int], varied: int) -> None:
     counts, total = np.array(votes)[:, None], np.array([sum(votes) + varied])

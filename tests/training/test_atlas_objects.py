@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hstmae.games import GameState, get_game
-from hstmae.inference.object_looks import ObjectLooks
+from hstmae.inference.object_looks import ObjectLooks, objects, sprites
 from hstmae.training.atlas_objects import ObjectCounter
 
 GAME = get_game("smb")
@@ -33,7 +33,7 @@ def scene(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, GameState]:
 def learned(count: int = 12) -> ObjectLooks:
     counter = ObjectCounter(GAME)
     frames, behind, state = scene(0, count)
-    counter.add(frames, state, behind, np.ones(frames.shape, bool))
+    counter.add(frames, objects(state, GAME), behind, np.ones(frames.shape, bool), np.zeros(count, np.uint8))
     return counter.result()
 
 
@@ -41,14 +41,16 @@ def test_objects_are_drawn_in_front_of_what_is_behind() -> None:
     looks = learned()
     assert len(looks.keys) == 1 and looks.fits()
     frames, behind, state = scene(1, 5)
-    entries, trust, mean = looks.paint(state, GAME, behind, np.ones(frames.shape, bool), GAME.palette)
+    entries, trust, mean = looks.paint(objects(state, GAME), behind, np.ones(frames.shape, bool), GAME.palette)
     assert np.array_equal(entries, frames)
     x0, y0, x1, y1 = GAME.drawn_objects(state).boxes[2, 0]
     inside = np.zeros((H, W), bool)
     inside[y0:y1, x0:x1] = True
     assert (trust[2][inside] > 0.9).all() and not trust[2][~inside].any()
     assert np.abs(mean[2][inside].astype(int) - GAME.palette[frames[2][inside]]).max() <= 1
-    crop = looks.paint(state, GAME, behind[:, 30:200, 20:220], np.ones((5, 170, 200), bool), GAME.palette, (30, 20))
+    crop = looks.paint(
+        objects(state, GAME), behind[:, 30:200, 20:220], np.ones((5, 170, 200), bool), GAME.palette, (30, 20)
+    )
     assert np.array_equal(crop[0], frames[:, 30:200, 20:220])
 
 
@@ -56,13 +58,13 @@ def test_what_is_not_known_is_not_drawn() -> None:
     looks = learned()
     frames, behind, state = scene(1, 3)
     ones = np.ones(frames.shape, bool)
-    trust = looks.paint(state, GAME, behind, ~ones, GAME.palette)[1]
+    trust = looks.paint(objects(state, GAME), behind, ~ones, GAME.palette)[1]
     assert trust.any() and not trust[frames == behind].any()  # who knows what is behind the holes?
     state.tokens[0, 2, 4] = 1 - state.tokens[0, 2, 4]  # another kind of enemy
-    trust = looks.paint(state, GAME, behind, ones, GAME.palette)[1]
+    trust = looks.paint(objects(state, GAME), behind, ones, GAME.palette)[1]
     assert not trust[0].any() and trust[1].any()
     assert not len(learned(2).keys)  # two sights are too few
-    assert not ObjectLooks().paint(state, GAME, behind, ones, GAME.palette)[1].any()
+    assert not ObjectLooks().paint(objects(state, GAME), behind, ones, GAME.palette)[1].any()
 
 
 def test_the_nearer_of_two_objects_is_drawn_last() -> None:
@@ -71,7 +73,7 @@ def test_the_nearer_of_two_objects_is_drawn_last() -> None:
     for values in (state.tokens, state.token_xy, state.token_valid):
         values[:, 3] = values[:, 2]  # the second slot holds the same enemy ...
     state.token_xy[:, 3, 0] += 5  # ... five pixels to the right
-    entries, _, _ = looks.paint(state, GAME, behind, np.ones(frames.shape, bool), GAME.palette)
+    entries, _, _ = looks.paint(objects(state, GAME), behind, np.ones(frames.shape, bool), GAME.palette)
     x0, y0, x1, y1 = GAME.drawn_objects(state).boxes[1, 0]
     picture = frames[1, y0 + 8 : y1, x0:x1]
     assert x1 + 5 > W or np.array_equal(entries[1, y0 + 8 : y1, x0 + 5 : x1 + 5], picture)
@@ -83,3 +85,43 @@ def test_many_sights_are_counted_whole() -> None:
     looks = learned(400)
     assert looks.seen[0] > 257
     assert (looks.clear[0][:8] == 255).all() and not looks.clear[0][8:27, :18].any()
+
+
+def sprite_scene(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, GameState]:
+    """A background in colours 0 to 9 and one sprite of tile 7, half of it transparent; -> also the state."""
+    rng = np.random.default_rng(seed)
+    behind = rng.integers(0, 10, (count, H, W), np.uint8)
+    memory = np.zeros((count, GAME.state_size), np.uint8)
+    memory[:, 0x200:0x300:4] = 0xF8  # hidden
+    memory[:, 0x200], memory[:, 0x203] = rng.integers(40, H - 10, count), rng.integers(0, W - 8, count)
+    memory[:, 0x201] = 7
+    state = GAME.decode(memory, None)
+    frames = behind.copy()
+    for t in range(count):
+        x, y = state.sprites[t, 0, :2].astype(int)
+        frames[t, y : y + 8, x : x + 4] = np.arange(10, 42).reshape(8, 4)
+    return frames, behind, state
+
+
+def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop() -> None:
+    counter = ObjectCounter(GAME)
+    frames, behind, state = sprite_scene(0, 80)
+    ones, backdrop = np.ones(frames.shape, bool), np.zeros(80, np.uint8)
+    counter.add(frames, sprites(state, GAME), behind, ones, backdrop)
+    looks = counter.result()
+    frames, behind, state = sprite_scene(1, 6)
+    ones, backdrop = ones[:6], backdrop[:6]
+    entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
+    assert np.array_equal(entries, frames) and (trust > 0).sum() == 6 * 64 and trust[trust > 0].min() > 0.98
+    state.sprites[:, 0, 3] |= GAME.sprite_behind
+    entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
+    assert np.array_equal(entries, np.where(behind == 0, frames, behind)) and (trust > 0).sum() == 6 * 64
+    assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette)[1].any()  # no backdrop, no answer
+
+
+def test_sprites_that_the_console_leaves_out_have_no_look() -> None:
+    _, _, state = sprite_scene(0, 1)
+    state.sprites[0, :9, 0], state.sprites[0, :9, 1] = np.arange(9) * 20, 100
+    seen = sprites(state, GAME)
+    assert seen is not None and (seen.keys[0, -8:, 0] >= 0).all()
+    assert seen.keys[0, -9, 0] == -1  # the ninth on its lines
