@@ -20,6 +20,7 @@ from realtime import SAMPLE, load
 import hstmae
 from hstmae.atomic import write_text
 from hstmae.evaluation.baselines import camera_copy, mode_colour
+from hstmae.evaluation.damages import damages
 from hstmae.evaluation.evaluate import fixed_pixels
 from hstmae.evaluation.metrics import psnr, squared_error
 from hstmae.games import get_game
@@ -27,25 +28,6 @@ from hstmae.inference.visualizer import contact_sheet, save_png, show_error, sho
 
 FRAMES = 96
 SHOWN = 60  # the frame in the picture
-
-
-def damages(count: int, height: int, width: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Masks bool [T, H, W] by name: what film scratches, a station's logo, lost packets and lost frames hide."""
-    rng = np.random.default_rng(seed)
-    nothing = np.zeros((count, height, width), bool)
-    scratches, logo, blocks, lost = (nothing.copy() for _ in range(4))
-    for x in rng.choice(width - 4, 5, replace=False):  # they wander sideways from frame to frame
-        path = np.clip(x + np.cumsum(rng.integers(-1, 2, count)), 0, width - 3)
-        for t in range(count):
-            scratches[t, :, path[t] : path[t] + rng.integers(1, 3)] = True
-    logo[:, height - 72 : height - 24, width - 88 : width - 24] = True
-    for t in range(0, count, 8):  # a burst of lost packets: rows of blocks, for eight frames
-        for _ in range(6):
-            y, x = 16 * rng.integers(0, height // 16), 16 * rng.integers(0, width // 16 - 4)
-            blocks[t : t + 8, y : y + 16, x : x + 16 * rng.integers(2, 6)] = True
-    for t in range(10, count, 16):
-        lost[t : t + 6] = True
-    return {"scratches": scratches, "logo": logo, "lost blocks": blocks, "lost frames": lost}
 
 
 def main() -> None:

@@ -176,9 +176,11 @@ def measure(
     level: str,
 ) -> dict[str, Any]:
     """Figures of a restored session and of the fillers, clip by clip as the model saw it."""
-    from ..evaluation.evaluate import Baselines, fixed_pixels, regions_of
+    from ..evaluation.evaluate import regions_of
+    from ..evaluation.fillers import Baselines
     from ..evaluation.metrics import MetricSums
     from ..evaluation.perceptual import perceptual_fields
+    from ..inference.recall import fixed_pixels
     from ..inference.windows import session_windows
 
     sums, baselines = MetricSums(), Baselines(predictor.game, level, predictor.atlas)

@@ -19,6 +19,7 @@ EXAMPLES = """\
 examples:
   hstmae evaluate --checkpoint hst-mae-nano --test_data data/preprocessed --split val --clips 64 --json nano.json
   hstmae evaluate --checkpoint runs/nano/best.pth --test_data assets/sample_session --state compact --ratio 0.95
+  hstmae evaluate --checkpoint hst-mae-nano --test_data data/preprocessed --split val --clips 16 --report report/
 
 figures count masked pixels only, RGB 0-255, pooled over all clips:
   psnr_masked         PSNR of the posterior mean colour (the model's best guess in the squared error)
@@ -69,6 +70,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_atlas(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="measure other ratios and damage, too; write Markdown, JSON and plots into a new folder (extra 'figures')",
+    )
+    parser.add_argument(
+        "--report-ratios", type=float, nargs="+", metavar="SHARE", help="ratios of the report (default: .75 .9 .95 .98)"
+    )
 
 
 @contextmanager
@@ -109,7 +119,9 @@ def run(args: argparse.Namespace) -> int:
     from ..atomic import write_json
     from ..data.dataset import ClipDataset
     from ..errors import UsageError
+    from ..evaluation.damages import NAMES
     from ..evaluation.evaluate import EvaluateOptions, evaluate
+    from ..evaluation.report import RATIOS, check, write_report
     from ..inference.loading import load
     from ..training.setup import crop_size
 
@@ -118,6 +130,10 @@ def run(args: argparse.Namespace) -> int:
     if args.clip % 2 or args.clip < 2:
         raise UsageError(f"--clip must be even and at least 2, got {args.clip}")
     options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.batch, args.inpaint)
+    if args.report is not None:
+        check(args.report)
+    elif args.report_ratios:
+        raise UsageError("--report-ratios needs --report DIR")
     predictor = load(args.checkpoint, args.device, args.atlas)
     predictor.recall &= not args.no_recall
     if args.state is None and not predictor.game.state_size:
@@ -135,9 +151,7 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed,
         )
         total = len(dataset.sequential(args.clips or None, args.seed))
-        with tqdm(total=total, unit="clip", desc="evaluate") as bar:
-            report = evaluate(predictor, dataset, options, bar.update)
-        report |= {
+        about = {
             "split": args.split,
             "crop": args.crop,
             "clip": args.clip,
@@ -146,6 +160,13 @@ def run(args: argparse.Namespace) -> int:
             "test_data": str(args.test_data),
             "store_hash": store.hash,
         }
+        ratios = tuple(args.report_ratios or RATIOS)
+        rounds = 1 if args.report is None else 1 + len({*ratios} - {options.ratio}) + len(NAMES)
+        with tqdm(total=rounds * total, unit="clip", desc="evaluate") as bar:
+            if args.report is None:
+                report = evaluate(predictor, dataset, options, bar.update) | about
+            else:
+                report = write_report(predictor, dataset, options, args.report, about, ratios, bar.update)
     if args.json:
         write_json(args.json, report)
     print(table(report))

@@ -18,23 +18,22 @@ from ..inference.recall import fixed_pixels
 from ..inference.reconstruct import STATE_LEVELS, reconstruct
 from ..models.cubes import CUBE, grid_size
 from ..models.masking import hidden_cubes, tube_visible, visible_from_pixels
-from .baselines import camera_copy, inpainting, level_memory, mode_colour
 from .colour_baselines import ColourBaselines
+from .damages import NAMES, damages
+from .fillers import Baselines
 from .metrics import MetricSums
 from .perceptual import perceptual_fields
 
 if TYPE_CHECKING:
     from ..data.dataset import Clip, ClipBatch, ClipDataset
-    from ..inference.atlas import Atlas
-
-NO_CAMERA = "state level none: without the camera, tubes hide the same screen positions in every frame of the clip"
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
     """What is measured. `clips` 0 = every clip; `batch` clips go through the network together.
 
-    `inpaint`: OpenCV's inpainting is measured beside the other fillers.
+    `inpaint`: OpenCV's inpainting is measured beside the other fillers. `damage`: instead of tubes of `ratio` hide what
+    damage of this name hides, see `damages.NAMES`.
     """
 
     ratio: float = 0.9
@@ -43,14 +42,29 @@ class EvaluateOptions:
     seed: int = 0
     batch: int = 2
     inpaint: bool = False
+    damage: str = ""
 
     def __post_init__(self) -> None:
+        if self.damage not in ("", *NAMES):
+            raise UsageError(f"damage must be one of {', '.join(NAMES)}, got '{self.damage}'")
         if not 0.0 < self.ratio < 1.0:
             raise UsageError(f"ratio must lie between 0 and 1, got {self.ratio}")
         if self.state not in STATE_LEVELS:
             raise UsageError(f"state must be one of {', '.join(STATE_LEVELS)}, got '{self.state}'")
         if self.clips < 0 or self.batch < 1 or self.seed < 0:
             raise UsageError("clips and seed must be at least 0, batch at least 1")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A clip that was measured: its number, truth and restored colours uint8 [T, H, W, 3] (the latter read where
+    `hidden` bool [T, H, W]), and region ids [T, H, W]."""
+
+    number: int
+    truth: np.ndarray
+    made: np.ndarray
+    hidden: np.ndarray
+    regions: np.ndarray
 
 
 def tube_for_clip(units: int, ratio: float, seed: int, number: int) -> torch.Tensor:
@@ -79,86 +93,12 @@ def regions_of(
     return whole[:, origin[0] : origin[0] + shape[1], origin[1] : origin[1] + shape[2]]
 
 
-class Baselines:
-    """Sums of the fillers' figures over the clips of an evaluation."""
-
-    def __init__(self, game: GameSpec, level: str, atlas: Atlas | None = None, inpaint: bool = False) -> None:
-        self.game = game
-        self.level = level
-        self.atlas = atlas if level != "none" else None
-        self.memory = MetricSums() if self.atlas is not None else None
-        self.inpainted = MetricSums() if inpaint else None
-        self.mode = MetricSums()
-        self.camera = MetricSums() if level != "none" else None
-        self.found = 0  # masked pixels that camera_copy found in another frame
-
-    def add(
-        self,
-        truth: np.ndarray,
-        palette: np.ndarray,
-        mask: np.ndarray,
-        camera: np.ndarray | None,
-        fixed: np.ndarray,
-        regions: np.ndarray,
-        counted: np.ndarray | None = None,
-        scene: np.ndarray | None = None,
-        origin: tuple[int, int] = (0, 0),
-    ) -> None:
-        """Fill one clip and measure it.
-
-        Args:
-            truth: uint8 [T, H, W]; read where `mask` is False, and to measure.
-            palette: uint8 [K, 3].
-            mask: bool [T, H, W], True = hidden.
-            camera: integer [T] world x of the left edge, or None.
-            fixed: bool [T, H, W], where the picture does not scroll.
-            regions: region ids [T, H, W].
-            counted: bool [T], frames that are measured; None = all.
-            scene: integer [T], which map is shown, or None.
-            origin: y and x of the frames' corner in the native picture.
-        """
-        keep = np.ones(len(truth), bool) if counted is None else counted
-        seen = np.where(mask, np.uint8(0), truth)
-
-        def measure(sums: MetricSums, filled: np.ndarray, colours: np.ndarray | None = None) -> None:
-            sums.add(
-                truth=truth[keep],
-                indices=filled[keep] if colours is None else None,
-                rgb=palette[filled[keep]] if colours is None else colours[keep],
-                palette=palette,
-                mask=mask[keep],
-                regions=regions[keep],
-            )
-
-        measure(self.mode, mode_colour(seen, mask))
-        if self.camera is not None and camera is not None:
-            filled, found = camera_copy(seen, mask, camera, fixed)
-            self.found += int((found & mask)[keep].sum())
-            measure(self.camera, filled)
-        if self.memory is not None and self.atlas is not None and scene is not None and camera is not None:
-            place = self.atlas.look_up(scene, camera, self.game, "compact", truth.shape, origin)
-            measure(self.memory, level_memory(seen, mask, *place))
-        if self.inpainted is not None:
-            measure(self.inpainted, seen, inpainting(seen, mask, palette))
-
-    def result(self) -> dict[str, Any]:
-        """Figures by filler: `mode_colour`; `camera_copy` with coverage, or null with a reason; and those asked for."""
-        report: dict[str, Any] = {"mode_colour": self.mode.result(), "camera_copy": None}
-        if self.camera is not None and self.camera.clips:
-            report["camera_copy"] = {**self.camera.result(), "coverage": self.found / self.camera.masked}
-        else:
-            report["camera_copy_reason"] = NO_CAMERA
-        for name, sums in (("level_memory", self.memory), ("opencv_inpainting", self.inpainted)):
-            if sums is not None and sums.clips:
-                report[name] = sums.result()
-        return report
-
-
 def evaluate(
     predictor: Predictor,
     dataset: ClipDataset,
     options: EvaluateOptions,
     progress: Callable[[int], object] | None = None,
+    watch: Callable[[Measured], object] | None = None,
 ) -> dict[str, Any]:
     """Hide tubes of clips, let the model draw them, and compare with the truth on hidden pixels.
 
@@ -167,6 +107,7 @@ def evaluate(
         dataset: where clips come from; state is needed unless `options.state` is "none".
         options: mask ratio, state level, number of clips, seed.
         progress: called with the number of clips finished after each batch.
+        watch: called with each clip.
     Returns:
         The report, ready for JSON: figures of the model (see MetricSums), `lpips` and `fid` with reasons, `baselines`,
         and the settings `mask`, `ratio`, `state`, `seed`, `model`.
@@ -183,14 +124,14 @@ def evaluate(
         baselines = Baselines(predictor.game, options.state, predictor.atlas, options.inpaint)
     for first in range(0, len(picks), options.batch):
         clips = [dataset.clip(episode, start) for episode, start in picks[first : first + options.batch]]
-        _evaluate_batch(predictor, clips, first, options, sums, baselines)
+        _evaluate_batch(predictor, clips, first, options, sums, baselines, watch)
         if progress is not None:
             progress(len(clips))
     return {
         **sums.result(),
         **perceptual_fields(),
-        "mask": "tube",
-        "ratio": options.ratio,
+        "mask": options.damage or "tube",
+        "ratio": sums.masked / sums.pixels if options.damage else options.ratio,
         "state": options.state,
         "recall": predictor.recall and options.state != "none",
         "atlas": predictor.recall and predictor.atlas is not None,
@@ -207,6 +148,7 @@ def _evaluate_batch(
     options: EvaluateOptions,
     sums: MetricSums,
     baselines: Baselines | ColourBaselines,
+    watch: Callable[[Measured], object] | None,
 ) -> None:
     from ..data.dataset import collate
 
@@ -223,7 +165,19 @@ def _evaluate_batch(
     if visible.shape[1] == units:
         raise UsageError(f"ratio {options.ratio} of {units} positions is none at all: give a larger one")
     hidden = [hidden_pixels(tube, shape) for tube in tubes]
-    if predictor.recall and (options.state != "none" or predictor.atlas is not None):
+    if options.damage:
+        hidden = [damages(*shape, seed=options.seed + first + i)[options.damage] for i in range(len(clips))]
+        parts = []
+        for clip, mask in zip(clips, hidden, strict=True):
+            visible, _ = visible_from_pixels(torch.from_numpy(mask))
+            if predictor.recall and (options.state != "none" or predictor.atlas is not None):
+                parts.append(_recall_and_draw(predictor, clip, mask, options.state))
+            else:
+                parts.append(
+                    _draw(predictor, collate([clip]).to(predictor.device), visible[None], mask[None], options.state)
+                )
+        made = _stack(parts)
+    elif predictor.recall and (options.state != "none" or predictor.atlas is not None):
         made = _stack([_recall_and_draw(predictor, c, h, options.state) for c, h in zip(clips, hidden, strict=True)])
     else:
         made = _draw(predictor, batch, visible, np.stack(hidden), options.state)
@@ -238,6 +192,9 @@ def _evaluate_batch(
             mask=hidden[i],
             regions=regions,
         )
+        if watch is not None:
+            truth = clip.frames if clip.palette is None else clip.palette[clip.frames]
+            watch(Measured(first + i, truth, made.rgb[i], hidden[i], regions))
         if isinstance(baselines, ColourBaselines):
             baselines.add(clip.frames, hidden[i], regions)
             continue
