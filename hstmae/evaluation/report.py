@@ -41,7 +41,7 @@ class Sheet:
         names: of the game's regions.
         errors: squared error (mean of the three colours) and number of hidden pixels by region, float64 [R, 2].
         clips: the same by clip.
-        shown: of each clip its middle frame: truth, what was hidden, restored.
+        shown: of each clip the frame with the largest error: truth, what was hidden, restored.
     """
 
     names: tuple[str, ...]
@@ -54,15 +54,16 @@ class Sheet:
 
     def add(self, clip: Measured) -> None:
         difference = clip.made.astype(np.int64) - clip.truth
-        error = (difference * difference).sum(-1)[clip.hidden] / 3.0
+        squared = (difference * difference).sum(-1) * clip.hidden
+        error = squared[clip.hidden] / 3.0
         region = clip.regions[clip.hidden].astype(np.int64)
         self.errors[:, 0] += np.bincount(region, error, len(self.names))
         self.errors[:, 1] += np.bincount(region, minlength=len(self.names))
         self.clips.append((squared_error(clip.made, clip.truth, clip.hidden), int(clip.hidden.sum())))
-        middle = len(clip.truth) // 2
-        hidden = clip.hidden[middle]
-        made = np.where(hidden[..., None], clip.made[middle], clip.truth[middle])
-        self.shown.append((clip.truth[middle], hidden, made))
+        worst = int(squared.sum((1, 2)).argmax())
+        hidden = clip.hidden[worst]
+        made = np.where(hidden[..., None], clip.made[worst], clip.truth[worst])
+        self.shown.append((clip.truth[worst], hidden, made))
 
     def interval(self, seed: int = 0) -> tuple[float, float]:
         """95 % of the pooled PSNRs (dB) of as many clips, drawn again with replacement, lie in between."""

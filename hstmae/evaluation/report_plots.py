@@ -57,8 +57,8 @@ def draw_clips(clips: list[tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
 
     figure = Figure(figsize=(11, 2.8 * len(clips)), layout="constrained")
     for row, (title, value, truth, hidden, made) in enumerate(clips):
-        shown = (truth, show_masked(truth, hidden), made, show_error(made, truth))
-        for column, (name, picture) in enumerate(zip(("original", "masked", "restored", "error"), shown, strict=True)):
+        shown = (truth, show_masked(truth, hidden), made, show_error(made, truth, 8))
+        for column, (name, picture) in enumerate(zip(("original", "masked", "restored", "error x 8"), shown, strict=True)):
             axes = figure.add_subplot(len(clips), 4, 4 * row + column + 1)
             axes.imshow(picture, interpolation="nearest")
             axes.set_axis_off()

@@ -93,6 +93,7 @@ class SuperMarioBros(GameSpec):
     sprite_globals = (*look_globals, _GLOBALS.index(0x756), _GLOBALS.index(0x753), len(_GLOBALS))  # player, star
     sprite_behind = 4
     sprites_per_line = 8
+    cycling_text = (_HUD_STATIC + 3 * 32 + 11,)  # the coin beside their number
     page = 256
     cycling_tiles = tuple(range(0xC0, 0x100))  # palette 3: coins and ? blocks glow
     sprite_slots = 64
@@ -192,6 +193,11 @@ class SuperMarioBros(GameSpec):
         waits = (ids[:, 3, 27] == 1) & (ids[:, 3, 28] == 2) & (np.asarray(state.camera) == 0)
         ids[waits, 3, 26:29] = _HUD_FIXED[3, 24]  # as the blank cell before it
         return ids
+
+    def glow_phase(self, state: GameState) -> np.ndarray:
+        """Step of the colour cycle. The game takes one every eight frames, and the picture follows a frame later."""
+        late = np.asarray(state.clock) % 8 == 0
+        return (np.asarray(state.globals)[:, _GLOBALS.index(0x6D4)].astype(np.int64) - late) % 6
 
     def drawn_objects(self, state: GameState) -> ObjectBoxes:
         return object_boxes(state)

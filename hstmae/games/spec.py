@@ -78,6 +78,7 @@ class GameSpec(ABC):
     sprites_per_line: ClassVar[int] = 0  # of more on one line of the picture the hindmost are left out; 0 = no limit
     page: ClassVar[int] = 0  # pixels; mazes set the camera back by multiples of it while the picture stays. 0 = never
     cycling_tiles: ClassVar[tuple[int, ...]] = ()  # ids of tile_layers[0] whose colours change while they stand there
+    cycling_text: ClassVar[tuple[int, ...]] = ()  # likewise of tile_layers[1]
     FLIP_X: ClassVar[int] = 64  # bits of a sprite's attribute
     FLIP_Y: ClassVar[int] = 128
 
@@ -174,6 +175,10 @@ class GameSpec(ABC):
         if self.token_names:
             raise GameError(f"{self.name}: pictures with state cannot be flipped, its tokens have no mirror image")
         return flipped
+
+    def glow_phase(self, state: GameState) -> np.ndarray:
+        """Which colours `cycling_tiles` show: int [T], a number for each step of the cycle."""
+        return np.zeros(len(np.asarray(state.camera)), np.int64)
 
     def drawn_objects(self, state: GameState) -> ObjectBoxes | None:
         """The objects that the tokens tell of (numpy arrays, leading axis T), for `compact`; None where none are."""

@@ -92,6 +92,7 @@ class Atlas:
         looks: what tiles look like wherever they stand, for maps that are not here.
         text: what the characters of a status bar look like (`tile_layers[1]`).
         objects: what moving objects look like; sprites: what hardware sprites look like.
+        glow: what tiles look like whose colours change while they stand there.
         look_trust: float32 [2, KINDS], likewise for `looks` and `text`.
     """
 
@@ -102,6 +103,7 @@ class Atlas:
     text: TileLooks = field(default_factory=TileLooks)
     objects: ObjectLooks = field(default_factory=ObjectLooks)
     sprites: ObjectLooks = field(default_factory=ObjectLooks)
+    glow: ObjectLooks = field(default_factory=ObjectLooks)
     look_trust: np.ndarray = field(default_factory=lambda: np.zeros((2, KINDS), np.float32))
 
     def look_up(
@@ -175,8 +177,8 @@ class Atlas:
         return mean, seen
 
     def backdrop(self, scene: np.ndarray) -> np.ndarray:
-        """The colour that most of a map shows, uint8 [T] palette entries, for maps integer [T]; 0 for unknown maps."""
-        made = np.zeros(len(scene), np.uint8)
+        """The colour that most of a map shows, int16 [T] palette entries, for maps integer [T]; -1 for unknown maps."""
+        made = np.full(len(scene), -1, np.int16)
         for number in np.unique(scene):
             world = self.maps.get(int(number))
             if world is not None and world.kinds.any():
@@ -188,7 +190,7 @@ class Atlas:
         head = {"format": FORMAT, "game": self.game, "areas": sorted(self.maps)}
         arrays: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
         arrays |= {"trust": self.trust, "look_trust": self.look_trust}
-        for part, of in (("objects", self.objects), ("sprites", self.sprites)):
+        for part, of in (("objects", self.objects), ("sprites", self.sprites), ("glow", self.glow)):
             arrays |= {f"{part}.{name}": getattr(of, name) for name in object_looks.ARRAYS}
         for part, looks in (("looks", self.looks), ("text", self.text)):
             arrays |= {f"{part}.{name}": getattr(looks, name) for name in ARRAYS}
@@ -217,11 +219,13 @@ class Atlas:
                 names = WorldMap.__dataclass_fields__
                 maps = {int(a): WorldMap(**{n: file[f"{a}.{n}"] for n in names}) for a in head["areas"]}
                 looks, text = (TileLooks(**{n: file[f"{part}.{n}"] for n in ARRAYS}) for part in ("looks", "text"))
-                objects, sprites = (
+                objects, sprites, glow = (
                     ObjectLooks(**{n: file[f"{part}.{n}"] for n in object_looks.ARRAYS})
-                    for part in ("objects", "sprites")
+                    for part in ("objects", "sprites", "glow")
                 )
-                made = Atlas(str(head["game"]), maps, file["trust"], looks, text, objects, sprites, file["look_trust"])
+                made = Atlas(
+                    str(head["game"]), maps, file["trust"], looks, text, objects, sprites, glow, file["look_trust"]
+                )
         except FileNotFoundError as error:
             raise CheckpointError(f"{path}: no such file") from error
         except _UNREADABLE as error:
@@ -246,7 +250,7 @@ class Atlas:
                 fits = fits and len(cells) > number and looks.colours.shape[1:] == (cells[number], cells[number])
                 fits = fits and looks.keys.shape[1] == 1 + len(game.look_globals) and looks.colours.max() < colours
                 fits = fits and looks.keys[:, -1].min() >= 0 and looks.keys[:, -1].max() <= game.tile_layers[number].ids
-        fits = fits and all(looks.entry.max(initial=0) < colours for looks in (self.objects, self.sprites))
+        fits = fits and all(looks.entry.max(initial=0) < colours for looks in (self.objects, self.sprites, self.glow))
         if not fits:
             raise CheckpointError(f"{path}: damaged atlas, it does not fit the game {game.name}")
 
@@ -254,7 +258,7 @@ class Atlas:
         """Raise a CheckpointError where arrays do not fit each other."""
         fits = self.trust.shape == (len(LEVELS), KINDS) and self.look_trust.shape == (2, KINDS)
         fits = fits and self.looks.fits() and self.text.fits()
-        fits = fits and self.objects.fits() and self.sprites.fits()
+        fits = fits and all(looks.fits() for looks in (self.objects, self.sprites, self.glow))
         fits = fits and all(
             m.colours.ndim == 2
             and m.colours.dtype == m.kinds.dtype == m.fixed.dtype == m.fixed_kinds.dtype == np.uint8

@@ -10,7 +10,7 @@ from ..games import GameSpec, GameState
 from .atlas import Located
 from .completion import complete
 from .locate import Locator
-from .object_looks import objects, sprites
+from .object_looks import glowing, objects, sprites
 from .pages import other_pages
 from .recall import TRUST, fixed_pixels, moving_pixels, recall, tile_map
 
@@ -138,6 +138,9 @@ def from_atlas(
         if level == "full":
             sure[sure < SURE] = 0
         colours[sure > 0], trust[sure > 0] = drawn[sure > 0], sure[sure > 0]
+    if told is not None and state is not None:
+        drawn, sure, _ = atlas.glow.paint(glowing(state, game), colours, trust >= SURE, game.palette, origin)
+        colours[sure >= SURE], trust[sure >= SURE] = drawn[sure >= SURE], sure[sure >= SURE]
     borne_out = _borne_out(frames, mask, colours, (trust >= SURE) if moving is None else (trust >= SURE) & ~moving)
     if told is not None and moving is not None and state is not None:
         told_sprites, backdrop = sprites(state, game), atlas.backdrop(place.scene)

@@ -53,7 +53,8 @@ class ObjectLooks:
             behind: uint8 [T, H, W] palette entries, believed where `known` bool [T, H, W].
             palette: uint8 [K, 3].
             origin: y and x of the frames' corner in the native picture.
-            backdrop: uint8 [T], see `Atlas.backdrop`; None = objects behind the background are not drawn.
+            backdrop: int16 [T], see `Atlas.backdrop`; without one, and where it is -1, objects behind the background
+                are not drawn.
         Returns:
             (palette entries uint8 [T, H, W], trust float32 [T, H, W], mean colours uint8 [T, H, W, 3]); trust is 0
             where there is no object of a known look, or what shows through it is not known.
@@ -74,7 +75,7 @@ class ObjectLooks:
                 here = (slice(max(y0, 0), max(y1, 0)), slice(max(x0, 0), max(x1, 0)))
                 row = self._row.get(keys[t, m].tobytes())
                 hidden = seen.behind is not None and bool(seen.behind[t, m])
-                if hidden and backdrop is None:
+                if hidden and (backdrop is None or backdrop[t] < 0):
                     row = None
                 if row is None or self.seen[row] < _ENOUGH or (y1 - y0, x1 - x0) != tuple(self.size[row].tolist()):
                     believed[here] = trust[t][here] = 0
@@ -135,6 +136,34 @@ def sprites(state: GameState, game: GameSpec) -> ObjectBoxes | None:
         keys[(on & (before > game.sprites_per_line)).any(2)] = -1
     boxes = np.stack([x, y, x + size, y + size], -1)
     return _with_look(ObjectBoxes(keys, boxes, used, behind), state, game.sprite_globals)
+
+
+def glowing(state: GameState, game: GameSpec) -> ObjectBoxes | None:
+    """The tiles and characters whose colours change while they stand there; None for a game without any.
+
+    Keys are layer, tile and the phase of the change.
+    """
+    numbers = [tuple(game.cycling_tiles), tuple(game.cycling_text)]
+    parts = []
+    for number, (layer, some) in enumerate(zip(game.tile_layers, numbers, strict=False)):
+        ids = np.asarray(state.tiles[number]).astype(np.int32)
+        if not some:
+            continue
+        used = np.isin(ids, some).reshape(len(ids), -1)
+        most = int(used.sum(1).max(initial=0))  # places in the arrays
+        order = np.argsort(~used, 1, kind="stable")[:, :most]
+        row, column = order // layer.cols, order % layer.cols
+        corner = np.asarray(state.tile_xy[number]).astype(np.int32)
+        x, y = corner[:, :1] + column * layer.cell, corner[:, 1:] + row * layer.cell
+        tile = np.take_along_axis(ids.reshape(len(ids), -1), order, 1)
+        phase = np.asarray(game.glow_phase(state)).astype(np.int32)[:, None]
+        keys = np.stack([np.full_like(tile, number), tile, np.broadcast_to(phase, tile.shape)], -1)
+        boxes = np.stack([x, y, x + layer.cell, y + layer.cell], -1)
+        parts.append((keys, boxes, np.take_along_axis(used, order, 1)))
+    if not parts:
+        return None
+    every = [np.concatenate(arrays, 1) for arrays in zip(*parts, strict=True)]
+    return _with_look(ObjectBoxes(every[0], every[1].astype(np.int32), every[2]), state, game.look_globals)
 
 
 def _with_look(seen: ObjectBoxes, state: GameState, numbers: tuple[int, ...]) -> ObjectBoxes:

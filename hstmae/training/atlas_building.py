@@ -17,7 +17,7 @@ from ..errors import DataError
 from ..games import GameSpec, GameState
 from ..games.state import NOWHERE
 from ..inference.atlas import AGREE, KINDS, LEVELS, Atlas, WorldMap
-from ..inference.object_looks import objects, sprites
+from ..inference.object_looks import glowing, objects, sprites
 from ..inference.recall import fixed_pixels, led_back, moving_pixels, tile_map
 from .atlas_objects import ObjectCounter
 from .atlas_tiles import (
@@ -66,7 +66,7 @@ def build_atlas(
     everyone = [visit for found in visits.values() for visit in found]
     atlas.looks, atlas.look_trust[0] = learn_looks(game, everyone)
     atlas.text = learn_text(game, everyone)
-    counters = ObjectCounter(game), ObjectCounter(game)
+    counters = ObjectCounter(game), ObjectCounter(game), ObjectCounter(game)
     right, tested = np.zeros((2, len(LEVELS) + 1, KINDS))  # the last row is for text
     for area, found in sorted(visits.items()):
         votes = MapVotes(game, found)
@@ -78,7 +78,7 @@ def build_atlas(
                 _count_objects(store, game, Atlas(game.name, {area: world}, _ALL), visit, *counters)
             if progress is not None:
                 progress(len(visit.rows))
-    atlas.objects, atlas.sprites = (counter.result() for counter in counters)
+    atlas.objects, atlas.sprites, atlas.glow = (counter.result() for counter in counters)
     # one wrong pixel more than were seen: a kind that was hardly tested is hardly trusted
     share = np.where(tested > 0, right / (tested + 1), 0)
     share[:, 0] = 0
@@ -237,9 +237,15 @@ def _test(
 
 
 def _count_objects(
-    store: EpisodeStore, game: GameSpec, own: Atlas, visit: Visit, moving: ObjectCounter, hardware: ObjectCounter
+    store: EpisodeStore,
+    game: GameSpec,
+    own: Atlas,
+    visit: Visit,
+    moving: ObjectCounter,
+    hardware: ObjectCounter,
+    glow: ObjectCounter,
 ) -> None:
-    """Count the objects and the sprites of a visit; `own` trusts only what all visits to the map agree on."""
+    """Count a visit's objects, sprites and glowing tiles; `own` trusts only what all visits to the map agree on."""
     for some in np.split(visit.rows, range(_CHUNK, len(visit.rows), _CHUNK)):
         read = store.read(visit.episode, some, ("frames", "state", "context"))
         assert read.state is not None
@@ -250,3 +256,5 @@ def _count_objects(
         backdrop = own.backdrop(state.scene)
         moving.add(read.frames, objects(state, game), colours, trust > 0, backdrop)
         hardware.add(read.frames, sprites(state, game), colours, trust > 0, backdrop)
+        still = ~moving_pixels(state, game, "full", shape, (0, 0))
+        glow.add(read.frames, glowing(state, game), np.full_like(read.frames, 255), still, backdrop)

@@ -29,7 +29,7 @@ class ObjectCounter:
             frames: uint8 [T, H, W], whole native pictures.
             seen: the objects, by `objects` or `sprites`; None = there are none.
             behind: uint8 [T, H, W], what the maps show there, believed where `known` bool [T, H, W].
-            backdrop: uint8 [T], see `Atlas.backdrop`.
+            backdrop: int16 [T], see `Atlas.backdrop`.
         """
         if seen is None:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hstmae.games import GameState, get_game
-from hstmae.inference.object_looks import ObjectLooks, objects, sprites
+from hstmae.inference.object_looks import ObjectLooks, glowing, objects, sprites
 from hstmae.training.atlas_objects import ObjectCounter
 
 GAME = get_game("smb")
@@ -117,6 +117,8 @@ def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop
     entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
     assert np.array_equal(entries, np.where(behind == 0, frames, behind)) and (trust > 0).sum() == 6 * 64
     assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette)[1].any()  # no backdrop, no answer
+    unknown = np.full(6, -1, np.int16)
+    assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=unknown)[1].any()
 
 
 def test_sprites_that_the_console_leaves_out_have_no_look() -> None:
@@ -125,3 +127,16 @@ def test_sprites_that_the_console_leaves_out_have_no_look() -> None:
     seen = sprites(state, GAME)
     assert seen is not None and (seen.keys[0, -8:, 0] >= 0).all()
     assert seen.keys[0, -9, 0] == -1  # the ninth on its lines
+
+
+def test_glowing_tiles_are_found_with_their_phase() -> None:
+    memory = np.zeros((9, GAME.state_size), np.uint8)
+    memory[:, 0x500 + 3 * 16 + 5] = 0xC2  # a coin in row 3, column 5
+    memory[:, 0x09], memory[:, 0x6D4] = np.arange(9), [2] * 8 + [3]
+    state = GAME.decode(memory, None)
+    seen = glowing(state, GAME)
+    assert seen is not None
+    coins = seen.used & (seen.keys[..., 0] == 0)
+    assert coins.sum() == 9 and seen.boxes[coins].tolist() == [[80, 80, 96, 96]] * 9
+    assert seen.keys[coins][:, 1:3].tolist() == [[0xC2, phase] for phase in (1, 2, 2, 2, 2, 2, 2, 2, 2)]
+    assert (seen.used & (seen.keys[..., 0] == 1)).sum() == 9  # the coin beside their number
