@@ -10,6 +10,7 @@ import numpy as np
 from ..inference.visualizer import show_error, show_masked
 
 DPI = 120
+COLUMNS = ("original", "masked", "restored", "error x 8")
 
 
 def draw_regions(regions: dict[str, dict[str, float]], path: Path) -> None:
@@ -58,7 +59,7 @@ def draw_clips(clips: list[tuple[str, float, np.ndarray, np.ndarray, np.ndarray]
     figure = Figure(figsize=(11, 2.8 * len(clips)), layout="constrained")
     for row, (title, value, truth, hidden, made) in enumerate(clips):
         shown = (truth, show_masked(truth, hidden), made, show_error(made, truth, 8))
-        for column, (name, picture) in enumerate(zip(("original", "masked", "restored", "error x 8"), shown, strict=True)):
+        for column, (name, picture) in enumerate(zip(COLUMNS, shown, strict=True)):
             axes = figure.add_subplot(len(clips), 4, 4 * row + column + 1)
             axes.imshow(picture, interpolation="nearest")
             axes.set_axis_off()
