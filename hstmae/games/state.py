@@ -49,7 +49,7 @@ class GameState:
     def __post_init__(self) -> None:
         if self.scene is None:
             self.scene = self.area
-        if self.clock is None:
+        if self.clock is None and self.camera is not None:
             self.clock = 0 * self.camera
 
     def map(self, fn: Callable[[Array], Array]) -> GameState:
