@@ -176,7 +176,7 @@ def measure(
     level: str,
 ) -> dict[str, Any]:
     """Figures of a restored session and of the fillers, clip by clip as the model saw it."""
-    from ..evaluation.evaluate import regions_of
+    from ..evaluation.evaluate import regions_of, sprite_pixels
     from ..evaluation.fillers import Baselines
     from ..evaluation.metrics import MetricSums
     from ..evaluation.perceptual import perceptual_fields
@@ -193,6 +193,7 @@ def measure(
             context = None if stretch.context is None else stretch.context[index]
             state = predictor.game.decode(stretch.state[index], context)
         regions = regions_of(predictor.game, state, shape, (0, 0))
+        boxes = sprite_pixels(predictor.game, state, shape, (0, 0))
         sums.add(
             truth=truth[owned],
             indices=result.indices[owned],
@@ -200,10 +201,11 @@ def measure(
             palette=palette,
             mask=mask[owned],
             regions=regions[window.owned],
+            sprites=None if boxes is None else boxes[window.owned],
         )
         camera, scene = (None, None) if state is None else (state.camera, state.scene)
         fixed = fixed_pixels(predictor.game, shape, (0, 0))
-        baselines.add(truth[index], palette, mask[index], camera, fixed, regions, window.owned, scene)
+        baselines.add(truth[index], palette, mask[index], camera, fixed, regions, window.owned, scene, sprites=boxes)
     settings = {"mask": "tube", "state": level, "model": predictor.config.name, "split": "one session"}
     return {**sums.result(), **perceptual_fields(), **settings, "baselines": baselines.result()}
 

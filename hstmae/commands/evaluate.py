@@ -27,8 +27,10 @@ figures count masked pixels only, RGB 0-255, pooled over all clips:
   psnr_masked_median  median over clips of their psnr_masked; at most 100 dB, which stands for no error at all
   psnr_full           psnr_masked counted over all pixels, the visible ones being right: not a figure to compare with
   exact_match         share of pixels with exactly the right palette entry
+  exact_match_sprites the same in the boxes of the console's sprites
   ssim                Gaussian 11x11, sigma 1.5, mirrored border; windows centred on masked pixels;
                       intra: window inside one region of the picture, inter: across a region's border
+  flicker             how far pixels that stand still change from a frame to the next, in levels of 0-255
 What other frames of the clip show of the same place is taken from them, as `restore` does (--no-recall: the network
 alone).
 Of true-colour footage a pixel is exact when its three channels are, there is no argmax, and pictures whose sides are no
@@ -173,31 +175,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-COLUMNS = (
-    ("psnr_masked", "PSNR dB", "{:.2f}"),
-    ("psnr_masked_argmax", "argmax dB", "{:.2f}"),
-    ("psnr_masked_median", "median dB", "{:.2f}"),
-    ("exact_match", "exact %", "{:.3%}"),
-    ("ssim", "SSIM", "{:.4f}"),
-    ("ssim_intra", "intra", "{:.4f}"),
-    ("ssim_inter", "inter", "{:.4f}"),
-    ("mse", "MSE", "{:.2f}"),
-)
-
-
 def table(report: dict[str, Any]) -> str:
     """The report for people: settings, then model and fillers line by line."""
+    from ..evaluation.columns import TITLES, cells
+
     lines = [
         f"model {report['model']}, state {report['state']}, mask {report['mask']} {report['ratio']:g}, "
         f"split {report['split']}, {report['clips']} clips; masked pixels only, pooled"
     ]
-    rows = [("", [title for _, title, _ in COLUMNS]), (report["model"], _cells(report))]
+    rows = [("", TITLES), (report["model"], cells(report))]
     for name, figures in report["baselines"].items():
         if isinstance(figures, dict):
-            rows.append((name, _cells(figures)))
+            rows.append((name, cells(figures)))
     first = max(len(name) for name, _ in rows)
-    for name, cells in rows:
-        lines.append(f"{name:<{first}}" + "".join(f"{cell:>11}" for cell in cells))
+    for name, row in rows:
+        lines.append(f"{name:<{first}}" + "".join(f"{cell:>11}" for cell in row))
     copied = report["baselines"]["camera_copy"]
     if copied is None:
         lines.append(f"camera_copy: not measured ({report['baselines']['camera_copy_reason']})")
@@ -205,7 +197,3 @@ def table(report: dict[str, Any]) -> str:
         lines.append(f"camera_copy finds {copied['coverage']:.1%} of the masked pixels, mode_colour fills the rest")
     lines += [f"{m}: not measured ({report[f'{m}_reason']})" for m in ("lpips", "fid")]
     return "\n".join(lines)
-
-
-def _cells(figures: dict[str, Any]) -> list[str]:
-    return ["-" if figures[key] is None else form.format(figures[key]) for key, _, form in COLUMNS]

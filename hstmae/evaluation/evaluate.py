@@ -14,7 +14,7 @@ from ..errors import DataError, UsageError
 from ..games import GameSpec, GameState
 from ..inference.colour_readout import nearest_entries, reconstruct_colours
 from ..inference.predictor import Predictor, Restoration, mix
-from ..inference.recall import fixed_pixels
+from ..inference.recall import fixed_pixels, moving_pixels
 from ..inference.reconstruct import STATE_LEVELS, reconstruct
 from ..models.cubes import CUBE, grid_size
 from ..models.masking import hidden_cubes, tube_visible, visible_from_pixels
@@ -91,6 +91,15 @@ def regions_of(
         return np.zeros(shape, np.uint8)
     whole = game.region_map(state, shape[0])
     return whole[:, origin[0] : origin[0] + shape[1], origin[1] : origin[1] + shape[2]]
+
+
+def sprite_pixels(
+    game: GameSpec, state: GameState | None, shape: tuple[int, int, int], origin: tuple[int, int]
+) -> np.ndarray | None:
+    """Boxes of the hardware sprites in a crop at `origin` (y, x), bool [T, H, W]; None where nothing tells of them."""
+    if state is None or not game.sprite_slots:
+        return None
+    return moving_pixels(state, game, "full", shape, origin)
 
 
 def evaluate(
@@ -184,6 +193,7 @@ def _evaluate_batch(
     for i, clip in enumerate(clips):
         origin = (int(clip.origin[0]), int(clip.origin[1]))
         regions = regions_of(predictor.game, clip.state, shape, origin)
+        boxes = sprite_pixels(predictor.game, clip.state, shape, origin)
         sums.add(
             truth=clip.frames,
             indices=None if made.indices is None else made.indices[i],
@@ -191,6 +201,7 @@ def _evaluate_batch(
             palette=clip.palette,
             mask=hidden[i],
             regions=regions,
+            sprites=boxes,
         )
         if watch is not None:
             truth = clip.frames if clip.palette is None else clip.palette[clip.frames]
@@ -200,8 +211,10 @@ def _evaluate_batch(
             continue
         assert clip.palette is not None
         camera, scene = (None, None) if clip.state is None else (clip.state.camera, clip.state.scene)
-        fixed = fixed_pixels(predictor.game, shape, origin)
-        baselines.add(clip.frames, clip.palette, hidden[i], camera, fixed, regions, scene=scene, origin=origin)
+        baselines.add(
+            clip.frames, clip.palette, hidden[i], camera, fixed_pixels(predictor.game, shape, origin), regions,
+            scene=scene, origin=origin, sprites=boxes,
+        )  # fmt: skip
 
 
 def _recall_and_draw(predictor: Predictor, clip: Clip, hidden: np.ndarray, level: str) -> Restoration:

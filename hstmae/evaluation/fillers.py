@@ -40,6 +40,7 @@ class Baselines:
         counted: np.ndarray | None = None,
         scene: np.ndarray | None = None,
         origin: tuple[int, int] = (0, 0),
+        sprites: np.ndarray | None = None,
     ) -> None:
         """Fill one clip and measure it.
 
@@ -53,6 +54,7 @@ class Baselines:
             counted: bool [T], frames that are measured; None = all.
             scene: integer [T], which map is shown, or None.
             origin: y and x of the frames' corner in the native picture.
+            sprites: bool [T, H, W], where sprites are, or None.
         """
         keep = np.ones(len(truth), bool) if counted is None else counted
         seen = np.where(mask, np.uint8(0), truth)
@@ -65,6 +67,7 @@ class Baselines:
                 palette=palette,
                 mask=mask[keep],
                 regions=regions[keep],
+                sprites=None if sprites is None else sprites[keep],
             )
 
         measure(self.mode, mode_colour(seen, mask))

@@ -1,4 +1,4 @@
-"""Picture quality on masked pixels: PSNR, MSE, exact match and SSIM, pooled over clips.
+"""Picture quality on masked pixels: PSNR, MSE, exact match, SSIM and flicker, pooled over clips.
 
 All pictures are RGB in 0-255, compared 4:4:4 and without any colour conversion. Masked means hidden from the model:
 visible pixels are pasted into every restoration and would only flatter the figures.
@@ -83,6 +83,21 @@ def ssim_map(first: np.ndarray, second: np.ndarray, dtype: torch.dtype = torch.f
     return maps
 
 
+def flicker(prediction: np.ndarray, target: np.ndarray, mask: np.ndarray) -> tuple[float, int]:
+    """How far masked pixels change from a frame to the next where the true picture does not.
+
+    Args:
+        prediction, target: uint8 [T, H, W, 3].
+        mask: bool [T, H, W], True where the pixel counts.
+    Returns:
+        Sum of the absolute changes (levels of 0-255, averaged over the three colours), and how many pixels stand still
+        from a frame to the next and are masked in both.
+    """
+    still = mask[1:] & mask[:-1] & (target[1:] == target[:-1]).all(-1)
+    change = np.abs(prediction[1:][still].astype(np.int16) - prediction[:-1][still])
+    return float(change.sum(dtype=np.int64)) / 3.0, int(still.sum())
+
+
 def one_region(regions: np.ndarray) -> np.ndarray:
     """Where the 11x11 window around a pixel lies in a single region; beyond the picture's edge nothing counts.
 
@@ -110,6 +125,10 @@ class MetricSums:
     error: float = 0.0
     error_argmax: float = 0.0
     exact: int = 0
+    exact_sprites: int = 0
+    sprites: int = 0  # masked pixels in the boxes of sprites
+    change: float = 0.0  # of masked pixels that stand still
+    still: int = 0
     ssim: dict[str, float] = field(default_factory=lambda: {"all": 0.0, "intra": 0.0, "inter": 0.0})
     windows: dict[str, int] = field(default_factory=lambda: {"all": 0, "intra": 0, "inter": 0})
     clip_psnr: list[float] = field(default_factory=list)
@@ -123,6 +142,7 @@ class MetricSums:
         palette: np.ndarray | None,
         mask: np.ndarray,
         regions: np.ndarray | None = None,
+        sprites: np.ndarray | None = None,
         similarity: bool = True,
     ) -> None:
         """Add one clip.
@@ -134,7 +154,8 @@ class MetricSums:
             palette: uint8 [K, 3]; None for true colour, where a pixel is exact when its three channels are.
             mask: bool [T, H, W], True where the pixel was hidden.
             regions: region ids [T, H, W] for SSIM inside regions and across their borders; None leaves these out.
-            similarity: False leaves out SSIM, the slow part.
+            sprites: bool [T, H, W], where sprites are; None leaves out how many of their pixels are exact.
+            similarity: False leaves out SSIM and flicker, the slow part.
         """
         hidden = int(mask.sum())
         if hidden == 0:
@@ -146,15 +167,21 @@ class MetricSums:
         self.pixels += mask.size
         self.error += error
         if palette is None or indices is None:
-            self.exact += int((rgb[mask] == colours[mask]).all(-1).sum())
+            right = (rgb == colours).all(-1)
         else:
+            right = indices == truth
             self.indexed += hidden
             self.error_argmax += squared_error(palette[indices], colours, mask)
-            self.exact += int((indices[mask] == truth[mask]).sum())
+        self.exact += int((right & mask).sum())
+        if sprites is not None:
+            self.sprites += int((sprites & mask).sum())
+            self.exact_sprites += int((right & sprites & mask).sum())
         self.clip_psnr.append(psnr(error / hidden))
         if not similarity:
             return
         pasted = np.where(mask[..., None], rgb, colours)
+        change, still = flicker(pasted, colours, mask)
+        self.change, self.still = self.change + change, self.still + still
         values = ssim_map(pasted, colours)
         parts = {"all": mask}
         if regions is not None:
@@ -179,6 +206,8 @@ class MetricSums:
             "psnr_masked_argmax": psnr(self.error_argmax / self.indexed) if self.indexed else None,
             "psnr_full": psnr(self.error / self.pixels),
             "exact_match": self.exact / self.masked,
+            "exact_match_sprites": self.exact_sprites / self.sprites if self.sprites else None,
+            "flicker": self.change / self.still if self.still else None,
             "ssim": mean("all"),
             "ssim_intra": mean("intra"),
             "ssim_inter": mean("inter"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..inference.predictor import Predictor
+from .columns import TITLES, cells
 from .damages import NAMES
 from .evaluate import EvaluateOptions, Measured, evaluate
 from .metrics import psnr, squared_error
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
 
 RATIOS = (0.75, 0.9, 0.95, 0.98)
 DRAWS = 1000  # of the bootstrap
-COLUMNS = (
-    ("psnr_masked", "PSNR dB", "{:.2f}"),
-    ("psnr_masked_median", "median dB", "{:.2f}"),
-    ("exact_match", "exact", "{:.3%}"),
-    ("ssim", "SSIM", "{:.4f}"),
-    ("ssim_intra", "intra", "{:.4f}"),
-    ("ssim_inter", "inter", "{:.4f}"),
-    ("mse", "MSE", "{:.2f}"),
-)
 
 
 @dataclass
@@ -150,20 +140,16 @@ def check(out: Path) -> None:
 
 def _write(out: Path, report: dict[str, Any], sheet: Sheet) -> None:
     from ..atomic import write_json, write_text
+    from ..inference.output import filling
     from .report_plots import draw_clips, draw_ratios, draw_regions
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.tmp-{os.getpid()}")
-    unfinished.mkdir()
-    try:
-        write_json(unfinished / "report.json", report)
-        write_text(unfinished / "report.md", markdown(report))
-        draw_regions(report["regions"], unfinished / "regions.png")
-        draw_ratios(report["ratios"], report["model"], unfinished / "ratios.png")
-        draw_clips([(title, value, *sheet.shown[k]) for title, k, value in sheet.extremes()], unfinished / "clips.png")
-        unfinished.rename(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with filling(out, overwrite=False) as folder:
+        write_json(folder / "report.json", report)
+        write_text(folder / "report.md", markdown(report))
+        draw_regions(report["regions"], folder / "regions.png")
+        draw_ratios(report["ratios"], report["model"], folder / "ratios.png")
+        draw_clips([(title, value, *sheet.shown[k]) for title, k, value in sheet.extremes()], folder / "clips.png")
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -220,11 +206,10 @@ def _yes(value: bool) -> str:
 def _table(first: str, reports: dict[str, dict[str, Any]], title: Callable[[str], str] = str) -> list[str]:
     """Rows of the model and of its fillers, for each of some reports."""
     lead = [first] if first else []
-    head = [*lead, "filler", *(name for _, name, _ in COLUMNS)]
+    head = [*lead, "filler", *TITLES]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name, report in reports.items():
         for filler, figures in {f"**{report['model']}**": report, **report["baselines"]}.items():
             if isinstance(figures, dict):
-                cells = ["–" if figures[key] is None else form.format(figures[key]) for key, _, form in COLUMNS]
-                lines.append(f"| {' | '.join([*([title(name)] if first else []), filler, *cells])} |")
+                lines.append(f"| {' | '.join([*([title(name)] if first else []), filler, *cells(figures)])} |")
     return lines

@@ -14,7 +14,7 @@ COLUMNS = ("original", "masked", "restored", "error x 8")
 
 
 def draw_regions(regions: dict[str, dict[str, float]], path: Path) -> None:
-    """Bars: each region's share of the hidden pixels and of the squared error."""
+    """Bars on a logarithmic scale: each region's share of the hidden pixels and of the squared error."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.5), layout="constrained")
@@ -23,6 +23,9 @@ def draw_regions(regions: dict[str, dict[str, float]], path: Path) -> None:
     for offset, key, label in ((-0.2, "pixels", "of the hidden pixels"), (0.2, "error", "of the squared error")):
         axes.bar(at + offset, [100 * r[key] for r in regions.values()], 0.4, label=label)
     axes.set_xticks(at, list(regions))
+    axes.set_yscale("symlog", linthresh=0.1)  # linear below, so that a share of 0 has a place
+    axes.set_ylim(0, 130)
+    axes.set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
     axes.set_ylabel("share in %")
     axes.legend()
     figure.savefig(path, dpi=DPI)

@@ -10,9 +10,10 @@ import numpy as np
 
 from .smb_history import COLUMNS, ROWS, UNKNOWN, history
 from .smb_looks import object_boxes
-from .smb_objects import BACKGROUND, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects
+from .smb_objects import BACKGROUND, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects, player_code
 from .smb_scenery import IDS as _GUESSES
 from .smb_scenery import complete, likely_scenery
+from .smb_screen import colour_step, undrawn
 from .spec import GameSpec, StateField, TileLayer
 from .state import GameState, ObjectBoxes
 
@@ -170,6 +171,7 @@ class SuperMarioBros(GameSpec):
         t = len(state)
         camera = 256 * state[:, 0x71A].astype(np.int32) + state[:, 0x71C]
         objects = decode_objects(state, camera)
+        late, waits = undrawn(state, tuple(_HUD_DIGITS))
         tiles_xy = np.empty((t, 2), np.int16)
         tiles_xy[:, 0], tiles_xy[:, 1] = -(camera % 16), HUD_HEIGHT
         return GameState(
@@ -185,19 +187,21 @@ class SuperMarioBros(GameSpec):
             boxes=objects.boxes,
             scene=256 * state[:, 0xE8].astype(np.int32) + state[:, 0xE7],
             clock=state[:, 0x09].astype(np.int32),
+            glow=colour_step(state, waits),
+            undrawn=late,
         )
 
-    def shown_text(self, state: GameState) -> np.ndarray:
-        """While a map waits to begin (left edge, timer at 401, 301 or 201) the timer is not drawn [data]."""
+    def shown_text(self, state: GameState, level: str) -> np.ndarray:
+        """While the player comes onto a map (state 0 or 7) the timer is not drawn [data]; what full state says is not
+        drawn yet is shown as in the frame before, and unknown in the first frame."""
         ids = np.array(state.tiles[1])
-        waits = (ids[:, 3, 27] == 1) & (ids[:, 3, 28] == 2) & (np.asarray(state.camera) == 0)
-        ids[waits, 3, 26:29] = _HUD_FIXED[3, 24]  # as the blank cell before it
+        entering = np.isin(player_code(state), (0, 7))
+        ids[entering, 3, 26:29] = _HUD_FIXED[3, 24]  # as the blank cell before it
+        late = np.asarray(state.undrawn)
+        for t in np.flatnonzero(late) if level == "full" else ():
+            old = _HUD_COLUMNS[(late[t] >> np.arange(len(_HUD_COLUMNS))) & 1 > 0]
+            ids[t, 3, old] = ids[t - 1, 3, old] if t else _HUD_IDS - 1
         return ids
-
-    def glow_phase(self, state: GameState) -> np.ndarray:
-        """Step of the colour cycle. The game takes one every eight frames, and the picture follows a frame later."""
-        late = np.asarray(state.clock) % 8 == 0
-        return (np.asarray(state.globals)[:, _GLOBALS.index(0x6D4)].astype(np.int64) - late) % 6
 
     def drawn_objects(self, state: GameState) -> ObjectBoxes:
         return object_boxes(state)

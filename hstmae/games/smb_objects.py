@@ -17,6 +17,7 @@ HUD, BACKGROUND, SOLID, ITEM, PLAYER, ENEMY = range(1, 7)  # regions
 TOKENS = ("camera", "player", "enemy0", "enemy1", "enemy2", "enemy3", "enemy4", "powerup", "status")
 FEATURES = 20
 _CAMERA, _PLAYER, _ENEMY, _STATUS = 0, 1, 2, 8
+_CODE = 11  # feature of the player at which the bits of what it is doing begin
 _SLOTS = 6  # slots 0-4 are enemies, slot 5 is the power-up
 _SLOT = np.arange(_SLOTS)
 _WIDTH = 256  # pixels of the picture
@@ -79,7 +80,7 @@ def _byte_features() -> list[tuple[int, int, int, np.ndarray]]:
     add(_PLAYER, 6, 0x33, _BYTE == 2)  # facing left
     add_bits(_PLAYER, 7, 0x756, 2)
     add_bits(_PLAYER, 9, 0x1D, 2)
-    add_bits(_PLAYER, 11, 0x0E, 4)
+    add_bits(_PLAYER, _CODE, 0x0E, 4)
     add_bits(_PLAYER, 15, 0x70D, 3)
     add(_PLAYER, 18, 0x79F, _BYTE > 0)
     add(_PLAYER, 19, 0xB5, _BYTE == 1)
@@ -181,6 +182,11 @@ def _boxes(part: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, shown: np.
     you[:, 2] = top + np.where(small == 0, np.where(crouching == 0, 0, 8), 16)
     you *= (page == 1)[:, None]
     return boxes
+
+
+def player_code(state: GameState) -> np.ndarray:
+    """What the player is doing (0x0E, modulo 16), read back from the tokens: int [T]."""
+    return (np.asarray(state.tokens)[:, _PLAYER, _CODE : _CODE + 4] @ (1, 2, 4, 8)).astype(int)
 
 
 def flip_objects(flipped: GameState) -> GameState:

@@ -176,16 +176,13 @@ class GameSpec(ABC):
             raise GameError(f"{self.name}: pictures with state cannot be flipped, its tokens have no mirror image")
         return flipped
 
-    def glow_phase(self, state: GameState) -> np.ndarray:
-        """Which colours `cycling_tiles` show: int [T], a number for each step of the cycle."""
-        return np.zeros(len(np.asarray(state.camera)), np.int64)
-
     def drawn_objects(self, state: GameState) -> ObjectBoxes | None:
         """The objects that the tokens tell of (numpy arrays, leading axis T), for `compact`; None where none are."""
         return None
 
-    def shown_text(self, state: GameState) -> np.ndarray:
-        """Ids of tile_layers[1], int [T, rows, cols], as they are shown: not all that is in the memory is drawn."""
+    def shown_text(self, state: GameState, level: str) -> np.ndarray:
+        """Ids of tile_layers[1], int [T, rows, cols], as they are shown in T frames in a row: not all that is in the
+        memory is drawn. `level` is how much of the state is told, "full" or "compact"."""
         return np.asarray(state.tiles[1])
 
     def check_state(self, state: np.ndarray) -> None:

@@ -31,6 +31,9 @@ class GameState:
         scene: int32 [T]: which map of the game is shown, the same number whenever it is; with `camera` it names a
             place. NOWHERE where that is not told. Left out, `area` is as good.
         clock: int32 [T]: the game's own count of frames, by which pictures of objects take turns. Left out, 0.
+        glow: int32 [T]: which colours tiles show that glow (`GameSpec.cycling_tiles`), by number. Left out, 0.
+        undrawn: int32 [T]: bits, one for each character of tile_layers[1] that may change: it has done so in the
+            memory, and the picture shows it later. Which is which is the game's affair. Left out, 0.
     """
 
     tiles: tuple[Array, ...]
@@ -45,12 +48,15 @@ class GameState:
     boxes: Array
     scene: Array = None
     clock: Array = None
+    glow: Array = None
+    undrawn: Array = None
 
     def __post_init__(self) -> None:
         if self.scene is None:
             self.scene = self.area
-        if self.clock is None and self.camera is not None:
-            self.clock = 0 * self.camera
+        for name in ("clock", "glow", "undrawn"):
+            if getattr(self, name) is None and self.camera is not None:
+                setattr(self, name, 0 * self.camera)
 
     def map(self, fn: Callable[[Array], Array]) -> GameState:
         """Apply `fn` to every array (a slice, a device move, a conversion)."""
@@ -67,6 +73,8 @@ class GameState:
             boxes=fn(self.boxes),
             scene=fn(self.scene),
             clock=fn(self.clock),
+            glow=fn(self.glow),
+            undrawn=fn(self.undrawn),
         )
 
     @staticmethod
@@ -86,6 +94,8 @@ class GameState:
             boxes=fn([s.boxes for s in states]),
             scene=fn([s.scene for s in states]),
             clock=fn([s.clock for s in states]),
+            glow=fn([s.glow for s in states]),
+            undrawn=fn([s.undrawn for s in states]),
         )
 
 

@@ -130,7 +130,7 @@ def from_atlas(
             colours[better], trust[better] = more[better], trusted[better]
         trust[fixed_pixels(game, shape, origin)] = 0  # of a status bar only what is told is the same everywhere
     if state is not None and level != "none" and len(game.tile_layers) > 1:
-        shown = replace(state, tiles=(state.tiles[0], game.shown_text(state), *state.tiles[2:]))
+        shown = replace(state, tiles=(state.tiles[0], game.shown_text(state, level), *state.tiles[2:]))
         text = tile_map(shown, game, 1, shape, origin)
         if level == "compact":
             text = _summary(text, state, game, origin)

@@ -156,7 +156,7 @@ def glowing(state: GameState, game: GameSpec) -> ObjectBoxes | None:
         corner = np.asarray(state.tile_xy[number]).astype(np.int32)
         x, y = corner[:, :1] + column * layer.cell, corner[:, 1:] + row * layer.cell
         tile = np.take_along_axis(ids.reshape(len(ids), -1), order, 1)
-        phase = np.asarray(game.glow_phase(state)).astype(np.int32)[:, None]
+        phase = np.asarray(state.glow).astype(np.int32)[:, None]
         keys = np.stack([np.full_like(tile, number), tile, np.broadcast_to(phase, tile.shape)], -1)
         boxes = np.stack([x, y, x + layer.cell, y + layer.cell], -1)
         parts.append((keys, boxes, np.take_along_axis(used, order, 1)))

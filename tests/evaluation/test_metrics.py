@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hstmae.evaluation.metrics import PSNR_LIMIT, MetricSums, one_region, psnr, squared_error, ssim_map
+from hstmae.evaluation.metrics import PSNR_LIMIT, MetricSums, flicker, one_region, psnr, squared_error, ssim_map
 
 PALETTE = np.array([[0, 0, 0], [255, 255, 255], [10, 0, 0], [100, 150, 200]], np.uint8)
 
@@ -113,3 +113,36 @@ def test_nothing_to_measure_is_an_error() -> None:
         MetricSums().add(truth=empty, indices=empty, rgb=PALETTE[empty], palette=PALETTE, mask=empty.astype(bool))
     with pytest.raises(ValueError, match="no clips"):
         MetricSums().result()
+
+
+def test_flicker_is_change_where_the_truth_stands_still() -> None:
+    truth = np.repeat(picture(3), 4, 0)
+    truth[2:, :, 12:] = 255 - truth[2:, :, 12:]  # the right half changes once
+    mask = np.ones(truth.shape[:3], bool)
+    mask[1, :10] = False
+    assert flicker(truth, truth, mask)[0] == 0
+    wrong = np.zeros_like(truth)
+    assert flicker(wrong, truth, mask)[0] == 0  # wrong, but steady
+    wrong[1::2] = 30
+    change, still = flicker(wrong, truth, mask)
+    assert still == 10 * 24 + 10 * 12 + 20 * 24 and change == 30 * still
+    shaken = truth.astype(int) + np.random.default_rng(0).integers(-9, 10, truth.shape)
+    assert flicker(np.clip(shaken, 0, 255).astype(np.uint8), truth, mask)[0] > still
+
+
+def test_sprites_are_counted_for_themselves() -> None:
+    truth = np.zeros((2, 20, 24), np.uint8)
+    mask = np.ones(truth.shape, bool)
+    mask[:, 0] = False
+    boxes = np.zeros(truth.shape, bool)
+    boxes[0, :5, :8] = True
+    made = truth.copy()
+    made[0, 0] = made[0, 1] = 1  # a visible row and a hidden one
+    sums = MetricSums()
+    given = {"truth": truth, "indices": made, "rgb": PALETTE[made], "palette": PALETTE, "mask": mask}
+    sums.add(**given, sprites=boxes)
+    assert sums.result()["exact_match_sprites"] == 1 - 8 / 32
+    without = MetricSums()
+    without.add(**given)
+    assert without.result()["exact_match_sprites"] is None
+    assert without.result()["exact_match"] == sums.result()["exact_match"] == 1 - 24 / (2 * 19 * 24)

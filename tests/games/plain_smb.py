@@ -34,7 +34,30 @@ def decode(state: np.ndarray, context: np.ndarray | None) -> GameState:
         boxes=_boxes(ram, camera),
         scene=(256 * ram[:, 0xE8] + ram[:, 0xE7]).astype(np.int32),
         clock=ram[:, 0x09].astype(np.int32),
+        glow=np.array([_glow(row) for row in ram], np.int32),
+        undrawn=np.array([_undrawn(row)[0] for row in ram], np.int32),
     )
+
+
+def _undrawn(ram: np.ndarray) -> tuple[int, bool]:
+    """Digits that wait in the buffer, as bits, and whether a step of the colour cycle waits, too."""
+    bits, glow, i = 0, False, 0
+    buffer = ram[0x301 : 0x301 + ram[0x300]]
+    while ram[0x773] and i < len(buffer) and buffer[i]:
+        address, kind = 256 * ram[0x301 + i] + ram[0x302 + i], ram[0x303 + i]
+        length = kind % 64
+        for k in range(1 if kind >= 128 else length):
+            if address + k - 0x2060 in _HUD_DIGITS:
+                bits |= 2 ** list(_HUD_DIGITS).index(address + k - 0x2060)
+        glow |= bool(address == 0x3F0C)
+        i += 4 if kind // 64 % 2 else 3 + length
+    return bits, glow
+
+
+def _glow(ram: np.ndarray) -> int:
+    first = ram[0x7F8] >= 2 and ram[0x7F9] == 0
+    first = first and (ram[0x7FA] == 1 or (ram[0x7FA] == 0 and ram[0x787] >= 15))
+    return 6 if first and ram[0x6D4] == 0 else int(ram[0x6D4] - _undrawn(ram)[1]) % 6
 
 
 def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray) -> np.ndarray:

@@ -110,11 +110,12 @@ def test_documented_fields_lie_in_memory_and_have_sources() -> None:
 
 
 def test_a_timer_that_waits_is_not_drawn() -> None:
-    ram = np.zeros((3, 2048), np.uint8)
-    ram[:, 0x7F8], ram[:, 0x7FA] = 4, 1
-    ram[1, 0x7F9], ram[2, 0x71C] = 2, 9  # 421; 401, but on the way
+    ram = np.zeros((4, 2048), np.uint8)
+    ram[:, 0x7F8], ram[:, 0x7FA] = 2, 9
+    ram[:, 0x0E] = 0, 7, 8, 2  # loading, coming in, playing, going into a pipe
     state = GAME.decode(ram, None)
-    shown = GAME.shown_text(state)
-    changed = shown != state.tiles[1]
-    assert changed[0, 3, 26:29].all() and changed.sum() == 3
-    assert (shown[0, 3, 26:29] == state.tiles[1][0, 3, 24]).all()
+    for level in ("full", "compact"):
+        shown = GAME.shown_text(state, level)
+        changed = shown != state.tiles[1]
+        assert changed[:2, 3, 26:29].all() and changed.sum() == 6
+        assert (shown[:2, 3, 26:29] == state.tiles[1][0, 3, 24]).all()

@@ -132,11 +132,12 @@ def test_sprites_that_the_console_leaves_out_have_no_look() -> None:
 def test_glowing_tiles_are_found_with_their_phase() -> None:
     memory = np.zeros((9, GAME.state_size), np.uint8)
     memory[:, 0x500 + 3 * 16 + 5] = 0xC2  # a coin in row 3, column 5
-    memory[:, 0x09], memory[:, 0x6D4] = np.arange(9), [2] * 8 + [3]
+    memory[:, 0x6D4] = [2] * 8 + [3]
+    memory[0, 0x300:0x304], memory[0, 0x773] = [7, 0x3F, 0x0C, 4], 6  # the second step waits
     state = GAME.decode(memory, None)
     seen = glowing(state, GAME)
     assert seen is not None
     coins = seen.used & (seen.keys[..., 0] == 0)
     assert coins.sum() == 9 and seen.boxes[coins].tolist() == [[80, 80, 96, 96]] * 9
-    assert seen.keys[coins][:, 1:3].tolist() == [[0xC2, phase] for phase in (1, 2, 2, 2, 2, 2, 2, 2, 2)]
+    assert seen.keys[coins][:, 1:3].tolist() == [[0xC2, phase] for phase in (1, 2, 2, 2, 2, 2, 2, 2, 3)]
     assert (seen.used & (seen.keys[..., 0] == 1)).sum() == 9  # the coin beside their number

@@ -1,0 +1,64 @@
+"""What Super Mario Bros. has written into its memory, but not yet onto the screen.
+
+The game leaves what is to be drawn in a buffer (0x300: bytes in use, from 0x301: records of an address of the screen,
+a length, and that many bytes) and draws it before the next picture, except where something else is to be drawn first
+(0x773 is not 0, mostly a column of the map): then digits and the colours of coins and ? blocks stay what they were for
+a frame or more [map] [data].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+STEPS = 6  # of the colour cycle
+BEGINS = STEPS  # instead of a step: the map's own colours may be shown, which no step has brought yet
+_USED, _BUFFER, _ELSE, _STEP = 0x300, 0x301, 0x773, 0x6D4
+_ONE, _LENGTH = 0x40, 0x3F  # of a length byte: the same byte all along; how long
+_GLOW = 0x3F0C  # where the four colours of the cycle lie
+_STATUS = 0x2060  # tile row 3 of the screen that holds the status bar
+_TICK, _FIRST = 0x787, 15  # frames (in 21 each) until the timer's next tick; at least this many: its first one
+
+
+def undrawn(state: np.ndarray, columns: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """What waits in the buffer while something else is drawn.
+
+    Args:
+        state: uint8 [T, 2048].
+        columns: of tile row 3; the digits of the status bar.
+    Returns:
+        int32 [T], bit i = the digit in columns[i] waits; bool [T], a step of the colour cycle waits.
+    """
+    digits, glow = np.zeros(len(state), np.int32), np.zeros(len(state), bool)
+    bit = {_STATUS + column: 1 << i for i, column in enumerate(columns)}
+    for t in np.flatnonzero((state[:, _USED] > 0) & (state[:, _ELSE] > 0)):
+        for address, count in _records(state[t].tobytes()):
+            glow[t] |= address == _GLOW
+            for place in range(address, address + count):
+                digits[t] |= bit.get(place, 0)
+    return digits, glow
+
+
+def _records(ram: bytes) -> list[tuple[int, int]]:
+    """Address and length of each record in the buffer; what lies down a column counts as its first byte alone."""
+    found, at, end = [], _BUFFER, min(_BUFFER + ram[_USED], len(ram) - 2)
+    while at < end and ram[at]:
+        kind = ram[at + 2]
+        found.append((256 * ram[at] + ram[at + 1], 1 if kind & 0x80 else kind & _LENGTH))
+        at += 3 + (1 if kind & _ONE else kind & _LENGTH)
+    return found
+
+
+def colour_step(state: np.ndarray, waits: np.ndarray) -> np.ndarray:
+    """Step of the colour cycle that the picture shows: int32 [T], 0 .. 5, or BEGINS.
+
+    A map begins with its own colours, at step 0, and no byte says whether the cycle has come to 0 since. What tells is
+    the timer: all its first value, or not far into its first tick.
+
+    Args:
+        state: uint8 [T, 2048].
+        waits: bool [T], see `undrawn`.
+    """
+    step = state[:, _STEP].astype(np.int32)
+    hundreds, tens, ones = (state[:, 0x7F8 + i] for i in range(3))
+    begins = (hundreds >= 2) & (tens == 0) & ((ones == 1) | ((ones == 0) & (state[:, _TICK] >= _FIRST)))
+    return np.where((step == 0) & begins, BEGINS, (step - waits) % STEPS).astype(np.int32)
