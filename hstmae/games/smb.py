@@ -13,7 +13,7 @@ from .smb_looks import object_boxes
 from .smb_objects import BACKGROUND, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects, player_code
 from .smb_scenery import IDS as _GUESSES
 from .smb_scenery import complete, likely_scenery
-from .smb_screen import colour_step, undrawn
+from .smb_screen import colour_step, hold_digits, undrawn
 from .spec import GameSpec, StateField, TileLayer
 from .state import GameState, ObjectBoxes
 
@@ -192,15 +192,14 @@ class SuperMarioBros(GameSpec):
         )
 
     def shown_text(self, state: GameState, level: str) -> np.ndarray:
-        """While the player comes onto a map (state 0 or 7) the timer is not drawn [data]; what full state says is not
-        drawn yet is shown as in the frame before, and unknown in the first frame."""
+        """While the player comes onto a map (state 0 or 7) the timer is not drawn [data]. What full state says is not
+        drawn yet is shown as in the frame before, and unknown in the first frame; the timer, which counts down, as one
+        more."""
         ids = np.array(state.tiles[1])
         entering = np.isin(player_code(state), (0, 7))
         ids[entering, 3, 26:29] = _HUD_FIXED[3, 24]  # as the blank cell before it
-        late = np.asarray(state.undrawn)
-        for t in np.flatnonzero(late) if level == "full" else ():
-            old = _HUD_COLUMNS[(late[t] >> np.arange(len(_HUD_COLUMNS))) & 1 > 0]
-            ids[t, 3, old] = ids[t - 1, 3, old] if t else _HUD_IDS - 1
+        if level == "full":
+            hold_digits(ids[:, 3], np.asarray(state.undrawn), _HUD_COLUMNS, int(_HUD_FIXED[3, 24]), _HUD_IDS - 1)
         return ids
 
     def drawn_objects(self, state: GameState) -> ObjectBoxes:

@@ -16,6 +16,7 @@ _USED, _BUFFER, _ELSE, _STEP = 0x300, 0x301, 0x773, 0x6D4
 _ONE, _LENGTH = 0x40, 0x3F  # of a length byte: the same byte all along; how long
 _GLOW = 0x3F0C  # where the four colours of the cycle lie
 _STATUS = 0x2060  # tile row 3 of the screen that holds the status bar
+_TIMER = 26  # its first column
 _TICK, _FIRST = 0x787, 15  # frames (in 21 each) until the timer's next tick; at least this many: its first one
 
 
@@ -46,6 +47,26 @@ def _records(ram: bytes) -> list[tuple[int, int]]:
         found.append((256 * ram[at] + ram[at + 1], 1 if kind & 0x80 else kind & _LENGTH))
         at += 3 + (1 if kind & _ONE else kind & _LENGTH)
     return found
+
+
+def hold_digits(row: np.ndarray, waits: np.ndarray, columns: np.ndarray, blank: int, unknown: int) -> None:
+    """Put back the digits that wait, in place: those of the frame before; of the timer, which counts down, one more.
+
+    Args:
+        row: ids of the characters in tile row 3, int [T, 32], 1 + the digit; in order of time.
+        waits: int [T], see `undrawn`; and the `columns` that its bits stand for.
+        blank: id of a place without a digit.
+        unknown: id for digits that wait in the first frame.
+    """
+    timer = slice(_TIMER, _TIMER + 3)
+    bits = np.arange(len(columns))
+    for t in np.flatnonzero(waits):
+        before = np.full(row.shape[1], unknown) if not t else row[t - 1].copy()
+        if before[_TIMER] != blank:
+            time = (row[t, timer].astype(np.int64) - 1) @ (100, 10, 1) + 1
+            before[timer] = time // (100, 10, 1) % 10 + 1
+        old = columns[(waits[t] >> bits) & 1 > 0]
+        row[t, old] = before[old]
 
 
 def colour_step(state: np.ndarray, waits: np.ndarray) -> np.ndarray:

@@ -63,16 +63,22 @@ def test_the_first_step_of_a_map_is_no_step() -> None:
 
 
 def test_digits_that_wait_are_shown_as_before() -> None:
-    ram = memory(TIMER, frames=3)
+    ram = memory([*TIMER, 0x20, 0x6D, 2, 0, 0], frames=3)  # and both digits of the coins
     ram[:, 0x7F8], ram[:, 0x7F9], ram[:, 0x7FA] = 3, [5, 5, 4], [0, 0, 9]
+    ram[:, 0x7ED], ram[:, 0x7EE] = 1, [4, 5, 6]
     state = GAME.decode(ram, None)
-    shown = GAME.shown_text(state, "full")[:, 3, 26:29]
-    unknown = GAME.tile_layers[1].ids - 1
-    assert shown.tolist() == [[4, unknown, unknown]] * 3  # 3 is told; what the rest was is not known
+    shown = GAME.shown_text(state, "full")[:, 3]
+    assert shown[:, 26:29].tolist() == [[4, 6, 2], [4, 6, 2], [4, 6, 1]]  # 351, 351, 350
+    assert shown[:, 13:15].tolist() == [[GAME.tile_layers[1].ids - 1] * 2] * 3  # what they were is not known
     ram[0, 0x773] = 0
     state = GAME.decode(ram, None)
-    assert GAME.shown_text(state, "full")[:, 3, 26:29].tolist() == [[4, 6, 1]] * 3  # 350 until 349 is drawn
-    assert GAME.shown_text(state, "compact")[:, 3, 26:29].tolist() == [[4, 6, 1], [4, 6, 1], [4, 5, 10]]
+    assert GAME.shown_text(state, "full")[:, 3, 13:15].tolist() == [[2, 5]] * 3  # 14 until the rest is drawn
+    compact = GAME.shown_text(state, "compact")[:, 3]
+    ram[0, 0x0E] = 7  # not drawn at all so far
+    state = GAME.decode(ram, None)
+    blank = state.tiles[1][0, 3, 24]
+    assert GAME.shown_text(state, "full")[:, 3, 26:29].tolist() == [[blank] * 3, [4, blank, blank], [4, 6, 1]]
+    assert compact[:, 13:15].tolist() == [[2, 5], [2, 6], [2, 7]] and compact[2, 26:29].tolist() == [4, 5, 10]
 
 
 def test_real_coins_have_one_colour_at_each_step(root: Path) -> None:
