@@ -38,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "configuration is used unless --config is given; 'auto': continue the run folder of --config if it holds a "
         "checkpoint, else start there",
     )
-    parser.add_argument("--init", metavar="CHECKPOINT", help="start from these weights (.pth, model folder or name)")
+    parser.add_argument(
+        "--init",
+        metavar="CHECKPOINT",
+        help="start from these weights (.pth, model folder or name); those of a model of half the width are grown",
+    )
     parser.add_argument(
         "--sweep",
         type=Path,

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..config import DataConfig, ModelConfig, RunConfig, to_dict
+from ..config import DataConfig, ModelConfig, RunConfig, from_dict, to_dict
 from ..data.dataset import Clip, ClipDataset
 from ..data.store import EpisodeStore
 from ..errors import CheckpointError, ConfigError, DataError, StoreError
 from ..games import get_game
 from ..models import build_model, load_pretrained
 from ..models.cubes import CUBE
+from ..models.growing import grow, why_not
 from ..models.zoo import mismatch
 from .checkpoint import load_checkpoint
 from .optim import OPTIMIZERS
@@ -205,6 +206,8 @@ def _clips(store: EpisodeStore, split: str, data: DataConfig, crop: int, seed: i
 def initial_model(source: str, config: ModelConfig) -> nn.Module:
     """A model of `config` with the weights of `source`: a training `.pth` (the averaged ones), a folder or a name.
 
+    One of half the width is grown, and answers as before (`hstmae.models.growing`).
+
     Raises:
         CheckpointError: `source` is missing or damaged, or its weights do not fit `config`.
     """
@@ -225,6 +228,11 @@ def initial_model(source: str, config: ModelConfig) -> nn.Module:
         fresh = model.state_dict()
         weights = weights | {k: fresh[k] for k in ("head.memory.entries.weight", "head.memory.trained") if k in fresh}
     if problems := mismatch(model.state_dict(), weights):
+        small = from_dict(ModelConfig, made, source)
+        if why := why_not(small, config):
+            problems += [f"and to grow it, {why}"]
+        elif not mismatch(build_model(small).state_dict(), weights):
+            return grow(weights, small, config)
         raise CheckpointError(f"{source}: its weights do not fit model {config.name} ({'; '.join(problems)})")
     model.load_state_dict(weights)
     return model
