@@ -176,8 +176,9 @@ def load_videomae(folder: Path) -> VideoMAE:
 
 
 def require_transformers() -> None:
-    """Say what to install where transformers are missing, and stop."""
+    """Say what to install where transformers are missing, and stop; keep them quiet where they are there."""
     try:
-        import transformers  # noqa: F401
+        from transformers.utils import logging
     except ImportError:
         sys.exit("error: this benchmark compares with VideoMAE of Hugging Face: pip install 'hstmae[bench]'")
+    logging.disable_progress_bar()  # of loading a handful of weights

@@ -91,7 +91,7 @@ class SuperMarioBros(GameSpec):
     untold_tiles = tuple(int(i) for i in range(256) if i < _SOLID_FROM[i >> 6])  # what is solid is in the block buffer
     summary_text = tuple((3, column) for column in (13, 14, 19, 21, 26, 27, 28))  # coins, world, level, timer
     look_globals = tuple(_GLOBALS.index(a) for a in (0x74E, 0x733, 0x743, 0x744))  # kind, style, clouds, backdrop
-    sprite_globals = (*look_globals, _GLOBALS.index(0x756), _GLOBALS.index(0x753), len(_GLOBALS))  # player, star
+    sprite_globals = ((_GLOBALS.index(0x756), _GLOBALS.index(0x753)), *((_GLOBALS.index(0x74E),),) * 3)  # player, map
     sprite_behind = 4
     sprites_per_line = 8
     cycling_text = (_HUD_STATIC + 3 * 32 + 11,)  # the coin beside their number

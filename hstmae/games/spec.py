@@ -73,7 +73,8 @@ class GameSpec(ABC):
     guesses: ClassVar[tuple[int, ...]] = ()  # the ids that those from sure_tiles on are guesses of, in order
     untold_tiles: ClassVar[tuple[int, ...]] = ()  # ids that may stand where the state tells none
     landmark_tiles: ClassVar[tuple[int, ...]] = ()  # those of them that guesses leave out: single things of a map
-    sprite_globals: ClassVar[tuple[int, ...]] = ()  # which of `globals` decide what sprites look like
+    sprite_globals: ClassVar[tuple[tuple[int, ...], ...]] = ((),)  # by attribute modulo their number: which of
+    # `globals` decide what sprites look like
     sprite_behind: ClassVar[int] = 0  # bits of a sprite's attribute of which one says: behind the background
     sprites_per_line: ClassVar[int] = 0  # of more on one line of the picture the hindmost are left out; 0 = no limit
     page: ClassVar[int] = 0  # pixels; mazes set the camera back by multiples of it while the picture stays. 0 = never

@@ -108,9 +108,11 @@ class ObjectBoxes:
         boxes: int32 [T, M, 4], x0, y0, x1, y1 (exclusive) in the native picture; later ones are drawn over others.
         used: bool [T, M].
         behind: bool [T, M], drawn only where the background shows the backdrop; None = none is.
+        lines: bool [T, M, height], lines of the box that are drawn at all; None = all are.
     """
 
     keys: Array
     boxes: Array
     used: Array
     behind: Array | None = None
+    lines: Array | None = None

@@ -86,6 +86,8 @@ class ObjectLooks:
                 share = self.share[row][inner].astype(np.float32) / 255
                 if hidden and backdrop is not None:
                     clear = np.where(behind[t][here] == backdrop[t], clear, np.float32(1))
+                if seen.lines is not None:
+                    clear = np.where(seen.lines[t, m][inner[0], None], clear, np.float32(1))
                 through = clear >= share
                 entries[t][here] = np.where(through, entries[t][here], self.entry[row][inner])
                 surely = np.where(through, clear * believed[here], share) * self.seen[row] / (self.seen[row] + 1)
@@ -118,8 +120,8 @@ def objects(state: GameState, game: GameSpec) -> ObjectBoxes | None:
 def sprites(state: GameState, game: GameSpec) -> ObjectBoxes | None:
     """The hardware sprites that level `full` tells of, the foremost one last; None for a game without any.
 
-    Keys are tile and attribute. Consoles leave out what is too much for a line of the picture: such sprites get a key
-    that no look has.
+    Keys are tile, attribute and what `GameSpec.sprite_globals` says of that attribute's palette. Consoles leave out
+    what is too much for a line of the picture.
     """
     if not game.sprite_slots:
         return None
@@ -129,13 +131,20 @@ def sprites(state: GameState, game: GameSpec) -> ObjectBoxes | None:
     used = (y < height) & (x < game.native_size[1])
     behind = (told[..., 3] & game.sprite_behind) > 0
     keys = np.stack([told[..., 2], told[..., 3] & ~game.sprite_behind], -1)  # they look the same in front
+    lines = None
     if game.sprites_per_line:
-        rows = np.arange(height)
+        rows = np.arange(height + size)
         on = used[..., None] & (rows >= y[..., None]) & (rows < y[..., None] + size)  # [T, N, H]
         before = on[:, ::-1].cumsum(1)[:, ::-1]  # sprites in front, and this one
-        keys[(on & (before > game.sprites_per_line)).any(2)] = -1
+        own = np.minimum(y, height)[..., None] + np.arange(size)
+        lines = np.take_along_axis(before, own, 2) <= game.sprites_per_line
+    kinds = game.sprite_globals
+    look = np.zeros((*x.shape, max(len(numbers) for numbers in kinds)), np.int32)
+    for kind, numbers in enumerate(kinds):
+        of_kind = told[..., 3] % len(kinds) == kind
+        look[of_kind, : len(numbers)] = np.asarray(state.globals)[np.nonzero(of_kind)[0]][:, list(numbers)]
     boxes = np.stack([x, y, x + size, y + size], -1)
-    return _with_look(ObjectBoxes(keys, boxes, used, behind), state, game.sprite_globals)
+    return ObjectBoxes(np.ascontiguousarray(np.concatenate([keys, look], -1)), boxes, used, behind, lines)
 
 
 def glowing(state: GameState, game: GameSpec) -> ObjectBoxes | None:

@@ -15,7 +15,8 @@ _LEAST = 3  # sights without which an object is not kept
 
 @dataclass
 class ObjectCounter:
-    """Sights of objects, pixel by pixel: how often each palette entry was seen, and how often what is behind."""
+    """Sights of objects, pixel by pixel: how often each palette entry was seen where something else is behind, and
+    how often where the same entry is, which may be the object or not."""
 
     game: GameSpec
     _counts: dict[tuple[bytes, int, int], np.ndarray] = field(default_factory=dict, repr=False)
@@ -50,12 +51,15 @@ class ObjectCounter:
                 usable = known[t][here] & (covered[here] == 1)
                 if seen.behind is not None and seen.behind[t, m]:
                     usable &= behind[t][here] == backdrop[t]
+                if seen.lines is not None:
+                    usable &= seen.lines[t, m][:, None]
                 if not usable.any():
                     continue
                 where = (keys[t, m].tobytes(), int(y1 - y0), int(x1 - x0))
                 if where not in self._counts:
-                    self._counts[where] = np.zeros((colours + 1, *where[1:]), np.uint16)
-                shown = np.where(frames[t][here] == behind[t][here], colours, frames[t][here])
+                    self._counts[where] = np.zeros((2 * colours, *where[1:]), np.uint16)
+                same = frames[t][here] == behind[t][here]
+                shown = frames[t][here].astype(np.intp) + colours * same
                 y, x = np.nonzero(usable)
                 self._counts[where][shown[y, x], y, x] += 1
 
@@ -87,12 +91,14 @@ class ObjectCounter:
         for i, key in enumerate(order):
             (_, h, w), counts = best[key]
             total = counts.sum(0).astype(np.float64)
-            opaque = counts[:-1].astype(np.float64)
+            opaque, same = counts.astype(np.float64).reshape(2, -1, h, w)  # 255 times a small integer would wrap round
             looks.seen[i] = int(np.median(total))
-            through = counts[-1].astype(np.float64)  # 255 times a small integer would wrap round
-            looks.clear[i, :h, :w] = np.rint(255 * through / np.maximum(total, 1))
-            looks.entry[i, :h, :w] = opaque.argmax(0)
-            looks.share[i, :h, :w] = np.rint(255 * opaque.max(0) / np.maximum(total, 1))
+            looks.entry[i, :h, :w] = first = opaque.argmax(0)
+            most, alike = opaque.max(0), np.take_along_axis(same, first[None], 0)[0]
+            through = same.sum(0)
+            solid = most > through - alike  # then what looks alike was the object, too
+            looks.clear[i, :h, :w] = np.rint(255 * np.where(solid, through - alike, through) / np.maximum(total, 1))
+            looks.share[i, :h, :w] = np.rint(255 * np.where(solid, most + alike, most) / np.maximum(total, 1))
             mean = np.einsum("khw,kc->hwc", opaque, palette) / np.maximum(opaque.sum(0), 1)[..., None]
             looks.rgb[i, :h, :w] = np.rint(mean)
         return looks

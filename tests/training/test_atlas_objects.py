@@ -121,12 +121,47 @@ def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop
     assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=unknown)[1].any()
 
 
-def test_sprites_that_the_console_leaves_out_have_no_look() -> None:
-    _, _, state = sprite_scene(0, 1)
-    state.sprites[0, :9, 0], state.sprites[0, :9, 1] = np.arange(9) * 20, 100
+def test_each_palette_of_the_sprites_follows_its_own_numbers() -> None:
+    memory = np.zeros((4, GAME.state_size), np.uint8)
+    memory[:, 0x201], memory[:, 0x205], memory[:, 0x206] = 7, 7, 2  # the player's palette, and one of the map's
+    memory[:, 0x756], memory[:, 0x74E] = [0, 2, 0, 0], [1, 1, 3, 1]
+    memory[3, 0x75F] = 5  # the world, which says nothing of palettes
+    seen = sprites(GAME.decode(memory, None), GAME)
+    assert seen is not None
+    yours, theirs = seen.keys[:, -1], seen.keys[:, -2]  # the foremost sprite comes last
+    same = [[(keys[t] == keys[0]).all() for t in range(4)] for keys in (yours, theirs)]
+    assert same == [[True, False, True, True], [True, True, False, True]]
+
+
+def test_sprites_that_the_console_leaves_out_are_not_drawn() -> None:
+    _, behind, state = sprite_scene(0, 1)
+    state.sprites[0, :9, 0], state.sprites[0, :9, 1], state.sprites[0, :9, 2] = np.arange(9) * 20, 100, 7
+    state.sprites[0, 8, 1] = 103  # the ninth on the lines 103 to 107, alone on the other three
     seen = sprites(state, GAME)
-    assert seen is not None and (seen.keys[0, -8:, 0] >= 0).all()
-    assert seen.keys[0, -9, 0] == -1  # the ninth on its lines
+    assert seen is not None and seen.lines is not None
+    assert seen.lines[0, -8:].all() and seen.lines[0, -9].tolist() == [False] * 5 + [True] * 3
+    counter = ObjectCounter(GAME)
+    frames, under, told = sprite_scene(0, 80)
+    counter.add(frames, sprites(told, GAME), under, np.ones(frames.shape, bool), np.zeros(80, np.uint8))
+    entries, trust, _ = counter.result().paint(seen, behind, np.ones(behind.shape, bool), GAME.palette)
+    ninth = entries[0, 103:111, 160:164]
+    assert np.array_equal(ninth[:5], behind[0, 103:108, 160:164])
+    assert np.array_equal(ninth[5:], np.arange(10, 42).reshape(8, 4)[5:])
+    assert (trust[0, 103:111, 160:168] > 0.98).all()
+
+
+def test_a_colour_that_is_also_behind_is_no_hole() -> None:
+    """A sprite of colours 10 to 41 that half of the time stands before its own colours."""
+    counter = ObjectCounter(GAME)
+    frames, behind, state = sprite_scene(0, 80)
+    behind[::2] = frames[::2]
+    counter.add(frames, sprites(state, GAME), behind, np.ones(frames.shape, bool), np.zeros(80, np.uint8))
+    frames, behind, state = sprite_scene(1, 6)
+    looks, known = counter.result(), np.ones(frames.shape, bool)
+    entries, trust, _ = looks.paint(sprites(state, GAME), behind, known, GAME.palette)
+    assert np.array_equal(entries, frames) and trust[trust > 0].min() > 0.98
+    _, trust, _ = looks.paint(sprites(state, GAME), behind, ~known, GAME.palette)
+    assert (trust > 0.98).sum() == 6 * 32  # what is opaque needs no background
 
 
 def test_glowing_tiles_are_found_with_their_phase() -> None:
