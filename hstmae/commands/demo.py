@@ -148,7 +148,7 @@ def _session(args: argparse.Namespace) -> int:
         assert result.indices is not None  # a game with a palette
         report = measure(predictor, stretch, first.palette, truth, mask, result, level)
         report |= {"ratio": args.ratio, "seed": args.seed, "source": str(source), "frames": len(truth)}
-        draw(temp, truth, mask, result.indices, first.palette, predictor.game.fps)
+        draw(temp, truth, mask, result, first.palette, predictor.game.fps)
         for t, file in enumerate(stretch.files):
             (temp / "frames").mkdir(exist_ok=True)
             (temp / "frames" / file).write_bytes(pictures[t].restored(result.indices[t], mask[t]))
@@ -211,12 +211,23 @@ def measure(
 
 
 def draw(
-    folder: Path, truth: np.ndarray, mask: np.ndarray, restored: np.ndarray, palette: np.ndarray, fps: float
+    folder: Path, truth: np.ndarray, mask: np.ndarray, result: Restoration, palette: np.ndarray, fps: float
 ) -> None:
     """Write side_by_side.png (the middle frame), sheet.png (some frames) and animation.gif into `folder`."""
     import numpy as np
 
-    from ..inference.visualizer import contact_sheet, save_gif, save_png, show_error, show_masked, side_by_side
+    from ..inference.visualizer import (
+        contact_sheet,
+        save_gif,
+        save_png,
+        show_confidence,
+        show_error,
+        show_masked,
+        side_by_side,
+    )
+
+    assert result.indices is not None and result.confidence is not None  # a game with a palette
+    restored, sure = result.indices, np.where(mask, result.confidence, 1)
 
     def panels(t: int, names: bool = True) -> list[tuple[str, np.ndarray]]:
         before, after = palette[truth[t]], palette[restored[t]]
@@ -225,6 +236,7 @@ def draw(
             ("masked", show_masked(before, mask[t])),
             ("restored", after),
             ("error x2", show_error(after, before)),
+            ("confidence", show_confidence(sure[t])),
         ]
         return row if names else [("", picture) for _, picture in row]
 

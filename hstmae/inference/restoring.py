@@ -16,7 +16,7 @@ from .footage import AnyPicture, Footage, Stretch
 from .picture import Picture
 from .predictor import Predictor
 from .rgb_picture import RgbPicture
-from .visualizer import save_mp4, show_masked, side_by_side
+from .visualizer import save_mp4, show_confidence, show_error, show_masked, side_by_side
 
 SHORTEST, LONGEST = 64, 256  # frames held in memory at a time ...
 PIXELS = 256 * 240 * 256  # ... and about how many pixels
@@ -201,7 +201,8 @@ def _restore_stretch(
             _compare_with_truth(picture, mask[t], pixels[t], result.rgb[t], summary)
         (out / file).write_bytes(picture.restored(pixels[t], mask[t]))  # `out` as a whole is what appears or not
         if compare and mask[t].any():
-            _write_comparison(out / COMPARE / file, picture, mask[t], pixels[t])
+            sure = None if result.confidence is None else result.confidence[t]
+            _write_comparison(out / COMPARE / file, picture, mask[t], pixels[t], sure, masks.tube is not None)
 
 
 def _pixels(stretch: Stretch, mask: np.ndarray, predictor: Predictor) -> np.ndarray:
@@ -235,12 +236,19 @@ def _compare_with_truth(
     summary.known += int(known.sum())
 
 
-def _write_comparison(path: Path, picture: AnyPicture, mask: np.ndarray, pixels: np.ndarray) -> None:
+def _write_comparison(
+    path: Path, picture: AnyPicture, mask: np.ndarray, pixels: np.ndarray, sure: np.ndarray | None, hidden: bool
+) -> None:
+    """`hidden`: what is under the mask is known, so that errors can be shown."""
     path.parent.mkdir(parents=True, exist_ok=True)
     before = unpack_rgb(picture.packed)
     made = picture.palette[pixels] if isinstance(picture, Picture) else pixels
     after = np.where(mask[..., None], made, before)
     panels = [("input", before), ("missing", show_masked(before, mask)), ("restored", after)]
+    if hidden:
+        panels.append(("error x2", show_error(after, before)))
+    if sure is not None:
+        panels.append(("confidence", show_confidence(np.where(mask, sure, 1))))
     side_by_side(panels, 2 if mask.shape[1] <= WIDE else 1).save(path)
 
 

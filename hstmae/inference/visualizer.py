@@ -40,6 +40,12 @@ def show_error(restored: np.ndarray, truth: np.ndarray, gain: int = 2) -> np.nda
     return np.minimum(difference, 255).astype(np.uint8)
 
 
+def show_confidence(confidence: np.ndarray) -> np.ndarray:
+    """float [H, W], the probability of each pixel's colour -> white where that is 1, black where it is 0."""
+    grey = np.rint(255 * np.clip(confidence, 0, 1)).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, -1)
+
+
 def side_by_side(panels: Sequence[Panel], scale: int = 2) -> Image:
     """Labelled pictures of one height in a row."""
     return contact_sheet([panels], scale)

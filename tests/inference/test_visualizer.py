@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hstmae.inference.visualizer import GAP, LABEL_HEIGHT, contact_sheet, save_gif, save_png, show_error, show_masked
+from hstmae.inference.visualizer import (
+    GAP,
+    LABEL_HEIGHT,
+    contact_sheet,
+    save_gif,
+    save_png,
+    show_confidence,
+    show_error,
+    show_masked,
+)
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (10, 12, 3)).astype(np.uint8)
 
@@ -30,6 +39,12 @@ def test_masked_and_error_pictures() -> None:
     wrong[0, 0] = PICTURE[0, 0] ^ 1
     error = show_error(wrong, PICTURE)
     assert error[0, 0].tolist() == [2, 2, 2] and error.sum() == 6
+
+
+def test_confidence_is_white_where_it_is_certain() -> None:
+    shown = show_confidence(np.array([[1.0, 0.5], [0.0, 1.2]], np.float32))
+    assert shown.dtype == np.uint8 and shown[..., 0].tolist() == [[255, 128], [0, 255]]
+    assert (shown == shown[..., :1]).all()
 
 
 def test_animation_keeps_the_colours_of_pixel_art(tmp_path) -> None:
