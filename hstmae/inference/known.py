@@ -143,8 +143,10 @@ def from_atlas(
         colours[sure >= SURE], trust[sure >= SURE] = drawn[sure >= SURE], sure[sure >= SURE]
     borne_out = _borne_out(frames, mask, colours, (trust >= SURE) if moving is None else (trust >= SURE) & ~moving)
     if told is not None and moving is not None and state is not None:
-        told_sprites, backdrop = sprites(state, game), atlas.backdrop(place.scene)
-        drawn, sure, _ = atlas.sprites.paint(told_sprites, colours, trust >= SURE, game.palette, origin, backdrop)
+        drawn, sure, _ = atlas.sprites.paint(
+            sprites(state, game), colours, trust >= SURE, game.palette, origin,
+            atlas.backdrop(place.scene), atlas.looks.solid(told, state, game, origin),
+        )  # fmt: skip
         sure[sure < SURE] = 0
         sure *= _borne_out(frames, mask, drawn, (sure > 0) & moving)
         colours[moving], trust[moving] = drawn[moving], sure[moving]

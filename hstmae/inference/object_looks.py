@@ -45,6 +45,7 @@ class ObjectLooks:
         palette: np.ndarray,
         origin: tuple[int, int] = (0, 0),
         backdrop: np.ndarray | None = None,
+        solid: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw a clip's objects over what is behind them.
 
@@ -55,6 +56,7 @@ class ObjectLooks:
             origin: y and x of the frames' corner in the native picture.
             backdrop: int16 [T], see `Atlas.backdrop`; without one, and where it is -1, objects behind the background
                 are not drawn.
+            solid: bool [T, H, W], background that is in front of them though it has the backdrop's colour.
         Returns:
             (palette entries uint8 [T, H, W], trust float32 [T, H, W], mean colours uint8 [T, H, W, 3]); trust is 0
             where there is no object of a known look, or what shows through it is not known.
@@ -85,7 +87,8 @@ class ObjectLooks:
                 clear = self.clear[row][inner].astype(np.float32) / 255
                 share = self.share[row][inner].astype(np.float32) / 255
                 if hidden and backdrop is not None:
-                    clear = np.where(behind[t][here] == backdrop[t], clear, np.float32(1))
+                    free = behind[t][here] == backdrop[t]
+                    clear = np.where(free if solid is None else free & ~solid[t][here], clear, np.float32(1))
                 if seen.lines is not None:
                     clear = np.where(seen.lines[t, m][inner[0], None], clear, np.float32(1))
                 through = clear >= share

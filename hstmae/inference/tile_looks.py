@@ -28,6 +28,7 @@ class TileLooks:
     colours: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
     kinds: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
     _made: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, init=False, repr=False)
+    _own: np.ndarray | None = field(default=None, init=False, repr=False)
 
     def paint(
         self, told: np.ndarray, state: GameState, game: GameSpec, origin: tuple[int, int], number: int = 0
@@ -55,6 +56,26 @@ class TileLooks:
             colours[t] = pictures[told[t], y[:, None], x]  # id -1 reads the spare last entry
             kinds[t] = sorts[told[t], y[:, None], x]
         return colours, kinds
+
+    def solid(self, told: np.ndarray, state: GameState, game: GameSpec, origin: tuple[int, int]) -> np.ndarray:
+        """Where a clip's tiles of the first layer have something of their own, whatever its colour: bool [T, H, W].
+
+        An outline may have the colour of the backdrop, as black ones at night. It differs from the backdrop where that
+        has another colour. Arguments of `paint`.
+        """
+        layer = game.tile_layers[0]
+        if self._own is None:
+            self._own = np.zeros((layer.ids + 1, layer.cell, layer.cell), bool)
+            for look in np.unique(self.keys[:, :-1], axis=0):
+                pictures, kinds = self.pictures(look, layer.ids)
+                blank = pictures[0][kinds[0] > 0]
+                if len(blank):
+                    self._own |= (kinds > 0) & (pictures != np.bincount(blank).argmax())
+        corner = np.asarray(state.tile_xy[0]).astype(np.int64)
+        y = (np.arange(told.shape[1]) + origin[0] - corner[:, 1:]) % layer.cell
+        x = (np.arange(told.shape[2]) + origin[1] - corner[:, :1]) % layer.cell
+        found: np.ndarray = self._own[told, y[:, :, None], x[:, None]]  # id -1 reads the spare last entry: nothing
+        return found
 
     def pictures(self, look: np.ndarray, ids: int) -> tuple[np.ndarray, np.ndarray]:
         """All tiles with one look: palette entries and kinds, uint8 [ids + 1, cell, cell]; 0 where never seen."""

@@ -6,6 +6,8 @@ import numpy as np
 
 from hstmae.games import GameState, get_game
 from hstmae.inference.object_looks import ObjectLooks, glowing, objects, sprites
+from hstmae.inference.recall import tile_map
+from hstmae.inference.tile_looks import TileLooks
 from hstmae.training.atlas_objects import ObjectCounter
 
 GAME = get_game("smb")
@@ -117,8 +119,25 @@ def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop
     entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
     assert np.array_equal(entries, np.where(behind == 0, frames, behind)) and (trust > 0).sum() == 6 * 64
     assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette)[1].any()  # no backdrop, no answer
+    front = behind == 0
+    front[:, :, : W // 2] = False
+    entries, _, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop, solid=front)
+    assert np.array_equal(entries, np.where((behind == 0) & ~front, frames, behind))
     unknown = np.full(6, -1, np.int16)
     assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=unknown)[1].any()
+
+
+def test_a_black_outline_at_night_is_no_backdrop() -> None:
+    tile, day, night = 0x10, 34, 15
+    pictures = np.array([[[day]], [[day]], [[night]], [[night]]], np.uint8).repeat(16, 1).repeat(16, 2)
+    pictures[1::2, 4] = 15  # an outline; at night all of the tile is black
+    keys = np.array([[1, 0, 0, sky, number] for sky in (0, 4) for number in (0, tile)], np.int32)
+    looks = TileLooks(keys, pictures, np.ones_like(pictures))
+    memory = np.zeros((1, GAME.state_size), np.uint8)
+    memory[:, 0x74E], memory[:, 0x744], memory[:, 0x500 + 3 * 16 + 5] = 1, 4, tile
+    state = GAME.decode(memory, None)
+    solid = looks.solid(tile_map(state, GAME, 0, (1, H, W), (0, 0)), state, GAME, (0, 0))
+    assert solid.sum() == 16 and solid[0, 32 + 3 * 16 + 4, 80:96].all()
 
 
 def test_each_palette_of_the_sprites_follows_its_own_numbers() -> None:
