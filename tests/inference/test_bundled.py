@@ -1,0 +1,30 @@
+"""The models that come with the repository: whole, of the family's sizes, with an atlas and a card."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hstmae.data.sources.smbdataset import list_episodes
+from hstmae.inference.loading import load
+from hstmae.models.zoo import VARIANTS
+
+
+@pytest.mark.parametrize("name", ["hst-mae-nano", "hst-mae-tiny"])
+def test_a_bundled_model_draws_what_it_was_trained_on(name: str, root) -> None:
+    """Without recall and atlas, so that it is the network that is tested; fresh weights are far from 20 dB."""
+    predictor = load(name, "cpu")
+    assert predictor.config == VARIANTS[name]
+    assert predictor.atlas is not None and len(predictor.atlas.maps) == 20
+    assert f"# {name}\n" in (root / "checkpoints" / name / "README.md").read_text(encoding="utf-8")
+    predictor.recall, predictor.atlas = False, None
+    (episode,) = list_episodes(root / "assets" / "sample_session")
+    played = [frame for frame in episode.frames(lambda problem: None, {}) if frame.state is not None][:8]
+    frames = np.stack([frame.pixels for frame in played])
+    state = np.stack([frame.state for frame in played if frame.state is not None])
+    mask = np.zeros(frames.shape, bool)
+    mask[:, 64:208, 32:160] = True
+    context = predictor.game.context(state, np.array([frame.number for frame in played]))
+    made = predictor.restore(frames, mask, predictor.game.palette, state, context, level="full")
+    wrong = made.rgb[mask].astype(int) - predictor.game.palette[frames[mask]]
+    assert 10 * np.log10(255**2 / np.square(wrong).mean()) > 20
