@@ -226,8 +226,8 @@ def draw(
         side_by_side,
     )
 
-    assert result.indices is not None and result.confidence is not None  # a game with a palette
-    restored, sure = result.indices, np.where(mask, result.confidence, 1)
+    assert result.indices is not None  # a game with a palette
+    restored = result.indices
 
     def panels(t: int, names: bool = True) -> list[tuple[str, np.ndarray]]:
         before, after = palette[truth[t]], palette[restored[t]]
@@ -236,8 +236,9 @@ def draw(
             ("masked", show_masked(before, mask[t])),
             ("restored", after),
             ("error x2", show_error(after, before)),
-            ("confidence", show_confidence(sure[t])),
         ]
+        if result.confidence is not None:
+            row.append(("confidence", show_confidence(np.where(mask[t], result.confidence[t], 1))))
         return row if names else [("", picture) for _, picture in row]
 
     save_png(side_by_side(panels(len(truth) // 2)), folder / "side_by_side.png")
