@@ -254,7 +254,9 @@ class Atlas:
         if len(self.sprites.keys):  # tile, attribute, what decides the palette: otherwise learned by another version
             fits = fits and self.sprites.keys.shape[1] == 2 + max(len(numbers) for numbers in game.sprite_globals)
         if not fits:
-            raise CheckpointError(f"{path}: damaged atlas, it does not fit the game {game.name}")
+            raise CheckpointError(
+                f"{path}: damaged atlas, it does not fit the game {game.name}; learn it again with hstmae atlas"
+            )
 
     def check(self, path: str | Path) -> None:
         """Raise a CheckpointError where arrays do not fit each other."""

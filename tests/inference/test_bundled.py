@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hstmae.commands.demo import draw
 from hstmae.data.sources.smbdataset import list_episodes
+from hstmae.errors import CheckpointError
 from hstmae.inference.loading import load
+from hstmae.inference.predictor import Restoration
 from hstmae.models.zoo import VARIANTS
 
 
@@ -28,3 +31,19 @@ def test_a_bundled_model_draws_what_it_was_trained_on(name: str, root) -> None:
     made = predictor.restore(frames, mask, predictor.game.palette, state, context, level="full")
     wrong = made.rgb[mask].astype(int) - predictor.game.palette[frames[mask]]
     assert 10 * np.log10(255**2 / np.square(wrong).mean()) > 20
+
+
+def test_sprites_learned_by_another_version_are_refused() -> None:
+    predictor = load("hst-mae-nano", "cpu")
+    assert predictor.atlas is not None
+    predictor.atlas.check_game(predictor.game, "atlas.npz")
+    predictor.atlas.sprites.keys = np.pad(predictor.atlas.sprites.keys, ((0, 0), (0, 5)))
+    with pytest.raises(CheckpointError, match="does not fit the game smb; learn it again"):
+        predictor.atlas.check_game(predictor.game, "atlas.npz")
+
+
+def test_the_demo_draws_what_has_no_posterior(tmp_path) -> None:
+    truth = np.zeros((2, 16, 16), np.uint8)
+    made = Restoration(np.zeros((*truth.shape, 3), np.uint8), truth, None)
+    draw(tmp_path, truth, np.ones(truth.shape, bool), made, np.zeros((64, 3), np.uint8), 60.0)
+    assert (tmp_path / "side_by_side.png").exists()
