@@ -1,12 +1,14 @@
 """The compiled parts, codec kernel and palette head; everything else about the package is in pyproject.toml.
 
-They use nothing of Python's C interface and are loaded with ctypes. They are optional: where no compiler is found the
-package works with the codec's slow pure-Python twin and draws pictures with torch.
+They use nothing of Python's C interface and are loaded with ctypes, so one wheel serves every Python 3 of a platform.
+They are optional: where no compiler is found the package works with the codec's slow pure-Python twin and draws
+pictures with torch.
 """
 
 import os
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 
@@ -16,19 +18,29 @@ class PlainLibrary(build_ext):
     def get_export_symbols(self, ext: Extension) -> list[str]:
         return []  # there is no PyInit function: the C sources mark what they export
 
+    def get_ext_filename(self, fullname: str) -> str:
+        """Without the interpreter's tag: any Python loads it."""
+        return os.path.join(*fullname.split(".")) + (".dll" if os.name == "nt" else ".so")
+
+
+class AnyPython(bdist_wheel):
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
+
 
 FLAGS = ["-O3", "-fvisibility=hidden"] if os.name != "nt" else []
+LOSSLESS, FAST = "hstmae/codec/lossless", "hstmae/models/fast"
 
 setup(
     ext_modules=[
         Extension(
-            "hstmae.codec._kernel",
-            sources=[f"hstmae/codec/{name}.c" for name in ("_kernel", "_picture", "_opinions", "_scene", "_partners")],
-            depends=["hstmae/codec/_kernel.h", "hstmae/codec/_picture.h"],
+            "hstmae.codec.lossless._kernel",
+            sources=[f"{LOSSLESS}/{name}.c" for name in ("_kernel", "_picture", "_opinions", "_scene", "_partners")],
+            depends=[f"{LOSSLESS}/_kernel.h", f"{LOSSLESS}/_picture.h"],
             extra_compile_args=FLAGS,
             optional=True,
         ),
-        Extension("hstmae.models._head", sources=["hstmae/models/_head.c"], extra_compile_args=FLAGS, optional=True),
+        Extension("hstmae.models.fast._head", sources=[f"{FAST}/_head.c"], extra_compile_args=FLAGS, optional=True),
     ],
-    cmdclass={"build_ext": PlainLibrary},
+    cmdclass={"build_ext": PlainLibrary, "bdist_wheel": AnyPython},
 )

@@ -28,14 +28,14 @@ from tqdm import tqdm
 
 from hstmae.atomic import write_json, write_text
 from hstmae.config import RunConfig, apply_overrides, from_dict, load_config, to_dict
-from hstmae.data.dataset import Clip, ClipDataset
-from hstmae.data.store import EpisodeStore
+from hstmae.data.clips.dataset import Clip, ClipDataset
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import HstError, UsageError
-from hstmae.training.checkpoint import LAST, PREVIOUS, holds_run, load_resume
-from hstmae.training.setup import choose_device, crop_size, open_data
-from hstmae.training.stopping import FINISHED
-from hstmae.training.trainer import Trainer
-from hstmae.training.validation import validate
+from hstmae.models.checkpoint import LAST, PREVIOUS, holds_run, load_resume
+from hstmae.training.run.setup import choose_device, crop_size, open_data
+from hstmae.training.run.stopping import FINISHED
+from hstmae.training.run.trainer import Trainer
+from hstmae.training.run.validation import validate
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT, BASELINE = "result.json", "baseline"

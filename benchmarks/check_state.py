@@ -14,11 +14,11 @@ import argparse
 import sys
 
 import numpy as np
+from state_check import StateCheck, check_episode
 
 from hstmae.atomic import write_json
-from hstmae.data.store import EpisodeStore
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import HstError
-from hstmae.evaluation.state_check import StateCheck, check_episode
 
 
 def main() -> int:

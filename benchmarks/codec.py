@@ -33,13 +33,13 @@ from codec_video import VIDEO, lossy_points, video_row
 
 from data import hardware
 from hstmae.atomic import write_json
-from hstmae.codec.profiles import make_profile
-from hstmae.codec.reader import HstReader
-from hstmae.codec.writer import HstWriter
+from hstmae.codec.session.profiles import make_profile
+from hstmae.codec.session.reader import HstReader
+from hstmae.codec.session.writer import HstWriter
 from hstmae.data.episode import Episode
-from hstmae.data.sources.smbdataset_files import picture_bytes
-from hstmae.data.sources.smbdataset_writer import tail_bytes
-from hstmae.data.store import EpisodeStore
+from hstmae.data.sources.smb.dataset_files import picture_bytes
+from hstmae.data.sources.smb.dataset_writer import tail_bytes
+from hstmae.data.store.reader import EpisodeStore
 
 PNG_HEAD = 8 + 25 + 780  # signature, IHDR and a PLTE of 256 colours
 NOTHING = "nothing"

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from hstmae.codec.profiles import make_profile
-from hstmae.codec.reader import HstReader
-from hstmae.codec.writer import HstWriter
+from hstmae.codec.session.profiles import make_profile
+from hstmae.codec.session.reader import HstReader
+from hstmae.codec.session.writer import HstWriter
 from hstmae.data.episode import Episode
 
 TARGETS = (30.0, 35.0, 38.5, 42.0, 45.0)

@@ -31,9 +31,9 @@ import torch
 
 from hstmae.atomic import replacing
 from hstmae.data import EpisodeStore
-from hstmae.data.dataset import ClipDataset
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.resident import ResidentClips
+from hstmae.data.clips.dataset import ClipDataset
+from hstmae.data.clips.resident import ResidentClips
+from hstmae.data.store.preprocessing import preprocess
 from hstmae.errors import DataError
 
 BATCH = 8  # clips

@@ -18,13 +18,13 @@ import torch
 
 from hstmae.atomic import write_json
 from hstmae.config import CurriculumConfig, RunConfig, TrainConfig
-from hstmae.data.dataset import ClipDataset
-from hstmae.data.store import EpisodeStore
+from hstmae.data.clips.dataset import ClipDataset
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import HstError
 from hstmae.games import get_game
 from hstmae.models.masking import score_ranks
-from hstmae.training.curriculum import mask_source, moment_at
-from hstmae.training.unit_scores import change, information, semantics, things
+from hstmae.training.masks.curriculum import mask_source, moment_at
+from hstmae.training.masks.unit_scores import change, information, semantics, things
 
 STEPS = 300
 BATCH = 8

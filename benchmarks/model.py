@@ -38,14 +38,14 @@ from dense_vit import DenseViT, encoder_shape
 
 from hstmae.atomic import write_text
 from hstmae.data import EpisodeStore
-from hstmae.data.dataset import ClipBatch, ClipDataset, collate
-from hstmae.data.preprocessing import preprocess
+from hstmae.data.clips.dataset import ClipBatch, ClipDataset, collate
+from hstmae.data.store.preprocessing import preprocess
 from hstmae.models import build_model
 from hstmae.models.cubes import take_cubes, to_cubes
-from hstmae.models.fast_head import FastHead
+from hstmae.models.fast.head import FastHead
 from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.models.zoo import VARIANTS
-from hstmae.training.fused import reconstruction_loss
+from hstmae.training.losses.fused import reconstruction_loss
 
 SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
 CLIP, SIDE, RATIO = 16, 224, 0.9

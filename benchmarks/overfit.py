@@ -28,15 +28,15 @@ from tqdm import tqdm
 from hstmae.atomic import write_text
 from hstmae.config import DataConfig, RunConfig, TrainConfig
 from hstmae.data import EpisodeStore
-from hstmae.data.dataset import ClipBatch, ClipDataset, collate
-from hstmae.data.preprocessing import preprocess
+from hstmae.data.clips.dataset import ClipBatch, ClipDataset, collate
+from hstmae.data.store.preprocessing import preprocess
 from hstmae.models.cubes import take_cubes, to_cubes
 from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.models.state import LEVELS
 from hstmae.models.zoo import VARIANTS
-from hstmae.training.losses import posterior_mean, true_colours
-from hstmae.training.setup import choose_device
-from hstmae.training.trainer import Trainer
+from hstmae.training.losses.reconstruction import posterior_mean, true_colours
+from hstmae.training.run.setup import choose_device
+from hstmae.training.run.trainer import Trainer
 
 SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
 CLIPS, FRAMES, SIDE, RATIO = 8, 16, 224, 0.9

@@ -22,9 +22,9 @@ import torch
 
 from hstmae.atomic import write_text
 from hstmae.data.episode import Episode
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.store import EpisodeStore
-from hstmae.inference.realtime import RealtimeRestorer
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.inference.live import RealtimeRestorer
 from hstmae.models import load_pretrained
 from hstmae.models.masking import tube_visible
 

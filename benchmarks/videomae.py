@@ -41,15 +41,15 @@ from videomae_model import VideoMAE, VideoMAETrainer, config_for, load_videomae,
 
 from hstmae.atomic import write_json, write_text
 from hstmae.config import RunConfig, load_config, to_dict
-from hstmae.data.dataset import Clip
+from hstmae.data.clips.dataset import Clip
 from hstmae.errors import HstError, UsageError
 from hstmae.models import build_model, mae
+from hstmae.models.checkpoint import LAST, PREVIOUS, holds_run, load_resume
 from hstmae.models.masking import tube_visible
 from hstmae.models.zoo import VARIANTS, load_pretrained
-from hstmae.training.checkpoint import LAST, PREVIOUS, holds_run, load_resume
-from hstmae.training.setup import open_data
-from hstmae.training.stopping import FINISHED
-from hstmae.training.trainer import Trainer
+from hstmae.training.run.setup import open_data
+from hstmae.training.run.stopping import FINISHED
+from hstmae.training.run.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT, OTHER = "trained.json", "videomae"

@@ -17,9 +17,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from videomae_model import VideoMAE, config_for, hidden_tokens, in_colour, to_input
 
-from hstmae.data.dataset import Clip, ClipBatch, ClipDataset, collate
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.store import EpisodeStore
+from hstmae.data.clips.dataset import Clip, ClipBatch, ClipDataset, collate
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.evaluation.baselines import mode_colour
 from hstmae.evaluation.evaluate import hidden_pixels, regions_of, tube_for_clip
 from hstmae.evaluation.metrics import MetricSums
@@ -28,7 +28,7 @@ from hstmae.inference.colour_readout import nearest_entries
 from hstmae.inference.reconstruct import reconstruct
 from hstmae.models import build_model
 from hstmae.models.cost import model_cost
-from hstmae.models.fast_head import FastHead
+from hstmae.models.fast.head import FastHead
 from hstmae.models.masking import hidden_cubes, tube_visible
 
 SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"

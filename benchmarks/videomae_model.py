@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hstmae.data.dataset import ClipBatch
+from hstmae.data.clips.dataset import ClipBatch
 from hstmae.models.cubes import CUBE, DEPTH, from_cubes, grid_size, to_cubes
-from hstmae.training.trainer import Trainer
+from hstmae.training.run.trainer import Trainer
 
 if TYPE_CHECKING:
     from transformers import VideoMAEConfig

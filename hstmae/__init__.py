@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .data.episode import Episode
-    from .data.store import EpisodeStore
+    from .data.store.reader import EpisodeStore
     from .inference.loading import load
 
 __version__ = "0.1.0"
 __all__ = ["Episode", "EpisodeStore", "__version__", "load"]
 
-_HOME = {"load": ".inference.loading", "Episode": ".data.episode", "EpisodeStore": ".data.store"}
+_HOME = {"load": ".inference.loading", "Episode": ".data.episode", "EpisodeStore": ".data.store.reader"}
 
 
 def __getattr__(name: str) -> Any:

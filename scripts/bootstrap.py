@@ -84,7 +84,7 @@ def fingerprint() -> str:
     digest = hashlib.sha256()
     for part in (sys.version, str(ROOT), os.environ.get("HSTMAE_TORCH_ARGS", "")):
         digest.update(part.encode() + b"\0")
-    kernel = sorted([*ROOT.glob("setup.py"), *ROOT.glob("hstmae/codec/_*.[ch]")])  # compiled by the installation
+    kernel = sorted([*ROOT.glob("setup.py"), *ROOT.glob("hstmae/**/_*.[ch]")])  # compiled by the installation
     for path in [*(ROOT / name for name in SOURCES), *kernel]:
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()

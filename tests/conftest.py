@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from hstmae.data.store import EpisodeStore
+    from hstmae.data.store.reader import EpisodeStore
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,8 +38,8 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def sample_store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
     """The bundled session as a store, for tests that only read it."""
-    from hstmae.data.preprocessing import preprocess
-    from hstmae.data.store import EpisodeStore
+    from hstmae.data.store.preprocessing import preprocess
+    from hstmae.data.store.reader import EpisodeStore
 
     out = tmp_path_factory.mktemp("sample") / "store"
     preprocess(ROOT / "assets" / "sample_session", out, workers=1)

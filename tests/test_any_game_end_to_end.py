@@ -14,10 +14,10 @@ import yaml
 from PIL import Image
 
 from hstmae.cli import main
-from hstmae.data.recording import record_into_store
 from hstmae.data.sources.base import SourceFrame
-from hstmae.data.store import EpisodeStore
-from hstmae.inference import restoring
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.data.store.recording import record_into_store
+from hstmae.inference import job as restoring
 
 STEPS = 3
 MODEL = {

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from hstmae import cli
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.store import EpisodeStore
-from hstmae.data.writer import Packing
+from hstmae.data.inspection import EpisodeFacts, group_by_level
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.data.store.writer import Packing
+from hstmae.drawing.overlay import draw_regions, draw_state, enlarged, readings, region_colour
 from hstmae.games import get_game
-from hstmae.inference.inspection import EpisodeFacts, group_by_level
-from hstmae.inference.overlay import draw_regions, draw_state, enlarged, readings, region_colour
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -27,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ..data.store import EpisodeStore
+    from ..atlas.learning.learn import build_atlas, frames_to_read
+    from ..data.store.reader import EpisodeStore
     from ..errors import UsageError
     from ..games import get_game
-    from ..training.atlas_building import build_atlas, frames_to_read
 
     if args.stride < 1:
         raise UsageError(f"--stride must be at least 1, got {args.stride}")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..codec.exporting import Part
-    from ..codec.reader import HstReader
+    from ..codec.jobs.decode import Part
+    from ..codec.session.reader import HstReader
 
 HELP = "unpack a .hst file: a store, recordings, pictures, a film, arrays"
 EXAMPLES = """examples:
@@ -53,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..codec.exporting import parts_of
-    from ..codec.reader import HstReader
+    from ..codec.jobs.decode import parts_of
+    from ..codec.session.reader import HstReader
     from ..errors import UsageError
 
     if args.fps is not None and not (0 < args.fps <= 1000 and args.to in ("png", "mp4")):
@@ -83,8 +83,8 @@ def _bar(parts: list[Part]) -> Any:
 def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
     from dataclasses import replace
 
-    from ..codec.sources import coded_episodes
-    from ..data.preprocessing import build_store
+    from ..codec.jobs.inputs import coded_episodes
+    from ..data.store.preprocessing import build_store
     from ..errors import UsageError
 
     every = coded_episodes(reader.path, None, tuple(reader.options.items()))
@@ -105,7 +105,7 @@ def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> No
 
 
 def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from ..codec.exporting import remove_unfinished, write_recordings
+    from ..codec.jobs.decode import remove_unfinished, write_recordings
 
     if args.resume:
         parts = [part for part in parts if not (args.out / reader.episodes()[part.position].name).exists()]
@@ -117,8 +117,8 @@ def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) 
 
 
 def _png(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from ..codec.exporting import shown, write_png
-    from ..inference.output import filling
+    from ..codec.jobs.decode import shown, write_png
+    from ..output import filling
 
     with _bar(parts) as bar, filling(args.out, False) as folder:
         count = 0
@@ -130,7 +130,7 @@ def _png(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None
 
 
 def _mp4(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from ..codec.exporting import picture_of, shown
+    from ..codec.jobs.decode import picture_of, shown
     from ..errors import UsageError
     from ..inference.visualizer import save_mp4
 
@@ -147,9 +147,9 @@ def _mp4(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None
 
 
 def _npz(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from ..codec.exporting import write_npz
+    from ..codec.jobs.decode import write_npz
     from ..errors import UsageError
-    from ..inference.output import filling
+    from ..output import filling
 
     with _bar(parts) as bar:
         if len(parts) == 1:

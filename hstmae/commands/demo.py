@@ -11,7 +11,7 @@ from .options import add_atlas
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..inference.footage import Stretch
+    from ..inference.footage.palette import Stretch
     from ..inference.predictor import Predictor, Restoration
 
 HELP = "hide 90 % of a bundled real session, restore it, write pictures and figures"
@@ -67,10 +67,10 @@ def sample_session() -> Path:
 def _image(args: argparse.Namespace) -> int:
     """Restore one masked picture; blocks are looked for where nothing is transparent."""
     from ..errors import DataError
-    from ..inference.footage import open_footage
+    from ..inference.footage.palette import open_footage
+    from ..inference.job import MaskSource, Summary, restore_footage
     from ..inference.loading import load
-    from ..inference.output import filling
-    from ..inference.restoring import MaskSource, Summary, restore_footage
+    from ..output import filling
 
     predictor = load(args.checkpoint, args.device, args.atlas)
     if not args.input_image.is_file():
@@ -101,13 +101,13 @@ def _session(args: argparse.Namespace) -> int:
 
     from ..atomic import write_json
     from ..errors import UsageError
-    from ..inference.colours import require_known
-    from ..inference.damage import TubeSpec, tube_mask
-    from ..inference.footage import open_footage
+    from ..inference.footage.palette import open_footage
+    from ..inference.job import choose_level
     from ..inference.loading import load
-    from ..inference.output import filling
-    from ..inference.picture import Picture
-    from ..inference.restoring import choose_level
+    from ..masks.detect import TubeSpec, tube_mask
+    from ..output import filling
+    from ..pictures.colours import require_known
+    from ..pictures.indexed import Picture
     from .evaluate import table
 
     started = time.perf_counter()
@@ -176,11 +176,11 @@ def measure(
     level: str,
 ) -> dict[str, Any]:
     """Figures of a restored session and of the fillers, clip by clip as the model saw it."""
+    from ..atlas.recall import fixed_pixels
     from ..evaluation.evaluate import regions_of, sprite_pixels
     from ..evaluation.fillers import Baselines
     from ..evaluation.metrics import MetricSums
     from ..evaluation.perceptual import perceptual_fields
-    from ..inference.recall import fixed_pixels
     from ..inference.windows import session_windows
 
     sums, baselines = MetricSums(), Baselines(predictor.game, level, predictor.atlas)

@@ -63,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ..atomic import write_json
-    from ..codec.archive import archive
-    from ..codec.container import MAX_GOP
-    from ..codec.sources import find_input
+    from ..codec.container.chunks import MAX_GOP
+    from ..codec.jobs.encode_many import archive
+    from ..codec.jobs.inputs import find_input
     from ..data.sources.video import VideoOptions
     from ..errors import UsageError
     from ..games import use_game

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .options import add_atlas
 
 if TYPE_CHECKING:
-    from ..data.store import EpisodeStore
+    from ..data.store.reader import EpisodeStore
 
 HELP = "measure a model on masked clips, beside simple fillers"
 
@@ -93,10 +93,10 @@ def opened(path: Path, game: str) -> Iterator[EpisodeStore]:
     import sys
     import tempfile
 
-    from ..data.preprocessing import preprocess
-    from ..data.store import EpisodeStore
+    from ..data.store.preprocessing import preprocess
+    from ..data.store.reader import EpisodeStore
     from ..errors import DataError
-    from ..inference.footage import is_store
+    from ..inference.footage.palette import is_store
 
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
@@ -119,13 +119,13 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ..atomic import write_json
-    from ..data.dataset import ClipDataset
+    from ..data.clips.dataset import ClipDataset
     from ..errors import UsageError
     from ..evaluation.damages import NAMES
     from ..evaluation.evaluate import EvaluateOptions, evaluate
     from ..evaluation.report import RATIOS, check, write_report
     from ..inference.loading import load
-    from ..training.setup import crop_size
+    from ..training.run.setup import crop_size
 
     if args.crop % 16 or args.crop < 0:
         raise UsageError(f"--crop must be a multiple of 16 (or 0 for whole frames), got {args.crop}")

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from ..atomic import write_json
-    from ..codec.verifying import describe
+    from ..codec.session.verifying import describe
 
     report = describe(args.file)
     if args.json == "-":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..inference.inspection import EpisodeFacts, Group, Subject
+    from ..data.inspection import EpisodeFacts, Group, Subject
 
 HELP = "show what is in a store or a source: a table, a sheet, a film"
 EXAMPLES = """examples:
@@ -53,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ..atomic import write_json
+    from ..data.inspection import group_by_level, open_subject, summary
     from ..errors import UsageError
-    from ..inference.inspection import group_by_level, open_subject, summary
 
     if args.masks is not None:
         return _masks(args)
@@ -84,8 +84,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _masks(args: argparse.Namespace) -> int:
     from ..errors import UsageError
-    from ..inference.mask_sheet import mask_sheet, read_run
     from ..inference.visualizer import save_png
+    from ..training.run.mask_sheet import mask_sheet, read_run
 
     if args.out is None or args.out.suffix.lower() != ".png":
         raise UsageError("--masks needs --out FILE.png, the sheet to draw")
@@ -106,10 +106,10 @@ def _near(name: str, facts: Sequence[EpisodeFacts]) -> str:
 def _draw(args: argparse.Namespace, subject: Subject, name: str) -> None:
     from tqdm import tqdm
 
+    from ..drawing.exhibit import Exhibit
     from ..errors import UsageError
-    from ..inference.damage import parse_tube, tube_mask
-    from ..inference.showing import Exhibit
     from ..inference.visualizer import save_mp4, save_png
+    from ..masks.detect import parse_tube, tube_mask
 
     tube = parse_tube(args.mask)
     if tube is None:

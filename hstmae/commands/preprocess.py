@@ -69,9 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ..atomic import write_json
-    from ..data.preprocessing import preprocess
     from ..data.sources.video import VideoOptions
-    from ..data.writer import Packing
+    from ..data.store.preprocessing import preprocess
+    from ..data.store.writer import Packing
     from ..errors import UsageError
     from ..games import use_game
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..data.sources.base import SourceEpisode
-    from ..data.sources.emulator import NesEmulator
-    from ..data.sources.session import RecordedEpisode
+    from ..data.sources.smb.emulator import NesEmulator
+    from ..data.sources.smb.session import RecordedEpisode
 
 HELP = "record episodes from an emulator or a Gymnasium environment"
 EXAMPLES = """examples:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _record_env(args: argparse.Namespace) -> dict[str, Any]:
     from ..data.sources.gymnasium import GymEpisode, has_memory
-    from ..data.sources.movies import read_movie
+    from ..data.sources.smb.movies import read_movie
     from ..errors import UsageError
     from ..games.atari import game_of
 
@@ -92,9 +92,9 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _record_game(args: argparse.Namespace) -> dict[str, Any]:
-    from ..data.sources.emulator import NesEmulator, find_rom
-    from ..data.sources.level_start import parse_level
-    from ..data.sources.movies import read_movie
+    from ..data.sources.smb.emulator import NesEmulator, find_rom
+    from ..data.sources.smb.level_start import parse_level
+    from ..data.sources.smb.movies import read_movie
     from ..errors import UsageError
 
     if bool(args.movie) == args.autoplay:
@@ -121,8 +121,8 @@ def _record_game(args: argparse.Namespace) -> dict[str, Any]:
 def _played(emulator: NesEmulator, movie: Any) -> Iterator[RecordedEpisode]:
     import zlib
 
-    from ..data.sources.movies import format_json
-    from ..data.sources.session import play_movie
+    from ..data.sources.smb.movies import format_json
+    from ..data.sources.smb.session import play_movie
     from ..errors import DataError
 
     found = False
@@ -145,9 +145,9 @@ def _autoplayed(
 
     from tqdm import tqdm
 
-    from ..data.sources.autoplay import autoplay
-    from ..data.sources.movies import write_movie
-    from ..data.sources.session import play_movie
+    from ..data.sources.smb.autoplay import autoplay
+    from ..data.sources.smb.movies import write_movie
+    from ..data.sources.smb.session import play_movie
 
     for level in levels:
         for seed in range(args.seed, args.seed + args.episodes):
@@ -181,7 +181,7 @@ def _autoplayed(
 def _into_store(args: argparse.Namespace, game: str, kind: str, episodes: Iterable[SourceEpisode]) -> dict[str, Any]:
     from tqdm import tqdm
 
-    from ..data.recording import record_into_store
+    from ..data.store.recording import record_into_store
 
     with tqdm(unit="frame", desc="record") as bar:
 
@@ -200,7 +200,7 @@ def _into_store(args: argparse.Namespace, game: str, kind: str, episodes: Iterab
 def _into_folder(args: argparse.Namespace, episodes: Iterable[RecordedEpisode]) -> dict[str, Any]:
     import time
 
-    from ..data.sources.smbdataset_writer import write_smbdataset
+    from ..data.sources.smb.dataset_writer import write_smbdataset
 
     began, written, frames = time.perf_counter(), [], 0
     for episode in episodes:

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from ..atomic import write_json
-    from ..codec.recover import recover
+    from ..codec.session.recover import recover
     from ..errors import UsageError
 
     if args.out.exists():

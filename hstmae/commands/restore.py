@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from .options import add_atlas
 
 if TYPE_CHECKING:
-    from ..inference.footage import Footage
+    from ..inference.footage.palette import Footage
+    from ..inference.job import MaskSource, Summary
     from ..inference.predictor import Predictor
-    from ..inference.restoring import MaskSource, Summary
 
 HELP = "restore masked or damaged frames"
 
@@ -73,8 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def mask_source(mask: str | None, detect: str | None) -> MaskSource:
     """The --mask and --detect options as a MaskSource. Raises UsageError or DataError."""
     from ..errors import DataError
-    from ..inference.damage import parse_colour, parse_tube
-    from ..inference.restoring import MaskSource
+    from ..inference.job import MaskSource
+    from ..masks.detect import parse_colour, parse_tube
 
     tube = parse_tube(mask) if mask else None
     path = Path(mask) if mask and tube is None else None
@@ -89,10 +89,10 @@ def run(args: argparse.Namespace) -> int:
 
     from ..atomic import write_json
     from ..errors import GameError, UsageError
-    from ..inference.footage import open_footage
+    from ..inference.footage.palette import open_footage
+    from ..inference.job import Summary, choose_level, restore_footage
     from ..inference.loading import load
-    from ..inference.output import check_output, resuming
-    from ..inference.restoring import Summary, choose_level, restore_footage
+    from ..output import check_output, resuming
 
     masks = mask_source(args.mask, args.detect)
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
@@ -144,7 +144,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Predictor, masks: MaskSource) -> str:
     """The key of this job: what is restored, by what, and how."""
-    from ..inference.output import key_of
+    from ..output import key_of
 
     files: list[Path] = []
     if masks.path is not None:

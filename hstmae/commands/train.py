@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..config import RunConfig
-    from ..training.distributed import World
+    from ..training.run.distributed import World
 
 HELP = "train a model on a preprocessed store"
 EXAMPLES = """\
@@ -77,8 +77,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--max-steps and --max-minutes must not be negative")
     if args.config is not None and _is_codec(args.config):
         return _codec(args)
-    from ..training.checkpoint import holds_run
-    from ..training.distributed import joined_world
+    from ..models.checkpoint import holds_run
+    from ..training.run.distributed import joined_world
 
     with joined_world() as world:
         payload, folder = _resume(args, world)
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _resume(args: argparse.Namespace, world: World) -> tuple[dict[str, Any] | None, Path | None]:
     """The checkpoint to continue from and the folder it lies in, if there is one."""
-    from ..training.checkpoint import can_resume, load_resume
+    from ..models.checkpoint import can_resume, load_resume
 
     source = args.resume
     if source == AUTO:
@@ -164,8 +164,8 @@ def _sweep(args: argparse.Namespace) -> int:
     if args.max_minutes is not None and args.max_minutes < 0:
         raise UsageError("--max-minutes must not be negative")
     from ..atomic import write_json
-    from ..training.sweep import run_sweep
-    from ..training.sweep_spec import load_sweep
+    from ..training.sweep.spec import load_sweep
+    from ..training.sweep.sweep import run_sweep
 
     overrides = list(args.overrides) + ([f"data.store={args.data}"] if args.data is not None else [])
     results = run_sweep(load_sweep(args.sweep, overrides), Path(args.out), args.max_minutes or 0.0)
@@ -178,9 +178,9 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
     from dataclasses import asdict
 
     from ..atomic import write_json
-    from ..training.setup import check_config, initial_model, open_data
-    from ..training.trainer import Trainer
-    from ..training.watch import tensorboard
+    from ..training.run.setup import check_config, initial_model, open_data
+    from ..training.run.trainer import Trainer
+    from ..training.run.watch import tensorboard
 
     check_config(config)  # before a store is opened by it
     clips, held_back, facts = open_data(config)
@@ -213,8 +213,8 @@ def _is_codec(config: Path) -> bool:
 def _codec(args: argparse.Namespace) -> int:
     from ..atomic import write_json
     from ..errors import UsageError
-    from ..training.codec import CodecTrainer
-    from ..training.codec_config import load_codec_run
+    from ..training.codec.config import load_codec_run
+    from ..training.codec.trainer import CodecTrainer
 
     for name in ("resume", "export", "dry_run"):
         if getattr(args, name):

@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ..atomic import write_json
-    from ..data.manifest import META
-    from ..data.store import EpisodeStore
+    from ..data.store.manifest import META
+    from ..data.store.reader import EpisodeStore
     from ..errors import StoreError
 
     if args.store.is_file():
@@ -61,7 +61,7 @@ def _verify_file(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ..atomic import write_json
-    from ..codec.verifying import verify_file
+    from ..codec.session.verifying import verify_file
 
     options = {} if args.checkpoint is None else {"checkpoint": args.checkpoint}
     with tqdm(unit="frame", unit_scale=True, desc="verify") as bar:

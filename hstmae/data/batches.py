@@ -15,11 +15,11 @@ import numpy as np
 
 from ..errors import DataError
 from ..games import GameState
-from .augment import flip_origin
-from .clips import ClipBatch
+from .clips.augment import flip_origin
+from .clips.clip import ClipBatch
 
 if TYPE_CHECKING:
-    from .dataset import ClipDataset
+    from .clips.dataset import ClipDataset
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..inference.colours import pack_rgb, unpack_rgb
+from ..pictures.colours import pack_rgb, unpack_rgb
 from .metrics import MetricSums
 
 NO_CAMERA = "the footage does not say how its camera moves, and tubes hide the same places in every frame of the clip"

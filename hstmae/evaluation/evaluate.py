@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..atlas.recall import fixed_pixels, moving_pixels
 from ..errors import DataError, UsageError
 from ..games import GameSpec, GameState
 from ..inference.colour_readout import nearest_entries, reconstruct_colours
 from ..inference.predictor import Predictor, Restoration, mix
-from ..inference.recall import fixed_pixels, moving_pixels
 from ..inference.reconstruct import STATE_LEVELS, reconstruct
 from ..models.cubes import CUBE, grid_size
 from ..models.masking import hidden_cubes, tube_visible, visible_from_pixels
@@ -25,7 +25,7 @@ from .metrics import MetricSums
 from .perceptual import perceptual_fields
 
 if TYPE_CHECKING:
-    from ..data.dataset import Clip, ClipBatch, ClipDataset
+    from ..data.clips.dataset import Clip, ClipBatch, ClipDataset
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _evaluate_batch(
     baselines: Baselines | ColourBaselines,
     watch: Callable[[Measured], object] | None,
 ) -> None:
-    from ..data.dataset import collate
+    from ..data.clips.dataset import collate
 
     batch = collate(clips).to(predictor.device)
     if options.state != "none" and batch.state is None:
@@ -219,7 +219,7 @@ def _evaluate_batch(
 
 def _recall_and_draw(predictor: Predictor, clip: Clip, hidden: np.ndarray, level: str) -> Restoration:
     """One clip as `Predictor.restore` does it: what other frames show, then the network. Leading axes [1, T]."""
-    from ..data.dataset import collate
+    from ..data.clips.dataset import collate
 
     assert clip.palette is not None
     seen = np.where(hidden, np.uint8(0), clip.frames)

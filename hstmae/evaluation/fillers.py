@@ -11,7 +11,7 @@ from .baselines import camera_copy, inpainting, level_memory, mode_colour
 from .metrics import MetricSums
 
 if TYPE_CHECKING:
-    from ..inference.atlas import Atlas
+    from ..atlas.maps import Atlas
 
 NO_CAMERA = "state level none: without the camera, tubes hide the same screen positions in every frame of the clip"
 

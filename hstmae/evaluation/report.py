@@ -17,7 +17,7 @@ from .evaluate import EvaluateOptions, Measured, evaluate
 from .metrics import psnr, squared_error
 
 if TYPE_CHECKING:
-    from ..data.dataset import ClipDataset
+    from ..data.clips.dataset import ClipDataset
 
 RATIOS = (0.75, 0.9, 0.95, 0.98)
 DRAWS = 1000  # of the bootstrap
@@ -140,7 +140,7 @@ def check(out: Path) -> None:
 
 def _write(out: Path, report: dict[str, Any], sheet: Sheet) -> None:
     from ..atomic import write_json, write_text
-    from ..inference.output import filling
+    from ..output import filling
     from .report_plots import draw_clips, draw_ratios, draw_regions
 
     out.parent.mkdir(parents=True, exist_ok=True)

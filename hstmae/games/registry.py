@@ -30,7 +30,7 @@ _registered: dict[str, type[GameSpec]] = {}
 def _own() -> dict[str, type[GameSpec]]:
     from .atari import Atari, Breakout, Pong
     from .generic import Generic
-    from .smb import SuperMarioBros
+    from .smb.game import SuperMarioBros
 
     return {game.name: game for game in (Atari, Breakout, Generic, Pong, SuperMarioBros)}
 

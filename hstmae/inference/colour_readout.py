@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..games.state import GameState
 from ..models.cubes import from_cubes, to_cubes
-from .colours import preferred_entries
+from ..pictures.colours import preferred_entries
 from .reconstruct import CUBES_AT_ONCE, STATE_LEVELS, Model
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..atlas.maps import Atlas
 from ..config import ModelConfig
 from ..errors import CheckpointError, UsageError
 from ..games import get_game
-from .atlas import Atlas
 from .predictor import Predictor
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _from_folder(name: str | Path) -> HSTMAE:
 
 def _from_training(path: Path) -> HSTMAE:
     from ..config import from_dict
+    from ..models.checkpoint import load_checkpoint
     from ..models.zoo import build_model
-    from ..training.checkpoint import load_checkpoint
 
     payload = load_checkpoint(path)
     try:

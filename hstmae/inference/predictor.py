@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..atlas.known_pixels import Known, known_pixels
+from ..atlas.locate import Locator
+from ..atlas.maps import Atlas
 from ..config import ModelConfig
 from ..errors import DataError
 from ..games import GameSpec, GameState, get_game
-from .atlas import Atlas
 from .colour_readout import nearest_entries, reconstruct_colours
-from .known import Known, known_pixels
-from .locate import Locator
 from .reconstruct import reconstruct
 from .windows import Window, session_windows
 
 if TYPE_CHECKING:
-    from ..models.fast_head import FastHead
+    from ..models.fast.head import FastHead
 
 CLIP = 16
 HINT = 0.85  # share of a hint's colour in what the network draws; more if it is trusted more
@@ -74,7 +74,7 @@ class Predictor:
     def _fast_head(self) -> FastHead | None:
         """Made when first needed: it multiplies tables of the model's weights, which stay as they are from then on."""
         if self._head is None and isinstance(self.model, torch.nn.Module):
-            from ..models.fast_head import FastHead
+            from ..models.fast.head import FastHead
 
             self._head = FastHead.of(self.model)
         return self._head

@@ -14,7 +14,7 @@ from ..games.state import GameState
 from ..models.cubes import from_cubes, to_cubes
 
 if TYPE_CHECKING:
-    from ..models.fast_head import FastHead
+    from ..models.fast.head import FastHead
 
 STATE_LEVELS = {"none": 0, "compact": 1, "full": 2}
 CUBES_AT_ONCE = 1024  # cubes decoded per forward pass; 64 palette entries x 512 pixels x 4 bytes = 128 KiB each

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..config import ModelConfig
 from ..games import GameSpec, GameState
-from . import memory
+from . import place_memory as memory
 from .canvas import Places
 from .codec_decoder import CodecDecoder
 from .counting import count

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..games import GameSpec, GameState
 from .canvas import Places
-from .memory import PlaceMemory
+from .place_memory import PlaceMemory
 
 
 class PaletteHead(nn.Module):

@@ -9,7 +9,7 @@ from ..config import ModelConfig
 from ..games import GameSpec, GameState
 from .canvas import Places
 from .heads import PaletteHead
-from .memory import PlaceMemory
+from .place_memory import PlaceMemory
 
 GREY = 0.5  # what an untrained head answers, about ...
 START_SPREAD = 0.1  # ... with so much less spread than its weights were drawn for

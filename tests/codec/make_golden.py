@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from hstmae.atomic import write_json
-from hstmae.codec.profiles import make_profile
-from hstmae.codec.reader import HstReader
-from hstmae.codec.writer import HstWriter
+from hstmae.codec.session.profiles import make_profile
+from hstmae.codec.session.reader import HstReader
+from hstmae.codec.session.writer import HstWriter
 from hstmae.data.episode import Episode
-from hstmae.data.sources.smbdataset import list_episodes
+from hstmae.data.sources.smb.dataset import list_episodes
 
 GOLDEN = Path(__file__).with_name("golden")
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample_session"

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from plain_profile import PlainProfile, Tables
 
-from hstmae.codec.archive import archive
-from hstmae.codec.exporting import parts_of, write_recordings
-from hstmae.codec.reader import HstReader
-from hstmae.codec.sources import Found, coded_episodes, find_input, guess_game
-from hstmae.codec.writer import PART
-from hstmae.data.preprocessing import build_store, preprocess
-from hstmae.data.sources.smbdataset_files import FileLog
+from hstmae.codec.jobs.decode import parts_of, write_recordings
+from hstmae.codec.jobs.encode_many import archive
+from hstmae.codec.jobs.inputs import Found, coded_episodes, find_input, guess_game
+from hstmae.codec.session.reader import HstReader
+from hstmae.codec.session.writer import PART
+from hstmae.data.sources.smb.dataset_files import FileLog
 from hstmae.data.sources.video import VideoOptions
-from hstmae.data.store import EpisodeStore
-from hstmae.data.writer import Packing
+from hstmae.data.store.preprocessing import build_store, preprocess
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.data.store.writer import Packing
 from hstmae.errors import CodecError, DataError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -209,7 +209,7 @@ def test_what_is_there_is_kept(recordings: Path, tmp_path: Path) -> None:
 
 
 def test_a_log_of_files_keeps_odd_names() -> None:
-    from hstmae.data.sources.smbdataset_files import FileLooks
+    from hstmae.data.sources.smb.dataset_files import FileLooks
 
     palette = np.zeros((64, 3), np.uint8)
     log = FileLog()

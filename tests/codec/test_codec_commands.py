@@ -61,7 +61,7 @@ def test_files_come_back_by_the_default_profile(recordings: Path, tmp_path: Path
 
 
 def test_options_of_encode(recordings: Path, tmp_path: Path) -> None:
-    from hstmae.codec.reader import HstReader
+    from hstmae.codec.session.reader import HstReader
 
     options = [
         "--profile",
@@ -121,7 +121,7 @@ def test_verify_tells_a_flipped_bit_and_recover_saves_the_rest(
 def test_wrong_content_under_right_checksums_is_noticed(packed: Path, tmp_path: Path,
                                                         capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     """A coder that decodes to something else: only the hash of the content can tell."""
-    from hstmae.codec.container import GOP, HEADER_BYTES, chunk, parse_header
+    from hstmae.codec.container.chunks import GOP, HEADER_BYTES, chunk, parse_header
 
     data = packed.read_bytes()
     at = data.index(GOP)
@@ -136,7 +136,7 @@ def test_wrong_content_under_right_checksums_is_noticed(packed: Path, tmp_path: 
 
 
 def test_pictures_arrays_and_films(packed: Path, tmp_path: Path) -> None:
-    from hstmae.codec.reader import HstReader
+    from hstmae.codec.session.reader import HstReader
 
     with HstReader(packed) as reader:
         episode = reader.episode(0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.codec.container import (
+from hstmae.codec.container.chunks import (
     EPISODE,
     GOP,
     HEADER_BYTES,
@@ -27,7 +27,7 @@ from hstmae.codec.container import (
     read_payload,
     scan,
 )
-from hstmae.codec.index import find_index, pack_end, pack_index, unpack_index
+from hstmae.codec.container.index import find_index, pack_end, pack_index, unpack_index
 from hstmae.errors import CodecError
 
 HEADERS = st.builds(
@@ -108,7 +108,7 @@ def test_many_lying_headers_do_not_make_a_scan_slow(monkeypatch: pytest.MonkeyPa
         work += len(data)
         return real(data, *rest)
 
-    monkeypatch.setattr("hstmae.codec.container.zlib.crc32", counted)
+    monkeypatch.setattr("hstmae.codec.container.chunks.zlib.crc32", counted)
     assert all(isinstance(found, Gap) for found in scan(memoryview(lies)))
     assert size < work < 20 * size + (2 << 20)
 
@@ -130,9 +130,9 @@ def test_a_wrong_start_is_told(change, text: str) -> None:
 
 
 def test_a_later_major_version_is_refused_a_later_minor_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hstmae.codec.container.VERSION", (1, 9))
+    monkeypatch.setattr("hstmae.codec.container.chunks.VERSION", (1, 9))
     minor = pack_preamble()
-    monkeypatch.setattr("hstmae.codec.container.VERSION", (2, 0))
+    monkeypatch.setattr("hstmae.codec.container.chunks.VERSION", (2, 0))
     major = pack_preamble()
     monkeypatch.undo()
     check_preamble(minor, "x")

@@ -1,6 +1,6 @@
 """Damaged .hst files: typed errors or reported gaps, every undamaged group recovered, bounded time and memory.
 
-HSTMAE_FUZZ_CASES as in tests/fuzzing.py.
+HSTMAE_FUZZ_CASES as in tests/helpers/fuzzing.py.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import pytest
 from fuzzing import CASES, attack, damaged
 from made_up import session, write
 
-from hstmae.codec.container import EPISODE, GOP, OVERHEAD, Gap, chunk, pack_preamble, scan
-from hstmae.codec.facts import _DICTIONARY, EpisodeFacts
-from hstmae.codec.reader import HstReader
-from hstmae.codec.recover import recover
-from hstmae.codec.verifying import describe, verify_file
+from hstmae.codec.container.chunks import EPISODE, GOP, OVERHEAD, Gap, chunk, pack_preamble, scan
+from hstmae.codec.container.description import _DICTIONARY, EpisodeFacts
+from hstmae.codec.session.reader import HstReader
+from hstmae.codec.session.recover import recover
+from hstmae.codec.session.verifying import describe, verify_file
 from hstmae.data.episode import Episode
 from hstmae.errors import CodecError, HstError
 

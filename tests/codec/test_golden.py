@@ -9,8 +9,8 @@ from pathlib import Path
 import make_golden
 import pytest
 
-from hstmae.codec.reader import HstReader
-from hstmae.codec.verifying import verify_file
+from hstmae.codec.session.reader import HstReader
+from hstmae.codec.session.verifying import verify_file
 
 EXPECTED = json.loads((make_golden.GOLDEN / "expected.json").read_text())
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hstmae.codec.coding_models import PictureModel, RowModel
-from hstmae.codec.gop import Gop, GopShape
-from hstmae.codec.kernel import library_path
-from hstmae.codec.lossless import LosslessProfile
-from hstmae.codec.tables import FOLDER, load_tables, save_tables, tables_for
-from hstmae.data.store import EpisodeStore
+from hstmae.codec.container.gop import Gop, GopShape
+from hstmae.codec.lossless.coding_models import PictureModel, RowModel
+from hstmae.codec.lossless.kernel import library_path
+from hstmae.codec.lossless.profile import LosslessProfile
+from hstmae.codec.lossless.tables import FOLDER, load_tables, save_tables, tables_for
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import CodecError
 
 compiled = pytest.mark.skipif(library_path() is None, reason="needs the compiled kernel")

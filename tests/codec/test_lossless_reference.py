@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hstmae.codec import kernel
-from hstmae.codec.coding_models import PictureModel, RowModel
-from hstmae.codec.kernel import DECODE, ENCODE
-from hstmae.codec.probability import squash_table, stretch_table
-from hstmae.codec.reference import Coder, Reference
-from hstmae.codec.scene import Scene
+from hstmae.codec.lossless import kernel
+from hstmae.codec.lossless.coding_models import PictureModel, RowModel
+from hstmae.codec.lossless.kernel import DECODE, ENCODE
+from hstmae.codec.lossless.probability import squash_table, stretch_table
+from hstmae.codec.lossless.reference import Coder, Reference
+from hstmae.codec.lossless.scene import Scene
 from hstmae.errors import CodecError
 
 pytestmark = pytest.mark.skipif(kernel.library_path() is None, reason="needs the compiled kernel")

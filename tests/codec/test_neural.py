@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from hstmae.codec.gop import Gop
-from hstmae.codec.neural import NeuralProfile, slope_of
-from hstmae.codec.painting import Painter
-from hstmae.codec.renderer import CodecConfig, CodecModel
-from hstmae.codec.weights import load_codec, save_codec
+from hstmae.codec.container.gop import Gop
+from hstmae.codec.neural.model import CodecConfig, CodecModel
+from hstmae.codec.neural.painting import Painter
+from hstmae.codec.neural.profile import NeuralProfile, slope_of
+from hstmae.codec.neural.weights import load_codec, save_codec
 from hstmae.config import ModelConfig
-from hstmae.data.store import EpisodeStore
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import CheckpointError, CodecError, ConfigError
 from hstmae.models.zoo import build_model
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.codec.bitcoder import BitReader, BitWriter
-from hstmae.codec.grid import OUTSIDE, CellGrid
-from hstmae.codec.prior import CellWalk, Code, Layout, cell_hints
-from hstmae.codec.thinning import read_bytes, thin
-from hstmae.data.store import EpisodeStore
+from hstmae.codec.neural.bitcoder import BitReader, BitWriter
+from hstmae.codec.neural.grid import OUTSIDE, CellGrid
+from hstmae.codec.neural.prior import CellWalk, Code, Layout, cell_hints
+from hstmae.codec.neural.thinning import read_bytes, thin
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import CodecError
 from hstmae.games import get_game
 

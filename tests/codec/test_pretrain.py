@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from hstmae.codec import kernel, pretrain
-from hstmae.codec.gop import Gop
-from hstmae.codec.lossless import LosslessProfile
-from hstmae.data.store import EpisodeStore
+from hstmae.codec.container.gop import Gop
+from hstmae.codec.lossless import kernel
+from hstmae.codec.lossless.profile import LosslessProfile
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.training.codec import lossless_tables as pretrain
 
 pytestmark = pytest.mark.skipif(kernel.library_path() is None, reason="needs the compiled kernel")
 

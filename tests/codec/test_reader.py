@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from made_up import assert_same, session, write
 from plain_profile import PlainProfile
 
-from hstmae.codec.encoding import facts_of
-from hstmae.codec.facts import NUMBERED, STEPPED
-from hstmae.codec.frame import rate
-from hstmae.codec.reader import HstReader
-from hstmae.codec.writer import PART, HstWriter
+from hstmae.codec.container.description import NUMBERED, STEPPED
+from hstmae.codec.session.encoder import facts_of
+from hstmae.codec.session.frame import rate
+from hstmae.codec.session.reader import HstReader
+from hstmae.codec.session.writer import PART, HstWriter
 from hstmae.errors import CodecError, DataError, UsageError
 
 
@@ -230,7 +230,7 @@ def test_other_tables_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_an_unknown_profile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "x.hst", session(4))
-    monkeypatch.delitem(__import__("hstmae.codec.profiles", fromlist=["_MAKERS"])._MAKERS, "plain")
+    monkeypatch.delitem(__import__("hstmae.codec.session.profiles", fromlist=["_MAKERS"])._MAKERS, "plain")
     reader = HstReader(path)
     assert reader.episodes()[0].profile == "plain"
     with pytest.raises(CodecError, match="unknown profile 'plain'"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hstmae.codec.rvq import ResidualVQ, health, k_means, rotate_to
+from hstmae.codec.neural.rvq import ResidualVQ, health, k_means, rotate_to
 
 
 def made(stages: int = 3, codes: int = 16, dim: int = 4, **options: object) -> ResidualVQ:

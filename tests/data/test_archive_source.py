@@ -13,12 +13,12 @@ import pytest
 from fuzzing import CASES, attack, damaged
 from synthetic_episodes import frame_file, make_episode, write_episodes
 
-from hstmae.data import parallel
-from hstmae.data.preprocessing import Summary, preprocess
-from hstmae.data.sources import archive, sevenzip
-from hstmae.data.sources.archive import ArchivedEpisode, StagedEpisode, list_archive, unpack
-from hstmae.data.sources.smbdataset import MAX_FILE_BYTES, list_episodes
-from hstmae.data.writer import EpisodeWriter, Packing
+from hstmae.data.sources.smb import archive, sevenzip
+from hstmae.data.sources.smb.archive import ArchivedEpisode, StagedEpisode, list_archive, unpack
+from hstmae.data.sources.smb.dataset import MAX_FILE_BYTES, list_episodes
+from hstmae.data.store import workers as parallel
+from hstmae.data.store.preprocessing import Summary, preprocess
+from hstmae.data.store.writer import EpisodeWriter, Packing
 from hstmae.errors import DataError
 
 py7zr = pytest.importorskip("py7zr", reason="archives need py7zr: pip install 'hstmae[archive]'")

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hstmae.data.augment import flip_clip
-from hstmae.data.clips import Clip
-from hstmae.data.dataset import ClipDataset
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.resident import ResidentClips
-from hstmae.data.store import EpisodeStore
-from hstmae.data.writer import Packing
+from benchmarks.state_check import StateCheck, check_clip
+from hstmae.data.clips.augment import flip_clip
+from hstmae.data.clips.clip import Clip
+from hstmae.data.clips.dataset import ClipDataset
+from hstmae.data.clips.resident import ResidentClips
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError
 from hstmae.evaluation.evaluate import regions_of
-from hstmae.evaluation.state_check import StateCheck, check_clip
 from hstmae.games import get_game
 
 GAME = get_game("smb")

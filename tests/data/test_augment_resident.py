@@ -10,12 +10,12 @@ import torch
 from synthetic_episodes import PALETTE, make_episode, write_episodes
 
 from hstmae.data import EpisodeStore
-from hstmae.data.augment import flip_clip, jitter_palette
-from hstmae.data.clips import ClipBatch
-from hstmae.data.dataset import ClipDataset
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.resident import ResidentClips
-from hstmae.data.writer import Packing
+from hstmae.data.clips.augment import flip_clip, jitter_palette
+from hstmae.data.clips.clip import ClipBatch
+from hstmae.data.clips.dataset import ClipDataset
+from hstmae.data.clips.resident import ResidentClips
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError, GameError
 from hstmae.games import GameState, get_game
 

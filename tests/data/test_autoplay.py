@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from toy_console import FLAG, MAP, WALL, ToyConsole
 
-from hstmae.data.sources import autoplay as module
-from hstmae.data.sources.autoplay import Play, Player, autoplay
-from hstmae.data.sources.explore import Archive, Cell
-from hstmae.data.sources.level_start import map_length, map_number, start_level
+from hstmae.data.sources.smb import autoplay as module
+from hstmae.data.sources.smb.autoplay import Play, Player, autoplay
+from hstmae.data.sources.smb.explore import Archive, Cell
+from hstmae.data.sources.smb.level_start import map_length, map_number, start_level
 from hstmae.errors import DataError, UsageError
 
 BUDGET = 10_000

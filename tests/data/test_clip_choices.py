@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import hstmae.data.dataset as dataset_module
-from hstmae.data.dataset import ClipDataset
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.store import EpisodeStore
+import hstmae.data.clips.dataset as dataset_module
+from hstmae.data.clips.dataset import ClipDataset
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import DataError
 
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample_session"

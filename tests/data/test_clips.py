@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from synthetic_episodes import make_episode, write_episodes
 
 from hstmae.data import EpisodeStore
-from hstmae.data.dataset import ClipBatch, ClipDataset, Prefetcher, collate
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.writer import Packing
+from hstmae.data.clips.dataset import ClipBatch, ClipDataset, Prefetcher, collate
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError
 from hstmae.games import get_game
 

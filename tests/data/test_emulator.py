@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.state_check import StateCheck, check_episode
 from hstmae.cli import main
-from hstmae.data.recording import record_into_store
-from hstmae.data.sources.autoplay import autoplay
-from hstmae.data.sources.emulator import RIGHT, A, B, NesEmulator, find_rom
-from hstmae.data.sources.level_start import area_number, parse_level, start_level
-from hstmae.data.sources.movies import Movie, format_json, read_movie, write_movie
-from hstmae.data.sources.session import RecordedEpisode, play_movie
-from hstmae.data.sources.smbdataset import list_episodes
-from hstmae.data.sources.smbdataset_writer import write_smbdataset
-from hstmae.data.store import EpisodeStore
+from hstmae.data.sources.smb.autoplay import autoplay
+from hstmae.data.sources.smb.dataset import list_episodes
+from hstmae.data.sources.smb.dataset_writer import write_smbdataset
+from hstmae.data.sources.smb.emulator import RIGHT, A, B, NesEmulator, find_rom
+from hstmae.data.sources.smb.level_start import area_number, parse_level, start_level
+from hstmae.data.sources.smb.movies import Movie, format_json, read_movie, write_movie
+from hstmae.data.sources.smb.session import RecordedEpisode, play_movie
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.data.store.recording import record_into_store
 from hstmae.errors import DataError, UsageError
-from hstmae.evaluation.state_check import StateCheck, check_episode
 
 
 @lru_cache
@@ -125,7 +125,7 @@ def test_levels_start_where_they_should(emulator: NesEmulator) -> None:
 
 
 def test_autoplay_is_decided_by_its_seed(emulator: NesEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hstmae.data.sources.autoplay._RUSH", 20)
+    monkeypatch.setattr("hstmae.data.sources.smb.autoplay._RUSH", 20)
     plays = [autoplay(emulator, "1-1", seed=seed, seconds=1e6, max_frames=100) for seed in (5, 5, 6)]
     assert plays[0].movie == plays[1].movie and plays[0].movie != plays[2].movie
     assert plays[0].x > 60 and plays[0].searched >= 100 and plays[0].length == 3248

@@ -17,12 +17,12 @@ from fuzzing import CASES, LENGTHS, attack, damaged
 from synthetic_episodes import frame_file, make_episode, make_png, png_chunk, write_episodes
 
 from hstmae.data import EpisodeStore
-from hstmae.data.dataset import ClipDataset
-from hstmae.data.manifest import DATA, EPISODES, META, canonical, digest
-from hstmae.data.preprocessing import preprocess
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.sources.png import read_indexed_png
-from hstmae.data.sources.smbdataset import read_metadata
-from hstmae.data.writer import Packing
+from hstmae.data.sources.smb.dataset import read_metadata
+from hstmae.data.store.manifest import DATA, EPISODES, META, canonical, digest
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.writer import Packing
 from hstmae.errors import HstError
 
 

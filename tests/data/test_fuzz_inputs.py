@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from fuzzing import CASES, attack, damaged
 
-from hstmae.data.sources.movies import format_json, parse_fm2, read_movie
 from hstmae.data.sources.side_file import read_side_file
+from hstmae.data.sources.smb.movies import format_json, parse_fm2, read_movie
 
 FM2 = b"version 3\nemuVersion 22020\nrerecordCount 0\npalFlag 0\n" + b"|0|R.....A.|........||\n" * 12
 

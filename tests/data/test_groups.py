@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.data.groups import PLAIN, SPARSE, TRANSPOSED, lay_out, size_limits, take
+from hstmae.data.store.layouts import PLAIN, SPARSE, TRANSPOSED, lay_out, size_limits, take
 
 
 @st.composite

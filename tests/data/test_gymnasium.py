@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from hstmae.cli import main
-from hstmae.data.recording import record_into_store
 from hstmae.data.sources.gymnasium import GymEpisode, make_env
-from hstmae.data.sources.movies import Movie, write_movie
-from hstmae.data.store import EpisodeStore
+from hstmae.data.sources.smb.movies import Movie, write_movie
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.data.store.recording import record_into_store
 from hstmae.errors import UsageError
 from hstmae.games import get_game
 from hstmae.games.atari import game_of

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.data.sources.movies import (
+from hstmae.data.sources.smb.movies import (
     MAX_FRAMES,
     Movie,
     format_fm2,

@@ -19,8 +19,8 @@ import pytest
 from synthetic_episodes import assert_same, frame_file, make_episode, write_episodes
 
 from hstmae.data import EpisodeStore
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.writer import EpisodeWriter, Packing
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.writer import EpisodeWriter, Packing
 from hstmae.errors import DataError, GameError, StoreError, UsageError
 
 FAST = Packing(level=1)

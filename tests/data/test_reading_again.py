@@ -11,10 +11,10 @@ import zstandard
 from synthetic_episodes import make_episode, write_episodes
 
 from hstmae.data import EpisodeStore
-from hstmae.data.columns import FORMATS, Column, Index, read_rows
-from hstmae.data.groups import PLAIN
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.writer import Packing
+from hstmae.data.store.columns import FORMATS, Column, Index, read_rows
+from hstmae.data.store.layouts import PLAIN
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.writer import Packing
 from hstmae.errors import StoreError
 
 

@@ -16,8 +16,8 @@ from synthetic_episodes import PALETTE, frame_file, make_episode, make_png, writ
 from hstmae.data.sources.base import Problem, SourceFrame
 from hstmae.data.sources.finding import find_sources
 from hstmae.data.sources.png import IndexedImage
-from hstmae.data.sources.smbdataset import SmbEpisode, list_episodes, nes_colours, read_metadata
-from hstmae.data.sources.smbdataset_writer import write_smbdataset
+from hstmae.data.sources.smb.dataset import SmbEpisode, list_episodes, nes_colours, read_metadata
+from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.data.sources.video import VideoOptions
 from hstmae.errors import DataError
 from hstmae.games import get_game

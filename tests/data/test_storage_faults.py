@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from synthetic_episodes import frame_file, make_episode, write_episodes
 
-from hstmae.data import EpisodeStore, building
-from hstmae.data.manifest import EPISODES, META, PROBLEMS
-from hstmae.data.preprocessing import Summary, preprocess
-from hstmae.data.sources import smbdataset
-from hstmae.data.sources.smbdataset import SmbEpisode, list_episodes
-from hstmae.data.writer import Packing
+from hstmae.data import EpisodeStore
+from hstmae.data.sources.smb import dataset as smbdataset
+from hstmae.data.sources.smb.dataset import SmbEpisode, list_episodes
+from hstmae.data.store import building
+from hstmae.data.store.manifest import EPISODES, META, PROBLEMS
+from hstmae.data.store.preprocessing import Summary, preprocess
+from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError
 
 FAST = Packing(level=1)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from synthetic_episodes import assert_same, make_episode, write_episodes
 
 from hstmae.data import Episode, EpisodeStore
-from hstmae.data.manifest import runs_of, split_of
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.writer import EpisodeWriter, Packing
+from hstmae.data.store.manifest import runs_of, split_of
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.writer import EpisodeWriter, Packing
 from hstmae.errors import StoreError
 from hstmae.games import get_game
 

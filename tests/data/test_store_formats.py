@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from hstmae.data import EpisodeStore
-from hstmae.data.columns import FORMATS, Column
-from hstmae.data.manifest import VERSION, read_info
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.writer import Packing
+from hstmae.data.store.columns import FORMATS, Column
+from hstmae.data.store.manifest import VERSION, read_info
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.writer import Packing
 from hstmae.errors import StoreError
 
 OLD = Path(__file__).parent / "store_v1"  # the first 20 frames of the sample session, packed as format 1

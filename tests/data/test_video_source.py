@@ -16,11 +16,11 @@ from synthetic_episodes import make_episode, write_episodes
 
 from hstmae import cli
 from hstmae.data import EpisodeStore
-from hstmae.data.dataset import ClipDataset
-from hstmae.data.preprocessing import Summary, preprocess
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.sources.side_file import SideData, read_side_file
 from hstmae.data.sources.video import VideoOptions, find_videos, natural_order
-from hstmae.data.writer import Packing
+from hstmae.data.store.preprocessing import Summary, preprocess
+from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError, HstError, UsageError
 
 FAST = Packing(level=1)
@@ -271,7 +271,7 @@ def test_the_command_packs_pictures(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_large_pictures_come_in_small_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hstmae.data.writer.MAX_FRAME_GROUP_BYTES", 30_000)
+    monkeypatch.setattr("hstmae.data.store.writer.MAX_FRAME_GROUP_BYTES", 30_000)
     pictures = moving(7)
     write_pictures(tmp_path / "in", pictures)  # 9,216 bytes each
     store, _ = pack(tmp_path / "in", tmp_path / "out")

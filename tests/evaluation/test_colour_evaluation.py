@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hstmae.config import ModelConfig
-from hstmae.data.clips import Clip
+from hstmae.data.clips.clip import Clip
 from hstmae.errors import DataError
 from hstmae.evaluation.colour_baselines import mean_colour, mode_rgb, nearest_pixel
 from hstmae.evaluation.evaluate import EvaluateOptions, evaluate

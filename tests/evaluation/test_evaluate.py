@@ -8,9 +8,9 @@ import torch
 
 from hstmae.cli import main
 from hstmae.config import ModelConfig
-from hstmae.data.clips import Clip
+from hstmae.data.clips.clip import Clip
 from hstmae.data.episode import Episode
-from hstmae.data.sources.smbdataset_writer import write_smbdataset
+from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.errors import DataError, UsageError
 from hstmae.evaluation.evaluate import EvaluateOptions, evaluate, fixed_pixels, hidden_pixels, tube_for_clip
 from hstmae.games import get_game

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hstmae.data.clips import collate
+from hstmae.data.clips.clip import collate
 from hstmae.errors import GameError
 from hstmae.games import GameSpec, game_names, get_game, register, registry, use_game
 from hstmae.games.atari import Breakout

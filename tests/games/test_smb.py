@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hstmae.data.store import EpisodeStore
+from benchmarks.state_check import StateCheck, check_episode
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import GameError
-from hstmae.evaluation.state_check import StateCheck, check_episode
 from hstmae.games import get_game
 
 GAME = get_game("smb")

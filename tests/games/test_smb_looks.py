@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hstmae.data.store import EpisodeStore
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import GameState, get_game
 
 GAME = get_game("smb")

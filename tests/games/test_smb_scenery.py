@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hstmae.data.store import EpisodeStore
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
-from hstmae.games.smb_scenery import IDS, PERIOD, SCENERY, complete, likely_scenery
+from hstmae.games.smb.scenery import IDS, PERIOD, SCENERY, complete, likely_scenery
 
 GAME = get_game("smb")
 

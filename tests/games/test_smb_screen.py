@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hstmae.data.sources.smbdataset import list_episodes
+from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.games import get_game
-from hstmae.games.smb_screen import BEGINS, colour_step, undrawn
+from hstmae.games.smb.screen import BEGINS, colour_step, undrawn
 
 GAME = get_game("smb")
 COLUMNS = (26, 27, 28)

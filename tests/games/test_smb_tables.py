@@ -9,7 +9,7 @@ import numpy as np
 import plain_smb
 import pytest
 
-from hstmae.data.sources.smbdataset import list_episodes
+from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.games import GameState, get_game
 
 GAME = get_game("smb")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hstmae.commands.demo import draw
-from hstmae.data.sources.smbdataset import list_episodes
+from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.errors import CheckpointError
 from hstmae.inference.loading import load
 from hstmae.inference.predictor import Restoration

@@ -160,8 +160,8 @@ def test_the_real_network_with_nothing_or_nearly_everything_visible(nano: Predic
 
 def test_load_takes_model_folders_and_says_what_is_wrong(nano: Predictor, tmp_path) -> None:
     from hstmae.config import to_dict
+    from hstmae.models.checkpoint import save_checkpoint
     from hstmae.models.zoo import save_pretrained
-    from hstmae.training.checkpoint import save_checkpoint
 
     save_pretrained(nano.model.state_dict(), nano.config, tmp_path / "model", torch.float32)
     again = load(tmp_path / "model")

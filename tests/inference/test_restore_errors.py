@@ -9,7 +9,7 @@ from PIL import Image
 
 from hstmae.cli import main
 from hstmae.games import get_game
-from hstmae.inference.picture import to_png
+from hstmae.pictures.indexed import to_png
 
 PALETTE = get_game("smb").palette
 

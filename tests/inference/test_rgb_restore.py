@@ -9,15 +9,15 @@ import torch
 from fake_networks import ColourCopier, ColourPainter, colour_footage, colour_predictor, footage
 from PIL import Image
 
-from hstmae.data.recording import record_into_store
 from hstmae.data.sources.base import SourceFrame
+from hstmae.data.store.recording import record_into_store
 from hstmae.errors import DataError
 from hstmae.games import get_game
 from hstmae.inference.colour_readout import nearest_entries
-from hstmae.inference.damage import TubeSpec, detect
-from hstmae.inference.footage import open_footage
-from hstmae.inference.restoring import MaskSource, Summary, restore_footage, stretch_length
-from hstmae.inference.rgb_picture import read_rgb_picture
+from hstmae.inference.footage.palette import open_footage
+from hstmae.inference.job import MaskSource, Summary, restore_footage, stretch_length
+from hstmae.masks.detect import TubeSpec, detect
+from hstmae.pictures.true_colour import read_rgb_picture
 
 PAINT = np.array([51, 102, 204], np.uint8)  # ColourPainter.COLOUR
 

@@ -15,7 +15,7 @@ from hstmae.errors import CheckpointError
 from hstmae.models import build_model, save_pretrained
 from hstmae.models.growing import grow, why_not
 from hstmae.models.masking import tube_visible
-from hstmae.training.setup import initial_model
+from hstmae.training.run.setup import initial_model
 
 SMALL = ModelConfig(
     name="small", dims=(12, 24, 36, 48), depths=(1, 2, 1, 1), head_dim=12, decoder_dim=32, decoder_depth=2,

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hstmae.models import head_kernel
-from hstmae.models.head_kernel import COLUMNS, HeadKernel
+from hstmae.models.fast import kernel as head_kernel
+from hstmae.models.fast.kernel import COLUMNS, HeadKernel
 
 pytestmark = pytest.mark.skipif(head_kernel._library() is None, reason="needs the compiled head")
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hstmae.masks.damage import DAMAGE, block_damage, frame_drop, logo_damage, scratch_damage
 from hstmae.models.cubes import to_cubes
-from hstmae.models.damage_masks import DAMAGE, block_damage, frame_drop, logo_damage, scratch_damage
 from hstmae.models.masking import (
     damaged_visible,
     hidden_cubes,

@@ -11,16 +11,16 @@ from torch import Tensor
 from training_fakes import MemoryClips, make_config, make_state
 
 from hstmae.config import ModelConfig, RunConfig
-from hstmae.data.dataset import ClipBatch
+from hstmae.data.clips.dataset import ClipBatch
 from hstmae.errors import ConfigError
 from hstmae.games import get_game
 from hstmae.models import build_model
 from hstmae.models.alignment import StateAlignment
 from hstmae.models.mae import HSTMAE
 from hstmae.models.zoo import load_pretrained
-from hstmae.training.alignment import alignment_loss
-from hstmae.training.auxiliary import auxiliary_losses
-from hstmae.training.step import StepInputs, draw_inputs, step_losses
+from hstmae.training.losses.alignment import alignment_loss
+from hstmae.training.losses.auxiliary import auxiliary_losses
+from hstmae.training.run.step import StepInputs, draw_inputs, step_losses
 
 SMALL = ModelConfig(
     dims=(16, 16, 16, 16), depths=(1, 1, 1, 1), head_dim=8, temporal_windows=(2, 2, 2, 2), decoder_dim=16,

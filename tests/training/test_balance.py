@@ -13,11 +13,11 @@ from training_fakes import HELD_BACK, MemoryClips, TinyModel, make_config, make_
 
 from hstmae.config import ModelConfig
 from hstmae.errors import ConfigError
-from hstmae.training.auxiliary import auxiliary_losses
-from hstmae.training.balance import LossBalance, Term
-from hstmae.training.checkpoint import LAST, load_checkpoint, load_resume
-from hstmae.training.step import StepInputs, draw_inputs, step_losses
-from hstmae.training.trainer import Trainer
+from hstmae.models.checkpoint import LAST, load_checkpoint, load_resume
+from hstmae.training.losses.auxiliary import auxiliary_losses
+from hstmae.training.losses.balance import LossBalance, Term
+from hstmae.training.run.step import StepInputs, draw_inputs, step_losses
+from hstmae.training.run.trainer import Trainer
 
 YES, NO = torch.tensor(True), torch.tensor(False)
 SHARES = {"spatial": 0.3, "temporal": 0.2, "state": 0.1}

@@ -11,10 +11,10 @@ import torch
 from tiny_store import make_store
 
 from hstmae.cli import main
-from hstmae.codec.gop import Gop
-from hstmae.codec.neural import NeuralProfile
+from hstmae.codec.container.gop import Gop
+from hstmae.codec.neural.profile import NeuralProfile
 from hstmae.config import ModelConfig, to_dict
-from hstmae.data.store import EpisodeStore
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.models.zoo import build_model
 
 MODEL = ModelConfig(

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from hstmae.data.dataset import ClipBatch, ClipDataset
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.store import EpisodeStore
+from hstmae.data.clips.dataset import ClipBatch, ClipDataset
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
 from hstmae.models.canvas import Places
 from hstmae.models.cubes import to_cubes
 from hstmae.models.masking import hidden_cubes, tube_visible
-from hstmae.training.balance import Term
-from hstmae.training.consistency import region_loss, seam_loss
-from hstmae.training.losses import emphasis_weights, true_colours
-from hstmae.training.neighbours import SMOOTH, Neighbourhood, box_regions, pixel_regions
-from hstmae.training.temporal import camera_motion, fixed_cubes, temporal_loss
+from hstmae.training.losses.balance import Term
+from hstmae.training.losses.consistency import region_loss, seam_loss
+from hstmae.training.losses.neighbours import SMOOTH, Neighbourhood, box_regions, pixel_regions
+from hstmae.training.losses.reconstruction import emphasis_weights, true_colours
+from hstmae.training.losses.temporal import camera_motion, fixed_cubes, temporal_loss
 
 T, H, W = 4, 48, 64
 UNITS, SLICES = (H // 16) * (W // 16), T // 2

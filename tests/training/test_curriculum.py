@@ -13,18 +13,18 @@ from torch import Tensor
 from training_fakes import FRAMES, HELD_BACK, SIDE, SLICES, UNITS, MemoryClips, TinyModel, make_config
 
 from hstmae.config import CurriculumConfig, RunConfig, TrainConfig, apply_overrides, to_dict
-from hstmae.data.dataset import ClipBatch, ClipDataset
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.store import EpisodeStore
+from hstmae.data.clips.dataset import ClipBatch, ClipDataset
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import CheckpointError, ConfigError
 from hstmae.games import get_game
+from hstmae.models.checkpoint import LAST, load_checkpoint
 from hstmae.models.cubes import to_cubes
 from hstmae.models.masking import score_ranks, visible_count
-from hstmae.training.checkpoint import LAST, load_checkpoint
-from hstmae.training.curriculum import EASY, HARD, NEUTRAL, Curriculum, mask_source, moment_at
-from hstmae.training.step import step_losses
-from hstmae.training.trainer import Trainer
-from hstmae.training.unit_scores import change, information, semantics, things
+from hstmae.training.masks.curriculum import EASY, HARD, NEUTRAL, Curriculum, mask_source, moment_at
+from hstmae.training.masks.unit_scores import change, information, semantics, things
+from hstmae.training.run.step import step_losses
+from hstmae.training.run.trainer import Trainer
 
 STEPS = 300
 PLAIN = CurriculumConfig(enabled=True, damage=0.0)

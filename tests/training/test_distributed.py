@@ -15,13 +15,13 @@ import torch
 from rank_run import SmbClips, train
 from training_fakes import MemoryClips
 
-from hstmae.data.dataset import ClipBatch
+from hstmae.data.clips.dataset import ClipBatch
 from hstmae.errors import ConfigError
-from hstmae.training.checkpoint import LAST, load_checkpoint
-from hstmae.training.distributed import RankClips, World, joined_world, passes_of, some_clips, some_inputs
-from hstmae.training.step import StepInputs
+from hstmae.models.checkpoint import LAST, load_checkpoint
+from hstmae.training.run.distributed import RankClips, World, joined_world, passes_of, some_clips, some_inputs
+from hstmae.training.run.step import StepInputs
 
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parents[1] / "helpers"
 CURRICULUM = ["train.batch=8", "train.steps=12", "train.val_every=4", "train.curriculum.enabled=true"]
 CURRICULUM += ["train.curriculum.phases=[0.2, 0.4]", "train.checkpoint_every=4"]
 REAL = [
@@ -39,9 +39,9 @@ def start(out: Path, kind: str, steps: int, overrides: list[str], script: str = 
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=3"),
-            *(str(HERE / script), str(out), kind, str(steps), *overrides),
+            *(str(HELPERS / script), str(out), kind, str(steps), *overrides),
         ],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])]), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -3,9 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hstmae.training import fused
-from hstmae.training.fused import reconstruction, reconstruction_loss
-from hstmae.training.losses import exact_match, palette_cross_entropy, posterior_mean, posterior_mean_mse, true_colours
+from hstmae.training.losses import fused
+from hstmae.training.losses.fused import reconstruction, reconstruction_loss
+from hstmae.training.losses.reconstruction import (
+    exact_match,
+    palette_cross_entropy,
+    posterior_mean,
+    posterior_mean_mse,
+    true_colours,
+)
 
 WEIGHT = 0.7
 

@@ -12,17 +12,17 @@ from test_distributed import REAL, curve, difference
 from training_fakes import MemoryClips, TinyModel, make_config
 
 from hstmae.config import DataConfig, RunConfig
-from hstmae.data.dataset import ClipDataset
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.resident import ResidentClips
-from hstmae.data.store import EpisodeStore
+from hstmae.data.clips.dataset import ClipDataset
+from hstmae.data.clips.resident import ResidentClips
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import ConfigError, DataError
 from hstmae.models import build_model
-from hstmae.training.checkpoint import LAST, load_checkpoint
-from hstmae.training.distributed import World
-from hstmae.training.learner import Learner
-from hstmae.training.loading import epoch_steps, place_clips
-from hstmae.training.trainer import Trainer
+from hstmae.models.checkpoint import LAST, load_checkpoint
+from hstmae.training.run.clips import epoch_steps, place_clips
+from hstmae.training.run.distributed import World
+from hstmae.training.run.learner import Learner
+from hstmae.training.run.trainer import Trainer
 
 CURRICULUM = make_config("unused").train.curriculum
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample_session"
@@ -71,7 +71,7 @@ def test_clips_from_memory_train_the_same(clips: ClipDataset, tmp_path: Path) ->
 
 
 def test_clips_that_do_not_fit_are_read_from_files(clips: ClipDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hstmae.data.resident.free_bytes", lambda device: 1000)
+    monkeypatch.setattr("hstmae.data.clips.resident.free_bytes", lambda device: 1000)
     said: list[str] = []
     cuda, cpu = torch.device("cuda"), torch.device("cpu")
     config = RunConfig(data=DataConfig(workers=3))
@@ -127,7 +127,7 @@ def test_compiling_changes_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_half_precision_scales_losses_and_skips_overflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hstmae.training.learner.choose_amp", lambda name, device: torch.float16)
+    monkeypatch.setattr("hstmae.training.run.learner.choose_amp", lambda name, device: torch.float16)
     learner = Learner(make_config(tmp_path, micro_batch=2, absolute_lr=3e-3), TinyModel())
     losses = [float(learner.advance(MemoryClips().batch(step, 4))["loss"]) for step in range(30)]
     assert losses[-1] < 0.8 * losses[0] and learner.scaler.get_scale() >= 1024

@@ -9,8 +9,8 @@ from torch import Tensor
 from training_fakes import MemoryClips
 
 from hstmae.models.masking import score_ranks
-from hstmae.training.loss_predictor import LossPredictor, cube_losses, unit_features
-from hstmae.training.unit_scores import change, semantics, things
+from hstmae.training.masks.loss_predictor import LossPredictor, cube_losses, unit_features
+from hstmae.training.masks.unit_scores import change, semantics, things
 
 
 def test_things_are_found_where_the_state_says() -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hstmae.training.losses import (
+from hstmae.training.losses.reconstruction import (
     colour_loss,
     exact_colours,
     exact_match,

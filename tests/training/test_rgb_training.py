@@ -14,15 +14,15 @@ from PIL import Image
 
 from hstmae.cli import main
 from hstmae.config import DataConfig, ModelConfig, RunConfig
-from hstmae.data.dataset import Clip
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.store import EpisodeStore
+from hstmae.data.clips.dataset import Clip
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import ConfigError, DataError
 from hstmae.models import load_pretrained
+from hstmae.models.checkpoint import LAST, load_checkpoint
 from hstmae.models.cubes import take_cubes, to_cubes
-from hstmae.training.checkpoint import LAST, load_checkpoint
-from hstmae.training.setup import crop_size, open_data
-from hstmae.training.validation import validate
+from hstmae.training.run.setup import crop_size, open_data
+from hstmae.training.run.validation import validate
 
 SMALL = {
     "data.clip": 4, "data.crop": 48, "model.dims": "[16,32,48,64]", "model.head_dim": 16, "model.depths": "[1,1,2,1]",

@@ -7,12 +7,12 @@ import torch
 from training_fakes import COLOURS, SLICES, UNITS, MemoryClips, TinyModel, make_config, make_state
 
 from hstmae.config import TrainConfig
-from hstmae.data.dataset import ClipBatch
+from hstmae.data.clips.dataset import ClipBatch
 from hstmae.errors import DataError
 from hstmae.games.state import NOWHERE
 from hstmae.models.cubes import from_cubes, to_cubes
 from hstmae.models.masking import hidden_cubes, tube_visible
-from hstmae.training.step import choose_queries, detail_scores, draw_inputs, draw_levels, seed_of, step_losses
+from hstmae.training.run.step import choose_queries, detail_scores, draw_inputs, draw_levels, seed_of, step_losses
 
 
 def seeded(*parts: int) -> torch.Generator:

@@ -12,8 +12,8 @@ from tiny_store import SMALL, make_store
 from hstmae.cli import main
 from hstmae.config import load_config
 from hstmae.errors import ConfigError, UsageError
-from hstmae.training.checkpoint import LAST, load_checkpoint
-from hstmae.training.sweep_spec import load_sweep
+from hstmae.models.checkpoint import LAST, load_checkpoint
+from hstmae.training.sweep.spec import load_sweep
 
 SPACE = {
     "train.absolute_lr": {"log": [1e-3, 1e-2]},
@@ -47,8 +47,8 @@ def test_interrupted_sweep_ends_as_an_undisturbed_one(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("optuna", reason="extra 'sweep'")
-    from hstmae.training import sweep
-    from hstmae.training.trainer import Trainer
+    from hstmae.training.run.trainer import Trainer
+    from hstmae.training.sweep import sweep
 
     file = sweep_file(tmp_path)
     assert main(words(file, tmp_path / "one", store, "--json", str(tmp_path / "one.json"))) == 0
@@ -99,7 +99,7 @@ def test_a_trial_that_falls_behind_is_pruned_and_a_bad_one_told(store: Path, tmp
     }
     file = sweep_file(tmp_path, trials=3, prune_after=1, space=space)
     out = tmp_path / "out"
-    from hstmae.training import sweep
+    from hstmae.training.sweep import sweep
 
     spec = load_sweep(file, [f"data.store={store}", "train.steps=8", "train.val_every=4"])
     study = sweep._open_study(spec, out)
@@ -145,7 +145,7 @@ def test_options_that_make_no_sense_together_are_refused(
         assert message in capsys.readouterr().err
     import sys
 
-    from hstmae.training import sweep
+    from hstmae.training.sweep import sweep
 
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError, match=r"hstmae\[sweep\]"):

@@ -10,10 +10,10 @@ import torch
 from tiny_store import make_store
 
 from hstmae.cli import main
-from hstmae.data.store import EpisodeStore
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.inference.loading import load
 from hstmae.models import load_pretrained
-from hstmae.training.checkpoint import LAST, load_checkpoint
+from hstmae.models.checkpoint import LAST, load_checkpoint
 
 
 @pytest.fixture(scope="module")

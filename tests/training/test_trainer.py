@@ -15,11 +15,11 @@ import yaml
 from training_fakes import HELD_BACK, MemoryClips, TinyModel, make_config
 
 from hstmae.errors import CheckpointError, ConfigError
+from hstmae.models.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint, load_resume
 from hstmae.models.zoo import load_tensors
-from hstmae.training.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint, load_resume
-from hstmae.training.trainer import DivergenceError, Summary, Trainer
+from hstmae.training.run.trainer import DivergenceError, Summary, Trainer
 
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parents[1] / "helpers"
 
 
 def run(out: Path, resume: bool = False, max_steps: int = 0, **train: object) -> tuple[Trainer, Summary]:
@@ -100,9 +100,9 @@ def test_another_seed_gives_other_weights(undisturbed: Path, tmp_path: Path) -> 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the script forks")
 def test_killed_at_random_moments_and_resumed_changes_no_bit(undisturbed: Path, tmp_path: Path) -> None:
-    paths = os.pathsep.join([str(HERE), str(HERE.parents[1])])
+    paths = os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])
     done = subprocess.run(
-        [sys.executable, str(HERE / "killed_run.py"), str(tmp_path / "run"), str(random_seed()), "5"],
+        [sys.executable, str(HELPERS / "killed_run.py"), str(tmp_path / "run"), str(random_seed()), "5"],
         env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -12,11 +12,11 @@ import yaml
 from training_fakes import COLOURS, FRAMES, HELD_BACK, SIDE, MemoryClips, TinyModel, make_config
 
 from hstmae.config import RunConfig
+from hstmae.models.checkpoint import LAST, load_checkpoint
 from hstmae.models.cubes import to_cubes
-from hstmae.training.checkpoint import LAST, load_checkpoint
-from hstmae.training.step import StepInputs
-from hstmae.training.trainer import Trainer
-from hstmae.training.watch import DECODED, HIDDEN, SCALE, SEEN, mask_picture, restoration_picture, tensorboard
+from hstmae.training.run.step import StepInputs
+from hstmae.training.run.trainer import Trainer
+from hstmae.training.run.watch import DECODED, HIDDEN, SCALE, SEEN, mask_picture, restoration_picture, tensorboard
 
 
 def trainer(config: RunConfig, watched: bool = True) -> Trainer:

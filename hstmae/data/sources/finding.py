@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ...errors import DataError, UsageError
 from ...games import GameSpec
-from .archive import is_archive, list_archive
 from .base import SourceEpisode
-from .smbdataset import SmbEpisode, list_episodes
+from .smb.archive import is_archive, list_archive
+from .smb.dataset import SmbEpisode, list_episodes
 from .video import FILMS, VideoOptions, find_videos
 
 

@@ -1,0 +1,290 @@
+"""What every place of a game's maps looks like, learned from recordings: the level memory that a checkpoint may carry.
+
+Each map is a picture as long as the level: per pixel the colour that most visits to the place showed while nothing
+moved over it, and how far that is to be trusted, measured on visits that had no part in it. A state that tells map and
+camera makes a clip's scenery a look-up; without a state, visible pixels are matched against the maps to find the place
+(see `locate`). Nothing of a game's graphics or maps is in the code, and a game is never needed to use an atlas.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atomic import replacing
+from ..errors import CheckpointError
+from ..games import GameSpec, GameState
+from . import objects as object_looks
+from .objects import ObjectLooks
+from .recall import fixed_pixels
+from .tiles import ARRAYS, TileLooks
+
+FORMAT = 2
+# What NumPy and zipfile raise over damaged archives: wrong headers, sizes, methods, checksums and streams.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,  # NotImplementedError among them
+    MemoryError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+LEVELS = ("none", "compact", "full")  # rows of `Atlas.trust`
+VISITS = (1, 2, 4, 8)  # visits from which the next kind begins
+AGREE = (0.5, 0.75, 0.999)  # shares of the visits that showed the colour, likewise
+KINDS = 1 + len(VISITS) * (len(AGREE) + 1)  # kind 0: never seen
+
+
+@dataclass
+class WorldMap:
+    """One map of the game.
+
+    Attributes:
+        colours: uint8 [H, X], palette entries; H is the native height, column 0 the world's x 0. Zero where never seen.
+        kinds: uint8 [H, X], see `kinds_of`; 0 = never seen.
+        tiles: int16 [rows, cells], what stood there when the colours were seen; -1 = not known. [0, 0] without tiles.
+        fixed: uint8 [H, W] palette entries of the parts of the picture that do not scroll, fixed_kinds likewise;
+            fixed_mean uint8 [H, W, 3], their mean colour over all visits.
+    """
+
+    colours: np.ndarray
+    kinds: np.ndarray
+    tiles: np.ndarray
+    fixed: np.ndarray
+    fixed_kinds: np.ndarray
+    fixed_mean: np.ndarray
+
+    def tile_at(self, game: GameSpec, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Ids of the tiles at picture rows y [h] and world columns x [w]: int16 [h, w], -1 = not known."""
+        layer = game.tile_layers[0]
+        row = (y - (game.native_size[0] - layer.rows * layer.cell)) // layer.cell
+        column = x // layer.cell
+        inside = (row >= 0)[:, None] & (column < self.tiles.shape[1])
+        found = self.tiles[row.clip(0)[:, None], column.clip(0, self.tiles.shape[1] - 1)]
+        return np.where(inside, found, -1)
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where frames were taken, told or found out: integer [T] `scene` and `camera`, see GameState."""
+
+    scene: np.ndarray
+    camera: np.ndarray
+
+
+@dataclass
+class Atlas:
+    """The maps of one game by `GameState.scene`.
+
+    Attributes:
+        trust: float32 [3, KINDS], how often a colour of each kind is right, by state level (`LEVELS`).
+        looks: what tiles look like wherever they stand, for maps that are not here.
+        text: what the characters of a status bar look like (`tile_layers[1]`).
+        objects: what moving objects look like; sprites: what hardware sprites look like.
+        glow: what tiles look like whose colours change while they stand there.
+        look_trust: float32 [2, KINDS], likewise for `looks` and `text`.
+    """
+
+    game: str
+    maps: dict[int, WorldMap] = field(default_factory=dict)
+    trust: np.ndarray = field(default_factory=lambda: np.zeros((len(LEVELS), KINDS), np.float32))
+    looks: TileLooks = field(default_factory=TileLooks)
+    text: TileLooks = field(default_factory=TileLooks)
+    objects: ObjectLooks = field(default_factory=ObjectLooks)
+    sprites: ObjectLooks = field(default_factory=ObjectLooks)
+    glow: ObjectLooks = field(default_factory=ObjectLooks)
+    look_trust: np.ndarray = field(default_factory=lambda: np.zeros((2, KINDS), np.float32))
+
+    def look_up(
+        self,
+        scene: np.ndarray,
+        camera: np.ndarray,
+        game: GameSpec,
+        level: str,
+        shape: tuple[int, int, int],
+        origin: tuple[int, int] = (0, 0),
+        told: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the maps show at the places of a clip, whatever may move in front of them.
+
+        Args:
+            scene: integer [T], see GameState.
+            camera: integer [T], world x of the native picture's left edge.
+            level: the state level, as to `restore`; of what is known without being told more, more is in motion.
+            shape: (T, H, W) of the frames.
+            origin: y and x of the frames' corner in the native picture.
+            told: int16 [T, H, W] ids of the tiles under the pixels, -1 = not told (see `recall.tile_map`); where
+                another tile stands than the map shows, nothing is known.
+        Returns:
+            (uint8 [T, H, W] palette entries, float32 [T, H, W] trust in them, 0 = not known).
+        """
+        frames, height, width = shape
+        colours, trust = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+        table = self.trust[LEVELS.index(level)]
+        top, left = origin
+        rows, columns = max(0, min(height, game.native_size[0] - top)), max(0, min(width, game.native_size[1] - left))
+        view = (slice(top, top + rows), slice(left, left + columns))
+        bar = fixed_pixels(game, (1, rows, columns), origin)[0]
+        for t in range(frames):
+            world = self.maps.get(int(scene[t]))
+            if world is None:
+                continue
+            x = int(camera[t]) + left + np.arange(columns)
+            at = np.clip(x, 0, max(world.colours.shape[1] - 1, 0))
+            sure = table[world.kinds[view[0]][:, at]] * (x == at)
+            if told is not None and world.tiles.size:
+                stood, now = world.tile_at(game, top + np.arange(rows), at), told[t, :rows, :columns]
+                sure = sure * ((stood == now) | (stood < 0) | (now < 0))
+            colours[t, :rows, :columns] = np.where(bar, world.fixed[view], world.colours[view[0]][:, at])
+            trust[t, :rows, :columns] = np.where(bar, table[world.fixed_kinds[view]], sure)
+        return colours, trust
+
+    def paint_tiles(
+        self, told: np.ndarray, state: GameState, game: GameSpec, origin: tuple[int, int] = (0, 0), number: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the told tiles of a layer look like: (uint8 [T, H, W] palette entries, float32 [T, H, W] trust)."""
+        colours, kinds = (self.looks, self.text)[number].paint(told, state, game, origin, number)
+        return colours, self.look_trust[number][kinds]
+
+    def mean_of_fixed(
+        self, scene: np.ndarray, game: GameSpec, shape: tuple[int, int, int], origin: tuple[int, int] = (0, 0)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean colours uint8 [T, H, W, 3] of what does not scroll, and bool [T, H, W], where there are any."""
+        mean, seen = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
+        top, left = origin
+        rows, columns = (
+            max(0, min(shape[1], game.native_size[0] - top)),
+            max(0, min(shape[2], game.native_size[1] - left)),
+        )
+        view = (slice(top, top + rows), slice(left, left + columns))
+        bar = fixed_pixels(game, (1, rows, columns), origin)[0]
+        for t in range(shape[0]):
+            world = self.maps.get(int(scene[t]))
+            if world is not None:
+                mean[t, :rows, :columns] = world.fixed_mean[view]
+                seen[t, :rows, :columns] = bar & (world.fixed_kinds[view] > 0)
+        return mean, seen
+
+    def backdrop(self, scene: np.ndarray) -> np.ndarray:
+        """The colour that most of a map shows, int16 [T] palette entries, for maps integer [T]; -1 for unknown maps."""
+        made = np.full(len(scene), -1, np.int16)
+        for number in np.unique(scene):
+            world = self.maps.get(int(number))
+            if world is not None and world.kinds.any():
+                made[scene == number] = np.bincount(world.colours[world.kinds > 0]).argmax()
+        return made
+
+    def arrays(self) -> dict[str, Any]:
+        """All of it, by the names that a file uses."""
+        head = {"format": FORMAT, "game": self.game, "areas": sorted(self.maps)}
+        arrays: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
+        arrays |= {"trust": self.trust, "look_trust": self.look_trust}
+        for part, of in (("objects", self.objects), ("sprites", self.sprites), ("glow", self.glow)):
+            arrays |= {f"{part}.{name}": getattr(of, name) for name in object_looks.ARRAYS}
+        for part, looks in (("looks", self.looks), ("text", self.text)):
+            arrays |= {f"{part}.{name}": getattr(looks, name) for name in ARRAYS}
+        for area in sorted(self.maps):
+            for name in WorldMap.__dataclass_fields__:
+                arrays[f"{area}.{name}"] = getattr(self.maps[area], name)
+        return arrays
+
+    def save(self, path: str | Path) -> None:
+        """Write the atlas as a compressed NumPy archive, whole or not at all."""
+        with replacing(path) as file:
+            np.savez_compressed(file, **self.arrays())
+
+    @staticmethod
+    def load(path: str | Path) -> Atlas:
+        """Read what `save` wrote.
+
+        Raises:
+            CheckpointError: missing, damaged or not an atlas.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                head = json.loads(file["head"].tobytes())
+                if head["format"] != FORMAT:
+                    raise CheckpointError(f"{path}: atlas of format {head['format']}, this program reads {FORMAT}")
+                names = WorldMap.__dataclass_fields__
+                maps = {int(a): WorldMap(**{n: file[f"{a}.{n}"] for n in names}) for a in head["areas"]}
+                looks, text = (TileLooks(**{n: file[f"{part}.{n}"] for n in ARRAYS}) for part in ("looks", "text"))
+                objects, sprites, glow = (
+                    ObjectLooks(**{n: file[f"{part}.{n}"] for n in object_looks.ARRAYS})
+                    for part in ("objects", "sprites", "glow")
+                )
+                made = Atlas(
+                    str(head["game"]), maps, file["trust"], looks, text, objects, sprites, glow, file["look_trust"]
+                )
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{path}: no such file") from error
+        except _UNREADABLE as error:
+            raise CheckpointError(f"{path}: not a readable atlas ({error})") from error
+        made.check(path)
+        return made
+
+    def check_game(self, game: GameSpec, path: str | Path) -> None:
+        """Raise a CheckpointError where the atlas does not fit its game."""
+        height, width = game.native_size
+        colours = len(game.palette)
+        cells = [layer.cell for layer in game.tile_layers]
+        fits = all(
+            m.colours.shape[0] == height
+            and m.fixed.shape == (height, width)
+            and m.tiles.shape[0] == (game.tile_layers[0].rows if cells else 0)
+            and max(m.colours.max(initial=0), m.fixed.max(initial=0)) < colours
+            for m in self.maps.values()
+        )
+        for number, looks in enumerate((self.looks, self.text)):
+            if len(looks.keys):
+                fits = fits and len(cells) > number and looks.colours.shape[1:] == (cells[number], cells[number])
+                fits = fits and looks.keys.shape[1] == 1 + len(game.look_globals) and looks.colours.max() < colours
+                fits = fits and looks.keys[:, -1].min() >= 0 and looks.keys[:, -1].max() <= game.tile_layers[number].ids
+        fits = fits and all(looks.entry.max(initial=0) < colours for looks in (self.objects, self.sprites, self.glow))
+        if len(self.sprites.keys):  # tile, attribute, what decides the palette: otherwise learned by another version
+            fits = fits and self.sprites.keys.shape[1] == 2 + max(len(numbers) for numbers in game.sprite_globals)
+        if not fits:
+            raise CheckpointError(
+                f"{path}: damaged atlas, it does not fit the game {game.name}; learn it again with hstmae atlas"
+            )
+
+    def check(self, path: str | Path) -> None:
+        """Raise a CheckpointError where arrays do not fit each other."""
+        fits = self.trust.shape == (len(LEVELS), KINDS) and self.look_trust.shape == (2, KINDS)
+        fits = fits and self.looks.fits() and self.text.fits()
+        fits = fits and all(looks.fits() for looks in (self.objects, self.sprites, self.glow))
+        fits = fits and all(
+            m.colours.ndim == 2
+            and m.colours.dtype == m.kinds.dtype == m.fixed.dtype == m.fixed_kinds.dtype == np.uint8
+            and m.tiles.dtype == np.int16
+            and m.tiles.ndim == 2
+            and m.kinds.shape == m.colours.shape
+            and m.fixed.shape == m.fixed_kinds.shape
+            and m.fixed_mean.shape == (*m.fixed.shape, 3)
+            and max(m.kinds.max(initial=0), m.fixed_kinds.max(initial=0)) < KINDS
+            for m in self.maps.values()
+        )
+        if not fits:
+            raise CheckpointError(f"{path}: damaged atlas, its arrays do not fit each other")
+
+
+def kinds_of(counts: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Visits [K, ...] that showed each of K colours, of `total` [...] -> (colour most often seen, its number; kind).
+
+    A kind, uint8 [...], stands for a range of visits and of their agreement; 0 where there was no visit.
+    """
+    most = counts.max(0).astype(np.int32)
+    many = np.searchsorted(VISITS, total, side="right")  # 0 = none
+    share = np.searchsorted(AGREE, most / np.maximum(total, 1), side="right")
+    kinds = np.where(total > 0, 1 + (many - 1) * (len(AGREE) + 1) + share, 0)
+    return counts.argmax(0), kinds.astype(np.uint8)

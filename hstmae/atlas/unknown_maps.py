@@ -1,0 +1,127 @@
+"""Scenery that the state does not tell, on maps that the atlas does not have: what fits what is visible of it.
+
+Candidates are the game's own guess (`GameSpec.guesses`), the guess with the landmarks that a map of the atlas has at
+the same columns, since maps begin alike, and those maps themselves. Each is drawn with the tiles' present look,
+compared with the visible pixels around, and weighed by how well it fits there. A pixel is as sure as the candidates,
+so weighed, agree on it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..games import GameSpec, GameState
+from .maps import Atlas
+from .recall import parts
+
+_UNSEEN = 255
+_AROUND = 2  # columns of cells to either side whose visible pixels count
+_MAP = 0.1  # weight of all maps together before anything is seen; that of the guess is 1, with landmarks another 1
+_WRONG = 8.0  # wrong pixels that take a factor e off a candidate's weight
+_ELSEWHERE = 0.1  # what wrong pixels in other columns count of a map, which is one thing; the guess is many
+_MOST = 0.99  # trust where all agree
+
+
+def complete(
+    frames: np.ndarray,
+    mask: np.ndarray,
+    told: np.ndarray,
+    moving: np.ndarray,
+    state: GameState,
+    game: GameSpec,
+    atlas: Atlas,
+    origin: tuple[int, int] = (0, 0),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the cells that the state does not tell.
+
+    Args:
+        frames: uint8 [T, H, W] palette indices; masked pixels are not read.
+        mask: bool [T, H, W], True = masked.
+        told: int16 [T, H, W], id of the tile under each pixel, -1 = not told (see `recall.tile_map`).
+        moving: bool [T, H, W], where something moves.
+        state: decoded at level "full", leading axis T.
+        origin: y and x of the frames' corner in the native picture.
+    Returns:
+        (palette entries uint8 [T, H, W], trust float32 [T, H, W]; 0 where the state tells the tile or nothing fits).
+    """
+    colours, trust = np.zeros(frames.shape, np.uint8), np.zeros(frames.shape, np.float32)
+    layer = game.tile_layers[0]
+    top = game.native_size[0] - layer.rows * layer.cell - origin[0]  # of the grid, in the frames
+    rows = slice(max(top, 0), min(frames.shape[1], game.native_size[0] - origin[0]))
+    width = max(0, min(frames.shape[2], game.native_size[1] - origin[1]))
+    open_ = told < 0
+    open_[:, : rows.start], open_[:, rows.stop :], open_[:, :, width:] = False, False, False
+    camera, scene = np.asarray(state.camera).astype(np.int64), np.asarray(state.scene)
+    for part in parts(camera, scene):
+        if int(scene[part[0]]) in atlas.maps or not (open_[part] & mask[part]).any():
+            continue
+        first = int(camera[part].min()) // layer.cell
+        cells = (int(camera[part].max()) + game.native_size[1] - 1) // layer.cell - first + 1
+        seen = np.full((layer.rows * layer.cell, cells * layer.cell), _UNSEEN, np.uint8)
+        left = camera[part] - first * layer.cell + origin[1]
+        inner = slice(rows.start - top, rows.stop - top)
+        for t, x in zip(part, left, strict=True):
+            shown = open_[t, rows, :width] & ~mask[t, rows, :width] & ~moving[t, rows, :width]
+            seen[inner, x : x + width][shown] = frames[t, rows, :width][shown]
+        drawn, known = _candidates(state, part, first, cells, game, atlas)
+        best, sure = _weigh(drawn, known, seen, layer.cell)
+        for t, x in zip(part, left, strict=True):
+            here = open_[t, rows, :width]
+            colours[t, rows, :width][here] = best[inner, x : x + width][here]
+            trust[t, rows, :width][here] = sure[inner, x : x + width][here]
+    return colours, trust
+
+
+def _candidates(
+    state: GameState, part: np.ndarray, first: int, cells: int, game: GameSpec, atlas: Atlas
+) -> tuple[np.ndarray, np.ndarray]:
+    """What may stand there: colours uint8 [C, rows * cell, cells * cell] and bool, where a candidate says anything.
+
+    The first candidate is the game's guess; then for every map the guess with the map's landmarks in front of it, then
+    for every map what it shows that a state may leave untold.
+    """
+    layer = game.tile_layers[0]
+    maps = np.full((len(atlas.maps), layer.rows, cells), -1, np.int64)
+    for number, world in enumerate(atlas.maps.values()):
+        some = world.tiles[:, first : first + cells]
+        maps[number, :, : some.shape[1]] = some
+    ids = np.full((1 + 2 * len(maps), layer.rows, cells), -1, np.int64)
+    told, corner = np.asarray(state.tiles[0]), np.asarray(state.tile_xy[0]).astype(np.int64)
+    meant = np.full(layer.ids, -1)
+    meant[game.sure_tiles : game.sure_tiles + len(game.guesses)] = game.guesses
+    meant[np.isin(meant, game.landmark_tiles)] = -1  # a guess at a wall is worth nothing: where it begins is not told
+    for t in part:
+        at = (int(np.asarray(state.camera)[t]) + corner[t, 0]) // layer.cell - first + np.arange(layer.cols)
+        inside = (at >= 0) & (at < cells)
+        guess = meant[told[t][:, inside]]
+        ids[0][:, at[inside]] = np.where(guess >= 0, guess, ids[0][:, at[inside]])
+    untold, marks = np.isin(maps, game.untold_tiles), np.isin(maps, game.landmark_tiles)
+    ids[1 : 1 + len(maps)] = np.where(marks, maps, ids[0])
+    ids[1 + len(maps) :] = np.where(untold, maps, -1)
+    looks = np.asarray(state.globals)[part][:, list(game.look_globals)].astype(np.int32)
+    kinds_of_look, count = np.unique(looks, axis=0, return_counts=True)
+    pictures, kinds = atlas.looks.pictures(kinds_of_look[count.argmax()], layer.ids)
+    fine = (atlas.look_trust[0] >= 0.9)[kinds]
+
+    def drawn(pictures: np.ndarray) -> np.ndarray:
+        some = pictures[ids]  # [C, rows, cells, cell, cell]; id -1 reads the spare last entry
+        return some.swapaxes(2, 3).reshape(len(ids), layer.rows * layer.cell, cells * layer.cell)
+
+    return drawn(pictures), drawn(fine)
+
+
+def _weigh(drawn: np.ndarray, known: np.ndarray, seen: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates and what is visible -> colours uint8 and trust float32 of every pixel, as `seen` [h, w]."""
+    wrong = (known & (seen != _UNSEEN) & (drawn != seen)).sum(1)  # [C, w]
+    wrong = wrong.reshape(len(drawn), -1, cell).sum(2)
+    padded = np.pad(wrong, ((0, 0), (_AROUND, _AROUND)))
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1, axis=1).sum(2).astype(float)
+    maps = (len(drawn) - 1) // 2
+    near[1 + maps :] += _ELSEWHERE * wrong[1 + maps :].sum(1, keepdims=True)
+    before = np.repeat([1.0, 1 / max(maps, 1), _MAP / max(maps, 1)], [1, maps, maps])
+    weight = before[:, None] * np.exp(-(near - near.min(0)) / _WRONG)
+    weight = weight.repeat(cell, 1)[:, None] * known  # [C, h, w]; who says nothing has no vote
+    best = np.take_along_axis(drawn, weight.argmax(0)[None], 0)[0]
+    total = weight.sum(0)
+    agree = (weight * (drawn == best)).sum(0)
+    return best, np.where(total > 1e-6, _MOST * agree / np.maximum(total, 1e-6), 0).astype(np.float32)

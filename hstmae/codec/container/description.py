@@ -1,0 +1,250 @@
+"""What a .hst file says about an episode, and how a group of pictures is laid out in its chunk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ...data.episode import OUTCOMES
+from ...errors import CodecError
+from .chunks import EPISODE, FINAL, GOP, HASHED, MAX_FRAMES, MAX_GOP, Header, chunk
+from .gop import Gop, GopShape
+
+NUMBERED = 2  # flag of GOP: its frame numbers do not all follow each other, and are listed as runs
+STEPPED = 4  # flag of GOP: numbers that follow each other differ by more than 1, by a step that is stated
+MAX_SIDE, MAX_PIXELS = 8192, 1 << 25
+MAX_STATE, MAX_ACTIONS = 1 << 20, 256
+MAX_DECODED = 256 << 20  # bytes that one group of pictures may unpack to
+MAX_TEXT = 1 << 20  # bytes of an episode's description, unpacked
+MAX_STREAMS = 16
+_ABSENT = 0xFFFF_FFFF
+_HASH_BYTES = 8
+_RUN = struct.Struct("<iH")
+# What descriptions are likely to contain, the colours of the NES among it: zlib looks up here what it has seen before.
+# Part of the format: never to be changed.
+_DICTIONARY = (
+    b'{"actions":0,"channels":3,"fps":30.0,"frames":-1,"game":"generic","gop":64,"height":240,"level":"","name":"'
+    b'","notes":[["left_out",1],["repaired",1]],"outcome":"cut","outcome":"fail","outcome":"win","palette":"'
+    b"74747424188c0000a844009c8c0074a80010a400007c0800402c00004400005000003c14183c5c000000000000000000"
+    b"bcbcbc0070ec2038ec8000f0bc00bce40058d82800c84c0c88700000940000a800009038008088000000000000000000"
+    b"fcfcfc3cbcfc5c94fccc88fcf478fcfc74b4fc7460fc9838f0bc3c80d0104cdc4858f89800e8d8787878000000000000"
+    b"fcfcfca8e4fcc4d4fcd4c8fcfcc4fcfcc4d8fcbcb0fcd8a8fce4a0e0fca0a8f0bcb0fccc9cfcf0c4c4c4000000000000"
+    b'","problems":[],"profile":"neural","profile":"lossless","signature":"","source":"","split":"val_level",'
+    b'"split":"train","split":"val","split":"","state":2048,"streams":["ACTN","PICT","STAT"],"tables":"smb","tables_sha256":"'
+    b'","width":256}{"actions":1,"channels":1,"fps":60.0988,"frames":-1,"game":"smb","gop":64,"height":240,"level":"'
+)
+_STREAM = re.compile(r"[A-Z0-9]{4}")
+
+
+@dataclass(frozen=True)
+class EpisodeFacts:
+    """Everything about an episode but its frames. Names as in `hstmae.data.Episode`.
+
+    Attributes:
+        height, width: pixels.
+        channels: 1 = palette indices, 3 = true colour.
+        palette: RGB bytes of the indices in hexadecimal, "" for true colour.
+        state, actions: bytes per frame; 0 = none.
+        profile, tables, tables_sha256: what its groups are decoded with.
+        gop: frames in a group; the last may hold fewer.
+        streams: names of the streams of a group, in their order.
+        signature: tells whether the source it was made of has changed since; "" where unknown.
+        frames: how many it has; -1 while it is being written.
+        notes: counts of repairs and the like.
+        problems: (file, reason, whether it was left out) of what was odd in the source.
+    """
+
+    name: str
+    game: str
+    height: int
+    width: int
+    channels: int
+    palette: str
+    state: int
+    actions: int
+    profile: str
+    tables: str
+    tables_sha256: str
+    gop: int
+    streams: tuple[str, ...]
+    fps: float
+    level: str = ""
+    outcome: str = "cut"
+    split: str = ""
+    source: str = ""
+    signature: str = ""
+    frames: int = -1
+    notes: tuple[tuple[str, int], ...] = ()
+    problems: tuple[tuple[str, str, bool], ...] = ()
+
+    @property
+    def colours(self) -> np.ndarray | None:
+        """uint8 [K, 3], None for true colour."""
+        return np.frombuffer(bytes.fromhex(self.palette), np.uint8).reshape(-1, 3) if self.channels == 1 else None
+
+    def shape(self, frames: int) -> GopShape:
+        return GopShape(frames, self.height, self.width, self.channels, self.state, self.actions)
+
+    def raw_bytes(self, frames: int) -> int:
+        """What so many frames take unpacked, memory and buttons included."""
+        return frames * (self.height * self.width * self.channels + self.state + self.actions)
+
+    def pack(self, episode: int) -> bytes:
+        """A whole EPISODE chunk."""
+        packer = zlib.compressobj(9, zdict=_DICTIONARY)
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+        return chunk(
+            EPISODE, packer.compress(text) + packer.flush(), episode=episode, flags=FINAL if self.frames >= 0 else 0
+        )
+
+
+def unpack_facts(payload: bytes) -> EpisodeFacts:
+    """Payload of an EPISODE chunk. Raises CodecError where it makes no sense or is beyond a limit."""
+    inflater = zlib.decompressobj(zdict=_DICTIONARY)
+    try:
+        text = inflater.decompress(payload, MAX_TEXT + 1)
+        if len(text) > MAX_TEXT or not inflater.eof:
+            raise ValueError("too long, or cut off")
+        value = json.loads(text.decode("utf-8"))
+        facts = EpisodeFacts(
+            **{name: value[name] for name in value if name in EpisodeFacts.__dataclass_fields__}  # others: of later
+        )
+        facts = replace(
+            facts,
+            streams=tuple(facts.streams),
+            notes=tuple((str(k), int(v)) for k, v in facts.notes),
+            problems=tuple((str(file), str(reason), bool(out)) for file, reason, out in facts.problems),
+        )
+        _check(facts)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error) as error:
+        raise CodecError(f"senseless description of an episode ({error!r})") from None
+    return facts
+
+
+def _check(facts: EpisodeFacts) -> None:
+    for name in ("name", "game", "palette", "profile", "tables", "tables_sha256", "level", "split", "source"):
+        if not isinstance(getattr(facts, name), str) or len(getattr(facts, name)) > 2000:
+            raise ValueError(f"{name} is no text, or too long")
+    facts.name.encode("utf-8"), facts.level.encode("utf-8")  # a lone surrogate would fail later, in a file name
+    if facts.name in ("", "..") or facts.name != Path(facts.name).name or not facts.name.isprintable():
+        raise ValueError(f"name {facts.name!r}")
+    if not isinstance(facts.signature, str) or facts.outcome not in OUTCOMES:
+        raise ValueError(f"outcome {facts.outcome!r}")
+    for name, low, high in (
+        *(("height", 1, MAX_SIDE), ("width", 1, MAX_SIDE), ("channels", 1, 3), ("state", 0, MAX_STATE)),
+        *(("actions", 0, MAX_ACTIONS), ("gop", 1, MAX_GOP), ("frames", -1, MAX_FRAMES)),
+    ):
+        number = getattr(facts, name)
+        if type(number) is not int or not low <= number <= high:
+            raise ValueError(f"{name} is {number!r}")
+    if facts.channels == 2 or facts.height * facts.width > MAX_PIXELS:
+        raise ValueError("impossible pictures")
+    palette = bytes.fromhex(facts.palette)
+    if len(palette) % 3 or len(palette) > 768 or bool(palette) != (facts.channels == 1):
+        raise ValueError("impossible palette")
+    if not isinstance(facts.fps, float | int) or not math.isfinite(facts.fps) or not 0 < facts.fps <= 100_000:
+        raise ValueError(f"fps is {facts.fps!r}")
+    if not 1 <= len(facts.streams) <= MAX_STREAMS or len(set(facts.streams)) != len(facts.streams):
+        raise ValueError("impossible streams")
+    if not all(isinstance(name, str) and _STREAM.fullmatch(name) for name in facts.streams):
+        raise ValueError("impossible names of streams")
+
+
+def content_hash(gop: Gop, numbers: np.ndarray) -> bytes:
+    """What a group's decoded content is recognised by: 8 bytes."""
+    running = hashlib.blake2b(digest_size=_HASH_BYTES)
+    for array in (gop.frames, gop.state, gop.actions, numbers.astype("<i4")):
+        running.update(b"" if array is None else np.ascontiguousarray(array).data)
+    return running.digest()
+
+
+def pack_gop(
+    facts: EpisodeFacts, episode: int, first: int, numbers: np.ndarray, streams: Mapping[str, bytes], digest: bytes
+) -> bytes:
+    """A whole GOP chunk.
+
+    Args:
+        first: position of its first frame in the episode.
+        numbers: int32 [T] frame numbers, ascending.
+        streams: as the profile made them.
+        digest: `content_hash` of what they decode to; b"" where decoding does not give the same bits everywhere.
+    Raises:
+        CodecError: a stream that `facts` does not name.
+    """
+    unknown = set(streams) - set(facts.streams)
+    if unknown:
+        raise CodecError(f"{facts.name}: profile '{facts.profile}' made streams its first group had not: {unknown}")
+    apart = np.diff(numbers.astype(np.int64))
+    steps, times = np.unique(apart[apart < 1 << 16], return_counts=True)
+    step = int(steps[times.argmax()]) if len(steps) and times.max() > 1 else 1
+    starts = np.concatenate([[0], np.flatnonzero(apart != step) + 1])
+    counts = np.diff(np.append(starts, len(numbers))).tolist()
+    runs = b"".join(_RUN.pack(int(numbers[a]), n) for a, n in zip(starts.tolist(), counts, strict=True))
+    listed = len(starts) > 1
+    head = step.to_bytes(2, "little") if step > 1 else b""
+    head += len(starts).to_bytes(2, "little") + runs if listed else runs[:4]
+    lengths = [len(streams[name]) if name in streams else _ABSENT for name in facts.streams]
+    payload = b"".join(
+        (digest, head, struct.pack(f"<{len(lengths)}I", *lengths), *(streams.get(name, b"") for name in facts.streams))
+    )
+    flags = (HASHED if digest else 0) | (NUMBERED if listed else 0) | (STEPPED if step > 1 else 0)
+    return chunk(GOP, payload, episode=episode, first=first, frames=len(numbers), flags=flags)
+
+
+@dataclass(frozen=True)
+class GopParts:
+    """A GOP chunk taken apart: int32 [T] frame numbers, the streams, and the content's hash (b"" = not stated)."""
+
+    numbers: np.ndarray
+    streams: dict[str, bytes]
+    digest: bytes
+
+
+def unpack_gop(facts: EpisodeFacts, header: Header, payload: bytes) -> GopParts:
+    """Raises CodecError where the payload makes no sense, or would unpack to more than MAX_DECODED bytes."""
+    if not header.frames or facts.raw_bytes(header.frames) > MAX_DECODED:
+        raise CodecError(f"{facts.name}: a group of {header.frames} frames is beyond the limits")
+    try:
+        at = _HASH_BYTES if header.flags & HASHED else 0
+        digest = payload[:at]
+        step = 1
+        if header.flags & STEPPED:
+            step = int(struct.unpack_from("<H", payload, at)[0])
+            at += 2
+        if header.flags & NUMBERED:
+            count = int.from_bytes(payload[at : at + 2], "little")
+            at += 2
+            runs = [_RUN.unpack_from(payload, at + k * _RUN.size) for k in range(count)]
+            at += count * _RUN.size
+        else:
+            runs = [(struct.unpack_from("<i", payload, at)[0], header.frames)]
+            at += 4
+        lengths = struct.unpack_from(f"<{len(facts.streams)}I", payload, at)
+        at += 4 * len(lengths)
+    except struct.error:
+        raise CodecError(f"{facts.name}: a group's head is cut off") from None
+    ends = [first + (n - 1) * step for first, n in runs]
+    if sum(n for _, n in runs) != header.frames or any(
+        first < 0 or end >= 1 << 31 for (first, _), end in zip(runs, ends, strict=True)
+    ):
+        raise CodecError(f"{facts.name}: a group's frame numbers make no sense")
+    numbers = np.concatenate([first + step * np.arange(n, dtype=np.int64) for first, n in runs])
+    if (np.diff(numbers) <= 0).any():
+        raise CodecError(f"{facts.name}: a group's frame numbers do not ascend")
+    streams = {}
+    for name, length in zip(facts.streams, lengths, strict=True):
+        if length != _ABSENT:
+            streams[name] = payload[at : at + length]
+            at += length
+    if at != len(payload):
+        raise CodecError(f"{facts.name}: a group's streams do not fill it")
+    return GopParts(numbers.astype(np.int32), streams, digest)

@@ -1,0 +1,1 @@
+"""Whole jobs: encode sources into one `.hst` file, decode it into what the user wants."""

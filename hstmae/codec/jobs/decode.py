@@ -1,0 +1,243 @@
+"""Episodes of a .hst file as other files: numpy arrays, pictures, and folders of the data set's own layout."""
+
+from __future__ import annotations
+
+import glob
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...atomic import TEMP_MARK, replacing, sync_folder
+from ...data.sources.smb.dataset_files import FileLooks
+from ...data.sources.smb.dataset_writer import write_smbdataset
+from ...data.store.packing import start_worker
+from ...errors import CodecError, DataError, UsageError
+from ..container.chunks import read_payload
+from ..session.frame import HstFrame, rate
+from ..session.reader import HstReader
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_NPZ = 8 << 30  # bytes that an .npz may hold: it is made in memory
+
+
+@dataclass(frozen=True)
+class Part:
+    """Frames of one episode: its position in the file, and which of its frames."""
+
+    position: int
+    rows: range
+
+
+def parts_of(reader: HstReader, episode: str | None, frames: tuple[int | None, int | None] | None) -> list[Part]:
+    """What `--episode` and `--frames a:b` ask for.
+
+    Args:
+        episode: name; None = all.
+        frames: first and one behind the last, as in a slice, counted in that episode, or through all episodes in a row.
+    Raises:
+        CodecError: no such episode.
+        UsageError: no such frames.
+    """
+    positions = range(len(reader.entries)) if episode is None else [reader.position(episode)]
+    total = sum(reader.frames(k) for k in positions)
+    start, stop, _ = slice(*(frames or (None, None))).indices(total)
+    if stop <= start:
+        raise UsageError(f"--frames {start}:{stop}: no frame lies there; {reader.path} has frames 0:{total}")
+    parts, before = [], 0
+    for k in positions:
+        count = reader.frames(k)
+        a, b = max(start - before, 0), min(stop - before, count)
+        if a < b:
+            parts.append(Part(k, range(a, b)))
+        before += count
+    return parts
+
+
+def shown(reader: HstReader, part: Part, fps: float | None, blend: bool) -> Iterator[np.ndarray | HstFrame]:
+    """Frames to be shown at a rate: HstFrame as stored, or uint8 [H, W, 3] mixed of two neighbours where `blend`."""
+    if fps is None or not blend:
+        yield from reader.play(part.position, fps, part.rows)
+        return
+    step, k = rate(reader.episodes()[part.position].fps) / rate(fps), 0
+    first = next(iter(reader.play(part.position, None, part.rows)))
+    held: dict[int, HstFrame] = {0: first}
+
+    def frame(row: int) -> HstFrame:
+        if row not in held:
+            held[row] = next(iter(reader.play(part.position, None, part.rows[row : row + 1])))
+            held.pop(row - 2, None)
+        return held[row]
+
+    while (at := k * step) <= len(part.rows) - 1:
+        row, share = int(at), at - int(at)
+        if not share:
+            yield frame(row)
+        else:
+            yield _mixed(frame(row).rgb, frame(row + 1).rgb, share)
+        k += 1
+
+
+def _mixed(a: np.ndarray, b: np.ndarray, share: Fraction) -> np.ndarray:
+    """uint8, `share` of `b` and the rest of `a`, rounded."""
+    n, d = share.numerator, share.denominator
+    return ((a.astype(np.int64) * (d - n) + b.astype(np.int64) * n + d // 2) // d).astype(np.uint8)
+
+
+def picture_of(frame: np.ndarray | HstFrame) -> Image:
+    """For Pillow: indexed where the frame is, so that nothing is lost."""
+    from PIL import Image
+
+    if isinstance(frame, np.ndarray) or frame.palette is None:
+        return Image.fromarray(frame if isinstance(frame, np.ndarray) else frame.pixels)
+    height, width = frame.pixels.shape
+    picture = Image.frombytes("P", (width, height), np.ascontiguousarray(frame.pixels).tobytes())
+    picture.putpalette(frame.palette.tobytes() + bytes(768 - frame.palette.size))
+    return picture
+
+
+def write_png(frames: Iterable[np.ndarray | HstFrame], folder: Path, progress: Callable[[int], object]) -> int:
+    """One PNG per frame, named by its place: 000000.png and so on. Returns how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for frame in frames:
+        picture_of(frame).save(folder / f"{count:06d}.png")
+        count += 1
+        progress(1)
+    return count
+
+
+def write_npz(reader: HstReader, part: Part, path: Path, progress: Callable[[int], object]) -> None:
+    """frames, palette, state, actions, frame_numbers, fps, name, level and outcome in one file, whole or not at all.
+
+    Raises:
+        UsageError: more than memory should be asked for.
+    """
+    facts = reader.episodes()[part.position]
+    if facts.raw_bytes(len(part.rows)) > MAX_NPZ:
+        raise UsageError(f"{path}: {len(part.rows)} frames are too many for one .npz: give --frames a:b")
+    episode = reader.read(part.position, part.rows)
+    arrays: dict[str, Any] = {
+        "frames": episode.frames,
+        "palette": episode.palette,
+        "state": episode.state,
+        "actions": episode.actions,
+        "frame_numbers": episode.frame_numbers,
+    }
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    with replacing(path) as temp:
+        np.savez_compressed(
+            temp, **arrays, fps=facts.fps, name=facts.name, level=facts.level, outcome=facts.outcome, game=facts.game
+        )
+    progress(len(part.rows))
+
+
+def remove_unfinished(reader: HstReader, parts: list[Part], folder: Path) -> None:
+    """Delete what killed processes left of these episodes. No other process may be writing them."""
+    for part in parts:
+        for leftover in folder.glob(f".{glob.escape(reader.episodes()[part.position].name)}{TEMP_MARK}*"):
+            shutil.rmtree(leftover)
+
+
+def write_recording(reader: HstReader, part: Part, folder: Path, progress: Callable[[int], object]) -> tuple[Path, int]:
+    """An episode as a folder of the data set's layout: as it was, where the file tells how that looked.
+
+    Returns:
+        The episode's folder, and how many of its files are named and packed as the original ones were.
+    Raises:
+        DataError: it lacks memory, buttons or a palette, has another size, or the folder exists.
+        CodecError: the file is damaged.
+    """
+    facts = reader.episodes()[part.position]
+    target = folder / facts.name
+    looks = _looks(reader, part.position)
+    if looks is None or looks.frames != facts.frames:
+        path = write_smbdataset(reader.read(part.position, part.rows), folder)
+        progress(len(part.rows))
+        return path, 0
+    if target.exists():
+        raise DataError(f"{target} exists already: remove it or choose another folder")
+    temp = target.with_name(f".{facts.name}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
+    places = _places(reader, part.position)
+    try:
+        temp.mkdir(parents=True)
+        for frame in reader.play(part.position, None, part.rows):
+            if frame.state is None or frame.action is None:
+                raise CodecError(f"{reader.path}: {facts.name}: lacks memory or buttons")
+            row = int(places[frame.index])
+            data = looks.data(row, frame.pixels, frame.state, frame.action, facts.outcome)
+            (temp / looks.name(row, frame.number, frame.action)).write_bytes(data)
+            progress(1)
+        os.replace(temp, target)
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+    sync_folder(folder)
+    return target, len(part.rows)
+
+
+def _looks(reader: HstReader, position: int) -> FileLooks | None:
+    place = reader.entries[position].files
+    if place is None:
+        return None
+    packed, palette = read_payload(reader.data, *place), reader.episodes()[position].colours
+    return None if packed is None or palette is None else FileLooks(packed, palette)
+
+
+def _places(reader: HstReader, position: int) -> np.ndarray:
+    """Position in the whole episode of each of its frames that is there."""
+    gops = reader.entries[position].gops
+    return np.concatenate([np.arange(header.first, header.first + header.frames) for _, header in gops])
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One episode to be written by a worker process."""
+
+    path: Path
+    options: tuple[tuple[str, Any], ...]
+    part: Part
+    folder: Path
+
+
+def _write(job: _Job) -> int:
+    with HstReader(job.path, **dict(job.options)) as reader:
+        return write_recording(reader, job.part, job.folder, lambda count: None)[1]
+
+
+def write_recordings(
+    reader: HstReader, parts: Sequence[Part], folder: Path, workers: int, progress: Callable[[int], object]
+) -> int:
+    """`write_recording` for many episodes, in processes side by side.
+
+    Returns:
+        How many files are named and packed as the original ones were.
+    """
+    count = min(workers or os.cpu_count() or 1, len(parts))
+    if count <= 1:
+        return sum(write_recording(reader, part, folder, progress)[1] for part in parts)
+    context = multiprocessing.get_context("spawn")
+    shared = context.Value("q", 0), context.Value("b", 0)  # what ties a worker to the life of this process
+    original = 0
+    with ProcessPoolExecutor(count, mp_context=context, initializer=start_worker, initargs=shared) as pool:
+        options = tuple(reader.options.items())
+        work = {pool.submit(_write, _Job(reader.path, options, part, folder)): part for part in parts}
+        try:
+            for future in as_completed(work):
+                original += future.result()
+                progress(len(work[future].rows))
+        except BrokenProcessPool:
+            raise DataError("a worker process died (out of memory?): run again with fewer --workers") from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return original

@@ -1,0 +1,162 @@
+"""Many episodes into one .hst file: side by side in processes, or one after the other; goes on after being killed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...data.sources.base import Problem
+from ...errors import DataError, UsageError
+from ..session.profiles import make_profile
+from ..session.writer import PART, HstWriter
+from .encode_one import Task
+from .inputs import Found
+from .workers import Alone, Pool
+
+
+@dataclass(frozen=True)
+class Archived:
+    """What a run did, and what the file now holds.
+
+    Attributes:
+        episodes, frames, bytes: of the file.
+        kept_frames: found in what an earlier run left.
+        coded_frames, seconds: of this run.
+        raw_bytes: what all of it takes unpacked.
+        files, exact_files: source files whose looks are kept, and how many of them come back byte for byte.
+        problems: what was left out or odd.
+    """
+
+    path: str
+    episodes: int
+    frames: int
+    bytes: int
+    raw_bytes: int
+    kept_frames: int
+    coded_frames: int
+    seconds: float
+    files: int
+    exact_files: int
+    problems: tuple[Problem, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        value = {**asdict(self), "problems": [str(problem) for problem in self.problems]}
+        value["bytes_per_frame"] = self.bytes / self.frames
+        return value
+
+
+def archive(
+    found: Found,
+    path: str | Path,
+    *,
+    profile: str = "lossless",
+    options: dict[str, Any] | None = None,
+    gop: int = 64,
+    stride: int = 1,
+    with_state: bool = True,
+    with_files: bool = True,
+    exact: bool = False,
+    fail: bool = False,
+    workers: int = 0,
+    resume: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> Archived:
+    """Encode all episodes of an input into one file.
+
+    What is written grows in `path` + ".part" and gets its name at the end. A run that was killed is gone on with by
+    `resume`: whole groups of pictures that are there are not encoded again.
+
+    Args:
+        profile, options: how pictures are coded; see `profiles`.
+        gop: frames in a group, the unit of random access.
+        stride: keep every n-th frame.
+        with_state: keep the game's memory.
+        with_files, exact: as of Task.
+        fail: stop at the first problem of the source.
+        workers: processes; 0 = one per core.
+        progress: called with the number of frames dealt with since the last call.
+    Raises:
+        UsageError: the file exists, or an unfinished one does and `resume` is False, or is of another input.
+        DataError: nothing usable, `fail` and a problem, or a process died.
+    """
+    began, target = time.perf_counter(), Path(path)
+    if target.exists():
+        raise UsageError(f"{target} is there already: choose another name, or remove it")
+    about = {"kind": found.kind, "game": found.game, "splits": found.splits}
+    tasks = [
+        Task(
+            episode=episode,
+            number=number,
+            game=found.game or str(getattr(episode, "game", "")),
+            profile=profile,
+            options=tuple(sorted((options or {}).items())),
+            gop=gop,
+            stride=stride,
+            with_state=with_state,
+            with_files=with_files,
+            exact=exact,
+            fail=fail,
+        )
+        for number, episode in enumerate(found.episodes)
+    ]
+    for game in sorted({task.game for task in tasks}):
+        make_profile(profile, game, **(options or {}))  # what is missing shall be told before anything is written
+    if resume and not target.with_name(target.name + PART).exists():
+        resume = False  # nothing was written yet
+    with HstWriter(target, resume=resume, about=about) as writer:
+        todo, kept = _left(tasks, writer)
+        coded = 0
+
+        def emit(chunks: bytes, frames: int) -> None:
+            nonlocal coded
+            writer.append(chunks)
+            coded += frames
+            if progress is not None:
+                progress(frames)
+
+        if progress is not None and kept:
+            progress(kept)
+        count = min(workers or os.cpu_count() or 1, len(todo))
+        results = (Alone(emit) if count <= 1 else Pool(count, emit)).run(todo, target.parent)
+        problems = tuple(problem for done in results for problem in done.problems)
+        contents = writer.finished_episodes()
+        if not contents:
+            raise DataError(f"nothing usable was found: {len(problems)} problems, the first: {problems[0]}")
+    frames = sum(facts.frames for facts in contents)
+    return Archived(
+        path=str(target),
+        episodes=len(contents),
+        frames=frames,
+        bytes=target.stat().st_size,
+        raw_bytes=sum(facts.raw_bytes(facts.frames) for facts in contents),
+        kept_frames=kept,
+        coded_frames=coded,
+        seconds=time.perf_counter() - began,
+        files=sum(done.frames for done in results if done.exact),
+        exact_files=sum(done.exact for done in results),
+        problems=problems,
+    )
+
+
+def _left(tasks: Sequence[Task], writer: HstWriter) -> tuple[list[Task], int]:
+    """What is still to be done, largest first, and the number of frames that are there already."""
+    entries = {} if writer.contents is None else {entry.number: entry for entry in writer.contents.episodes}
+    todo, kept = [], 0
+    for task in tasks:
+        entry = entries.get(task.number)
+        if entry is None or entry.facts is None:
+            todo.append(task)
+            continue
+        if (entry.facts.name, entry.facts.signature) != (task.episode.name, task.signature()):
+            raise UsageError(
+                f"{writer.place} was made of another input, or with other settings ({entry.facts.name}): remove it to "
+                "begin anew"
+            )
+        kept += entry.frames
+        if not entry.final:
+            todo.append(replace(task, begun=entry.facts, first=entry.frames))
+    return sorted(todo, key=lambda task: -task.episode.size), kept

@@ -1,0 +1,174 @@
+"""The work of one encoding process: a source episode in, chunks out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from ...data.sources.base import Problem, SourceEpisode, SourceFrame, UnusableEpisode
+from ...data.sources.smb.dataset import SmbEpisode
+from ...data.sources.smb.dataset_files import FileLog
+from ...data.store.manifest import canonical
+from ...errors import DataError
+from ...games import get_game
+from ..container.chunks import FILES, chunk
+from ..container.description import EpisodeFacts
+from ..session.encoder import EpisodeEncoder, facts_of
+from ..session.profiles import make_profile, profile_of
+
+Emit = Callable[[bytes, int], None]  # whole chunks, and how many frames have been dealt with since the last call
+
+
+class Stopped(Exception):
+    """An episode was given up because the run is ending; why, is told by whoever ended it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One episode to encode.
+
+    Attributes:
+        episode: where its frames come from.
+        number: of the episode in the file.
+        game: name.
+        profile: name, and `options` for it.
+        gop: frames in a group.
+        stride: keep every n-th frame.
+        with_state: keep the game's memory.
+        with_files: keep how the files of recordings looked; `exact`: and all of those that this does not cover.
+        fail: stop at the first problem of the source instead of leaving out and reporting.
+        begun: the episode's description, where a part of it is in the file already.
+        first: frames of that part.
+    """
+
+    episode: SourceEpisode
+    number: int
+    game: str
+    profile: str
+    options: tuple[tuple[str, Any], ...] = ()
+    gop: int = 64
+    stride: int = 1
+    with_state: bool = True
+    with_files: bool = True
+    exact: bool = False
+    fail: bool = False
+    begun: EpisodeFacts | None = None
+    first: int = 0
+
+    def signature(self) -> str:
+        """Changes when the source or the settings change."""
+        settings = [self.game, self.profile, self.gop, self.stride, self.with_state, self.with_files, self.exact]
+        options = [[key, str(value)] for key, value in self.options]
+        return hashlib.sha256(canonical([settings, options, self.episode.signature()])).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a task. `exact` of `frames` can be written again as the very files they came from."""
+
+    name: str
+    frames: int
+    problems: tuple[Problem, ...]
+    exact: int = 0
+
+
+def encode_source(task: Task, emit: Emit, stopped: Callable[[], bool]) -> Done:
+    """Encode one episode.
+
+    Args:
+        emit: takes chunks as they are ready.
+        stopped: asked now and then; the episode is given up when it says True.
+    Raises:
+        DataError: `task.fail` and something is wrong with the source, or a frame does not fit the format.
+        CodecError: the profile is not here.
+        Stopped: `stopped` said so.
+    """
+    problems: list[Problem] = []
+
+    def report(problem: Problem) -> None:
+        if task.fail and problem.left_out:
+            raise DataError(f"{problem} (--on-error skip leaves it out and goes on)")
+        problems.append(problem)
+
+    try:
+        frames, exact = _encode(task, report, problems, emit, stopped)
+    except UnusableEpisode as error:
+        report(Problem(task.episode.name, "", f"{error}: the episode is left out"))
+        frames = exact = 0
+    except OSError as error:
+        if task.episode.size and error.filename is not None:
+            raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
+        raise
+    return Done(task.episode.name, frames, tuple(problems), exact)
+
+
+def _encode(
+    task: Task, report: Callable[[Problem], None], problems: list[Problem], emit: Emit, stopped: Callable[[], bool]
+) -> tuple[int, int]:
+    episode, notes = task.episode, dict[str, int]()
+    signature = task.signature()
+    encoder: EpisodeEncoder | None = None
+    log = _log(task)
+    names = episode.file_names() if log is not None and isinstance(episode, SmbEpisode) else {}
+    waiting = 0
+    for row, frame in enumerate(islice(episode.frames(report, notes), 0, None, task.stride)):
+        state = frame.state if task.with_state else None
+        if encoder is None:
+            encoder = _encoder(task, frame, signature)
+        if log is not None and frame.state is not None and frame.action is not None:
+            assert isinstance(episode, SmbEpisode)
+            name = names[frame.number]
+            log.add(name, episode.read_file(name), frame.number, frame.pixels, frame.state, frame.action,
+                    episode.outcome)  # fmt: skip
+        if row >= task.first:
+            waiting += 1
+            chunks = encoder.add(frame.pixels, frame.number, state, frame.action)
+            if chunks:
+                emit(chunks, waiting)
+                waiting = 0
+        if row % 32 == 0 and stopped():
+            raise Stopped(episode.name)
+    if encoder is None:
+        report(Problem(episode.name, "", "no usable frame: the episode is left out"))
+        return 0, 0
+    notes["left_out"] = sum(problem.left_out for problem in problems)
+    last = encoder.flush()
+    if log is not None and log.frames:
+        assert encoder.facts.colours is not None
+        last += chunk(FILES, log.pack(encoder.facts.colours), episode=task.number)
+    listed = [(problem.file, problem.reason, problem.left_out) for problem in problems]
+    last += encoder.finish(episode.outcome, sorted(notes.items()), listed)
+    emit(last, waiting)
+    return encoder.frames, 0 if log is None else log.exact
+
+
+def _log(task: Task) -> FileLog | None:
+    """Where the looks of source files are collected; without memory the files could not be written again."""
+    wanted = task.with_files and task.with_state and task.stride == 1 and isinstance(task.episode, SmbEpisode)
+    return FileLog(task.exact) if wanted else None
+
+
+def _encoder(task: Task, frame: SourceFrame, signature: str) -> EpisodeEncoder:
+    episode = task.episode
+    if task.begun is not None:  # with the very tables it was begun with
+        return EpisodeEncoder(profile_of(task.begun, **dict(task.options)), task.begun, task.number, task.first)
+    profile = make_profile(task.profile, task.game, **dict(task.options))
+    facts = facts_of(
+        profile,
+        name=episode.name,
+        game=task.game,
+        frame=frame.pixels,
+        palette=frame.palette,
+        state=frame.state if task.with_state else None,
+        action=frame.action,
+        fps=float(get_game(task.game).fps if episode.fps is None else episode.fps) / task.stride,
+        gop=task.gop,
+        level=episode.level,
+        outcome=episode.outcome,
+        split=str(getattr(episode, "split", "")),
+        source=episode.name,
+    )
+    return EpisodeEncoder(profile, replace(facts, signature=signature), task.number)

@@ -1,0 +1,195 @@
+"""Episodes that go into a .hst file, and the episodes of one as a source for others: both as `SourceEpisode`s."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.sources.base import Problem, Report, SourceEpisode, SourceFrame
+from ...data.sources.finding import find_sources
+from ...data.sources.smb.archive import is_archive
+from ...data.sources.smb.dataset import is_frame_name
+from ...data.sources.video import FILMS, VideoOptions
+from ...data.store.manifest import META
+from ...data.store.reader import EpisodeStore
+from ...errors import DataError, UsageError
+from ...games import get_game
+from ..session.reader import HstReader
+
+SUFFIX = ".hst"
+_AT_ONCE = 64  # rows read from a store at a time
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an input holds.
+
+    Attributes:
+        kind: "store", "hst", "smbdataset" or "video".
+        game: name; "" where each episode has its own.
+        splits: rule by which a store splits its episodes.
+    """
+
+    kind: str
+    game: str
+    episodes: list[SourceEpisode]
+    splits: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredEpisode:
+    """An episode of a store. Attributes as `SourceEpisode` has them, and those of the episode."""
+
+    store: Path
+    name: str
+    level: str
+    outcome: str
+    size: int
+    fps: float
+    game: str
+    split: str
+    content_hash: str
+
+    def signature(self) -> list[list[object]]:
+        return [["store", self.content_hash]]
+
+    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+        store = EpisodeStore(self.store)
+        notes.update(store.info(self.name).notes)
+        for start in range(0, self.size, _AT_ONCE):
+            rows = range(start, min(start + _AT_ONCE, self.size))
+            part = store.read(self.name, rows, columns=("frames", "state", "actions"))
+            yield from _frames(part.frames, part.palette, part.state, part.actions, part.frame_numbers)
+
+
+@dataclass(frozen=True)
+class CodedEpisode:
+    """An episode of a .hst file, or some frames of it.
+
+    Attributes:
+        path, position: of the file, and of the episode in it.
+        rows: which frames; None = all.
+        options: for the profile that decodes.
+        others: as of StoredEpisode.
+    """
+
+    path: Path
+    position: int
+    name: str
+    level: str
+    outcome: str
+    size: int
+    fps: float
+    game: str
+    split: str
+    rows: range | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def signature(self) -> list[list[object]]:
+        status = self.path.stat()
+        chosen = [0, self.size, 1] if self.rows is None else [self.rows.start, self.rows.stop, self.rows.step]
+        return [["hst", self.position, status.st_size, status.st_mtime_ns, *chosen]]
+
+    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+        with HstReader(self.path, **dict(self.options)) as reader:
+            facts = reader.episodes()[self.position]
+            notes.update(facts.notes)
+            for file, reason, left_out in facts.problems:
+                report(Problem(self.name, file, reason, left_out))
+            for first, count in reader.missing(self.position):
+                report(Problem(self.name, "", f"frames {first} to {first + count - 1} are lost: the file is damaged"))
+            rows = range(self.size) if self.rows is None else self.rows
+            for start in range(0, len(rows), facts.gop):
+                part = reader.read(self.position, rows[start : start + facts.gop])
+                yield from _frames(part.frames, part.palette, part.state, part.actions, part.frame_numbers)
+
+
+def _frames(
+    frames: np.ndarray,
+    palette: np.ndarray | None,
+    state: np.ndarray | None,
+    actions: np.ndarray | None,
+    numbers: np.ndarray,
+) -> Iterator[SourceFrame]:
+    for t, number in enumerate(numbers.tolist()):
+        action = None if actions is None else int(actions[t])
+        yield SourceFrame(number, frames[t], palette, None if state is None else state[t], action)
+
+
+def coded_episodes(
+    path: Path, positions: Sequence[int] | None = None, options: tuple[tuple[str, Any], ...] = ()
+) -> list[CodedEpisode]:
+    """Episodes of a .hst file. Raises CodecError and OSError as HstReader does."""
+    with HstReader(path, **dict(options)) as reader:
+        return [
+            CodedEpisode(path, k, f.name, f.level, f.outcome, reader.frames(k), f.fps, f.game, f.split, None, options)
+            for k, f in enumerate(reader.episodes())
+            if positions is None or k in positions
+        ]
+
+
+def find_input(path: Path, game: str | None, video: VideoOptions, wanted: Sequence[str] = ()) -> Found:
+    """The episodes of whatever is at `path`.
+
+    Args:
+        path: store, .hst file, folder or archive of recordings, film, or folder of films or pictures.
+        game: what recordings are of; None = told by their names, else true colour.
+        video: how true-colour footage is read.
+        wanted: names of episodes, with * and ? for any; none = all.
+    Raises:
+        UsageError: no such file, a game for an input that states its own, or no episode is wanted.
+        DataError: nothing there that can be read.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder")
+    if path.suffix.lower() == SUFFIX or (path / META).is_file():
+        if game is not None:
+            raise UsageError(f"--game {game}: {path} says itself what game it holds; leave --game out")
+        found = _hst(path) if path.suffix.lower() == SUFFIX else _store(path)
+    else:
+        game = game or guess_game(path)
+        kind, episodes = find_sources(path, get_game(game), video)
+        found = Found(kind, game, list(episodes))
+    chosen = [e for e in found.episodes if not wanted or any(fnmatchcase(e.name, pattern) for pattern in wanted)]
+    names = [episode.name for episode in chosen]
+    if not chosen:
+        raise UsageError(f"{path} has no episode {', '.join(wanted)}; the first is '{found.episodes[0].name}'")
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{path}: two episodes are named {twice}: rename one of them")
+    return Found(found.kind, found.game, chosen, found.splits)
+
+
+def _store(path: Path) -> Found:
+    store = EpisodeStore(path)
+    episodes: list[SourceEpisode] = [
+        StoredEpisode(path, i.name, i.level, i.outcome, i.frames, i.fps, i.game, i.split, i.content_hash)
+        for i in store.infos()
+    ]
+    return Found("store", store.game, episodes, dict(store.meta["splits"]))
+
+
+def _hst(path: Path) -> Found:
+    episodes: list[SourceEpisode] = [*coded_episodes(path)]
+    return Found("hst", "", episodes)
+
+
+def guess_game(path: Path) -> str:
+    """ "smb" for what is named like recordings of the data set, "generic" for everything else."""
+    if is_archive(path):
+        return "smb"
+    if path.is_file():
+        if path.suffix.lower() in FILMS:
+            return "generic"
+        raise DataError(f"{path}: neither a store, a .hst file, recordings nor a film ({' '.join(FILMS)})")
+    for place, folders, files in os.walk(path):
+        folders.sort()
+        if any(is_frame_name(name) or is_archive(Path(place) / name) for name in files):
+            return "smb"
+    return "generic"

@@ -1,0 +1,1 @@
+"""The lossless profile: context-mixing coder, its C kernel and the pure-Python twin."""

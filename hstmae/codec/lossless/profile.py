@@ -1,0 +1,149 @@
+"""The lossless profile: palette pictures, memory and controllers to the last bit."""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import CodecError, GameError
+from ...games.registry import get_game
+from ...games.spec import GameSpec
+from ..container.gop import Gop, GopShape
+from .coding_models import RowModel
+from .kernel import DECODE, ENCODE, Backend, backend
+from .scene import Scene
+from .tables import tables_for
+
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
+
+
+class LosslessProfile:
+    """Context mixing with integers; the state, where there is one, is read like a drawing instruction.
+
+    Thread-safe: every group starts from the tables. True-colour pictures are coded by prediction and LZMA instead.
+
+    Args:
+        game: registered game, for its tables and for what its memory says; None or an unknown name: neither.
+        tables: other tables than the bundled ones.
+        kernel: another backend than the best one.
+    Raises:
+        CodecError: the tables are missing or damaged.
+    """
+
+    name = "lossless"
+
+    def __init__(self, game: str | None, tables: Path | None = None, kernel: Backend | None = None) -> None:
+        self._game: GameSpec | None = None
+        if game:
+            try:
+                self._game = get_game(game)
+            except GameError:
+                self._game = None  # a game that is not known here is coded without knowing it
+        self._tables = tables_for(self._game.name if self._game else None, tables)
+        self._kernel = kernel
+        self.tables_id = self._tables.name
+        self.tables_sha256 = self._tables.sha256
+
+    def encode(self, gop: Gop) -> dict[str, bytes]:
+        """Streams "PICT", "STAT" and "ACTN"; the last two only where there is something to code."""
+        shape, out, kernel = gop.shape, {}, self._kernel or backend()
+        actions = _side(gop.actions, shape)
+        if shape.actions:
+            out["ACTN"] = kernel.rows(ENCODE, actions, _side(None, shape), self._model("ACTN", shape), b"")
+        if shape.state and gop.state is not None:
+            state = np.ascontiguousarray(gop.state)
+            out["STAT"] = kernel.rows(ENCODE, state, actions, self._model("STAT", shape), b"")
+        frames = np.ascontiguousarray(gop.frames)
+        if shape.channels == 3:
+            out["PICT"] = encode_true_colour(frames)
+        else:
+            scene = self._scene(gop.state, shape)
+            out["PICT"] = kernel.pictures(ENCODE, frames, scene, self._tables.pictures, b"")
+        return out
+
+    def decode(self, streams: Mapping[str, bytes], shape: GopShape) -> Gop:
+        """The group, without its palette. Raises CodecError: a stream is missing or makes no sense."""
+        wanted = {"PICT"} | ({"STAT"} if shape.state else set()) | ({"ACTN"} if shape.actions else set())
+        if set(streams) != wanted:
+            raise CodecError(f"streams {sorted(streams)} instead of {sorted(wanted)}")
+        kernel = self._kernel or backend()
+        actions = np.zeros((shape.frames, shape.actions), np.uint8)
+        state = np.zeros((shape.frames, shape.state), np.uint8)
+        if shape.actions:
+            kernel.rows(DECODE, actions, _side(None, shape), self._model("ACTN", shape), streams["ACTN"])
+        if shape.state:
+            kernel.rows(DECODE, state, actions, self._model("STAT", shape), streams["STAT"])
+        if shape.channels == 3:
+            frames = decode_true_colour(streams["PICT"], shape)
+        else:
+            frames = np.zeros((shape.frames, shape.height, shape.width), np.uint8)
+            scene = self._scene(state if shape.state else None, shape)
+            kernel.pictures(DECODE, frames, scene, self._tables.pictures, streams["PICT"])
+        return Gop(
+            frames=frames,
+            palette=None,
+            state=state if shape.state else None,
+            actions=(actions[:, 0] if shape.actions == 1 else actions) if shape.actions else None,
+        )
+
+    def _model(self, stream: str, shape: GopShape) -> RowModel:
+        size, side = (shape.actions, 0) if stream == "ACTN" else (shape.state, shape.actions)
+        known = self._tables.actions if stream == "ACTN" else self._tables.state
+        if known is not None and len(known.start) == size and int(known.partners.max()) < size + side:
+            return known
+        return RowModel.neutral(size, side)
+
+    def _scene(self, state: np.ndarray | None, shape: GopShape) -> Scene:
+        game = self._game
+        if game is None or state is None or shape.state != game.state_size:
+            return Scene.nothing(shape.frames)
+        if (shape.height, shape.width) != game.native_size:
+            return Scene.nothing(shape.frames)  # the memory speaks of other pixels
+        return Scene.of(game, state)
+
+
+def _side(actions: np.ndarray | None, shape: GopShape) -> np.ndarray:
+    """uint8 [T, A], A = 0 without actions."""
+    if actions is None:
+        return np.zeros((shape.frames, 0), np.uint8)
+    return np.ascontiguousarray(actions.reshape(shape.frames, -1))
+
+
+def encode_true_colour(frames: np.ndarray) -> bytes:
+    """uint8 [T, H, W, 3] -> one byte saying what each frame is the difference to, and LZMA of the differences.
+
+    1: the previous frame; 0: the pixel on the left (within the first column, the one above).
+    """
+    best = b""
+    for kind in (0, 1):
+        d = frames.copy()
+        if kind:
+            d[1:] -= frames[:-1]
+        spatial = d if not kind else d[:1]
+        source = frames if not kind else frames[:1]
+        spatial[:, :, 1:] = source[:, :, 1:] - source[:, :, :-1]
+        spatial[:, 1:, 0] = source[:, 1:, 0] - source[:, :-1, 0]
+        packed = lzma.compress(d.tobytes(), lzma.FORMAT_RAW, filters=_FILTERS)
+        if not best or len(packed) + 1 < len(best):
+            best = bytes([kind]) + packed
+    return best
+
+
+def decode_true_colour(data: bytes, shape: GopShape) -> np.ndarray:
+    """The inverse. Raises CodecError for data of another size or kind."""
+    size = shape.frames * shape.height * shape.width * 3
+    try:
+        unpack = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
+        raw = unpack.decompress(data[1:], size + 1)
+    except lzma.LZMAError as error:
+        raise CodecError(f"damaged stream of pictures: {error}") from None
+    if len(raw) != size or not unpack.eof or unpack.unused_data or data[0] > 1:
+        raise CodecError(f"damaged stream of pictures: {len(raw)} bytes instead of {size}, or more behind them")
+    d = np.frombuffer(bytearray(raw), np.uint8).reshape(shape.frames, shape.height, shape.width, 3)
+    spatial = d if data[0] == 0 else d[:1]
+    spatial[:, :, 0] = np.cumsum(spatial[:, :, 0], 1, np.uint8)
+    np.cumsum(spatial, 2, np.uint8, out=spatial)
+    return d if data[0] == 0 else np.cumsum(d, 0, np.uint8)

@@ -1,0 +1,78 @@
+"""What a game's state says about its pictures, as the plain arrays that the lossless kernel reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...games.spec import GameSpec
+
+# Positions in GameState.globals of what changes the colours of everything, by game: (rarely changing, cycling).
+_LOOK = {"smb": ((0, 4, 5, 6, 11), (0, 5, 9))}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Tiles, sprites and looks of T frames; empty arrays where nothing is known.
+
+    Attributes:
+        layout: int32 [L, 3] rows, columns, cell side of each tile layer.
+        tiles: int16 [T, cells of all layers].
+        corners: int16 [T, L, 2] x, y.
+        sprites: int16 [T, N, 4] x, y, tile, attribute with flip bits 64 and 128.
+        size: pixels of a sprite's side.
+        look: uint32 [T, 2] hashes of what changes how everything looks.
+        hints: uint8 [T] movement of the camera.
+    """
+
+    layout: np.ndarray
+    tiles: np.ndarray
+    corners: np.ndarray
+    sprites: np.ndarray
+    size: int
+    look: np.ndarray
+    hints: np.ndarray
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """int64 [4]: layers, cells, sprites, size."""
+        return np.array([len(self.layout), self.tiles.shape[1], self.sprites.shape[1], self.size], np.int64)
+
+    @staticmethod
+    def nothing(frames: int) -> Scene:
+        """For pictures of which no state is known."""
+        return Scene(
+            layout=np.zeros((0, 3), np.int32),
+            tiles=np.zeros((frames, 0), np.int16),
+            corners=np.zeros((frames, 0, 2), np.int16),
+            sprites=np.zeros((frames, 0, 4), np.int16),
+            size=0,
+            look=np.zeros((frames, 2), np.uint32),
+            hints=np.zeros(frames, np.uint8),
+        )
+
+    @staticmethod
+    def of(game: GameSpec, state: np.ndarray) -> Scene:
+        """Read uint8 [T, S] memory; what came before the group is not known to it. Raises GameError."""
+        frames = len(state)
+        s = game.decode(state, game.context(state, np.arange(frames)) if game.context_size else None)
+        fixed = tuple(range(s.globals.shape[1]))
+        look = np.zeros((frames, 2), np.uint32)
+        for k, chosen in enumerate(_LOOK.get(game.name, (fixed, fixed))):
+            for i in chosen:
+                look[:, k] = look[:, k] * np.uint32(0x01000193) + s.globals[:, i] + np.uint32(1)
+        hints = np.zeros(frames, np.uint8)
+        hints[1:] = np.clip(np.diff(s.camera.astype(np.int64)), -100, 100) + 128
+        flat = [ids.reshape(frames, -1) for ids in s.tiles]
+        return Scene(
+            layout=np.array([(x.rows, x.cols, x.cell) for x in game.tile_layers], np.int32).reshape(-1, 3),
+            tiles=np.ascontiguousarray(np.concatenate([np.zeros((frames, 0)), *flat], 1), np.int16),
+            corners=np.stack([np.zeros((frames, 0, 2)), *s.tile_xy][1:], 1).astype(np.int16)
+            if s.tile_xy
+            else np.zeros((frames, 0, 2), np.int16),
+            sprites=np.ascontiguousarray(s.sprites, np.int16),
+            size=game.sprite_size,
+            look=look,
+            hints=hints,
+        )

@@ -1,0 +1,103 @@
+"""Pictures of a group from the state and the codes of its cells."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...games import GameState
+from ...models.canvas import Places
+from ...models.cubes import from_cubes, to_cubes
+from ...models.fast.head import FastHead
+from ...models.mae import Decoded
+from .grid import CELL, CellGrid
+from .model import CodecModel, draw_cells
+from .prior import Code
+
+WINDOW = 8  # slices decoded together, as in training
+
+
+class Painter:
+    """The state's pictures of one group, and corrections by latents. Frames are counted from the group's first."""
+
+    def __init__(self, model: CodecModel, head: FastHead, state: GameState | None, grid: CellGrid):
+        """state: numpy arrays with leading axis T, or None; head: `FastHead` of the model."""
+        self.model, self.head, self.grid = model, head, grid
+        self.size = (grid.height, grid.width)
+        self.units = grid.height // CELL * (grid.width // CELL)
+        self._done: list[Decoded] = []
+        for first in range(0, grid.slices, WINDOW):
+            slices = min(WINDOW, grid.slices - first)
+            some = None
+            if state is not None:
+                some = _frames(state, slice(2 * first, 2 * (first + slices)))
+            # slice by slice, so that the cubes of one are neighbours
+            queries = (torch.arange(self.units) * slices + torch.arange(slices)[:, None]).flatten()[None]
+            self._done.append(model.decode(some, torch.tensor([2]), queries, slices, self.size))
+
+    def told(self) -> np.ndarray:
+        """What the state alone says: uint8 [T, H, W] palette indices."""
+        parts = []
+        for done in self._done:
+            slices = len(done.queries[0]) // self.units
+            entry = self.head.paint(done, self.size, slices).entry[0]
+            cubes = entry.view(slices, self.units, 2, CELL, CELL).transpose(0, 1)
+            parts.append(from_cubes(cubes[None], self.size)[0])
+        return np.asarray(torch.cat(parts).numpy())
+
+    def hidden(self, piece: int, units: Tensor) -> Tensor:
+        """The head's hidden channels of cubes of one slice: [n, 2, 16, 16, P] for units int64 [n]."""
+        window, inside = divmod(piece, WINDOW)
+        done = self._done[window]
+        place = inside * self.units + units
+        at = done.at
+        some = Decoded(
+            done.x[:, place], done.queries[:, place],
+            Places(at.row, at.frame[:, place], at.y[:, place], at.x[:, place]), done.state, done.level, done.origin,
+        )  # fmt: skip
+        return self.model.hidden(some, self.size)[0]
+
+    def latents(self, codes: list[Code]) -> Tensor:
+        """Codes of any number of stages -> latents [N, latent], each summed in the order of its stages."""
+        stages = self.model.rvq.stages
+        index = torch.tensor([[*c, *[0] * (stages - len(c))] for c in codes], dtype=torch.long).view(-1, stages)
+        return self.model.rvq.dequantise(index, torch.tensor([len(c) for c in codes], dtype=torch.long))
+
+    def correct(self, frames: np.ndarray, codes: dict[int, Code]) -> None:
+        """Draw the coded cells into the pictures of `told`, in place."""
+        cubes = to_cubes(torch.from_numpy(frames)[None])[0]  # [units, S, 2, 16, 16], a copy
+        drawn = {code: i for i, code in enumerate(dict.fromkeys(codes.values()))}
+        if not drawn:
+            return
+        pictures = self.model.drawer(self.latents(list(drawn)))
+        places = np.zeros(self.grid.slices * self.grid.per_slice, np.int64)
+        for number, code in codes.items():
+            places[number] = drawn[code] + 1
+        for piece in range(self.grid.slices):
+            cell, inside = self.grid.of_cubes(np.arange(self.units) * self.grid.slices + piece)
+            local = np.where(cell >= 0, places[cell.clip(min=0)], 0)
+            units = np.flatnonzero(local.reshape(self.units, -1).any(1))
+            if not len(units):
+                continue
+            where = torch.from_numpy(units)
+            mine = torch.from_numpy(local[units])
+            extra = draw_cells(pictures, mine, torch.from_numpy(np.ascontiguousarray(inside[units])))
+            entry = self.model.logits(self.hidden(piece, where), extra).argmax(-1).to(torch.uint8)
+            cubes[where, piece] = torch.where(mine > 0, entry, cubes[where, piece])
+        frames[:] = from_cubes(cubes[None], self.size)[0].numpy()
+
+
+def _frames(state: GameState, some: slice) -> GameState:
+    """Some frames of a state as tensors with leading axes [1, T]."""
+    return state.map(lambda a: torch.from_numpy(np.ascontiguousarray(a[some]))[None])
+
+
+def fast_head(model: CodecModel) -> FastHead:
+    """The fast head of a codec model: it has the same head and canvas as an autoencoder.
+
+    In torch's arithmetic wherever it runs, so that files do not depend on whether the package was compiled.
+    """
+    return FastHead(cast(Any, model), compiled=False)

@@ -1,0 +1,1 @@
+"""Sessions in a container: reader, writer, recovery, verification, and the registry of profiles."""

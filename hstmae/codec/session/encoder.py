@@ -1,0 +1,199 @@
+"""Frames in, chunks out: one episode on its way into a .hst file. Knows no file, so it runs in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from ...data.episode import Episode
+from ...errors import DataError
+from ..container.chunks import MAX_GOP
+from ..container.description import MAX_PIXELS, MAX_SIDE, EpisodeFacts, content_hash, pack_gop
+from ..container.gop import Gop, Profile
+from .profiles import decodes_exactly
+
+GOP_FRAMES = 64
+_MAX_RAW = 64 << 20  # a group is held in memory several times over, so large pictures come in smaller groups
+
+
+def facts_of(
+    profile: Profile,
+    *,
+    name: str,
+    game: str,
+    frame: np.ndarray,
+    palette: np.ndarray | None,
+    state: np.ndarray | None,
+    action: np.ndarray | int | None,
+    fps: float,
+    gop: int = GOP_FRAMES,
+    level: str = "",
+    outcome: str = "cut",
+    split: str = "",
+    source: str = "",
+    signature: str = "",
+) -> EpisodeFacts:
+    """The description of an episode from its first frame: uint8 [H, W] or [H, W, 3], its state [S] and its buttons.
+
+    Raises:
+        DataError: pictures beyond the format's limits, or a `gop` that is not 1 to MAX_GOP.
+    """
+    height, width = frame.shape[:2]
+    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+        raise DataError(f"{name}: pictures of {width}x{height} are larger than the format's {MAX_PIXELS:,} pixels")
+    if not 1 <= gop <= MAX_GOP:
+        raise DataError(f"a group of {gop} frames; expected 1 to {MAX_GOP}")
+    per_frame = frame.nbytes + (0 if state is None else state.nbytes)
+    return EpisodeFacts(
+        name=name,
+        game=game,
+        height=height,
+        width=width,
+        channels=1 if frame.ndim == 2 else 3,
+        palette="" if palette is None else palette.tobytes().hex(),
+        state=0 if state is None else len(state),
+        actions=0 if action is None else int(np.size(action)),
+        profile=profile.name,
+        tables=profile.tables_id,
+        tables_sha256=profile.tables_sha256,
+        gop=max(1, min(gop, _MAX_RAW // per_frame)),
+        streams=("PICT",),  # known once the first group is encoded
+        fps=fps,
+        level=level,
+        outcome=outcome,
+        split=split,
+        source=source,
+        signature=signature,
+    )
+
+
+class EpisodeEncoder:
+    """Collects frames and gives chunks: the description with the first group, a chunk for each group, the rest.
+
+    Args:
+        profile: codes the groups. One that need not decode to the same bits everywhere gets no hashes of content.
+        facts: of the episode, from `facts_of`, or as the file holds it where a part of the episode is written already.
+        number: of the episode in its file.
+        first: frames that are written already; None = nothing at all, not even the description.
+    """
+
+    def __init__(self, profile: Profile, facts: EpisodeFacts, number: int, first: int | None = None) -> None:
+        self.facts = facts
+        self._profile, self._number, self._first = profile, number, first or 0
+        self._begun = first is not None
+        self._exact = decodes_exactly(profile.name)
+        self._frames: list[np.ndarray] = []
+        self._states: list[np.ndarray] = []
+        self._actions: list[int] = []
+        self._numbers: list[int] = []
+        self._last = -1
+
+    @property
+    def frames(self) -> int:
+        """Frames so far, those that wait for their group to be full included."""
+        return self._first + len(self._frames)
+
+    def add(self, frame: np.ndarray, number: int, state: np.ndarray | None, action: int | None) -> bytes:
+        """One more frame: uint8 [H, W] or [H, W, 3], its number (ascending), its state [S], its buttons.
+
+        Returns:
+            Chunks to be written now; b"" while the group is not full.
+        Raises:
+            DataError: it does not go with the frames before it.
+        """
+        facts = self.facts
+        shape = (facts.height, facts.width) if facts.channels == 1 else (facts.height, facts.width, 3)
+        sizes = (0 if state is None else len(state), 0 if action is None else 1)
+        if frame.shape != shape or sizes != (facts.state, facts.actions):
+            raise DataError(
+                f"{facts.name}: frame {number} is {frame.shape} with {sizes[0]} bytes of state and {sizes[1]} of "
+                f"buttons; the frames before it are {shape} with {facts.state} and {facts.actions}"
+            )
+        if not self._last < number < 1 << 31:
+            raise DataError(f"{facts.name}: frame number {number} after {self._last}; they must ascend")
+        self._last = number
+        self._frames.append(frame)
+        self._numbers.append(number)
+        if state is not None:
+            self._states.append(state)
+        if action is not None:
+            self._actions.append(action)
+        return self.flush() if len(self._frames) == facts.gop else b""
+
+    def flush(self) -> bytes:
+        """End the group that is being collected, although it may not be full."""
+        if not self._frames:
+            return b""
+        gop = Gop(
+            np.stack(self._frames),
+            self.facts.colours,
+            np.stack(self._states) if self._states else None,
+            np.array(self._actions, np.uint8) if self._actions else None,
+        )
+        numbers = np.array(self._numbers, np.int32)
+        streams = self._profile.encode(gop)
+        head = b""
+        if not self._begun:
+            self._begun = True
+            self.facts = replace(self.facts, streams=tuple(sorted(streams)))
+            head = self.facts.pack(self._number)
+        digest = content_hash(gop, numbers) if self._exact else b""
+        packed = pack_gop(self.facts, self._number, self._first, numbers, streams, digest)
+        self._first += len(numbers)
+        for waiting in (self._frames, self._states, self._actions, self._numbers):
+            waiting.clear()
+        return head + packed
+
+    def finish(
+        self,
+        outcome: str | None = None,
+        notes: Iterable[tuple[str, int]] = (),
+        problems: Iterable[tuple[str, str, bool]] = (),
+    ) -> bytes:
+        """The last chunks. Raises DataError for an episode without frames."""
+        rest = self.flush()
+        if not self._first:
+            raise DataError(f"{self.facts.name}: an episode needs at least one frame")
+        self.facts = replace(
+            self.facts,
+            frames=self._first,
+            outcome=outcome or self.facts.outcome,
+            notes=tuple((k, v) for k, v in notes if v),
+            problems=tuple(problems)[:1000],
+        )
+        return rest + self.facts.pack(self._number)
+
+
+def encode_episode(profile: Profile, episode: Episode, number: int, gop: int = GOP_FRAMES) -> Iterable[bytes]:
+    """The chunks of a whole episode, group by group. Raises DataError as `facts_of` and `EpisodeEncoder` do."""
+    if not len(episode):
+        raise DataError(f"{episode.name}: an episode needs at least one frame")
+    state, actions = episode.state, episode.actions
+    encoder = EpisodeEncoder(
+        profile,
+        facts_of(
+            profile,
+            name=episode.name,
+            game=episode.game,
+            frame=episode.frames[0],
+            palette=episode.palette,
+            state=None if state is None else state[0],
+            action=None if actions is None else int(actions[0]),
+            fps=episode.fps,
+            gop=gop,
+            level=episode.level,
+            outcome=episode.outcome,
+            split=episode.split,
+            source=episode.source,
+        ),
+        number,
+    )
+    for t, n in enumerate(episode.frame_numbers.tolist()):
+        chunks = encoder.add(
+            episode.frames[t], n, None if state is None else state[t], None if actions is None else int(actions[t])
+        )
+        if chunks:
+            yield chunks
+    yield encoder.finish(notes=sorted(episode.notes.items()))

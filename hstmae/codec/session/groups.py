@@ -1,0 +1,113 @@
+"""Decoded groups of pictures of one file: made when they are asked for, the last ones kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import CodecError
+from ..container.chunks import HASHED, Header, parse_header, read_payload
+from ..container.contents import Entry
+from ..container.description import EpisodeFacts, GopParts, content_hash, unpack_gop
+from ..container.gop import Gop, Profile
+from .profiles import profile_of
+
+
+@dataclass(frozen=True)
+class Group:
+    """A decoded group, int32 [T] its frame numbers, and the bytes it takes."""
+
+    gop: Gop
+    numbers: np.ndarray
+    bytes: int
+
+
+class Groups:
+    """The groups of a file, named by the position of their episode in `entries` and their own in it. Thread-safe.
+
+    Args:
+        data: the file.
+        where: its name, for errors.
+        entries: episodes that have a description.
+        cache: bytes of decoded groups that are kept; the last one always is.
+        options: for the profile that decodes.
+    """
+
+    def __init__(
+        self, data: memoryview, where: str, entries: Sequence[Entry], cache: int, options: dict[str, Any]
+    ) -> None:
+        self._data, self._where, self._entries, self._limit, self._options = data, where, entries, cache, options
+        self._lock = threading.Lock()
+        self._groups: OrderedDict[tuple[int, int], Group] = OrderedDict()
+        self._kept = 0
+        self._profiles: dict[tuple[str, ...], Profile] = {}
+
+    def _facts(self, position: int) -> EpisodeFacts:
+        facts = self._entries[position].facts
+        assert facts is not None
+        return facts
+
+    def profile(self, position: int) -> Profile:
+        """What decodes an episode. Raises CodecError where that is not here."""
+        facts = self._facts(position)
+        key = (facts.profile, facts.tables, facts.tables_sha256, facts.game)
+        with self._lock:
+            if key not in self._profiles:
+                self._profiles[key] = profile_of(facts, **self._options)
+            return self._profiles[key]
+
+    def parts(self, position: int, k: int) -> GopParts:
+        """Group `k` of an episode, not decoded. Raises CodecError where it is damaged."""
+        offset, stated = self._entries[position].gops[k]
+        header = parse_header(self._data, offset)
+        payload = None if header != stated else read_payload(self._data, offset, stated)
+        if payload is None:
+            raise CodecError(
+                f"{self._where}: {self._facts(position).name}: frames {stated.first} to "
+                f"{stated.first + stated.frames - 1} are damaged; `hstmae recover` makes a file of the rest"
+            )
+        return unpack_gop(self._facts(position), stated, payload)
+
+    def decode(self, position: int, k: int) -> tuple[Gop, GopParts, Header]:
+        """Group `k` of an episode, decoded anew. Raises CodecError where it is damaged or cannot be decoded here."""
+        _, header = self._entries[position].gops[k]
+        facts, parts = self._facts(position), self.parts(position, k)
+        shape = facts.shape(header.frames)
+        gop = self.profile(position).decode(parts.streams, shape)
+        if gop.shape != shape:
+            raise CodecError(f"{self._where}: {facts.name}: a group decoded to {gop.shape} instead of {shape}")
+        return gop, parts, header
+
+    def check(self, position: int, k: int) -> str:
+        """Decode group `k` of an episode and compare its hash: "" when it is right, else what is wrong."""
+        try:
+            gop, parts, header = self.decode(position, k)
+        except CodecError as error:
+            return str(error)
+        if header.flags & HASHED and content_hash(gop, parts.numbers) != parts.digest:
+            end = header.first + header.frames - 1
+            return f"{self._where}: {self._facts(position).name}: frames {header.first} to {end} have other content"
+        return ""
+
+    def get(self, position: int, k: int) -> Group:
+        """Group `k` of an episode, decoded. Raises CodecError as `decode` does."""
+        with self._lock:
+            found = self._groups.get((position, k))
+            if found is not None:
+                self._groups.move_to_end((position, k))
+                return found
+        gop, parts, _ = self.decode(position, k)
+        size = sum(a.nbytes for a in (gop.frames, gop.state, gop.actions) if a is not None)
+        group = Group(gop, parts.numbers, size)
+        with self._lock:
+            if (position, k) not in self._groups:
+                self._groups[position, k] = group
+                self._kept += size
+            while self._kept > self._limit and len(self._groups) > 1:
+                self._kept -= self._groups.popitem(last=False)[1].bytes
+        return group

@@ -1,0 +1,73 @@
+"""The profiles a .hst file may be coded with, by name; and that a file meets the very tables it was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import CodecError
+from ..container.description import EpisodeFacts
+from ..container.gop import Profile
+
+Maker = Callable[..., Profile]  # called with game=NAME and the options of `make_profile`
+
+
+def _lossless(game: str | None = None) -> Profile:
+    from ..lossless.profile import LosslessProfile
+
+    return LosslessProfile(game)
+
+
+def _neural(game: str | None = None, **options: Any) -> Profile:
+    from ..neural.profile import NeuralProfile  # loads PyTorch
+
+    return NeuralProfile(game=game, **options)
+
+
+_MAKERS: dict[str, Maker] = {"lossless": _lossless, "neural": _neural}
+_APPROXIMATE = {"neural"}
+
+
+def register(name: str, maker: Maker) -> None:
+    """Make a profile known to this process. `maker(game=..., **options)` gives it."""
+    _MAKERS[name] = maker
+
+
+def decodes_exactly(name: str) -> bool:
+    """Whether a profile gives back the very bits that were encoded, on every machine."""
+    return name not in _APPROXIMATE
+
+
+def profile_names() -> list[str]:
+    return sorted(_MAKERS)
+
+
+def make_profile(name: str, game: str, **options: Any) -> Profile:
+    """A profile to encode with.
+
+    Raises:
+        CodecError: no such profile, or options it does not take.
+    """
+    if name not in _MAKERS:
+        raise CodecError(f"unknown profile '{name}'; known: {', '.join(profile_names())}")
+    try:
+        return _MAKERS[name](game=game, **options)
+    except TypeError as error:
+        raise CodecError(f"profile '{name}' does not take these options ({error})") from None
+
+
+def profile_of(facts: EpisodeFacts, **options: Any) -> Profile:
+    """The profile that decodes an episode.
+
+    Raises:
+        CodecError: unknown here, or its tables or model are not those the episode was encoded with: nothing else can
+            decode it, so nothing else is tried.
+    """
+    profile = make_profile(facts.profile, facts.game, **options)
+    if (profile.tables_id, profile.tables_sha256) != (facts.tables, facts.tables_sha256):
+        raise CodecError(
+            f"{facts.name}: was coded with '{facts.tables}' ({facts.tables_sha256[:12]}), here is "
+            f"'{profile.tables_id}' ({profile.tables_sha256[:12]}): decode it with the version of this program, or the "
+            "model, that made it"
+        )
+    return profile

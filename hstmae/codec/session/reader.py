@@ -1,0 +1,243 @@
+"""Reading a .hst file: any frame of any episode, decoding only the groups of pictures it lies in."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, overload
+
+import numpy as np
+
+from ...data.episode import Episode
+from ...errors import CodecError
+from ..container.chunks import check_preamble
+from ..container.contents import Contents, Entry, read_contents
+from ..container.description import EpisodeFacts
+from .frame import HstFrame, rate
+from .groups import Groups
+
+CACHE_BYTES = 128 << 20
+
+
+class HstReader:
+    """A .hst file. `len(reader)` frames of all its episodes in a row; `reader[i]` is one, `reader[a:b:c]` a list.
+
+    Safe to share between threads, and picklable (a worker process opens the file anew). A file without a usable index,
+    which is still being written or is damaged, is scanned; what is damaged is left out and told by `gaps` and by
+    `missing`.
+
+    Args:
+        path: of the file.
+        cache: bytes of decoded groups that are kept.
+        **options: for the profile that decodes, e.g. `checkpoint` for the neural one.
+    Raises:
+        CodecError: no .hst file, one of a later version, or one without any episode that can be read.
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: str | Path, *, cache: int = CACHE_BYTES, **options: Any) -> None:
+        self.path = Path(path)
+        self._options, self._limit = options, cache
+        with self.path.open("rb") as file:
+            try:
+                self._map: mmap.mmap | None = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except ValueError:  # an empty file cannot be mapped
+                raise CodecError(f"{self.path}: is empty") from None
+        self._data = memoryview(self._map)
+        try:
+            check_preamble(self._data, str(self.path))
+            try:
+                self.contents: Contents = read_contents(self._data)
+            except CodecError as error:
+                raise CodecError(f"{self.path}: {error}") from None
+            self._entries = [e for e in self.contents.episodes if e.facts is not None and e.gops]
+            if not self._entries:
+                raise CodecError(f"{self.path}: holds no episode that can be read")
+        except CodecError:
+            self.close()
+            raise
+        self._names = {self._facts(k).name: k for k in reversed(range(len(self._entries)))}
+        self._starts = np.cumsum([0, *(entry.frames for entry in self._entries)])
+        # Positions of the first frame of each group among the frames that are there.
+        self._firsts = [np.cumsum([0, *(h.frames for _, h in e.gops)]) for e in self._entries]
+        self.groups = Groups(self._data, str(self.path), self._entries, cache, options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.path, self._limit, self._options)
+
+    def __enter__(self) -> HstReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; reading from it is over."""
+        if self._map is not None:
+            self._data.release()
+            self._map.close()
+            self._map = None
+
+    def _facts(self, position: int) -> EpisodeFacts:
+        facts = self._entries[position].facts
+        assert facts is not None  # episodes without were left out
+        return facts
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the profile that decodes is given."""
+        return dict(self._options)
+
+    @property
+    def data(self) -> memoryview:
+        """The bytes of the file."""
+        return self._data
+
+    # Episodes
+
+    @property
+    def file_bytes(self) -> int:
+        return len(self._data)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The episodes' chunks, in the order of `episodes`."""
+        return list(self._entries)
+
+    def episodes(self) -> list[EpisodeFacts]:
+        """What the file says about each episode. `facts.frames` is what was written; see `frames`."""
+        return [self._facts(k) for k in range(len(self._entries))]
+
+    def position(self, episode: int | str) -> int:
+        """Position of an episode given by position (negative counts from the end) or name.
+
+        Raises:
+            IndexError: no such position.
+            CodecError: no such name.
+        """
+        if isinstance(episode, str):
+            if episode not in self._names:
+                raise CodecError(f"{self.path} has no episode '{episode}'; the first is '{self._facts(0).name}'")
+            return self._names[episode]
+        if not -len(self._entries) <= episode < len(self._entries):
+            raise IndexError(f"episode {episode} of {len(self._entries)}")
+        return episode % len(self._entries)
+
+    def frames(self, episode: int | str) -> int:
+        """How many frames of an episode the file holds."""
+        return self._entries[self.position(episode)].frames
+
+    def missing(self, episode: int | str) -> list[tuple[int, int]]:
+        """(first, count) of each stretch of an episode that is lost, in positions of the whole episode."""
+        return self._entries[self.position(episode)].missing()
+
+    def episode(self, episode: int | str) -> Episode:
+        """A whole episode, without `context`."""
+        position = self.position(episode)
+        return self.read(position, range(self._entries[position].frames))
+
+    def read(self, episode: int | str, rows: Sequence[int] | np.ndarray) -> Episode:
+        """Some frames of an episode, in this order, without `context`.
+
+        Args:
+            episode: position or name.
+            rows: positions among the frames of the episode that are there, 0 or more; repeats are allowed.
+        Raises:
+            IndexError: a row outside of the episode.
+            CodecError: a group they lie in is damaged, or its profile, tables or model are not here.
+        """
+        position = self.position(episode)
+        facts = self._facts(position)
+        wanted = np.asarray(rows, np.int64)
+        count = self._entries[position].frames
+        if wanted.ndim != 1 or (len(wanted) and (wanted.min() < 0 or wanted.max() >= count)):
+            raise IndexError(f"rows must be a list of numbers from 0 to {count - 1}")
+        shape = (facts.height, facts.width) if facts.channels == 1 else (facts.height, facts.width, 3)
+        frames = np.empty((len(wanted), *shape), np.uint8)
+        numbers = np.empty(len(wanted), np.int32)
+        state = np.empty((len(wanted), facts.state), np.uint8) if facts.state else None
+        buttons = (len(wanted),) if facts.actions == 1 else (len(wanted), facts.actions)
+        actions = np.empty(buttons, np.uint8) if facts.actions else None
+        group_of = np.searchsorted(self._firsts[position], wanted, "right") - 1
+        for k in np.unique(group_of).tolist():
+            chosen = group_of == k
+            group, at = self.groups.get(position, k), wanted[chosen] - self._firsts[position][k]
+            frames[chosen], numbers[chosen] = group.gop.frames[at], group.numbers[at]
+            if state is not None and group.gop.state is not None:
+                state[chosen] = group.gop.state[at]
+            if actions is not None and group.gop.actions is not None:
+                actions[chosen] = group.gop.actions[at]
+        return Episode(
+            name=facts.name,
+            game=facts.game,
+            frames=frames,
+            palette=facts.colours,
+            state=state,
+            context=None,
+            actions=actions,
+            frame_numbers=numbers,
+            outcome=facts.outcome,
+            level=facts.level,
+            fps=facts.fps,
+            split=facts.split,
+            source=facts.source,
+            notes=dict(facts.notes),
+        )
+
+    # Frames of all episodes in a row
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @overload
+    def __getitem__(self, index: int) -> HstFrame: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[HstFrame]: ...
+    def __getitem__(self, index: int | slice) -> HstFrame | list[HstFrame]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        at = index % len(self)
+        position = int(np.searchsorted(self._starts, at, "right")) - 1
+        return self._frame(position, at - int(self._starts[position]))
+
+    def __iter__(self) -> Iterator[HstFrame]:
+        return (self[k] for k in range(len(self)))
+
+    def _frame(self, position: int, row: int) -> HstFrame:
+        facts = self._facts(position)
+        k = int(np.searchsorted(self._firsts[position], row, "right")) - 1
+        group, at = self.groups.get(position, k), row - int(self._firsts[position][k])
+        gop = group.gop
+        return HstFrame(
+            facts.name,
+            row,
+            int(group.numbers[at]),
+            gop.frames[at],
+            facts.colours,
+            None if gop.state is None else gop.state[at],
+            None if gop.actions is None else int(gop.actions.reshape(len(gop.frames), -1)[at, 0]),
+        )
+
+    def play(self, episode: int | str = 0, fps: float | None = None, rows: range | None = None) -> Iterator[HstFrame]:
+        """Frames of an episode at a rate: some are passed over, or shown again, as its own rate asks for.
+
+        Args:
+            fps: pictures per second; None = the episode's own, every frame once.
+            rows: part of the episode to play; None = all of it.
+        """
+        position = self.position(episode)
+        part = range(self._entries[position].frames) if rows is None else rows
+        step = Fraction(1) if fps is None else rate(self._facts(position).fps) / rate(fps)
+        k = 0
+        while int(k * step) < len(part):
+            yield self._frame(position, part[int(k * step)])
+            k += 1
+
+
+def _reopen(path: Path, cache: int, options: dict[str, Any]) -> HstReader:
+    return HstReader(path, cache=cache, **options)

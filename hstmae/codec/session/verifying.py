@@ -1,0 +1,132 @@
+"""Is a .hst file what was written, and what is in it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import CodecError
+from ..container.chunks import PREAMBLE_BYTES, VERSION, Gap, scan
+from .reader import HstReader
+
+RGB = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `verify_file` found; the file is whole when there are no problems."""
+
+    episodes: int
+    frames: int
+    groups: int
+    bytes: int
+    problems: tuple[str, ...]
+
+
+def verify_file(path: str | Path, progress: Callable[[int], object] | None = None, **options: Any) -> Verdict:
+    """Check every checksum, the index, that no frame is missing, and decode every group and compare its hash.
+
+    Args:
+        progress: called with the frames checked since the last call.
+        **options: for the profile that decodes.
+    Raises:
+        CodecError: no .hst file, or nothing in it can be read.
+    """
+    with HstReader(path, **options) as reader:
+        problems = []
+        chunks = []
+        for found in scan(reader.data, PREAMBLE_BYTES):
+            if isinstance(found, Gap):
+                problems.append(f"{path}: bytes {found.start} to {found.end - 1} are damaged")
+            else:
+                chunks.append(found)
+        if not reader.contents.indexed:
+            problems.append(f"{path}: has no index that can be used (it was not closed, or is damaged)")
+        elif not problems and chunks[: len(reader.contents.table)] != reader.contents.table:
+            problems.append(f"{path}: its index does not match its content")
+        problems += [f"{path}: {line}" for line in reader.contents.unusable]
+        facts, groups = reader.episodes(), 0
+        for k, entry in enumerate(reader.entries):
+            for first, count in entry.missing():
+                problems.append(f"{path}: {facts[k].name}: frames {first} to {first + count - 1} are lost")
+            if not entry.final:
+                problems.append(f"{path}: {facts[k].name}: was not written to its end")
+            for group, (_, header) in enumerate(entry.gops):
+                problem = reader.groups.check(k, group)
+                problems += [problem] if problem else []
+                groups += 1
+                if progress is not None:
+                    progress(header.frames)
+        return Verdict(len(facts), len(reader), groups, reader.file_bytes, tuple(problems))
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """What is in a file, as JSON values; nothing is decoded, so that neither tables nor a model are needed.
+
+    Raises:
+        CodecError: no .hst file, or nothing in it can be read.
+    """
+    with HstReader(path) as reader:
+        streams: dict[str, int] = {}
+        episodes = []
+        raw = rgb = 0
+        for k, (facts, entry) in enumerate(zip(reader.episodes(), reader.entries, strict=True)):
+            own: dict[str, int] = {}
+            damaged = 0
+            for group in range(len(entry.gops)):
+                try:
+                    parts = reader.groups.parts(k, group)
+                except CodecError:
+                    damaged += 1
+                    continue
+                for name, data in parts.streams.items():
+                    own[name] = own.get(name, 0) + len(data)
+            for name, size in own.items():
+                streams[name] = streams.get(name, 0) + size
+            raw += facts.raw_bytes(entry.frames)
+            rgb += entry.frames * facts.height * facts.width * RGB
+            episodes.append(
+                {
+                    "name": facts.name,
+                    "game": facts.game,
+                    "level": facts.level,
+                    "outcome": facts.outcome,
+                    "split": facts.split,
+                    "frames": entry.frames,
+                    "missing": [list(part) for part in entry.missing()],
+                    "complete": entry.final,
+                    "size": [facts.height, facts.width],
+                    "colours": "palette" if facts.channels == 1 else "rgb",
+                    "fps": facts.fps,
+                    "state_bytes": facts.state,
+                    "profile": facts.profile,
+                    "tables": facts.tables,
+                    "tables_sha256": facts.tables_sha256,
+                    "gop": facts.gop,
+                    "groups": len(entry.gops),
+                    "damaged_groups": damaged,
+                    "bytes": sum(header.size for _, header in entry.gops),
+                    "streams": own,
+                    "source_files": entry.files is not None,
+                    "notes": dict(facts.notes),
+                    "problems": [list(problem) for problem in facts.problems],
+                }
+            )
+        size, frames = reader.file_bytes, len(reader)
+        return {
+            "file": str(path),
+            "version": list(VERSION),
+            "bytes": size,
+            "episodes": episodes,
+            "frames": frames,
+            "bytes_per_frame": size / frames,
+            "streams": streams,
+            "container_bytes": size - sum(streams.values()),
+            "ratio_to_rgb": rgb / size,
+            "ratio_to_raw": raw / size,
+            "indexed": reader.contents.indexed,
+            "damaged_bytes": sum(gap.end - gap.start for gap in reader.contents.gaps),
+            "about": reader.contents.about,
+        }

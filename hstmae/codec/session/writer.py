@@ -1,0 +1,201 @@
+"""Writing a .hst file group by group: what is written stays whatever happens next."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ...atomic import sync_folder
+from ...data.episode import Episode
+from ...errors import CodecError, UsageError
+from ..container.chunks import (
+    CRC_BYTES,
+    END,
+    EPISODE,
+    FINAL,
+    HEAD,
+    HEADER_BYTES,
+    INDEX,
+    NO_EPISODE,
+    PREAMBLE_BYTES,
+    Gap,
+    Header,
+    check_preamble,
+    chunk,
+    pack_preamble,
+    parse_header,
+    scan,
+)
+from ..container.contents import Contents, read_contents
+from ..container.description import EpisodeFacts, unpack_facts
+from ..container.gop import Profile
+from ..container.index import pack_end, pack_index
+from .encoder import GOP_FRAMES, EpisodeEncoder, encode_episode
+
+PART = ".part"  # ending of a file that is being written
+
+
+class HstWriter:
+    """Context manager that writes a file; leaving it closes the file with its index.
+
+    Every chunk is handed to the system as soon as it is complete. When the process is killed, all whole groups of
+    pictures are in the file, and a reader finds them without an index.
+
+    Args:
+        path: of the file.
+        live: write to `path` itself, so that others can read along; else to `path` + ".part", which gets its name when
+            it is complete. What an interrupted run leaves there can be gone on with, read, and recovered.
+        resume: go on with what an interrupted run left: `contents` tells what that is.
+        about: JSON values that say what the file is made of; written at its start.
+    Raises:
+        UsageError: another process is writing the file, or there is a ".part" file and `resume` is False.
+        CodecError: `resume`, and what is there is no .hst file.
+        OSError: it cannot be written.
+    """
+
+    def __init__(
+        self, path: str | Path, *, live: bool = False, resume: bool = False, about: dict[str, Any] | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.place = self.path if live else self.path.with_name(self.path.name + PART)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.place.exists() and not resume and self.place.stat().st_size:
+            raise UsageError(f"{self.place} is there already: go on with it (--resume), or remove it")
+        self._file = self.place.open("r+b" if self.place.exists() else "w+b")
+        try:
+            _lock(self._file.fileno(), self.place)
+            self._table: list[tuple[int, Header]] = []
+            self._final: dict[int, EpisodeFacts] = {}
+            self.contents: Contents | None = self._found() if resume else None
+            if not self._file.seek(0, os.SEEK_END):
+                self._write(pack_preamble())
+                text = json.dumps(about or {}, sort_keys=True, separators=(",", ":")).encode("utf-8")
+                self.append(chunk(HEAD, zlib.compress(text, 9)))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _found(self) -> Contents | None:
+        """What a run before this one wrote, up to the first damage, which is where it was interrupted."""
+        size = self._file.seek(0, os.SEEK_END)
+        if size < PREAMBLE_BYTES:  # killed in its very first moment
+            self._file.truncate(0)
+            return None
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as data:
+            check_preamble(data, str(self.place))
+            end = PREAMBLE_BYTES
+            for found in scan(data, PREAMBLE_BYTES):
+                if isinstance(found, Gap) or found[1].kind in (INDEX, END):
+                    break
+                self._table.append(found)
+                end = found[0] + found[1].size
+            with data[:end] as whole:
+                contents = read_contents(whole, use_index=False)
+        self._final = {e.number: e.facts for e in contents.episodes if e.final and e.facts is not None}
+        self._file.truncate(end)
+        return contents
+
+    @property
+    def next_number(self) -> int:
+        """Number for the next episode."""
+        return max((h.episode + 1 for _, h in self._table if h.episode != NO_EPISODE), default=0)
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._file.tell()
+
+    def finished_episodes(self) -> list[EpisodeFacts]:
+        """Descriptions of the episodes that are complete."""
+        return list(self._final.values())
+
+    def append(self, chunks: bytes) -> None:
+        """Write whole chunks, as an EpisodeEncoder gives them."""
+        at, base, view = 0, self._file.tell(), memoryview(chunks)
+        while at < len(view):
+            header = parse_header(view, at)
+            if header is None:
+                raise CodecError("these bytes are no chunks")
+            self._table.append((base + at, header))
+            if header.kind == EPISODE and header.flags & FINAL:
+                self._final[header.episode] = unpack_facts(
+                    bytes(view[at + HEADER_BYTES : at + header.size - CRC_BYTES])
+                )
+            at += header.size
+        self._write(chunks)
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+
+    def add(self, profile: Profile, episode: Episode, *, gop: int = GOP_FRAMES) -> None:
+        """Write a whole episode. Raises DataError where it does not fit the format."""
+        for chunks in encode_episode(profile, episode, self.next_number, gop):
+            self.append(chunks)
+
+    @contextmanager
+    def episode(self, profile: Profile, facts: EpisodeFacts) -> Iterator[LiveEpisode]:
+        """An episode that is written as it happens; it is complete when the `with` block is left."""
+        live = LiveEpisode(self, EpisodeEncoder(profile, facts, self.next_number))
+        yield live
+        live.close()
+
+    def __enter__(self) -> HstWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+            return
+        self._file.close()
+        if not any(header.kind == EPISODE for _, header in self._table):
+            self.place.unlink(missing_ok=True)  # nothing to go on with
+
+    def close(self) -> None:
+        """Write the index, and give the file its name. Raises CodecError for a file without episodes."""
+        if not any(header.kind == EPISODE for _, header in self._table):
+            self._file.close()
+            self.place.unlink(missing_ok=True)
+            raise CodecError(f"{self.path}: no episode was written")
+        index = self._file.tell()
+        self._write(chunk(INDEX, pack_index(self._table)) + pack_end(index))
+        os.fsync(self._file.fileno())
+        self._file.close()
+        if self.place != self.path:
+            os.replace(self.place, self.path)
+        sync_folder(self.path.parent)
+
+
+class LiveEpisode:
+    """Frames of one episode, written whenever a group is full."""
+
+    def __init__(self, writer: HstWriter, encoder: EpisodeEncoder) -> None:
+        self._writer, self._encoder = writer, encoder
+        self.outcome: str | None = None  # may be set until the end
+
+    def add(self, frame: Any, number: int, state: Any = None, action: int | None = None) -> None:
+        """As EpisodeEncoder.add."""
+        chunks = self._encoder.add(frame, number, state, action)
+        if chunks:
+            self._writer.append(chunks)
+
+    def close(self) -> None:
+        self._writer.append(self._encoder.finish(self.outcome))
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such lock on Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"another process is writing {path}: wait for it to end") from None

@@ -1,0 +1,1 @@
+"""Clips drawn from a store: sampling, augmentation, batches."""

@@ -1,0 +1,115 @@
+"""A clip: a few frames of an episode at a fixed stride, cropped, with the state decoded; and a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ...errors import DataError
+from ...games import GameState
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Clip:
+    """T frames of one episode.
+
+    Attributes:
+        frames: uint8 [T, h, w] palette indices (or [T, h, w, 3] RGB); may be a view into larger frames.
+        palette: uint8 [K, 3], None for RGB.
+        origin: y, x of the crop's top left corner in the native picture.
+        state: the game's state with numpy arrays, leading axis T; positions count from the native picture's corner,
+            not from the crop's. None where there is none, or where it was not asked for.
+        episode: name.
+        indices: int64 [T] positions of the frames in the episode.
+        size: height, width of the native picture; None = unknown.
+    """
+
+    frames: np.ndarray
+    palette: np.ndarray | None
+    origin: tuple[int, int]
+    state: GameState | None
+    episode: str
+    indices: np.ndarray
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """B clips as tensors.
+
+    Attributes:
+        frames: uint8 [B, T, H, W] (or [B, T, H, W, 3]).
+        palette: uint8 [B, K, 3], None for RGB.
+        origin: int64 [B, 2], y and x of each crop.
+        state: tensors with leading axes [B, T], None unless every clip has a state.
+        episodes: names.
+        indices: int64 [B, T].
+        size: int64 [B, 2], height and width of each native picture; None = unknown.
+    """
+
+    frames: torch.Tensor
+    palette: torch.Tensor | None
+    origin: torch.Tensor
+    state: GameState | None
+    episodes: list[str]
+    indices: torch.Tensor
+    size: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.episodes)
+
+    def to(self, device: torch.device | str) -> ClipBatch:
+        """The same batch with every tensor on `device`."""
+        return replace(
+            self,
+            frames=self.frames.to(device),
+            palette=None if self.palette is None else self.palette.to(device),
+            origin=self.origin.to(device),
+            state=None if self.state is None else self.state.map(lambda a: a.to(device)),
+            indices=self.indices.to(device),
+            size=None if self.size is None else self.size.to(device),
+        )
+
+
+class BatchSource(Protocol):
+    """Where the batches of a run come from: `ClipDataset`, `ResidentClips` or a part of either."""
+
+    def batch(self, step: int, batch_size: int) -> ClipBatch:
+        """Clips step * batch_size ... of an endless sequence."""
+
+
+def collate(clips: Sequence[Clip]) -> ClipBatch:
+    """Stack clips of equal size into a batch.
+
+    Raises:
+        DataError: no clips, clips of different shapes, or palettes of different lengths.
+    """
+    import torch
+
+    if not clips:
+        raise DataError("a batch needs at least one clip")
+    shapes = {clip.frames.shape for clip in clips} | {clips[0].frames.shape}
+    palettes = [clip.palette for clip in clips]
+    if len(shapes) > 1 or len({None if p is None else p.shape for p in palettes}) > 1:
+        raise DataError(f"clips of different shapes cannot share a batch: {sorted(shapes)}")
+
+    def stack(arrays: list[np.ndarray]) -> torch.Tensor:
+        return torch.from_numpy(np.stack(arrays))
+
+    states = [clip.state for clip in clips if clip.state is not None]
+    sizes = [clip.size for clip in clips if clip.size is not None]
+    return ClipBatch(
+        frames=stack([clip.frames for clip in clips]),
+        palette=None if palettes[0] is None else stack([p for p in palettes if p is not None]),
+        origin=torch.tensor([clip.origin for clip in clips], dtype=torch.int64),
+        state=GameState.stack(states, stack) if len(states) == len(clips) else None,
+        episodes=[clip.episode for clip in clips],
+        indices=stack([clip.indices for clip in clips]).to(torch.int64),
+        size=torch.tensor(sizes, dtype=torch.int64) if len(sizes) == len(clips) else None,
+    )

@@ -1,0 +1,1 @@
+"""Sources of Super Mario Bros. recordings: the published data set, movies, an emulator with an autoplayer."""

@@ -1,0 +1,177 @@
+"""How the files of an smbdataset episode looked, so that they can be written again byte for byte.
+
+Pixels, memory, buttons and outcome are kept elsewhere. What is left of a file is little: its name, the part before the
+picture data (mostly the palette), which zlib level packed the picture, and whether its line ends are damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ....errors import DataError
+from ...episode import OUTCOMES
+from .dataset import SIZE
+from .dataset_writer import png_chunk, tail_bytes
+
+_NAME = re.compile(r"(?P<stem>.+)_f(?P<frame>\d+)_a(?P<action>\d+)_(?P<time>[0-9_-]{19})(?P<rest>\..*)", re.DOTALL)
+_CLEAN, _LINE_ENDS, _OTHER = range(3)
+_GUESSES = [(level, base) for base in (128, 0) for level in (6, 9, 1, 5, 7, 8, 4, 3, 2)]
+_PATIENCE = 3  # pictures that no guess fits, before guessing stops
+_END = png_chunk(b"IEND", b"")
+MAX_TEXT = 64 << 20
+
+
+class FileLog:
+    """Collects the looks of an episode's files, frame by frame.
+
+    Args:
+        keep: also keep the whole content of files that could not be written again byte for byte.
+    """
+
+    def __init__(self, keep: bool = False) -> None:
+        self._keep = keep
+        self._stems: list[list[Any]] = []
+        self._times: list[list[Any]] = []
+        self._odd: dict[str, str] = {}
+        self._heads: list[bytes] = []
+        self._looks: list[list[Any]] = []
+        self._kept: list[list[int]] = []
+        self._leftovers: list[bytes] = []
+        self._guess: tuple[int, int] | None = None
+        self._misses = 0
+        self.frames = 0
+        self.exact = 0
+
+    def add(
+        self, name: str, data: bytes, number: int, pixels: np.ndarray, state: np.ndarray, action: int, outcome: str
+    ) -> None:
+        """One more file: its name and bytes, and what was read from it."""
+        match = _NAME.fullmatch(name)
+        stem, time, rest = (match["stem"], match["time"], match["rest"]) if match else ("", "", "")
+        if f"{stem}_f{number}_a{action}_{time}{rest}" != name:
+            self._odd[str(self.frames)] = name
+        _run(self._stems, [stem, rest])
+        _run(self._times, [time])
+        look, exact = self._look(data, pixels, tail_bytes(state, action, OUTCOMES.index(outcome)))
+        _run(self._looks, list(look))
+        self.exact += exact
+        if self._keep and not exact:
+            self._kept.append([self.frames, len(data)])
+            self._leftovers.append(data)
+        self.frames += 1
+
+    def _look(self, data: bytes, pixels: np.ndarray, clean: bytes) -> tuple[tuple[int, int, int, int], bool]:
+        """(number of the head, zlib level or -1, what is added to colours, kind of tail), and whether that is all."""
+        at, end = data.find(b"IDAT") - 4, data.find(b"IEND") + 8
+        head, tail = data[:at], data[end:]
+        if head not in self._heads and len(self._heads) < 256:
+            self._heads.append(head)
+        kind = _CLEAN if tail == clean else _LINE_ENDS if tail == clean.replace(b"\n", b"\r\n") else _OTHER
+        if kind == _CLEAN and b"\n" not in clean and self._looks:
+            kind = self._looks[-1][4]  # without line ends both are the same, and one long run is the shortest
+        level, base = -1, 128
+        guesses = [self._guess] if self._guess else _GUESSES if self._misses < _PATIENCE else []
+        for guess in guesses:
+            if picture_bytes(pixels, *guess) == data[at:end]:
+                level, base = self._guess = guess
+                break
+        self._misses += level < 0
+        known = head in self._heads
+        return (self._heads.index(head) if known else 0, level, base, kind), known and level >= 0 and (
+            kind != _OTHER or tail == clean
+        )
+
+    def pack(self, palette: np.ndarray) -> bytes:
+        """All of it as bytes for `FileLooks`, which needs the same uint8 [K, 3] palette: the files hold it as well."""
+        text = json.dumps(
+            {
+                "frames": self.frames,
+                "stems": self._stems,
+                "times": self._times,
+                "odd": self._odd,
+                "heads": [head.hex() for head in self._heads],
+                "looks": self._looks,
+                "kept": self._kept,
+            },
+            separators=(",", ":"),
+        ).encode()
+        packer = zlib.compressobj(9, zdict=palette.tobytes().hex().encode())
+        packed = packer.compress(text) + packer.flush()
+        return len(packed).to_bytes(4, "little") + packed + zlib.compress(b"".join(self._leftovers), 9)
+
+
+def _run(runs: list[list[Any]], value: list[Any]) -> None:
+    """Append to a list of [count, *value]."""
+    if runs and runs[-1][1:] == value:
+        runs[-1][0] += 1
+    else:
+        runs.append([1, *value])
+
+
+def picture_bytes(pixels: np.ndarray, level: int, base: int) -> bytes:
+    """IDAT and IEND of colours uint8 [240, 256], packed by zlib at `level`."""
+    rows = np.zeros((SIZE[0], SIZE[1] + 1), np.uint8)  # a leading 0 per row: filter "none"
+    rows[:, 1:] = pixels | base
+    return png_chunk(b"IDAT", zlib.compress(rows.tobytes(), level)) + _END
+
+
+class FileLooks:
+    """What a FileLog packed. Raises DataError where the bytes make no sense."""
+
+    def __init__(self, packed: bytes, palette: np.ndarray) -> None:
+        try:
+            end = 4 + int.from_bytes(packed[:4], "little")
+            dictionary = palette.tobytes().hex().encode()
+            value = json.loads(_inflate(packed[4:end], MAX_TEXT, dictionary))
+            self.frames = int(value["frames"])
+            self._stems = _expand(value["stems"], self.frames, 2)
+            self._times = _expand(value["times"], self.frames, 1)
+            self._odd = {int(k): str(name) for k, name in value["odd"].items()}
+            self._heads = [bytes.fromhex(head) for head in value["heads"]]
+            self._looks = _expand(value["looks"], self.frames, 4)
+            leftovers, at = _inflate(packed[end:], 1 << 30), 0
+            self._kept: dict[int, bytes] = {}
+            for index, length in value["kept"]:
+                self._kept[int(index)] = leftovers[at : at + int(length)]
+                at += int(length)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error) as error:
+            raise DataError(f"what is known of the original files is damaged ({error!r})") from None
+
+    def name(self, row: int, number: int, action: int) -> str:
+        """Name of the file of a frame. Raises DataError for one that is no plain file name."""
+        stem, rest = self._stems[row]
+        name = self._odd.get(row) or f"{stem}_f{number}_a{action}_{self._times[row][0]}{rest}"
+        if not name.lower().endswith(".png") or "/" in name or "\\" in name or "\0" in name:
+            raise DataError(f"{name!r} is no name of a file")
+        return name
+
+    def data(self, row: int, pixels: np.ndarray, state: np.ndarray, action: int, outcome: str) -> bytes:
+        """The file of a frame; with a level of 6 and sound line ends where it is not known how it was packed."""
+        if row in self._kept:
+            return self._kept[row]
+        head, level, base, kind = self._looks[row]
+        if not (0 <= head < len(self._heads) and -1 <= level <= 9 and base in (0, 128)):
+            raise DataError(f"what is known of the file of frame {row} makes no sense")
+        tail = tail_bytes(state, action, OUTCOMES.index(outcome))
+        tail = tail.replace(b"\n", b"\r\n") if kind == _LINE_ENDS else tail
+        return bytes(self._heads[head]) + picture_bytes(pixels, 6 if level < 0 else level, base) + tail
+
+
+def _inflate(packed: bytes, limit: int, dictionary: bytes = b"") -> bytes:
+    inflater = zlib.decompressobj(zdict=dictionary)
+    raw = inflater.decompress(packed, limit)
+    if not inflater.eof:
+        raise ValueError("cut off, or too long")
+    return raw
+
+
+def _expand(runs: Sequence[Sequence[Any]], frames: int, width: int) -> list[tuple[Any, ...]]:
+    if sum(int(run[0]) for run in runs) != frames or any(len(run) != width + 1 or run[0] < 1 for run in runs):
+        raise ValueError("runs do not add up")
+    return [tuple(values) for count, *values in runs for _ in range(count)]

@@ -1,0 +1,104 @@
+"""Writing an episode as a folder in the smbdataset layout, so that other tools of that data set can read it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import zlib
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from ....atomic import TEMP_MARK, sync_folder
+from ....errors import DataError
+from ...episode import OUTCOMES, Episode
+from ..png import SIGNATURE
+from .dataset import SIZE
+from .tail import RAM_BYTES
+
+_EPOCH = datetime(2000, 1, 1)
+
+
+def write_smbdataset(
+    episode: Episode, folder: str | Path, *, damaged: bool = False, user: str = "hstmae", session: str = "export"
+) -> Path:
+    """Write one PNG per frame with memory, buttons and outcome behind it.
+
+    Args:
+        episode: frames uint8 [T, 240, 256] of colours 0-63, with palette, state [T, 2048] and actions.
+        folder: an episode folder `<user>_<session>_e0_<level>[_<outcome>]` is made inside of it; it must not exist yet.
+        damaged: store 0A as 0D 0A in the metadata, as the recorder of the public data set did.
+        user, session: names without "_" in `session`; an episode whose name already has the layout keeps its own.
+    Returns:
+        The episode folder. File times are counted from the frame number, since an Episode holds no clock.
+    Raises:
+        DataError: the episode lacks memory, buttons or a palette, has another size, or the folder exists.
+        OSError: the disk is full; nothing is left behind.
+    """
+    state, actions, palette = episode.state, episode.actions, episode.palette
+    if state is None or actions is None or palette is None:
+        raise DataError(f"{episode.name}: smbdataset needs palette, state and actions")
+    if episode.frames.shape[1:] != SIZE or state.shape[1:] != (RAM_BYTES,) or len(palette) > 64:
+        raise DataError(f"{episode.name}: smbdataset needs 256x240 frames of 64 colours and {RAM_BYTES} bytes of state")
+    stem, name = _names(episode, user, session)
+    target = Path(folder) / name
+    if target.exists():
+        raise DataError(f"{target} exists already: remove it or choose another folder")
+    temp = target.with_name(f".{name}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
+    word = "" if episode.outcome == "cut" else f".{episode.outcome}"
+    head = _head(palette)
+    try:
+        temp.mkdir(parents=True)
+        for t, number in enumerate(episode.frame_numbers.tolist()):
+            time = (_EPOCH + timedelta(seconds=number / episode.fps)).strftime("%Y-%m-%d_%H-%M-%S")
+            tail = tail_bytes(state[t], int(actions[t]), OUTCOMES.index(episode.outcome))
+            path = temp / f"{stem}_f{number}_a{int(actions[t])}_{time}{word}.png"
+            path.write_bytes(head + _picture(episode.frames[t]) + (tail.replace(b"\n", b"\r\n") if damaged else tail))
+        os.replace(temp, target)
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+    sync_folder(target.parent)
+    return target
+
+
+def _names(episode: Episode, user: str, session: str) -> tuple[str, str]:
+    """Stem of the file names, and the folder's name."""
+    from .dataset import _FOLDER
+
+    suffix = "" if episode.outcome == "cut" else f"_{episode.outcome}"
+    match = _FOLDER.fullmatch(episode.name)
+    if match and (match["outcome"] or "cut") == episode.outcome:
+        stem = episode.name.removesuffix(suffix) if suffix else episode.name
+        return stem, episode.name
+    stem = f"{user}_{session}_e0_{episode.level or '0-0'}"
+    return stem, stem + suffix
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk of a PNG file."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+
+
+def _head(palette: np.ndarray) -> bytes:
+    """Signature, IHDR and PLTE: the colours stand at 128-191, as FCEUX has them."""
+    table = np.zeros((256, 3), np.uint8)
+    table[128 : 128 + len(palette)] = palette
+    header = struct.pack(">IIBBBBB", SIZE[1], SIZE[0], 8, 3, 0, 0, 0)
+    return SIGNATURE + png_chunk(b"IHDR", header) + png_chunk(b"PLTE", table.tobytes())
+
+
+def _picture(frame: np.ndarray) -> bytes:
+    rows = np.zeros((SIZE[0], SIZE[1] + 1), np.uint8)  # a leading 0 per row: filter "none"
+    rows[:, 1:] = frame | 0x80
+    return png_chunk(b"IDAT", zlib.compress(rows.tobytes())) + png_chunk(b"IEND", b"")
+
+
+def tail_bytes(ram: np.ndarray, action: int, outcome: int) -> bytes:
+    """What the recorder appends to a picture, undamaged: memory uint8 [2048], buttons, position in OUTCOMES."""
+
+    def text(key: bytes, value: bytes) -> bytes:
+        return struct.pack(">I", len(key) + 1 + len(value)) + b"tEXt" + key + b"\0" + value + bytes(4)
+
+    return text(b"RAM", ram.tobytes()) + text(b"BP1", bytes([action])) + text(b"OUTCOME", bytes([outcome]))

@@ -1,0 +1,75 @@
+"""What smbdataset recorders append to a picture: memory, buttons and outcome."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from ....errors import DataError
+from ...episode import OUTCOMES
+
+RAM_BYTES = 2048
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is appended to a picture; `repaired` when line-end damage had to be undone."""
+
+    ram: bytes
+    action: int
+    outcome: int
+    repaired: bool
+
+
+def read_metadata(tail: bytes) -> Metadata:
+    """Parse the bytes behind IEND.
+
+    The recorder appended in text mode on Windows, which turned every byte 0A into 0D 0A. Since each 0A got exactly one
+    0D, the reverse replacement is exact. It is tried only where the bytes do not parse as they are, because undamaged
+    memory may hold 0D 0A of its own.
+
+    Raises:
+        DataError: the bytes parse neither way.
+    """
+    try:
+        return _metadata(_text_chunks(tail), False)
+    except DataError as error:
+        if b"\r\n" not in tail:
+            raise
+        first = error
+    try:
+        return _metadata(_text_chunks(tail.replace(b"\r\n", b"\n")), True)
+    except DataError as error:
+        raise DataError(f"{first}; with line ends undone: {error}") from None
+
+
+def _text_chunks(tail: bytes) -> dict[bytes, bytes]:
+    if not tail:
+        raise DataError("no metadata behind the picture")
+    chunks: dict[bytes, bytes] = {}
+    position = 0
+    while position < len(tail):
+        if position + 8 > len(tail):
+            raise DataError("metadata cut off")
+        length, kind = struct.unpack_from(">I4s", tail, position)
+        end = position + 12 + length
+        if kind != b"tEXt" or end > len(tail):
+            raise DataError("metadata cut off" if kind == b"tEXt" else "metadata damaged")
+        key, mark, value = tail[position + 8 : end - 4].partition(b"\0")
+        if not mark or key in chunks:
+            raise DataError("metadata damaged")
+        chunks[key] = value
+        position = end
+    return chunks
+
+
+def _metadata(chunks: dict[bytes, bytes], repaired: bool) -> Metadata:
+    for key, size in ((b"RAM", RAM_BYTES), (b"BP1", 1), (b"OUTCOME", 1)):
+        if key not in chunks:
+            raise DataError(f"metadata has no {key.decode()}")
+        if len(chunks[key]) != size:
+            raise DataError(f"{key.decode()} has {len(chunks[key])} bytes instead of {size}")
+    outcome = chunks[b"OUTCOME"][0]
+    if outcome >= len(OUTCOMES):
+        raise DataError(f"OUTCOME is {outcome}, expected 0, 1 or 2")
+    return Metadata(chunks[b"RAM"], chunks[b"BP1"][0], outcome, repaired)

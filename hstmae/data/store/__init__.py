@@ -1,0 +1,1 @@
+"""The store: a folder of preprocessed episodes, its writer, reader and manifest."""

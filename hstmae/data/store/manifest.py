@@ -1,0 +1,284 @@
+"""What a store says about itself: one EpisodeInfo per episode and the manifest `meta.json` that lists them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import StoreError
+from ..episode import OUTCOMES
+from .columns import FORMATS, Column
+
+FORMAT = "hst-store"
+VERSION = FORMATS[-1]
+META = "meta.json"  # the manifest; a folder without it is not a finished store
+EPISODES = "episodes"  # folder of episode folders
+DATA = "data.bin"  # all columns of one episode
+INFO = "episode.json"  # EpisodeInfo of one episode, without its split
+MAX_RATIO = 40_000  # zstd packs at most 128 KiB into 4 bytes
+PROBLEMS = "problems.jsonl"  # what was left out or looked odd, one JSON object a line
+
+
+@dataclass(frozen=True)
+class EpisodeInfo:
+    """Everything about an episode but its frames; cheap to hold for thousands of episodes.
+
+    Attributes:
+        name, game, level, outcome, split, fps, source, notes: as in Episode.
+        frames: number of frames.
+        size: height and width in pixels.
+        runs: (first frame number, count) of each stretch recorded without a gap, ascending.
+        palette: uint8 [K, 3], or None for RGB frames.
+        content_hash: SHA-256 of the unpacked content, independent of how it is packed.
+        columns: by name.
+        data_bytes, data_sha256: of the data file.
+    """
+
+    name: str
+    game: str
+    level: str
+    outcome: str
+    split: str
+    frames: int
+    size: tuple[int, int]
+    fps: float
+    runs: tuple[tuple[int, int], ...]
+    palette: np.ndarray | None
+    source: str
+    notes: dict[str, int]
+    content_hash: str
+    columns: dict[str, Column]
+    data_bytes: int
+    data_sha256: str
+
+    @property
+    def frame_numbers(self) -> np.ndarray:
+        """int32 [frames]: the recorder's frame numbers, ascending."""
+        if not self.runs:
+            return np.zeros(0, np.int32)
+        return np.concatenate([np.arange(first, first + count, dtype=np.int32) for first, count in self.runs])
+
+    @property
+    def has_state(self) -> bool:
+        return "state" in self.columns
+
+    @property
+    def has_context(self) -> bool:
+        return "context" in self.columns
+
+    def to_json(self, with_split: bool = True) -> dict[str, Any]:
+        value: dict[str, Any] = {
+            "name": self.name,
+            "game": self.game,
+            "level": self.level,
+            "outcome": self.outcome,
+            "split": self.split,
+            "frames": self.frames,
+            "size": list(self.size),
+            "fps": self.fps,
+            "runs": [list(run) for run in self.runs],
+            "palette": None if self.palette is None else self.palette.tobytes().hex(),
+            "source": self.source,
+            "notes": dict(sorted(self.notes.items())),
+            "content_hash": self.content_hash,
+            "columns": [column.to_json() for column in self.columns.values()],
+            "data_bytes": self.data_bytes,
+            "data_sha256": self.data_sha256,
+        }
+        if not with_split:  # the split may change without the episode being packed again
+            del value["split"]
+        return value
+
+    @staticmethod
+    def from_json(value: Any, where: str) -> EpisodeInfo:
+        """Raises StoreError where the JSON does not describe an episode."""
+        try:
+            palette = value["palette"]
+            columns = [Column.from_json(c) for c in value["columns"]]
+            info = EpisodeInfo(
+                name=str(value["name"]),
+                game=str(value["game"]),
+                level=str(value["level"]),
+                outcome=str(value["outcome"]),
+                split=str(value.get("split", "")),
+                frames=int(value["frames"]),
+                size=(int(value["size"][0]), int(value["size"][1])),
+                fps=float(value["fps"]),
+                runs=tuple((int(first), int(count)) for first, count in value["runs"]),
+                palette=None if palette is None else np.frombuffer(bytes.fromhex(palette), np.uint8).reshape(-1, 3),
+                source=str(value["source"]),
+                notes={str(k): int(v) for k, v in value["notes"].items()},
+                content_hash=str(value["content_hash"]),
+                columns={c.name: c for c in columns},
+                data_bytes=int(value["data_bytes"]),
+                data_sha256=str(value["data_sha256"]),
+            )
+            _check(info)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+            raise StoreError(f"{where}: damaged episode description ({error!r}); run preprocess again") from None
+        return info
+
+
+def _check(info: EpisodeInfo) -> None:
+    if info.outcome not in OUTCOMES:
+        raise ValueError(f"outcome {info.outcome!r}")
+    if info.frames < 1 or any(column.rows != info.frames for column in info.columns.values()):
+        raise ValueError("columns and frame count disagree")
+    if "frames" not in info.columns or info.columns["frames"].shape[:2] != info.size:
+        raise ValueError("frame size and frame column disagree")
+    last = -1
+    for first, count in info.runs:
+        if first <= last or count < 1 or first + count > 2**31:
+            raise ValueError("frame numbers do not ascend")
+        last = first + count - 1
+    if sum(count for _, count in info.runs) != info.frames:
+        raise ValueError("frame numbers and frame count disagree")
+    if info.frames * sum(column.row_bytes for column in info.columns.values()) > MAX_RATIO * info.data_bytes:
+        raise ValueError("no file of this size can hold so much")
+    if not info.name or info.name != Path(info.name).name or info.name == ".." or "\0" in info.name:
+        raise ValueError(f"episode name {info.name!r}")
+
+
+def runs_of(frame_numbers: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """(first, count) of each stretch of consecutive numbers in an ascending int array."""
+    numbers = np.asarray(frame_numbers, np.int64)
+    if not len(numbers):
+        return ()
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(numbers) != 1) + 1, [len(numbers)]])
+    return tuple((int(numbers[a]), b - a) for a, b in pairwise(starts.tolist()))
+
+
+def split_of(name: str, level: str, val_levels: Sequence[str], val_fraction: float) -> str:
+    """The split of an episode, from its name and level alone, so that it never depends on what else is in the store.
+
+    Returns:
+        "val_level" for a level in `val_levels`, "val" for a share `val_fraction` of the other names, else "train".
+    """
+    if level in val_levels:
+        return "val_level"
+    draw = int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest()[:8], "big") / 2.0**64
+    return "val" if draw < val_fraction else "train"
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON text of a value: what hashes of JSON are taken over."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def build_manifest(
+    infos: Iterable[EpisodeInfo],
+    *,
+    game: str,
+    created_by: str,
+    source: dict[str, Any],
+    splits: dict[str, Any],
+    problems_sha256: str,
+) -> dict[str, Any]:
+    """The content of meta.json; `hash` covers all the rest of it, and through it every file of the store."""
+    ordered = sorted(infos, key=lambda info: info.name)
+    episodes = [info.to_json() for info in ordered]
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "game": game,
+        "created_by": created_by,
+        "source": source,
+        "splits": splits,
+        "totals": {
+            "episodes": len(ordered),
+            "frames": sum(info.frames for info in ordered),
+            "data_bytes": sum(info.data_bytes for info in ordered),
+            "episodes_by_split": _count(info.split for info in ordered),
+        },
+        "problems_sha256": problems_sha256,
+        "episodes": [
+            {**value, "info_sha256": digest(_info_text(info))} for value, info in zip(episodes, ordered, strict=True)
+        ],
+    }
+    manifest["hash"] = digest(canonical(manifest))
+    return manifest
+
+
+def _count(words: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for word in words:
+        counts[word] = counts.get(word, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def digest_file(path: Path) -> str:
+    """`digest` of a file's content, read piece by piece. Raises OSError."""
+    running = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            running.update(piece)
+    return running.hexdigest()
+
+
+def _info_text(info: EpisodeInfo) -> bytes:
+    return canonical(info.to_json(with_split=False)) + b"\n"
+
+
+def write_info(folder: Path, info: EpisodeInfo) -> None:
+    (folder / INFO).write_bytes(_info_text(info))
+
+
+def read_info(folder: Path) -> EpisodeInfo:
+    """The description of one finished episode. Raises StoreError where there is none."""
+    path = folder / INFO
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: cannot be read ({error})") from None
+    return EpisodeInfo.from_json(value, str(path))
+
+
+def read_manifest(folder: Path) -> tuple[dict[str, Any], list[EpisodeInfo]]:
+    """Read and check meta.json.
+
+    Raises:
+        StoreError: there is none, it is damaged, or it is of another format version.
+    """
+    path = folder / META
+    if not folder.is_dir():
+        raise StoreError(f"no store at {folder}: the folder does not exist; make one with `hstmae preprocess`")
+    if not path.is_file():
+        state = "preprocessing was not finished" if (folder / EPISODES).is_dir() else "it is not a store"
+        raise StoreError(f"{folder} has no {META}: {state}; run the same `hstmae preprocess` command again")
+    try:
+        manifest = json.loads(path.read_bytes())
+        stated = manifest.pop("hash")
+        form, version = manifest["format"], manifest["version"]
+        found = digest(canonical(manifest))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged ({error!r}); run preprocess again") from None
+    if form != FORMAT or version not in FORMATS:
+        raise StoreError(f"{path}: format {form!r} version {version!r}, this program reads {FORMAT!r} up to {VERSION}")
+    if stated != found:
+        raise StoreError(f"{path} is damaged (its hash does not match); run preprocess again")
+    manifest["hash"] = stated
+    try:
+        episodes = list(manifest["episodes"])
+        complete = all(isinstance(value["info_sha256"], str) for value in episodes)
+        complete &= isinstance(manifest["problems_sha256"], str) and isinstance(manifest["game"], str)
+        complete &= isinstance(manifest["totals"]["episodes_by_split"], dict)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path} is damaged ({error!r}); run preprocess again") from None
+    if not complete:
+        raise StoreError(f"{path} is damaged (it states no game or no hashes); run preprocess again")
+    return manifest, [EpisodeInfo.from_json(value, str(path)) for value in episodes]
+
+
+def with_split(info: EpisodeInfo, split: str) -> EpisodeInfo:
+    return replace(info, split=split)

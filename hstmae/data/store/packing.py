@@ -1,0 +1,196 @@
+"""The work of one preprocessing process: turn one source episode into one finished episode folder."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataError, HstError, StoreError
+from ...games import get_game
+from ..sources.base import Problem, SourceEpisode, UnusableEpisode
+from .manifest import DATA, EPISODES, VERSION, EpisodeInfo, canonical, read_info
+from .writer import SOURCE, EpisodeWriter, Packing
+
+_TICK = 32  # frames between two reports of progress
+
+
+class Stopped(Exception):
+    """An episode was given up because the run is ending; why, is told by whoever ended it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to pack into the store at `store`."""
+
+    episode: SourceEpisode
+    store: Path
+    game: str
+    packing: Packing
+    fail: bool  # stop at the first problem instead of leaving out and reporting
+
+    @property
+    def folder(self) -> Path:
+        return self.store / EPISODES / self.episode.name
+
+    def signature(self) -> str:
+        """Changes when the source files, the packing or the format change."""
+        game = get_game(self.game)
+        facts = [VERSION, asdict(self.packing), game.name, game.state_size, game.context_size, self.episode.signature()]
+        return hashlib.sha256(canonical(facts)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What became of a job; `info` is None when no frame of the episode could be used."""
+
+    name: str
+    info: EpisodeInfo | None
+    problems: tuple[Problem, ...]
+
+
+def finished(job: Job) -> bool:
+    """Whether the store holds this very episode already, complete."""
+    try:
+        value = json.loads((job.folder / SOURCE).read_bytes())
+        info = read_info(job.folder)
+        return bool(value["signature"] == job.signature() and (job.folder / DATA).stat().st_size == info.data_bytes)
+    except (OSError, ValueError, KeyError, TypeError, StoreError):
+        return False
+
+
+def pack(job: Job, progress: Callable[[int], None], stopped: Callable[[], bool]) -> Packed:
+    """Pack one episode.
+
+    Args:
+        progress: called with the number of frames done since the last call.
+        stopped: asked now and then; the episode is given up when it says True.
+    Raises:
+        DataError: `job.fail` and something is wrong with the source, or the disk is full.
+        Stopped: `stopped` said so.
+    """
+    problems: list[Problem] = []
+
+    def report(problem: Problem) -> None:
+        if job.fail and problem.left_out:
+            raise DataError(f"{problem} (--on-error skip leaves it out and goes on)")
+        problems.append(problem)
+
+    try:
+        info = _pack(job, report, problems, progress, stopped)
+    except UnusableEpisode as error:
+        info = None
+        report(Problem(job.episode.name, "", f"{error}: the episode is left out"))
+    except OSError as error:
+        raise disk_error(error, job.store) from None
+    return Packed(job.episode.name, info, tuple(problems))
+
+
+def _pack(
+    job: Job,
+    report: Callable[[Problem], None],
+    problems: list[Problem],
+    progress: Callable[[int], None],
+    stopped: Callable[[], bool],
+) -> EpisodeInfo | None:
+    episode, notes = job.episode, dict[str, int]()
+    try:
+        signature = job.signature()  # before it is read: what is changed meanwhile shall be packed again
+    except OSError as error:
+        raise UnusableEpisode(f"cannot be read: {error.filename}: {error.strerror}") from None
+    frames = episode.frames(report, notes)
+    first = next(frames, None)
+    if first is None:
+        report(Problem(episode.name, "", "no usable frame: the episode is left out"))
+        return None
+    writer = EpisodeWriter(
+        job.folder,
+        name=episode.name,
+        game=get_game(job.game),
+        palette=first.palette,
+        level=episode.level,
+        outcome=episode.outcome,
+        source=episode.name,
+        fps=episode.fps,
+        packing=job.packing,
+    )
+    with writer:
+        writer.add(first.pixels, first.number, first.state, first.action)
+        done = 1
+        for frame in frames:
+            writer.add(frame.pixels, frame.number, frame.state, frame.action)
+            done += 1
+            if done == _TICK:
+                progress(done)
+                done = 0
+                if stopped():
+                    raise Stopped(episode.name)
+        progress(done)
+        notes["left_out"] = sum(problem.left_out for problem in problems)
+        source = {"signature": signature, "problems": [asdict(problem) for problem in problems]}
+        return writer.finish(notes, json.dumps(source, ensure_ascii=False).encode("utf-8") + b"\n")
+
+
+def kept_problems(folder: Path) -> list[Problem]:
+    """Problems noted when a finished episode was packed."""
+    try:
+        return [Problem(**value) for value in json.loads((folder / SOURCE).read_bytes())["problems"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{folder / SOURCE} is damaged ({error!r}); run preprocess with --rebuild") from None
+
+
+def disk_error(error: OSError, store: Path) -> DataError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DataError(f"the disk of {store} is full: free some space and run again (finished episodes are kept)")
+    return DataError(f"cannot write {store}: {error}")
+
+
+# In a worker process: the counter of frames done and the stop flag it shares with the main process.
+_SHARED: dict[str, Any] = {}
+
+
+def start_worker(counter: Any, stop: Any) -> None:
+    """Initialiser of a worker process. It dies with the main process, so that a killed run leaves nobody writing."""
+    _SHARED.update(counter=counter, stop=stop)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _die_with(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+def run_job(job: Job) -> Packed:
+    """`pack` in a worker process."""
+
+    def progress(count: int) -> None:
+        with _SHARED["counter"].get_lock():
+            _SHARED["counter"].value += count
+
+    if worker_stopped():
+        raise Stopped(job.episode.name)
+    try:
+        return pack(job, progress, worker_stopped)
+    except HstError:
+        stop_workers()  # the others need not finish what will be thrown away
+        raise
+
+
+def worker_stopped() -> bool:
+    """In a worker process: whether the run is ending."""
+    return bool(_SHARED["stop"].value)
+
+
+def stop_workers() -> None:
+    """In a worker process: let the run end."""
+    _SHARED["stop"].value = 1

@@ -1,0 +1,136 @@
+"""Preprocessing: recorded episodes -> store. Parallel over episodes; killed at any moment, a rerun goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataError, UsageError
+from ...games import get_game
+from ..sources.base import Problem, SourceEpisode
+from ..sources.finding import find_sources
+from ..sources.video import VideoOptions
+from .building import (
+    Summary,
+    check_output,
+    locked,
+    problems_of_others,
+    remove_leftovers,
+    summarise,
+    write_manifest,
+)
+from .manifest import EPISODES, META
+from .packing import Job, disk_error, finished
+from .workers import pack_all
+from .writer import Packing
+
+
+def preprocess(
+    input_dir: str | Path,
+    output_dir: str | Path,
+    *,
+    game: str = "smb",
+    on_error: str = "skip",
+    workers: int = 0,
+    val_levels: Sequence[str] = (),
+    val_fraction: float = 0.05,
+    packing: Packing | None = None,
+    video: VideoOptions | None = None,
+    rebuild: bool = False,
+    progress: bool = False,
+) -> Summary:
+    """Make a store from a folder of recordings or videos, or add to one.
+
+    Episodes that the store already holds unchanged are kept; episodes of the store that are not in `input_dir` stay.
+    The manifest is written last: until then EpisodeStore refuses the folder, or reads what the last finished run left.
+
+    Args:
+        on_error: "skip" leaves damaged files out and reports them in problems.jsonl; "fail" stops at the first.
+        workers: processes; 0 = one per core.
+        val_levels: levels that get the split "val_level".
+        val_fraction: share of the other episodes that gets the split "val", drawn by their names.
+        packing: how columns are packed.
+        video: how true-colour footage is read, for games without a palette.
+        rebuild: pack every episode of the input again.
+        progress: show a progress bar on stderr.
+    Raises:
+        UsageError: impossible arguments, or `output_dir` is neither empty nor a store, or another run is writing it.
+        DataError: no usable input, a damaged file under on_error="fail", or the disk is full.
+        GameError: unknown game.
+    """
+    _check_arguments(on_error, workers, val_fraction)
+    kind, found = find_sources(Path(input_dir), get_game(game), video or VideoOptions())
+    splits = {"val_levels": list(val_levels), "val_fraction": val_fraction}
+    return build_store(
+        found, Path(output_dir), game, kind, splits, on_error, workers, packing, rebuild=rebuild, progress=progress
+    )
+
+
+def build_store(
+    found: Sequence[SourceEpisode],
+    store: Path,
+    game: str,
+    kind: str,
+    splits: dict[str, Any],
+    on_error: str = "skip",
+    workers: int = 0,
+    packing: Packing | None = None,
+    *,
+    rebuild: bool = False,
+    progress: bool = False,
+) -> Summary:
+    """`preprocess` with episodes that were found already.
+
+    Args:
+        kind: what they are, noted in the manifest.
+        splits: the rule by which the store is split: {"val_levels": [...], "val_fraction": share}.
+    """
+    started = time.perf_counter()
+    episodes, problems = _without_namesakes(found, on_error)
+    check_output(store)
+    try:
+        (store / EPISODES).mkdir(parents=True, exist_ok=True)
+        with locked(store):
+            remove_leftovers(store)
+            jobs = [Job(e, store, game, packing or Packing(), on_error == "fail") for e in episodes]
+            todo = [job for job in jobs if rebuild or not finished(job)]
+            replaced = sum(job.folder.exists() for job in todo)
+            old_problems = problems_of_others(store, {job.episode.name for job in jobs})
+            if replaced:  # the old manifest will no longer be true
+                (store / META).unlink(missing_ok=True)
+            results = pack_all(todo, workers or os.cpu_count() or 1, progress)
+            for result in results:
+                if result.info is None:
+                    problems += result.problems
+                    shutil.rmtree(store / EPISODES / result.name, ignore_errors=True)
+            manifest = write_manifest(store, game, kind, splits, problems + old_problems)
+    except OSError as error:
+        raise disk_error(error, store) from None
+    return summarise(store, manifest, results, len(jobs) - len(todo), replaced, time.perf_counter() - started)
+
+
+def _check_arguments(on_error: str, workers: int, val_fraction: float) -> None:
+    if on_error not in ("skip", "fail"):
+        raise UsageError(f"on_error is '{on_error}'; expected skip or fail")
+    if workers < 0:
+        raise UsageError(f"workers is {workers}; expected 0 (one per core) or more")
+    if not 0 <= val_fraction < 1:
+        raise UsageError(f"val fraction is {val_fraction}; expected 0 or more, and less than 1")
+
+
+def _without_namesakes(found: Sequence[SourceEpisode], on_error: str) -> tuple[list[SourceEpisode], list[Problem]]:
+    """The first episode of each name. The largest come first, so that no worker is left with one at the end."""
+    episodes: dict[str, SourceEpisode] = {}
+    problems = []
+    for episode in found:
+        if episode.name not in episodes:
+            episodes[episode.name] = episode
+        elif on_error == "fail":
+            raise DataError(f"two episodes are named {episode.name}: rename one of the folders")
+        else:
+            problems.append(Problem(episode.name, "", "a second episode of this name: left out"))
+    return sorted(episodes.values(), key=lambda e: (-e.size, e.name)), problems

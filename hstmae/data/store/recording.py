@@ -1,0 +1,91 @@
+"""Recorded episodes into a store, one after the other as they come."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ...errors import StoreError, UsageError
+from ...games import get_game
+from ..sources.base import SourceEpisode
+from .building import (
+    Summary,
+    check_output,
+    locked,
+    problems_of_others,
+    remove_leftovers,
+    summarise,
+    write_manifest,
+)
+from .manifest import EPISODES, META
+from .packing import Job, Packed, disk_error, finished, pack
+from .writer import Packing
+
+VAL_FRACTION = 0.05  # of a new store; a store that exists keeps its own rule
+
+
+def record_into_store(
+    episodes: Iterable[SourceEpisode],
+    store: str | Path,
+    *,
+    game: str,
+    kind: str,
+    packing: Packing | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Summary:
+    """Add episodes to a store, which is made where there is none. An episode the store holds already is kept.
+
+    The manifest is written at the end: a run that is stopped leaves the store as the last finished run did.
+
+    Args:
+        episodes: may be a generator; each is packed before the next is asked for.
+        kind: what made them ("emulator", "gymnasium"), noted in the manifest.
+        progress: called with the number of frames packed since the last call.
+    Raises:
+        UsageError: `store` is neither empty nor a store, is being written, or holds another game.
+        DataError: an episode cannot be read, or the disk is full.
+        StoreError: the store is damaged.
+    """
+    began, folder = time.perf_counter(), Path(store)
+    get_game(game)
+    check_output(folder)
+    results: list[Packed] = []
+    kept = replaced = 0
+    try:
+        (folder / EPISODES).mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            remove_leftovers(folder)
+            splits = _splits(folder, game)
+            names = set()
+            for episode in episodes:
+                job = Job(episode, folder, game, packing or Packing(), fail=True)
+                names.add(episode.name)
+                if finished(job):
+                    kept += 1
+                    continue
+                if job.folder.exists():  # the old manifest will no longer be true
+                    (folder / META).unlink(missing_ok=True)
+                    replaced += 1
+                results.append(pack(job, progress or (lambda count: None), lambda: False))
+            manifest = write_manifest(folder, game, kind, splits, problems_of_others(folder, names))
+    except OSError as error:
+        raise disk_error(error, folder) from None
+    return summarise(folder, manifest, results, kept, replaced, time.perf_counter() - began)
+
+
+def _splits(folder: Path, game: str) -> dict[str, object]:
+    """The rule by which a store's episodes are split; a store of another game is refused before anything is played."""
+    path = folder / META
+    if not path.exists():
+        return {"val_levels": [], "val_fraction": VAL_FRACTION}
+    try:
+        meta = json.loads(path.read_bytes())
+        held, splits = meta["game"], meta["splits"]
+        rule = {"val_levels": splits["val_levels"], "val_fraction": splits["val_fraction"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is damaged ({error!r}): run preprocess again") from None
+    if held != game:
+        raise UsageError(f"{folder} holds episodes of game '{held}'; give '{game}' a store of its own")
+    return rule

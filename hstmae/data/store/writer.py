@@ -1,0 +1,179 @@
+"""Writing one episode into a store: frames are packed as they come, the folder appears only when it is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from ...atomic import TEMP_MARK, sync_folder
+from ...games import GameSpec
+from .columns import Column, ColumnWriter, pack_header
+from .layouts import PLAIN, SPARSE
+from .manifest import DATA, EpisodeInfo, digest_file, runs_of, write_info
+
+SOURCE = "source.json"  # what the episode was made from; not part of any hash, since it holds file times
+MAX_FRAME_GROUP_BYTES = 32 << 20  # large pictures come in smaller groups: a group is held in memory as a whole
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How columns are packed; part of what decides whether a finished episode can be kept.
+
+    Attributes:
+        level: zstd level.
+        frame_group: pictures per group: larger is smaller on disk, and slower to read one picture from.
+        state_group: rows per group of state and context.
+    """
+
+    level: int = 12
+    frame_group: int = 16
+    state_group: int = 64
+    action_group: int = 4096
+
+
+class EpisodeWriter:
+    """Context manager that packs one episode; without `finish` nothing is left behind.
+
+    Args:
+        folder: final folder of the episode; replaced as a whole when it exists.
+        name, level, outcome, source: as in Episode.
+        game: description of the game; its `context` is computed over the whole episode at the end.
+        palette: uint8 [K, 3], or None for RGB frames.
+        fps: frames per second; None = what the game runs at.
+        packing: how columns are packed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        game: GameSpec,
+        palette: np.ndarray | None,
+        level: str = "",
+        outcome: str = "cut",
+        source: str = "",
+        fps: float | None = None,
+        packing: Packing | None = None,
+    ) -> None:
+        self._folder = folder
+        self._name, self._level, self._outcome, self._source = name, level, outcome, source
+        self._game = game
+        self._fps = float(game.fps if fps is None else fps)
+        self._palette = palette
+        self._packing = packing or Packing()
+        self._states: list[np.ndarray] = []
+        self._actions: list[int] = []
+        self._numbers: list[int] = []
+        self._hash = hashlib.sha256()
+
+    def __enter__(self) -> EpisodeWriter:
+        self._temp = self._folder.with_name(f".{self._folder.name}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
+        self._temp.mkdir(parents=True)
+        self._file = (self._temp / DATA).open("wb")
+        self._file.write(pack_header())
+        self._frames: ColumnWriter | None = None
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if not self._file.closed:
+            with suppress(OSError):  # a full disk fails again while closing; the folder goes away all the same
+                self._file.close()
+        shutil.rmtree(self._temp, ignore_errors=True)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, frame: np.ndarray, number: int, state: np.ndarray | None, action: int | None) -> None:
+        """Append one frame: uint8 [H, W] or [H, W, 3], its number (ascending), its memory uint8 [S], its buttons."""
+        if self._frames is None:
+            packing = self._packing
+            group = max(1, min(packing.frame_group, MAX_FRAME_GROUP_BYTES // frame.nbytes))
+            self._frames = ColumnWriter(self._file, "frames", frame.shape, group, PLAIN, packing.level)
+            self._size = frame.shape[:2]
+        self._frames.add(frame)
+        self._hash.update(np.ascontiguousarray(frame).data)
+        self._numbers.append(number)
+        if state is not None:
+            self._states.append(state)
+        if action is not None:
+            self._actions.append(action)
+
+    def finish(self, notes: dict[str, int] | None = None, source_json: bytes = b"{}\n") -> EpisodeInfo:
+        """Pack what is left, write the description and move the folder to its place.
+
+        Args:
+            notes: counts of repairs and the like.
+            source_json: content of the file that later tells whether the source has changed.
+        Raises:
+            ValueError: no frames, or state or actions for some frames only.
+            OSError: the disk is full or cannot be written.
+        """
+        if self._frames is None:
+            raise ValueError(f"{self._name}: an episode needs at least one frame")
+        columns = [self._frames.finish(), *self._side_columns()]
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        info = EpisodeInfo(
+            name=self._name,
+            game=self._game.name,
+            level=self._level,
+            outcome=self._outcome,
+            split="",
+            frames=len(self._numbers),
+            size=(int(self._size[0]), int(self._size[1])),
+            fps=self._fps,
+            runs=runs_of(np.array(self._numbers)),
+            palette=self._palette,
+            source=self._source,
+            notes={k: v for k, v in (notes or {}).items() if v},
+            content_hash=self._hash.hexdigest(),
+            columns={column.name: column for column in columns},
+            data_bytes=(self._temp / DATA).stat().st_size,
+            data_sha256=digest_file(self._temp / DATA),
+        )
+        write_info(self._temp, info)
+        (self._temp / SOURCE).write_bytes(source_json)
+        sync_folder(self._temp)
+        if self._folder.exists():
+            shutil.rmtree(self._folder)  # the caller has withdrawn the manifest that names it
+        os.replace(self._temp, self._folder)
+        sync_folder(self._folder.parent)
+        return info
+
+    def _side_columns(self) -> list[Column]:
+        count, packing = len(self._numbers), self._packing
+        numbers = np.array(self._numbers, np.int32)
+        columns = []
+        if self._states:
+            state = np.stack(self._states)
+            if len(state) != count:
+                raise ValueError(f"{self._name}: state for {len(state)} of {count} frames")
+            columns.append(self._column("state", state, packing.state_group, SPARSE))
+            if self._game.context_size:
+                context = self._game.context(state, numbers)
+                columns.append(self._column("context", context, packing.state_group, SPARSE))
+            self._hash.update(state.data)
+        if self._actions:
+            if len(self._actions) != count:
+                raise ValueError(f"{self._name}: actions for {len(self._actions)} of {count} frames")
+            actions = np.array(self._actions, np.uint8)
+            columns.append(self._column("actions", actions, packing.action_group, PLAIN))
+            self._hash.update(actions.data)
+        self._hash.update(numbers.astype("<i4").data)
+        self._hash.update(b"" if self._palette is None else self._palette.tobytes())
+        return columns
+
+    def _column(self, name: str, rows: np.ndarray, group: int, layout: str) -> Column:
+        writer = ColumnWriter(self._file, name, rows.shape[1:], group, layout, self._packing.level)
+        for row in rows:
+            writer.add(row)
+        return writer.finish()

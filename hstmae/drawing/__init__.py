@@ -1,0 +1,1 @@
+"""Arrays -> sheets and panels for people."""

@@ -1,0 +1,1 @@
+"""Super Mario Bros. (NES): everything that is true of this game alone."""

@@ -1,0 +1,106 @@
+"""Super Mario Bros.: what the background most likely shows where nothing solid is and no drawn column is remembered.
+
+The game fills a map with scenery that repeats every 48 columns: [0x742] chooses among none, clouds, clouds with hills
+and bushes, clouds with trees and fences, and [0x741] lays water or a wall over it. The arrangements below are read off
+recorded columns (0x6A1-0x6AD), where they agree with more than 95 % of the cells that hold nothing solid; single things
+of a map, such as castles, are what they miss.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .history import ROWS
+
+PERIOD = 48  # columns after which scenery repeats
+_GROUND = 11  # first metatile row that the ground usually covers
+
+_CLOUDS = {1: ((3, 1, 4), (9, 5, 3), (18, 0, 4), (28, 9, 3), (35, 5, 3), (38, 4, 3), (46, 9, 3)),
+           2: ((8, 1, 3), (19, 0, 3), (27, 1, 5), (36, 0, 4)),
+           3: ((0, 1, 4), (18, 0, 3), (27, 0, 3), (30, 1, 4), (45, 0, 3))}  # fmt: skip
+_BUSHES = {2: ((11, 5), (23, 3), (41, 4))}  # first column, columns
+_HILLS = {2: (0,)}  # first of 5 columns
+_MOUNDS = {2: (16,)}  # first of 3 columns
+_SHORT_TREES = {3: (11, 23, 24, 40)}
+_TALL_TREES = {3: (13, 21, 43)}
+_FENCES = {3: (14, 15, 16, 17, 38, 39, 41)}
+
+
+def _arrangement(scenery: int) -> np.ndarray:
+    """Metatile ids uint8 [13, 48] of one kind of background."""
+    out = np.zeros((ROWS, PERIOD), np.uint8)
+    last = _GROUND - 1  # things stand on the ground
+    for column, row, length in _CLOUDS.get(scenery, ()):
+        for i in range(length):
+            part = 0 if i == 0 else 2 if i == length - 1 else 1
+            out[row : row + 2, (column + i) % PERIOD] = 0x80 + part, 0x83 + part
+    for column, length in _BUSHES.get(scenery, ()):
+        out[last, column : column + length] = [2, *[3] * (length - 2), 4]
+    for column in _HILLS.get(scenery, ()):
+        out[last, column : column + 5] = 5, 6, 10, 9, 8
+        out[last - 1, column + 1 : column + 4] = 5, 6, 8
+        out[last - 2, column + 2] = 7
+    for column in _MOUNDS.get(scenery, ()):
+        out[last, column : column + 3] = 5, 6, 8
+        out[last - 1, column + 1] = 7
+    for column in _SHORT_TREES.get(scenery, ()):
+        out[last - 1 : last + 1, column] = 0x0E, 0x4E
+    for column in _TALL_TREES.get(scenery, ()):
+        out[last - 2 : last + 1, column] = 0x0D, 0x0F, 0x4E
+    for column in _FENCES.get(scenery, ()):
+        out[last, column] = 0x4D
+    return out
+
+
+def _foreground(scenery: int) -> np.ndarray:
+    """Metatile ids uint8 [13, 1] that one kind of foreground lays over the background, 0 = none."""
+    out = np.zeros((ROWS, 1), np.uint8)
+    top, edge, body = {1: (0, 0x86, 0x87), 2: (5, 0x45, 0x47), 3: (11, 0x86, 0x87)}.get(scenery, (ROWS, 0, 0))
+    out[top : top + 1], out[top + 1 :] = edge, body
+    return out
+
+
+def _table() -> np.ndarray:
+    """uint8 [4, 4, 48, 13]: background, foreground, column, row -> metatile id."""
+    table = np.zeros((4, 4, PERIOD, ROWS), np.uint8)
+    for back in range(4):
+        for fore in range(4):
+            over = _foreground(fore)
+            table[back, fore] = np.where(over > 0, over, _arrangement(back)).T
+    return table
+
+
+SCENERY = _table()
+_BRIDGE, _RAILING, _TREE_TOP, _TRUNK = 0x63, 0x0B, 0x17, 0x4C
+IDS = np.union1d(SCENERY, [_RAILING, _TRUNK]).astype(np.uint8)  # what a guess can be, ascending
+
+
+def likely_scenery(state: np.ndarray, first: np.ndarray, columns: int) -> np.ndarray:
+    """Most likely metatiles of `columns` level columns, uint8 [T, 13, columns].
+
+    Args:
+        state: uint8 [T, 2048].
+        first: int [T], the leftmost level column (world x // 16).
+    """
+    column = (first[:, None] + np.arange(columns)) % PERIOD
+    back, fore = state[:, 0x742, None] & 3, state[:, 0x741, None] & 3
+    return SCENERY[back, fore, column].transpose(0, 2, 1)
+
+
+def complete(scenery: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """What solid tiles say about the cells around them: trunks under tree tops, railings on bridges.
+
+    Args:
+        scenery: uint8 [T, 13, n], ids of `likely_scenery`.
+        block: int [T, 13, n], what is solid, 0 = nothing.
+    Returns:
+        uint8 [T, 13, n]; where `block` is set, anything.
+    """
+    if (block == _BRIDGE).any():
+        scenery[:, :-1][block[:, 1:] == _BRIDGE] = _RAILING
+    if (block == _TREE_TOP).any():
+        under = np.zeros_like(block[:, 0], bool)
+        for row in range(ROWS):
+            scenery[:, row][under] = _TRUNK
+            under = (block[:, row] == _TREE_TOP) | (under & (block[:, row] == 0))
+    return scenery

@@ -1,0 +1,1 @@
+"""What a user can restore, behind one protocol: recordings, pictures, films, stores."""

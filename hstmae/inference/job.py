@@ -1,0 +1,266 @@
+"""Restoring whole inputs into a folder: masks per stretch of frames, pictures written as they are finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..masks.detect import TubeSpec, detect, load_mask, tube_mask
+from ..pictures.colours import require_known, unpack_rgb
+from ..pictures.indexed import Picture
+from ..pictures.true_colour import RgbPicture
+from .footage.palette import AnyPicture, Footage, Stretch
+from .predictor import Predictor
+from .visualizer import save_mp4, show_confidence, show_error, show_masked, side_by_side
+
+SHORTEST, LONGEST = 64, 256  # frames held in memory at a time ...
+PIXELS = 256 * 240 * 256  # ... and about how many pixels
+MARGIN = 4  # frames at a clip's stride that are seen before and after what is held
+WIDE = 400  # pixels across from which pictures are no longer enlarged
+COMPARE = "compare"  # folder of side-by-side pictures inside the output
+
+
+@dataclass(frozen=True)
+class MaskSource:
+    """Where it is said what is missing. Transparent pixels are always missing; the others add to them.
+
+    Attributes:
+        path: a mask picture for every frame, or a folder with one of the frame's name for each.
+        tube: a synthetic tube mask.
+        detect: look for painted blocks; `fill` is their packed colour where it is known.
+    """
+
+    path: Path | None = None
+    tube: TubeSpec | None = None
+    detect: bool = False
+    fill: int | None = None
+
+    def of(self, pictures: Sequence[AnyPicture], files: list[str]) -> tuple[np.ndarray, list[int]]:
+        """(bool [T, H, W], packed colours taken for damage) of frames of one size.
+
+        Raises:
+            DataError: a mask file is missing, unreadable or of another size.
+        """
+        mask = np.stack([p.missing for p in pictures])
+        size = pictures[0].size
+        found: list[int] = []
+        if self.tube is not None:
+            mask |= tube_mask(size, self.tube)
+        if self.path is not None:
+            if self.path.is_dir():
+                mask |= np.stack([load_mask(self.path / file, size) for file in files])
+            else:
+                mask |= load_mask(self.path, size)
+        if self.detect:
+            palette = pictures[0].palette if isinstance(pictures[0], Picture) else None
+            painted, found = detect(np.stack([p.packed for p in pictures]), palette, self.fill)
+            mask |= painted
+        return mask, found
+
+
+@dataclass
+class Summary:
+    """What was done: counts over all frames, and for synthetic masks the error against what was hidden.
+
+    Attributes:
+        known: masked pixels whose truth is known; `exact` of them are right.
+        squared: error of the restored colour summed over known pixels, averaged over the three channels.
+        fills: packed colours taken for damage.
+        levels: state levels used.
+    """
+
+    frames: int = 0
+    damaged_frames: int = 0
+    pixels: int = 0
+    masked: int = 0
+    known: int = 0
+    exact: int = 0
+    squared: float = 0.0
+    fills: set[int] = field(default_factory=set)
+    levels: set[str] = field(default_factory=set)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "fills": sorted(self.fills), "levels": sorted(self.levels)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Summary:
+        return cls(**{**values, "fills": set(values["fills"]), "levels": set(values["levels"])})
+
+
+def choose_level(asked: str, footage: Footage) -> str:
+    """`auto` -> "full" where the footage has state, else "none".
+
+    Raises:
+        DataError: state was asked for, but there is none.
+    """
+    if asked == "auto":
+        return "full" if footage.has_state else "none"
+    if asked != "none" and not footage.has_state:
+        raise DataError(
+            f"{footage.place}: --state {asked} needs the game's memory, which this footage does not have; "
+            "use --state none or auto"
+        )
+    return asked
+
+
+def stretch_length(size: tuple[int, int]) -> int:
+    """How many frames of this height and width are held in memory at a time."""
+    return max(SHORTEST, min(LONGEST, PIXELS // (size[0] * size[1])))
+
+
+def restore_footage(
+    predictor: Predictor,
+    footage: Footage,
+    masks: MaskSource,
+    level: str,
+    out: Path,
+    summary: Summary,
+    *,
+    compare: bool = False,
+    start: int = 0,
+    length: int = 0,
+    finished: Callable[[int], object] | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> None:
+    """Write every frame of `footage`, restored, to `out` under its own name; adds to `summary`.
+
+    Memory does not grow with the length of the footage: a stretch at a time is held, with a few frames before and after
+    it for the clips at its ends. A film is written as a film, too.
+
+    Args:
+        start: frames at the beginning that `out` already holds.
+        length: frames of a stretch; 0 = by their size.
+        finished: called with the number of finished frames (those before `start` counted) after each stretch.
+        progress: called with the number of frames finished after each clip.
+    Raises:
+        DataError: a frame cannot be read, or a visible pixel is not in the game's palette.
+    """
+    level = choose_level(level, footage)
+    summary.levels.add(level)
+    margin = MARGIN * predictor.game.stride
+    out.mkdir(parents=True, exist_ok=True)
+    probe = footage.read(start, start + 1).pictures
+    length = length or (stretch_length(probe[0].size) if probe else 1)
+    position, more = start, bool(probe)
+    while more:
+        first = max(0, position - margin)
+        stretch = footage.read(first, position + length + margin)
+        own = slice(position - first, min(position - first + length, len(stretch.pictures)))
+        if own.start >= own.stop:
+            break
+        _restore_stretch(predictor, stretch, own, masks, level, out, summary, compare, progress)
+        more = own.stop - own.start == length
+        position += own.stop - own.start
+        del stretch  # before the next one is read
+        if finished is not None:
+            finished(position)
+    if footage.fps:
+        write_film(out, Path(footage.place).stem, footage.fps)
+
+
+def _restore_stretch(
+    predictor: Predictor,
+    stretch: Stretch,
+    own: slice,
+    masks: MaskSource,
+    level: str,
+    out: Path,
+    summary: Summary,
+    compare: bool,
+    progress: Callable[[int], object] | None,
+) -> None:
+    """Restore and write the frames `own` of a stretch; the others only help."""
+    mask, found = masks.of(stretch.pictures, stretch.files)
+    wanted = np.zeros(len(mask), bool)
+    wanted[own] = True
+    result = predictor.restore(
+        _pixels(stretch, mask, predictor),
+        mask,
+        stretch.pictures[0].palette if isinstance(stretch.pictures[0], Picture) else None,
+        stretch.state,
+        stretch.context,
+        level=level,
+        frame_numbers=stretch.frame_numbers,
+        wanted=wanted,
+        progress=progress,
+    )
+    pixels = result.rgb if result.indices is None else result.indices
+    summary.fills.update(found)
+    for t in range(own.start, own.stop):
+        picture, file = stretch.pictures[t], stretch.files[t]
+        summary.frames += 1
+        summary.damaged_frames += bool(mask[t].any())
+        summary.pixels += mask[t].size
+        summary.masked += int(mask[t].sum())
+        if masks.tube is not None:
+            _compare_with_truth(picture, mask[t], pixels[t], result.rgb[t], summary)
+        (out / file).write_bytes(picture.restored(pixels[t], mask[t]))  # `out` as a whole is what appears or not
+        if compare and mask[t].any():
+            sure = None if result.confidence is None else result.confidence[t]
+            _write_comparison(out / COMPARE / file, picture, mask[t], pixels[t], sure, masks.tube is not None)
+
+
+def _pixels(stretch: Stretch, mask: np.ndarray, predictor: Predictor) -> np.ndarray:
+    """What the model takes: uint8 [T, H, W] entries, or [T, H, W, 3]."""
+    first, files = stretch.pictures[0], stretch.files
+    made = []
+    for t, (picture, file) in enumerate(zip(stretch.pictures, files, strict=True)):
+        if isinstance(picture, RgbPicture):
+            made.append(picture.rgb)
+            continue
+        if not isinstance(first, Picture) or not np.array_equal(picture.palette, first.palette):
+            raise DataError(f"{file}: its palette differs from that of {files[0]}; restore them one by one")
+        made.append(require_known(picture.indices, picture.packed, mask[t], predictor.game.name, file))
+    return np.stack(made)
+
+
+def _compare_with_truth(
+    picture: AnyPicture, mask: np.ndarray, pixels: np.ndarray, rgb: np.ndarray, summary: Summary
+) -> None:
+    """A synthetic mask hides what is known: measure it (transparent pixels hide nothing known and are left out)."""
+    known = mask & ~picture.missing
+    if isinstance(picture, Picture):
+        known &= picture.indices >= 0
+        equal = pixels[known] == picture.indices[known]
+        colours = picture.palette[picture.indices[known]]
+    else:
+        colours = picture.rgb[known]
+        equal = (pixels[known] == colours).all(-1)
+    summary.exact += int(equal.sum())
+    summary.squared += float(((rgb[known].astype(np.int64) - colours) ** 2).sum()) / 3.0
+    summary.known += int(known.sum())
+
+
+def _write_comparison(
+    path: Path, picture: AnyPicture, mask: np.ndarray, pixels: np.ndarray, sure: np.ndarray | None, hidden: bool
+) -> None:
+    """`hidden`: what is under the mask is known, so that errors can be shown."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = unpack_rgb(picture.packed)
+    made = picture.palette[pixels] if isinstance(picture, Picture) else pixels
+    after = np.where(mask[..., None], made, before)
+    panels = [("input", before), ("missing", show_masked(before, mask)), ("restored", after)]
+    if hidden:
+        panels.append(("error x2", show_error(after, before)))
+    if sure is not None:
+        panels.append(("confidence", show_confidence(np.where(mask, sure, 1))))
+    side_by_side(panels, 2 if mask.shape[1] <= WIDE else 1).save(path)
+
+
+def write_film(folder: Path, name: str, fps: float) -> None:
+    """`name`.mp4 of the frames f000000.png ... in `folder`. The film is compressed; the pictures are exact."""
+    from PIL import Image
+
+    def pictures() -> Iterator[Image.Image]:
+        for path in sorted(folder.glob("f*.png")):
+            with Image.open(path) as file:
+                rgb = np.asarray(file.convert("RGB"))
+            height, width = rgb.shape[:2]  # players want even sides
+            yield Image.fromarray(np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
+
+    save_mp4(pictures(), folder / f"{name}.mp4", fps)

@@ -1,0 +1,1 @@
+"""Which pixels are missing: from files, found in the picture, or drawn as damage."""

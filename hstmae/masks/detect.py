@@ -1,0 +1,178 @@
+"""What is missing in a picture: mask files, synthetic tubes, and detection of blocks that somebody painted over.
+
+A mask is bool [T, H, W] or [H, W], True = missing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError, UsageError
+from ..pictures.colours import pack_rgb
+
+UNIT = 16  # side of the columns of pixels that tubes hide
+FOREIGN_SIDE = 8  # smallest side of a uniform rectangle in a colour the game does not have
+BLOCK_SHARE = 0.93  # share of a colour's pixels in whole aligned blocks from which the colour counts as a filling
+FOREIGN_COLOURS = 16  # at most this many painted colours are looked at: damage is painted in few colours
+
+
+@dataclass(frozen=True)
+class TubeSpec:
+    """`tube:RATIO[:SEED]`: hide this share of the 16x16 positions in every frame, drawn by the seed."""
+
+    ratio: float
+    seed: int = 0
+
+
+def parse_tube(text: str) -> TubeSpec | None:
+    """`tube:0.9` or `tube:0.9:3` -> TubeSpec; None for anything that does not start with `tube`.
+
+    Raises:
+        UsageError: starts with `tube`, but is not a tube mask.
+    """
+    if text != "tube" and not text.startswith("tube:"):
+        return None
+    match = re.fullmatch(r"tube:([0-9.eE+-]+)(?::([0-9]+))?", text)
+    try:
+        ratio = float(match.group(1)) if match else math.nan
+    except ValueError:
+        ratio = math.nan
+    if match is None or not 0.0 < ratio < 1.0:
+        raise UsageError(f"mask '{text}': write tube:RATIO or tube:RATIO:SEED with 0 < RATIO < 1, e.g. tube:0.9:7")
+    return TubeSpec(ratio, int(match.group(2) or 0))
+
+
+def tube_mask(size: tuple[int, int], spec: TubeSpec) -> np.ndarray:
+    """The tube mask of a picture size: bool [H, W], whole 16x16 positions (cut off at the right and lower edge)."""
+    import torch
+
+    from ..models.masking import tube_visible
+
+    height, width = size
+    rows, cols = -(-height // UNIT), -(-width // UNIT)
+    generator = torch.Generator().manual_seed(spec.seed)
+    hidden = np.ones(rows * cols, bool)
+    hidden[tube_visible(1, rows * cols, spec.ratio, generator)[0].numpy()] = False
+    grid = hidden.reshape(rows, cols).repeat(UNIT, 0).repeat(UNIT, 1)
+    return grid[:height, :width]
+
+
+def load_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """A picture file as a mask of `size` (height, width): white (brighter than middle grey) = missing.
+
+    Raises:
+        DataError: unreadable or of another size.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            grey = np.asarray(picture.convert("L"))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
+        raise DataError(f"mask {path}: cannot be read as a picture ({error})") from error
+    if grey.shape != size:
+        raise DataError(
+            f"mask {path}: is {grey.shape[1]}x{grey.shape[0]}, the footage {size[1]}x{size[0]}; sizes must be equal"
+        )
+    return grey >= 128
+
+
+def _in_square(where: np.ndarray, side: int) -> np.ndarray:
+    """Pixels of bool [T, H, W] that lie in some side x side square of True (a morphological opening)."""
+    count, height, width = where.shape
+    if height < side or width < side:
+        return np.zeros_like(where)
+    total = np.zeros((count, height + 1, width + 1), np.int32)
+    total[:, 1:, 1:] = where.cumsum(1, dtype=np.int32).cumsum(2, dtype=np.int32)
+    sums = total[:, side:, side:] - total[:, :-side, side:] - total[:, side:, :-side] + total[:, :-side, :-side]
+    corners = sums == side * side  # True where a whole square starts
+    opened = np.zeros_like(where)
+    last_y, last_x = corners.shape[1], corners.shape[2]
+    rows = np.zeros((count, height, last_x), bool)
+    for dy in range(side):
+        rows[:, dy : dy + last_y] |= corners
+    for dx in range(side):
+        opened[:, :, dx : dx + last_x] |= rows[:, :, :]
+    return opened
+
+
+def _aligned_blocks(where: np.ndarray) -> np.ndarray:
+    """Pixels of bool [T, H, W] in whole 16x16 blocks of True, blocks counted from the upper left corner."""
+    count, height, width = where.shape
+    rows, cols = height // UNIT, width // UNIT
+    whole = where[:, : rows * UNIT, : cols * UNIT].reshape(count, rows, UNIT, cols, UNIT).all(axis=(2, 4))
+    blocks = np.zeros_like(where)
+    blocks[:, : rows * UNIT, : cols * UNIT] = whole.repeat(UNIT, 1).repeat(UNIT, 2)
+    return blocks
+
+
+def parse_colour(text: str) -> int:
+    """`#rrggbb` -> packed colour. Raises UsageError."""
+    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
+        raise UsageError(f"colour '{text}': write it as #rrggbb, e.g. #000000")
+    return int(text.lstrip("#"), 16)
+
+
+def detect(colours: np.ndarray, palette: np.ndarray | None, fill: int | None = None) -> tuple[np.ndarray, list[int]]:
+    """Find what was painted over in footage whose real colours are all in `palette`, or which has no palette.
+
+    With `fill` given, every uniform rectangle of that colour of at least 8x8 pixels is missing. Without it:
+    1. A colour the palette does not have cannot be footage: its uniform rectangles of at least 8x8 pixels are missing.
+    2. A colour of the palette is a filling when at least 93 % of its pixels lie in whole 16x16 blocks counted from the
+       upper left corner. Skies and black backgrounds do not pass: their shapes do not end on block borders.
+    Of true-colour footage no colour is known to be foreign: rule 2 holds for every colour that fills a whole block.
+    Frames of one single colour are left alone: games show those between scenes.
+
+    Args:
+        colours: int32 [T, H, W] packed RGB (see pack_rgb).
+        palette: uint8 [K, 3], the game's colours; None for true-colour footage.
+        fill: packed colour of the damage, where it is known.
+    Returns:
+        (bool [T, H, W] True = missing, the colours taken for damage).
+    """
+    blank = (colours == colours[:, :1, :1]).all(axis=(1, 2))
+    live = ~blank[:, None, None]
+    missing = np.zeros(colours.shape, bool)
+    if fill is not None:
+        missing = _in_square((colours == fill) & live, FOREIGN_SIDE)
+        return missing, [fill] if missing.any() else []
+    found: list[int] = []
+    if palette is None:
+        return _detect_fillings(colours, live)
+    known = set(pack_rgb(palette).tolist())
+    values, counts = np.unique(colours[~blank], return_counts=True)
+    foreign = [(int(n), int(v)) for v, n in zip(values, counts, strict=True) if int(v) not in known]
+    for number, value in sorted(foreign, reverse=True)[:FOREIGN_COLOURS]:
+        if number >= FOREIGN_SIDE**2:
+            area = _in_square(colours == value, FOREIGN_SIDE) & live
+            if area.any():
+                missing |= area
+                found.append(value)
+    for value, number in zip(values.tolist(), counts.tolist(), strict=True):
+        if value in known:
+            area = _aligned_blocks((colours == value) & live)
+            if area.sum() >= max(BLOCK_SHARE * number, 1):
+                missing |= area
+                found.append(value)
+    return missing, found
+
+
+def _detect_fillings(colours: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Rule 2 of `detect` for footage of any number of colours: only those of whole blocks are looked at."""
+    _, height, width = colours.shape
+    corners = colours[:, : height // UNIT * UNIT : UNIT, : width // UNIT * UNIT : UNIT]
+    spread = np.zeros_like(colours)
+    spread[:, : corners.shape[1] * UNIT, : corners.shape[2] * UNIT] = corners.repeat(UNIT, 1).repeat(UNIT, 2)
+    whole = _aligned_blocks((colours == spread) & live)
+    missing, found = np.zeros(colours.shape, bool), []
+    values, counts = np.unique(colours[whole], return_counts=True)
+    for place in counts.argsort(kind="stable")[::-1][:FOREIGN_COLOURS]:
+        if counts[place] >= BLOCK_SHARE * int(((colours == values[place]) & live).sum()):
+            missing |= whole & (colours == values[place])
+            found.append(int(values[place]))
+    return missing, sorted(found)

@@ -1,0 +1,1 @@
+"""Inference in compiled code: the palette head and the state canvas."""

@@ -1,0 +1,63 @@
+"""What one run of codec training is: a configuration file with the sections `codec` and `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...codec.neural.model import CodecConfig
+from ...config import load_yaml
+
+
+@dataclass(frozen=True)
+class CodecTraining:
+    """One run of codec training."""
+
+    store: str = "data/preprocessed"
+    init: str = "hst-mae-nano"  # autoencoder to start from
+    out: str = "runs/codec"
+    gop: int = 32  # frames of a group of pictures: what the state's history is known from
+    clip: int = 16  # frames of it in a step
+    stride: int = 4
+    batch: int = 6  # clips per step
+    steps: int = 1500
+    queries: int = 128  # cubes drawn from the state, per clip and step ...
+    coded: int = 40  # ... and of those drawn again with latents
+    hard_queries: float = 0.6  # share of the queries drawn by detail
+    told: float = 0.92  # how often a clip comes with its state
+    held: float = 0.4  # how often the code of a cell is that of an earlier slice, as in streams
+    changed: float = 40.0  # mean square error (of 255 steps) above which a cell counts as changed
+    lr: float = 1.5e-3  # of the codec's own parts ...
+    state_lr: float = 5e-4  # ... and of what comes from the autoencoder
+    warmup: int = 30
+    ema: float = 0.995
+    rgb_loss: float = 2.0
+    commitment: float = 0.25
+    first_clips: int = 400  # clips read before the first step, for the first latents and codebooks
+    restart_every: int = 20  # steps between restarts of codes out of use; none in the last sixth of the run
+    pool: int = 16384  # distinct changed cells kept for the codebooks, and as many of any kind
+    plain: int = 320  # cells per step that are drawn from their latents alone, without what the state says
+    table_groups: int = 700  # groups that the entropy coder's tables are learned from (0 = none) ...
+    table_quality: float = 38.5  # ... and at which quality
+    log_every: int = 25
+    max_minutes: float = 0.0
+    seed: int = 0
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class CodecRun:
+    """A configuration file of codec training."""
+
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    train: CodecTraining = field(default_factory=CodecTraining)
+
+
+def load_codec_run(path: Path, overrides: Sequence[str] = ()) -> CodecRun:
+    """Read a configuration file of codec training.
+
+    Raises:
+        ConfigError: missing file, unknown key or wrong type.
+    """
+    return load_yaml(CodecRun, path, overrides)

@@ -1,0 +1,232 @@
+"""Make the tables of the lossless coder from a store: `python -m hstmae.codec.pretrain STORE OUT.tables`.
+
+The coder runs over groups of the training split without ever starting anew; what it has learned then is thinned out
+(contexts met in few groups go, numbers are rounded) and written. The same store gives the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...codec.lossless.coding_models import PARTNERS, Hashed, PictureModel, RowModel
+from ...codec.lossless.kernel import Compiled, backend
+from ...codec.lossless.probability import squash_table, stretch_table
+from ...codec.lossless.scene import Scene
+from ...codec.lossless.tables import save_tables
+from ...data.episode import Episode
+from ...data.store.reader import EpisodeStore
+from ...errors import CodecError, HstError, UsageError
+from ...games.registry import get_game
+from ...games.spec import GameSpec
+
+SPEED = 3  # of learning weights here, half of what coding uses: they are to fit all groups
+# Bytes that are best coded last, since they follow from others: the sprite list, scratch bytes.
+_LAST = {"smb": (*range(0x200, 0x300), *range(8))}
+
+
+EXAMPLES = """
+examples:
+  python -m hstmae.codec.pretrain data/preprocessed smb.tables
+  python -m hstmae.codec.pretrain data/preprocessed try.tables --groups 50
+
+Use them with LosslessProfile("smb", Path("smb.tables")), or put them in place of hstmae/codec/tables/GAME.tables. A
+file coded with them can only be decoded with them. The defaults made the bundled tables, in 16 minutes of one core.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m hstmae.codec.pretrain",
+        description=(__doc__ or "").split(":")[0] + ".",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("store", type=Path, help="store with memory and actions; its training split is used")
+    parser.add_argument("out", type=Path, help="file to write")
+    parser.add_argument("--groups", type=int, default=900, help="groups of 64 frames learned from (default: 900)")
+    parser.add_argument(
+        "--slots", type=int, default=800_000, help="contexts of the memory that are kept (default: 800000)"
+    )
+    args = parser.parse_args(argv)
+    try:
+        if min(args.groups, args.slots) < 1:
+            raise UsageError("--groups and --slots must be 1 or more")
+        store = EpisodeStore(args.store)
+        print(f"{store.frames} frames of {store.game}", flush=True)
+        state, actions = train_rows(store, args.groups, args.slots)
+        pictures = train_pictures(store, args.groups)
+        save_tables(args.out, f"{store.game}-1", state, actions, pictures)
+    except HstError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{args.out}: {args.out.stat().st_size} bytes")
+    return 0
+
+
+def groups(store: EpisodeStore, count: int, frames: int, columns: tuple[str, ...]) -> Iterator[Episode]:
+    """About `count` groups of the training split, evenly spread and in a fixed mixed order."""
+    places = [
+        (i, start)
+        for i, info in enumerate(store.infos())
+        if info.split == "train"
+        for start in range(0, info.frames - frames + 1, frames)
+    ]
+    if not places:
+        raise CodecError(f"{store.path}: no group of {frames} frames in the training split")
+    chosen = np.random.default_rng(0).permutation(len(places))[:count]
+    for i, start in (places[n] for n in chosen):
+        yield store.read(i, range(start, start + frames), columns)
+
+
+def memory_of(e: Episode) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 [T, S] and [T, A]. Raises CodecError: the episode lacks one of them."""
+    if e.state is None or e.actions is None:
+        raise CodecError(f"{e.name}: tables are made from pictures with memory and actions")
+    return np.ascontiguousarray(e.state), np.ascontiguousarray(e.actions.reshape(len(e), -1))
+
+
+def compiled() -> Compiled:
+    found = backend()
+    if not isinstance(found, Compiled):
+        raise CodecError("pretraining needs the compiled kernel: install a C compiler and the package again")
+    return found
+
+
+class Learner:
+    """A hash table that is trained, with the number of groups in which each entry was used."""
+
+    def __init__(self, bits: int, owner: int) -> None:
+        self.bits, self.owner = bits, np.uint32(owner)
+        self.table = np.zeros(1 << bits, np.uint32)
+        self.before = self.table.copy()
+        self.uses = np.zeros(1 << bits, np.uint16)
+
+    def count(self) -> None:
+        """To be called after each group."""
+        used = np.flatnonzero(self.table != self.before)
+        new = (self.table[used] ^ self.before[used]) & self.owner != 0
+        self.uses[used] += 1
+        self.uses[used[new]] = 1
+        self.before[used] = self.table[used]
+
+    def thinned(self, keep: int, bits: int) -> Hashed:
+        """The `keep` entries used in most groups, for a table of 2**bits."""
+        order = np.argsort(-self.uses.astype(np.int32), kind="stable")[:keep]
+        order = order[self.uses[order] > 1]
+        at, first = np.unique(order >> (self.bits - bits), return_index=True)
+        return Hashed(bits, at.astype(np.uint32), self.table[order[first]])
+
+
+def round_slots(slots: Hashed) -> Hashed:
+    """Fewer different probabilities (steps of a quarter in the logit) and counts, so that the file is small."""
+    logit = stretch_table()[slots.value >> 16].astype(np.int32)
+    p = squash_table()[np.clip((logit + 32) // 64 * 64, -2839, 2839) + 3072].astype(np.uint32)
+    count = np.array([0, 1, 2, 3, 4, 6, 6, 6, 6, 10, 10, 10, 10, 12, 12, 12], np.uint32)[(slots.value >> 6) & 15]
+    return Hashed(slots.bits, slots.at, p << 16 | count << 6 | (slots.value & 63))
+
+
+def round_weights(w: np.ndarray) -> np.ndarray:
+    return ((w + 256) >> 9 << 9).astype(np.int32)
+
+
+def train_rows(store: EpisodeStore, count: int, keep: int) -> tuple[RowModel, RowModel]:
+    """The models of memory and controllers."""
+    few = [memory_of(e) for e in groups(store, 170, 64, ("state", "actions"))]
+    size, width = few[0][0].shape[1], few[0][1].shape[1]
+    rows = [np.concatenate(pair, 1) for pair in few]
+    order, partners = choose_partners(rows, size, _LAST.get(store.game, ()))
+    every = np.concatenate(rows)[::8]
+    start = np.array([np.bincount(every[:, a], minlength=256).argmax() for a in range(len(order))], np.uint8)
+    print("partners chosen", flush=True)
+    kernel = compiled()
+    base = RowModel.neutral(len(order), width)
+    state = RowModel(order, partners, start, base.slots, base.own, base.shared)
+    actions = RowModel.neutral(width, 0)
+    slots, slots_a = Learner(24, 63), Learner(20, 63)
+    for n, e in enumerate(groups(store, count, 64, ("state", "actions"))):
+        memory, held = memory_of(e)
+        kernel.train_rows(memory, held, state, slots.table, slots.bits, SPEED)
+        kernel.train_rows(held, np.zeros((64, 0), np.uint8), actions, slots_a.table, slots_a.bits, SPEED)
+        slots.count()
+        slots_a.count()
+        if n % 100 == 0:
+            print("memory", n, flush=True)
+    return tuple(
+        RowModel(
+            m.order, m.partners, m.start, round_slots(s.thinned(k, b)), round_weights(m.own), round_weights(m.shared)
+        )
+        for m, s, k, b in ((state, slots, keep, 22), (actions, slots_a, 20_000, 18))
+    )  # type: ignore[return-value]
+
+
+def choose_partners(rows: list[np.ndarray], size: int, last: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Order of coding, uint16 [size], and the bytes that say most about each, uint16 [size, PARTNERS].
+
+    Args:
+        rows: groups of uint8 [T, size + sides].
+        last: positions to be coded last.
+    """
+    late = [a for a in last if a < size]
+    order = np.array([*sorted(set(range(size)) - set(late)), *late], np.uint16)
+    now = np.ascontiguousarray(np.concatenate([r[1:] for r in rows]).T)
+    before = np.ascontiguousarray(np.concatenate([r[:-1] for r in rows]).T)
+    changed = (now != before).astype(np.uint8)
+    rate = changed.mean(1)
+    place = np.full(len(now), -1)
+    place[order] = np.arange(size)
+    useful = np.flatnonzero((rate > 0.002) | (np.ptp(now, 1) > 3))
+    log2 = np.round(np.log2(np.maximum(np.arange(65536), 1)) * 65536).astype(np.int32)
+    partners = RowModel.neutral(size, len(now) - size).partners.copy()
+    for a in np.flatnonzero(rate[:size] >= 0.0008):
+        candidates = useful[place[useful] < place[a]].astype(np.int32)
+        known = before[a].astype(np.uint32) * np.uint32(0x1003F)
+        chosen: list[int] = []
+        cost = np.empty(len(candidates), np.int64)
+        for n in range(min(PARTNERS, len(candidates))):
+            if n == 3:  # three that belong together, then three more beside the best of them
+                known = before[a].astype(np.uint32) * np.uint32(0x1003F)
+                known = _join(known, now[chosen[0]])
+            compiled().partners(now, now[a], changed[a], known, candidates, log2, cost)
+            cost[np.isin(candidates, chosen)] = np.iinfo(np.int64).max
+            chosen.append(int(candidates[cost.argmin()]))
+            known = _join(known, now[chosen[-1]])
+        partners[a, : len(chosen)] = chosen
+    return order, partners
+
+
+def _join(known: np.ndarray, column: np.ndarray) -> np.ndarray:
+    return (known * np.uint32(0x85EBCA6B)) ^ (column.astype(np.uint32) * np.uint32(0xC2B2AE35))
+
+
+def train_pictures(store: EpisodeStore, count: int) -> PictureModel:
+    """The model of pictures, with and without the memory."""
+    game: GameSpec = get_game(store.game)
+    kernel, model = compiled(), PictureModel.neutral()
+    slots, cells = Learner(22, 63), Learner(22, 0x00FF0000)
+    for n, e in enumerate(groups(store, count, 32, ("frames", "state", "actions"))):
+        for scene in (Scene.of(game, memory_of(e)[0]), Scene.nothing(32)):
+            kernel.train_pictures(e.frames, scene, model, slots.table, cells.table, 22, SPEED)
+        slots.count()
+        cells.count()
+        if n % 100 == 0:
+            print("pictures", n, flush=True)
+    kept = cells.thinned(260_000, 21)
+    trust = np.array([0, 1, 2, 3, 3, 5, 5, 5, 5, *[10] * 15, *[30] * 40], np.uint32)[(kept.value >> 9) & 63]
+    kept = Hashed(kept.bits, kept.at, (kept.value & 0x00FF01FF) | trust << 9)
+    return PictureModel(
+        slots=round_slots(slots.thinned(120_000, 20)),
+        cells=kept,
+        sources=(model.sources >> 16 << 16) | (10 << 6),
+        flag=round_weights(model.flag),
+        pixel=round_weights(model.pixel),
+        escape=round_weights(model.escape),
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

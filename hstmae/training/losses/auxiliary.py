@@ -1,0 +1,115 @@
+"""The losses beside the reconstruction, put together: spatial consistency, temporal coherence, state alignment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...config import RunConfig
+from ...data.clips.dataset import ClipBatch
+from ...errors import ConfigError
+from ...games import GameSpec, get_game
+from ...models.canvas import Places
+from ...models.state import NONE
+from ..run.step import StepInputs
+from .alignment import alignment_loss
+from .balance import LossBalance, Term
+from .consistency import region_loss, seam_loss
+from .neighbours import Neighbourhood, pixel_regions
+from .temporal import camera_motion, fixed_cubes, temporal_loss
+
+SEAMS, REGIONS, TEMPORAL, ALIGNMENT = "seams", "regions", "temporal", "alignment"  # as they are logged
+
+
+class AuxiliaryLosses:
+    """Adds the terms to the reconstruction loss, each at its share of it; the running magnitudes are its only state.
+
+    Spatial consistency is two terms, `seams` and `regions`, of half its share each.
+
+    Args:
+        game: of the clips.
+        spatial, temporal, state: contributions relative to the reconstruction loss; 0 switches one off.
+    """
+
+    def __init__(self, game: GameSpec, spatial: float, temporal: float, state: float) -> None:
+        shares = {SEAMS: spatial / 2, REGIONS: spatial / 2, TEMPORAL: temporal, ALIGNMENT: state}
+        self._game = game
+        self._balance = LossBalance({name: share for name, share in shares.items() if share > 0})
+        self.aligns = state > 0  # whether the model is to predict the state
+
+    def add(
+        self, loss: Tensor, colours: Tensor, truth: Tensor, said: Tensor | None, batch: ClipBatch, inputs: StepInputs
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The whole loss, and every term as it is before weighting.
+
+        Args:
+            loss: reconstruction loss, scalar with its graph.
+            colours: float [B, Q, 2, 16, 16, 3], restored colours of the decoded cubes in 0 .. 1 (the posterior mean of
+                a palette head), with their graph.
+            truth: float, of the same shape.
+            said: float [B, T, K, F + 1], the predicted state, where it was asked for.
+            batch: the true clips and their state, whatever level of it the model was given.
+            inputs: which cubes were visible and decoded.
+        Returns:
+            The sum with its graph, and detached scalars `seams`, `regions`, `temporal`, `alignment` as far as they are
+            switched on; one that nothing in this step told is logged by its running magnitude.
+        """
+        shares, terms, state = self._balance.shares, {}, batch.state
+        around = Neighbourhood.of(batch.frames, inputs.visible, inputs.queries, inputs.shown)
+        error = colours - truth
+        with torch.autocast(colours.device.type, enabled=False):
+            if SEAMS in shares:
+                terms[SEAMS] = seam_loss(error, around)
+            if REGIONS in shares:
+                at = Places.of(inputs.queries, around.slices, around.grid[1], batch.origin)
+                terms[REGIONS] = region_loss(colours, truth, pixel_regions(self._game, state, at))
+            if TEMPORAL in shares:
+                shift, joined = camera_motion(state, len(error), batch.frames.shape[1], error.device)
+                still = fixed_cubes(self._game, around, batch.origin)
+                terms[TEMPORAL] = temporal_loss(error, around, shift, joined, still)
+            if ALIGNMENT in shares:
+                if said is None or state is None or inputs.level is None:
+                    terms[ALIGNMENT] = _nothing(loss if said is None else said)
+                else:
+                    terms[ALIGNMENT] = alignment_loss(said, state, inputs.level == NONE)
+        return self._balance.combine(loss, terms)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._balance.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises KeyError or ValueError where `state` belongs to other terms."""
+        self._balance.load_state_dict(state)
+
+
+def _nothing(x: Tensor) -> Term:
+    """A term that is not told, and yet part of the graph."""
+    return Term(x.float().sum() * 0, torch.zeros((), dtype=torch.bool, device=x.device))
+
+
+def auxiliary_losses(config: RunConfig) -> AuxiliaryLosses | None:
+    """The losses beside the reconstruction that a run's configuration asks for, None without any.
+
+    Raises:
+        ConfigError: values that make no losses, named by their key.
+    """
+    train, game = config.train, get_game(config.model.game)
+    for key in ("spatial_loss", "temporal_loss", "state_loss"):
+        if not 0 <= getattr(train, key) <= 10:
+            raise ConfigError(
+                f"configuration: train.{key} must be a contribution relative to the reconstruction loss, 0 (off) .. "
+                f"10, got {getattr(train, key)!r}"
+            )
+    if train.state_loss > 0 and not game.token_names:
+        raise ConfigError(
+            f"configuration: train.state_loss needs a game with state tokens, and '{game.name}' has none; set it to 0"
+        )
+    if train.state_loss > 0 and not config.model.state_alignment:
+        raise ConfigError(
+            "configuration: train.state_loss needs a model that predicts the state; set model.state_alignment=true"
+        )
+    if not train.spatial_loss + train.temporal_loss + train.state_loss:
+        return None
+    return AuxiliaryLosses(game, train.spatial_loss, train.temporal_loss, train.state_loss)

@@ -1,0 +1,1 @@
+"""What a training step hides and asks for: curriculum, adversarial and semantic masks."""

@@ -1,0 +1,270 @@
+"""What each training step hides: one neutral rule for the whole run, or masks that grow harder in three phases.
+
+Everything is a function of (configuration, seed, step) and the batch, except what the adversary has learned so far;
+that small state is part of a checkpoint, so a resumed run draws the same masks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ...config import CurriculumConfig, RunConfig, TrainConfig
+from ...data.clips.dataset import ClipBatch
+from ...errors import ConfigError
+from ...games import GameSpec, get_game
+from ...masks.damage import block_damage, logo_damage, scratch_damage
+from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
+from ...models.masking import damaged_visible, scored_visible
+from ..run.step import StepInputs, choose_queries, draw_inputs, draw_queries, draw_state, seed_of
+from .loss_predictor import LossPredictor, unit_features
+from .moving_cubes import thing_cubes
+from .unit_scores import change, information, semantics
+
+DRAW = 1  # stream of a step's seed that masks, queries and levels are drawn from
+EASY, NEUTRAL, HARD = 1, 2, 3  # phases
+_SHAPES = {"block": block_damage, "scratch": scratch_damage, "logo": logo_damage}
+
+
+class MaskSource(Protocol):
+    """Draws the inputs of every step."""
+
+    observes: bool  # whether `observe` is to be called
+
+    def draw(self, batch: ClipBatch, step: int) -> StepInputs:
+        """Inputs of step number `step` (from 0) on the device of the batch."""
+
+    def observe(self, inputs: StepInputs, losses: Tensor) -> None:
+        """Learn from the loss of each decoded cube, float [B, Q], of the step drawn last."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises KeyError or ValueError where `state` does not fit."""
+
+
+def mask_source(config: RunConfig) -> MaskSource:
+    """The masks that a run's configuration asks for.
+
+    Raises:
+        ConfigError: values that make no masks, named by their key.
+    """
+    if config.train.decoder_keep not in (0.25, 0.5, 0.75, 1.0):
+        raise ConfigError(
+            f"configuration: train.decoder_keep must be 0.25, 0.5, 0.75 or 1, got {config.train.decoder_keep!r}"
+        )
+    if config.train.curriculum.enabled:
+        return Curriculum(config)
+    return NeutralMasks(config.train, get_game(config.model.game))
+
+
+class NeutralMasks:
+    """Random tubes at `mask_ratios`, the same from the first step to the last."""
+
+    observes = False
+
+    def __init__(self, config: TrainConfig, game: GameSpec | None = None) -> None:
+        self._config = config
+        self._game = game if config.things != 1.0 else None
+
+    def draw(self, batch: ClipBatch, step: int) -> StepInputs:
+        things = None if self._game is None else thing_cubes(batch, self._game)
+        generator = _generator(self._config, step)
+        return draw_inputs(batch.frames, batch.state is not None, self._config, generator, things)
+
+    def observe(self, inputs: StepInputs, losses: Tensor) -> None:
+        """Nothing depends on losses here."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """There is no state; that of a run which had a curriculum before is not needed."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a step stands in the curriculum.
+
+    Attributes:
+        phase: EASY, NEUTRAL or HARD.
+        ratio: share of the units that is hidden.
+        factor: CL-MAE's factor: 1 = the masks are the model's partner, 0 = neutral, -1 = its adversary.
+        state_full, state_compact: probabilities of the state levels.
+    """
+
+    phase: int
+    ratio: float
+    factor: float
+    state_full: float
+    state_compact: float
+
+
+def moment_at(config: CurriculumConfig, step: int, steps: int) -> Moment:
+    """The schedule: a function of the share of the run that is done.
+
+    Easy masks fade from partner to neutral while the ratio rises to that of phase 2; after the neutral phase the
+    adversary grows from neutral to full strength and the ratio to its last value. Ratios are rounded to hundredths, so
+    that a run sees a dozen different shapes rather than a new one every few steps.
+    """
+    done = min(step / max(steps, 1), 1.0)
+    first, second = config.phases
+    low, middle, high = config.ratios
+    if done < first:
+        share = done / first
+        phase, ratio, factor = EASY, low + share * (middle - low), 1 - share
+    elif done < second:
+        phase, ratio, factor = NEUTRAL, middle, 0.0
+    else:
+        share = (done - second) / max(1 - second, 1e-9)
+        phase, ratio, factor = HARD, middle + share * (high - middle), 0 - share
+    return Moment(phase, round(ratio, 2), factor, config.state_full[phase - 1], config.state_compact[phase - 1])
+
+
+class Curriculum:
+    """Phase 1 hides what tells little, phase 2 anything, phase 3 also what is predicted to fail and what moves.
+
+    In every phase some steps hide shapes of damage instead, and some show whole slices and nothing of the others.
+
+    Raises:
+        ConfigError: values that make no curriculum, named by their key.
+    """
+
+    observes = True
+
+    def __init__(self, config: RunConfig) -> None:
+        _check(config.train.curriculum)
+        self._train, self._config = config.train, config.train.curriculum
+        self._sprite_size = get_game(config.model.game).sprite_size
+        self._predictor = LossPredictor(self._config.forget)
+        self._features: Tensor | None = None  # of the step drawn last
+        self._slices = 0
+
+    def draw(self, batch: ClipBatch, step: int) -> StepInputs:
+        generator = _generator(self._train, step)
+        now = moment_at(self._config, step, self._train.steps)
+        frames = batch.frames
+        grid, self._slices = grid_size(*frames.shape[2:4]), frames.shape[1] // DEPTH
+        told, moved = information(frames), change(frames)
+        meant = semantics(moved, batch.state, batch.origin, grid, self._sprite_size)
+        self._features = features = unit_features(told, moved, meant, grid, batch.origin)
+        chance = torch.rand((), generator=generator).item()
+        if chance < self._config.anchors and self._slices > self._config.anchor_slices:
+            inputs = self._anchors(frames, generator)
+        elif self._config.anchors <= chance < self._config.anchors + self._config.damage:
+            inputs = self._damage(frames, generator)
+        else:
+            inputs = self._tubes(frames, now, told, meant, features, generator)
+        if batch.state is None:
+            return inputs
+        shares = replace(self._train, state_full=now.state_full, state_compact=now.state_compact)
+        return draw_state(inputs, len(frames), shares, generator)
+
+    def observe(self, inputs: StepInputs, losses: Tensor) -> None:
+        if self._features is None:
+            raise RuntimeError("observe() belongs to the step drawn last, and none has been drawn")
+        self._predictor.update(self._features, inputs.queries // self._slices, losses)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._predictor.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._predictor.load_state_dict(state)
+
+    def _tubes(
+        self,
+        frames: Tensor,
+        now: Moment,
+        told: Tensor,
+        meant: Tensor,
+        features: Tensor,
+        generator: torch.Generator,
+    ) -> StepInputs:
+        """Tubes by the scores of the phase; in the last one each clip has a rule of its own, in fixed proportions."""
+        batch = len(frames)
+        kinds = ["easy" if now.phase == EASY else "neutral"] * batch
+        scores, bias = told.double(), [-self._config.sharpness * now.factor] * batch
+        if now.phase == HARD:
+            failing = self._predictor.predict(features)
+            place = torch.randperm(batch, generator=generator) + torch.rand((), generator=generator)
+            neutral, semantic = self._config.random, self._config.random + self._config.semantic
+            for clip, at in enumerate((place / batch).tolist()):
+                if at < neutral:
+                    kinds[clip], bias[clip] = "neutral", 0.0
+                elif at < semantic:
+                    kinds[clip], bias[clip] = "semantic", self._config.sharpness
+                    scores[clip] = meant[clip].double()
+                else:
+                    kinds[clip], bias[clip] = "adversarial", -self._config.sharpness * now.factor
+                    scores[clip] = failing[clip]
+        sharpness = torch.tensor(bias, dtype=torch.float64, device=frames.device)[:, None]
+        visible = scored_visible(scores, now.ratio, sharpness, generator)
+        queries = draw_queries(frames, visible, self._train, generator)
+        return StepInputs(now.ratio, visible, queries, None, kinds=tuple(kinds))
+
+    def _damage(self, frames: Tensor, generator: torch.Generator) -> StepInputs:
+        """Units that blocks, scratches or a logo touch, filled up at random to an exact number."""
+        ratios = self._config.damage_ratios
+        ratio = ratios[int(torch.randint(len(ratios), (), generator=generator))]
+        names, masks = list(_SHAPES), []
+        kinds = [names[int(torch.randint(len(names), (), generator=generator))] for _ in frames]
+        size = (frames.shape[1], frames.shape[2], frames.shape[3])
+        for kind in kinds:  # a shape touches many more units than it has pixels in
+            share = ratio * (0.1 + 0.4 * torch.rand((), generator=generator).item())
+            masks.append(_SHAPES[kind](size, share, generator))
+        visible = damaged_visible(torch.stack(masks), ratio, generator).to(frames.device)
+        queries = draw_queries(frames, visible, self._train, generator)
+        return StepInputs(ratio, visible, queries, None, kinds=tuple(kinds))
+
+    def _anchors(self, frames: Tensor, generator: torch.Generator) -> StepInputs:
+        """A few slices are whole, the others blank: lost frames between clean ones."""
+        cubes = to_cubes(frames)
+        batch, units, slices = cubes.shape[:3]
+        order = torch.rand(batch, slices, generator=generator).argsort(1).to(frames.device)
+        lost = order[:, self._config.anchor_slices :].sort(1).values  # [B, L]
+        blank = torch.zeros(batch, slices, dtype=torch.bool, device=frames.device).scatter_(1, lost, True)
+        shown = cubes.masked_fill(blank.view(batch, 1, slices, *[1] * (cubes.ndim - 3)), 0)
+        every = torch.arange(units, device=frames.device)
+        hidden = (every[:, None] * slices + lost[:, None]).flatten(1)
+        count = round(self._train.decoder_keep * hidden.shape[1])
+        if self._train.queries:
+            count = min(count, self._train.queries)
+        return StepInputs(
+            lost.shape[1] / slices,
+            every.expand(batch, -1),
+            choose_queries(cubes, hidden, count, self._train.hard_queries, generator),
+            None,
+            from_cubes(shown, (frames.shape[2], frames.shape[3])),
+            ("anchors",) * batch,
+        )
+
+
+def _generator(config: TrainConfig, step: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed_of(config.seed, step, DRAW))
+
+
+def _check(config: CurriculumConfig) -> None:
+    """Raise ConfigError, naming the key, for the first value that makes no curriculum."""
+    shares = {name: getattr(config, name) for name in ("random", "semantic", "damage", "anchors")}
+    rules = [
+        ("phases", 0 < config.phases[0] <= config.phases[1] <= 1, "two rising shares of the run, above 0"),
+        ("ratios", all(0 < r < 1 for r in config.ratios), "three shares between 0 and 1"),
+        ("sharpness", config.sharpness >= 0, "0 or above"),
+        *((name, 0 <= share <= 1, "a share, 0 .. 1") for name, share in shares.items()),
+        ("semantic", config.random + config.semantic <= 1, "at most 1 together with random"),
+        ("anchors", config.damage + config.anchors <= 1, "at most 1 together with damage"),
+        ("damage_ratios", all(0 < r < 1 for r in config.damage_ratios), "shares between 0 and 1"),
+        ("damage_ratios", bool(config.damage_ratios), "one or more shares"),
+        ("anchor_slices", config.anchor_slices > 0, "above 0"),
+        ("forget", 0 < config.forget <= 1, "above 0 and at most 1"),
+    ]
+    for phase, (full, compact) in enumerate(zip(config.state_full, config.state_compact, strict=True), 1):
+        fine = min(full, compact) >= 0 and full + compact <= 1
+        rules.append(("state_full", fine, f"probabilities, at most 1 together with state_compact (phase {phase})"))
+    for name, fine, wanted in rules:
+        if not fine:
+            key, value = f"train.curriculum.{name}", getattr(config, name)
+            raise ConfigError(f"configuration: {key} must be {wanted}, got {value!r}")

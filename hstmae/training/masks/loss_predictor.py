@@ -1,0 +1,107 @@
+"""A running prediction of how badly the model will draw each unit, from cheap features of the clip.
+
+The adversary of the curriculum hides what is predicted to fail. CL-MAE (https://arxiv.org/abs/2308.16572) learns the
+masks themselves with a network of its own, whose training passes all tokens through the model, ten times the cost of a
+step at 90 % masking. Here, as in HPM (https://arxiv.org/abs/2304.05919), the loss of a place is predicted instead, and
+that from what the step has measured anyway.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..losses.reconstruction import target_colours
+
+FEATURES = 8
+_RIDGE = 10.0  # decoded cubes' worth of belief in the first guess
+_LEAST = 1e-4  # losses below it are alike: all of it is drawn right
+_FIRST = (0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0)  # before any loss is seen: detail, change and things are hard
+
+
+class LossPredictor:
+    """Ridge regression of the logarithm of a cube's loss on features of its unit, over an exponentially fading past.
+
+    The sums that define it, X^T X and X^T y, are all of its state: small, exact to store, and sums of the ranks' sums.
+
+    Args:
+        forget: factor of the sums per step, 0 .. 1; 0.99 remembers about 100 steps.
+    """
+
+    def __init__(self, forget: float) -> None:
+        self.forget = forget
+        self.gram = torch.zeros(FEATURES, FEATURES, dtype=torch.float64)
+        self.moment = torch.zeros(FEATURES, dtype=torch.float64)
+
+    def predict(self, features: Tensor) -> Tensor:
+        """Predicted log loss of each unit: features float [B, N, FEATURES] -> float64 [B, N]."""
+        self._to(features.device)
+        first = torch.tensor(_FIRST, dtype=torch.float64, device=features.device)
+        ridge = _RIDGE * torch.eye(FEATURES, dtype=torch.float64, device=features.device)
+        weights = torch.linalg.solve(self.gram + ridge, self.moment + _RIDGE * first)
+        return features.double() @ weights
+
+    def update(self, features: Tensor, units: Tensor, losses: Tensor) -> None:
+        """Learn from one step.
+
+        Args:
+            features: float [B, N, FEATURES].
+            units: int64 [B, Q], unit of each decoded cube.
+            losses: float [B, Q], 0 or above; cubes whose loss is not finite are left out.
+        """
+        self._to(features.device)
+        x = features.double().gather(1, units[..., None].expand(-1, -1, FEATURES)).flatten(0, 1)
+        fine = losses.isfinite().flatten()
+        y = losses.double().nan_to_num(0, 0, 0).flatten().clamp_min(_LEAST).log()
+        x = x * fine[:, None]
+        self.gram = self.forget * self.gram + x.T @ x
+        self.moment = self.forget * self.moment + x.T @ y
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"gram": self.gram.cpu(), "moment": self.moment.cpu()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Raises KeyError or ValueError where `state` is not what `state_dict` gives."""
+        gram, moment = state["gram"], state["moment"]
+        if gram.shape != self.gram.shape or moment.shape != self.moment.shape:
+            raise ValueError(f"a loss predictor of {FEATURES} features, got sums of shape {list(gram.shape)}")
+        self.gram, self.moment = gram.double().clone(), moment.double().clone()
+
+    def _to(self, device: torch.device) -> None:
+        self.gram, self.moment = self.gram.to(device), self.moment.to(device)
+
+
+def unit_features(information: Tensor, change: Tensor, things: Tensor, grid: tuple[int, int], origin: Tensor) -> Tensor:
+    """What a unit's loss is predicted from: float32 [B, N, FEATURES], all about 0 .. 3.
+
+    Args:
+        information, change, things: float [B, N], see `unit_scores`.
+        grid: units per column and per row.
+        origin: int64 [B, 2], y and x of the frames' corner in the native picture.
+    """
+    b, n = information.shape
+    told = information.clamp_min(0).log1p()
+    around = F.avg_pool2d(told.view(b, 1, *grid), 3, 1, 1, count_include_pad=False).flatten(1)
+    row = torch.arange(n, device=origin.device) // grid[1]
+    y = (row + origin[:, :1] / 16) / max(grid[0], 1)
+    flat = (information == 0).float()
+    return torch.stack([torch.ones_like(told), told, told.square() / 4, change, things, around, y, flat], -1)
+
+
+@torch.no_grad()
+def cube_losses(out: Tensor, target: Tensor, palette: Tensor | None, head: str) -> Tensor:
+    """Loss of each decoded cube over every fourth row and column, which is enough to tell hard from easy.
+
+    Args:
+        out: logits [B, Q, 2, 16, 16, K] of head "palette", colours [B, Q, 2, 16, 16, 3] of head "rgb".
+        target: uint8 [B, Q, 2, 16, 16] palette indices or [B, Q, 2, 16, 16, 3] RGB.
+        palette: uint8 [B, K, 3], None for RGB.
+    Returns:
+        float32 [B, Q]: cross-entropy in nats, or mean absolute difference of colours in 0 .. 1.
+    """
+    some, truth = out[:, :, :, ::4, ::4].float(), target[:, :, :, ::4, ::4]
+    if head == "rgb":
+        return (some - target_colours(truth, palette)).abs().flatten(2).mean(-1)
+    chosen = some.gather(-1, truth.long().unsqueeze(-1)).squeeze(-1)
+    return (some.logsumexp(-1) - chosen).flatten(2).mean(-1)

@@ -1,0 +1,80 @@
+"""What speaks for hiding a unit: how much its pixels tell, how much they change, and what the state says is there.
+
+All scores are float32 [B, N], N units in raster order, higher = more of it; only their order within a clip is used by
+masks. They are drawn from the clip before masking, so they decide where to hide and never reach the model.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...games import GameState
+from ...models.cubes import CUBE, to_cubes
+from ..run.step import detail_scores
+
+CHANGE_WEIGHT = 0.25  # of a changing pixel beside a unit full of moving things: scrolling changes everything
+SPRITE_WEIGHT = 0.5  # of a sprite beside a box: boxes are the player and enemies, sprites also their debris and coins
+
+
+def information(frames: Tensor) -> Tensor:
+    """Mean `detail_scores` of each unit's cubes: rare colours, edges, change. 0 for a unit of flat cubes.
+
+    Args:
+        frames: uint8 [B, T, H, W] or [B, T, H, W, 3].
+    """
+    cubes = to_cubes(frames)
+    return detail_scores(cubes).view(*cubes.shape[:3]).mean(-1)
+
+
+def change(frames: Tensor) -> Tensor:
+    """Share (0 .. 1) of each unit's pixels that differ from the frame before, of every second row and column.
+
+    Args:
+        frames: uint8 [B, T, H, W] or [B, T, H, W, 3], T at least 2.
+    """
+    some = frames[:, :, ::2, ::2]
+    differs = some[:, 1:] != some[:, :-1]
+    if differs.ndim == 5:
+        differs = differs.any(-1)
+    b, t, h, w = differs.shape
+    side = CUBE // 2
+    return differs.view(b, t, h // side, side, w // side, side).float().mean((1, 3, 5)).flatten(1)
+
+
+def things(state: GameState, origin: Tensor, grid: tuple[int, int], sprite_size: int) -> Tensor:
+    """How long a unit holds things that the state tracks: share of frames (0 .. 1) with part of a box (player, enemy,
+    item, moving platform) in it, plus `SPRITE_WEIGHT` times that of hardware sprites.
+
+    Args:
+        state: tensors with leading axes [B, T], positions in native pixels.
+        origin: int64 [B, 2], y and x of the frames' corner in the native picture.
+        grid: units per column and per row.
+        sprite_size: pixels.
+    """
+    boxes = _held(state.boxes[..., 1:].long(), state.boxes[..., 0] > 0, origin, grid)
+    corner = state.sprites[..., :2].long()
+    sprites = _held(torch.cat([corner, corner + sprite_size], -1), None, origin, grid)
+    return boxes + SPRITE_WEIGHT * sprites
+
+
+def semantics(
+    moved: Tensor, state: GameState | None, origin: Tensor, grid: tuple[int, int], sprite_size: int
+) -> Tensor:
+    """`things` plus `CHANGE_WEIGHT` times `moved` (see `change`); without state, change alone says what moves."""
+    moving = CHANGE_WEIGHT * moved
+    return moving if state is None else moving + things(state, origin, grid, sprite_size)
+
+
+def _held(rectangles: Tensor, used: Tensor | None, origin: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Share of frames in which a unit touches one of the rectangles int64 [B, T, M, 4] (x0, y0, x1, y1)."""
+    top = CUBE * torch.arange(grid[0], device=origin.device)
+    left = CUBE * torch.arange(grid[1], device=origin.device)
+    y, x = origin[:, 0, None, None, None], origin[:, 1, None, None, None]
+    x0, y0, x1, y1 = (side[..., None] for side in rectangles.unbind(-1))
+    rows = (y0 - y < top + CUBE) & (y1 - y > top)  # [B, T, M, rows]
+    columns = (x0 - x < left + CUBE) & (x1 - x > left)
+    if used is not None:
+        rows &= used[..., None]
+    touched = rows.float().transpose(2, 3) @ columns.float() > 0  # [B, T, rows, columns]
+    return touched.float().mean(1).flatten(1)

@@ -1,0 +1,1 @@
+"""One training run: the loop, optimiser, ranks, validation, records."""

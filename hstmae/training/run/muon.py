@@ -1,0 +1,92 @@
+"""Muon for the matrices between hidden layers, AdamW for everything else, behind the face of one optimiser.
+
+Muon (https://kellerjordan.github.io/posts/muon/) steps along the nearest orthogonal matrix of the momentum. Its steps
+are scaled to the size of AdamW's (https://arxiv.org/abs/2502.16982), so that one learning rate serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...errors import ConfigError
+from ...models.blocks import WindowBlock
+from ...models.decoder import DecoderBlock
+
+
+def hidden_matrices(model: nn.Module) -> set[int]:
+    """The ids of the weights of linear layers within transformer blocks."""
+    blocks = [module for module in model.modules() if isinstance(module, WindowBlock | DecoderBlock)]
+    layers = [layer for block in blocks for layer in block.modules() if isinstance(layer, nn.Linear)]
+    return {id(layer.weight) for layer in layers if layer.weight.requires_grad}
+
+
+class MuonAdamW(torch.optim.Optimizer):
+    """Two optimisers over one model.
+
+    Args:
+        groups: parameter groups with a `weight_decay` each.
+        hidden: ids of the parameters that Muon takes.
+        rest: makes the optimiser of the other parameters from their groups.
+        lr: learning rate of both.
+    Raises:
+        ConfigError: this version of torch has no Muon.
+    """
+
+    def __init__(
+        self,
+        groups: list[dict[str, Any]],
+        hidden: set[int],
+        rest: Callable[[list[dict[str, Any]]], torch.optim.Optimizer],
+        lr: float,
+    ) -> None:
+        if not hasattr(torch.optim, "Muon"):
+            raise ConfigError(f"train.optimizer muon needs torch 2.9 or later, this is {torch.__version__}; use adamw")
+        if not hidden:
+            raise ConfigError("train.optimizer muon: the model has no transformer block whose weights it could take")
+        parts: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+        for group in groups:
+            for part, mine in zip(parts, (False, True), strict=True):
+                if chosen := [p for p in group["params"] if (id(p) in hidden) == mine]:
+                    part.append({**group, "params": chosen})
+        others, matrices = parts
+        muon = torch.optim.Muon(matrices, lr=lr, adjust_lr_fn="match_rms_adamw")
+        super().__init__([*others, *matrices], {})
+        self.inner = (rest(others), muon)
+        self.param_groups = [group for inner in self.inner for group in inner.param_groups]
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for inner in self.inner:
+            inner.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of the two in one: parameters are numbered through."""
+        first, second = (inner.state_dict() for inner in self.inner)
+        shift = sum(len(group["params"]) for group in first["param_groups"])
+        groups = [{**g, "params": [shift + n for n in g["params"]]} for g in second["param_groups"]]
+        return {
+            "state": {**first["state"], **{shift + n: state for n, state in second["state"].items()}},
+            "param_groups": [*first["param_groups"], *groups],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises ValueError where groups or sizes do not fit."""
+        groups, shift = list(state["param_groups"]), 0
+        if len(groups) != len(self.param_groups):
+            raise ValueError(f"an optimiser of {len(self.param_groups)} parameter groups, got {len(groups)}")
+        for inner in self.inner:
+            mine, groups = groups[: len(inner.param_groups)], groups[len(inner.param_groups) :]
+            count = sum(len(group["params"]) for group in mine)
+            numbers = range(shift, shift + count)
+            inner.load_state_dict(
+                {
+                    "state": {n - shift: state["state"][n] for n in numbers if n in state["state"]},
+                    "param_groups": [{**group, "params": [n - shift for n in group["params"]]} for group in mine],
+                }
+            )
+            shift += count
+        self.param_groups = [group for inner in self.inner for group in inner.param_groups]

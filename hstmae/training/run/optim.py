@@ -1,0 +1,101 @@
+"""Optimiser, learning-rate schedule and weight averaging. Rates depend on the step alone, so that a run can resume."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...config import TrainConfig
+from .muon import MuonAdamW, hidden_matrices
+from .parallel import local
+
+MUON = "muon"
+OPTIMIZERS = ("adamw", MUON)
+
+
+def peak_lr(config: TrainConfig) -> float:
+    """The absolute learning rate after warm-up: `absolute_lr` where given, else ``lr * batch / 256``."""
+    return config.absolute_lr if config.absolute_lr > 0 else config.lr * config.batch / 256
+
+
+def lr_at(step: int, config: TrainConfig) -> float:
+    """Learning rate of optimiser step `step` (0 .. steps - 1): linear warm-up, then half a cosine.
+
+    The warm-up takes ``round(warmup * steps)`` steps and ends at the peak; the last step uses ``min_lr * peak``.
+    """
+    peak = peak_lr(config)
+    warm = round(config.warmup * config.steps)
+    if step < warm:
+        return peak * (step + 1) / warm
+    progress = min(1.0, (step - warm) / max(1, config.steps - 1 - warm))
+    floor = config.min_lr * peak
+    return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Two AdamW groups: decayed weights, and the rest.
+
+    The rest are vectors and scalars (norms, biases, gates), tables of an `nn.Embedding`, and parameters that
+    `model.no_weight_decay()`, where it exists, lists by full name or last component. Frozen ones are left out.
+    """
+    listed = set(model.no_weight_decay()) if hasattr(model, "no_weight_decay") else set()  # type: ignore[operator]
+    tables = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters(recurse=False)}
+    decayed: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        exempt = parameter.ndim <= 1 or id(parameter) in tables or name in listed or name.rpartition(".")[2] in listed
+        (rest if exempt else decayed).append(parameter)
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The configured optimiser. AdamW works over `parameter_groups`, in one fused kernel per step on CPU and CUDA.
+
+    Raises:
+        ConfigError: Muon is wanted, and this version of torch does not have it.
+    """
+    groups = parameter_groups(model, config.weight_decay)
+    if config.optimizer == MUON:
+        return MuonAdamW(groups, hidden_matrices(model), lambda rest: _adamw(rest, config), peak_lr(config))
+    return _adamw(groups, config)
+
+
+def _adamw(groups: list[dict[str, Any]], config: TrainConfig) -> torch.optim.AdamW:
+    device = groups[0]["params"][0].device.type
+    fused = True if device in ("cpu", "cuda") else None
+    return torch.optim.AdamW(groups, lr=peak_lr(config), betas=config.betas, fused=fused)
+
+
+def ema_decay(step: int, limit: float) -> float:
+    """Averaging factor of update `step` (0 for the first): ``min(limit, 1 - (step + 1)^-0.75)``.
+
+    Starts at 0, so the first update copies the weights, and forgets the first steps quickly: .9944 at 1,000 updates,
+    .999 at 10,000.
+    """
+    return max(0.0, min(limit, 1 - (step + 1) ** -0.75))
+
+
+class WeightAverage:
+    """Exponential moving average of a model's float32 weights; `model` is the averaged copy, ready for use."""
+
+    def __init__(self, model: nn.Module, limit: float) -> None:
+        """Args: model: what is averaged. limit: upper bound of the averaging factor, 0 .. 1; 0 follows the model."""
+        self.limit = limit
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Fold in the weights after optimiser step `step`; buffers are copied."""
+        weight = 1 - ema_decay(step, self.limit)
+        mine: list[Tensor] = [local(p) for p in self.model.parameters()]
+        others = [local(p.detach()) for p in model.parameters()]
+        torch._foreach_lerp_(mine, others, weight)
+        for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
+            own.copy_(other)

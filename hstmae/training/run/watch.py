@@ -1,0 +1,154 @@
+"""Watching a run in TensorBoard: losses, learning rate, masks and restored pictures, beside metrics.jsonl."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...config import RunConfig
+from ...data.clips.dataset import Clip, collate
+from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
+from ...models.masking import hidden_cubes, tube_visible
+from ...models.state import FULL
+from ..losses.reconstruction import posterior_mean, target_colours
+from .step import StepInputs, seed_of
+from .validation import RATIO
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+FOLDER = "tensorboard"  # of a run folder
+PICTURES = 2  # validation clips that are shown
+MASKS = 4  # clips of a training batch whose masks are shown
+HIDDEN, DECODED, SEEN = 40, 130, 255  # grey of a unit: hidden, hidden and decoded in some slice, seen
+SCALE = 8  # pixels a unit in pictures of masks
+
+
+class Observer(Protocol):
+    """Is told what a run does, on the first rank. It must not draw from the global random generators."""
+
+    def start(self, step: int) -> None:
+        """Training goes on from `step` optimiser steps."""
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        """Means of one log interval."""
+
+    def validated(
+        self, step: int, values: dict[str, float], model: nn.Module, inputs: StepInputs, grid: tuple[int, int]
+    ) -> None:
+        """A validation of `model`, the averaged weights. May raise to end the run.
+
+        Args:
+            inputs: what the newest training step drew, on a grid of (rows, columns) units.
+        """
+
+    def close(self) -> None:
+        """The run ends, in whatever way."""
+
+
+class TensorBoard:
+    """Writes the event files of one run. A resumed run takes back what was written beyond its checkpoint."""
+
+    def __init__(self, config: RunConfig, clips: Sequence[Clip], device: torch.device) -> None:
+        """
+        Args:
+            config: the run; its folder gets the folder `tensorboard`.
+            clips: validation clips, of which the first two are shown, masked as in validation.
+            device: of the model.
+        Raises:
+            ImportError: the package `tensorboard` is missing.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._make, self._config, self._clips, self._device = SummaryWriter, config, clips[:PICTURES], device
+        self._writer: SummaryWriter | None = None
+
+    def start(self, step: int) -> None:
+        self._writer = self._make(str(Path(self._config.train.out) / FOLDER), purge_step=step + 1)
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        assert self._writer is not None
+        for name, value in values.items():
+            self._writer.add_scalar(f"train/{name}", value, step)
+
+    def validated(
+        self, step: int, values: dict[str, float], model: nn.Module, inputs: StepInputs, grid: tuple[int, int]
+    ) -> None:
+        assert self._writer is not None
+        for name, value in values.items():
+            self._writer.add_scalar(f"val/{name}", value, step)
+        slices = self._config.data.clip // DEPTH
+        self._writer.add_image("train/masks", mask_picture(inputs, grid, slices), step, dataformats="HW")
+        for position, clip in enumerate(self._clips):
+            picture = restoration_picture(model, clip, position, self._config, self._device)
+            self._writer.add_image(f"val/masked_restored_true_{position}", picture, step, dataformats="HWC")
+        self._writer.flush()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def tensorboard(
+    config: RunConfig, clips: Sequence[Clip], device: torch.device, say: Callable[[str], None]
+) -> list[Observer]:
+    """The observer that `train.tensorboard` asks for; none, and a line said, where the package is missing."""
+    if not config.train.tensorboard:
+        return []
+    try:
+        return [TensorBoard(config, clips, device)]
+    except ImportError:
+        say("no TensorBoard files (pip install 'hstmae[logs]'); metrics.jsonl has the numbers all the same")
+        return []
+
+
+def mask_picture(inputs: StepInputs, grid: tuple[int, int], slices: int) -> np.ndarray:
+    """Masks of the first clips of a step, side by side, one unit 8x8 pixels: uint8 [H, W].
+
+    Bright units are seen; of the hidden ones those are lighter of which a cube is decoded.
+    """
+    panels = []
+    for visible, queries in zip(inputs.visible[:MASKS].cpu(), inputs.queries[:MASKS].cpu(), strict=True):
+        shade = np.full(math.prod(grid), HIDDEN, np.uint8)
+        shade[(queries // slices).numpy()] = DECODED
+        shade[visible.numpy()] = SEEN
+        panels.append(np.pad(np.kron(shade.reshape(grid), np.ones((SCALE, SCALE), np.uint8)), ((0, 0), (0, SCALE))))
+    return np.concatenate(panels, 1)
+
+
+@torch.no_grad()
+def restoration_picture(
+    model: nn.Module, clip: Clip, position: int, config: RunConfig, device: torch.device
+) -> np.ndarray:
+    """One frame from the middle of a validation clip: masked, restored, true, side by side: uint8 [H, 3 * W, 3].
+
+    The mask is that of `validate` for the clip at this position; of the answer, seen pixels are taken as they are.
+    """
+    batch = collate([clip]).to(device)
+    time, height, width = batch.frames.shape[1:4]
+    units, slices = math.prod(grid_size(height, width)), time // DEPTH
+    visible = tube_visible(1, units, RATIO, torch.Generator().manual_seed(seed_of(config.train.seed, position)))
+    middle = slices // 2
+    hidden = hidden_cubes(visible.to(device), units, slices)
+    queries = hidden[:, hidden[0] % slices == middle]
+    level = None if batch.state is None else torch.full((1,), FULL, device=device)
+    out = model(
+        batch.frames, visible.to(device), queries, state=batch.state, level=level, origin=batch.origin, size=batch.size
+    )
+    if config.model.head == "rgb":
+        colours = out.float().clamp(0, 1)
+    else:
+        assert batch.palette is not None  # training has said so before
+        colours = posterior_mean(out, batch.palette)
+    true = target_colours(to_cubes(batch.frames), batch.palette)[:, :, middle : middle + 1]
+    restored, masked = true.clone(), true.clone()
+    restored[0, queries[0] // slices, 0] = colours[0]
+    masked[0, queries[0] // slices, 0] = HIDDEN / 255
+    row = torch.cat([from_cubes(cubes, (height, width))[0, 0] for cubes in (masked, restored, true)], 1)
+    return (row * 255).round().to(torch.uint8).cpu().numpy()

@@ -1,0 +1,1 @@
+"""Many runs: hyper-parameter search and its report."""

@@ -1,0 +1,174 @@
+"""Search for hyper-parameters and masking strategies: trials are ordinary runs, Optuna chooses what to try next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from ...config import RunConfig
+from ...errors import ConfigError, UsageError
+from ...models.checkpoint import holds_run, load_resume
+from ..run.setup import open_data
+from ..run.stopping import FINISHED
+from ..run.trainer import DivergenceError, Trainer
+from .report import write_report
+from .spec import SweepSpec
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+STUDY = "study.db"  # SQLite, in the sweep's folder: a killed sweep loses nothing that was told
+NAME = "sweep"
+IDENTITY, REASON, FOLDER, STEP, MINUTES = "identity", "reason", "folder", "step", "minutes"  # attributes in the study
+
+
+class Pruned(Exception):
+    """A trial that is clearly worse than others were at the same step."""
+
+
+class _Report:
+    """Tells the study each validation of a trial, and ends the trial when it falls behind."""
+
+    def __init__(self, trial: Trial, prune: bool) -> None:
+        self._trial, self._prune = trial, prune
+
+    def start(self, step: int) -> None:
+        self._told = set(_reported(self._trial))
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        """Only validations decide."""
+
+    def validated(self, step: int, values: dict[str, float], model: nn.Module, *_: Any) -> None:
+        if step not in self._told:
+            self._trial.report(values["psnr_masked"], step)
+        if self._prune and self._trial.should_prune():
+            raise Pruned(f"behind the median at step {step}")
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def run_sweep(spec: SweepSpec, out: Path, minutes: float = 0.0, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """Run trials until there are as many as the sweep asks for, or continue a sweep that was stopped or killed.
+
+    The objective is the masked PSNR of the averaged weights on split `val` after the last step, in dB, to be large.
+    A trial whose validation falls below the median of the earlier ones at that step is pruned. Which trials are tried
+    depends on the sweep alone, not on how often it was interrupted.
+
+    Args:
+        out: the sweep's folder: study.db, a run folder per trial, results.md, results.json, results.png, best.yaml.
+        minutes: stop this call after so long; 0 = never.
+        say: receives the lines meant for a person.
+    Returns:
+        The content of results.json.
+    Raises:
+        UsageError: Optuna is missing, or `out` holds something else than this sweep.
+        ConfigError: the store has nothing to validate on.
+    """
+    study = _open_study(spec, out)
+    if not open_data(spec.base)[1]:
+        raise ConfigError(
+            f"{spec.base.data.store}: a sweep needs validation clips, but there are none in split 'val' "
+            "(or train.val_clips is 0); preprocess holding some episodes out"
+        )
+    end = time.monotonic() + 60 * minutes if minutes > 0 else None
+    while (trial := _next_trial(study, spec)) is not None:
+        left = None if end is None else (end - time.monotonic()) / 60
+        if left is not None and left <= 0:
+            break
+        stopped = _run_trial(study, trial, spec, out, left)
+        write_report(study, spec, out, say=None)
+        if stopped:
+            say(f"trial {trial.number} was stopped ({stopped}); the same command continues it")
+            break
+    return write_report(study, spec, out, say)
+
+
+def _open_study(spec: SweepSpec, out: Path) -> Study:
+    try:
+        import optuna
+    except ImportError:
+        raise UsageError("a sweep needs Optuna: pip install 'hstmae[sweep]'") from None
+    if holds_run(out):
+        raise UsageError(f"{out}: holds a run, no sweep; choose another --out")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    out.mkdir(parents=True, exist_ok=True)
+    pruner: Any = optuna.pruners.NopPruner()
+    if spec.prune_after:
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=spec.prune_after)
+    study = optuna.create_study(
+        storage=f"sqlite:///{(out / STUDY).resolve()}", study_name=NAME, direction="maximize", load_if_exists=True,
+        pruner=pruner,
+    )  # fmt: skip
+    if study.user_attrs.setdefault(IDENTITY, spec.identity()) != spec.identity():
+        raise UsageError(f"{out}: holds trials of another sweep; choose another --out, or delete it")
+    study.set_user_attr(IDENTITY, spec.identity())
+    return study
+
+
+def _next_trial(study: Study, spec: SweepSpec) -> Trial | None:
+    """The trial that was interrupted, or a new one; None when all are done."""
+    import optuna
+
+    begun = [trial for trial in study.get_trials(deepcopy=False) if trial.state != optuna.trial.TrialState.WAITING]
+    # A sampler of its own for each trial: an interrupted sweep goes on as an undisturbed one does.
+    for frozen in begun:
+        if not frozen.state.is_finished():
+            study.sampler = optuna.samplers.TPESampler(seed=spec.seed + frozen.number)
+            return optuna.trial.Trial(study, frozen._trial_id)
+    if len(begun) >= spec.trials:
+        return None
+    study.sampler = optuna.samplers.TPESampler(seed=spec.seed + len(begun))
+    return study.ask()
+
+
+def _run_trial(study: Study, trial: Trial, spec: SweepSpec, out: Path, minutes: float | None) -> str:
+    """Train one trial, or go on with it, and tell the study. Returns why it stopped early, "" when it did not."""
+    from optuna.trial import TrialState
+
+    began = time.monotonic()
+    spent = float(trial.user_attrs.get(MINUTES, 0.0))
+    proposal = {parameter.name: parameter.suggest(trial) for parameter in spec.space}
+    folder = out / f"trial-{trial.number:03}"
+    trial.set_user_attr(FOLDER, folder.name)
+    state, value = TrialState.FAIL, None
+    trainer = None
+    try:
+        config = spec.trial_config(proposal, folder)
+        payload = load_resume(folder, print)[0] if holds_run(folder) else None
+        trainer = _trainer(config, minutes, trial)
+        trainer.observers.append(_Report(trial, prune=spec.prune_after > 0))
+        summary = trainer.fit(payload)
+        if summary.stopped != FINISHED:
+            return summary.stopped
+        # Also where this call found the last step done: a checkpoint is written after its validation was reported.
+        state, value = TrialState.COMPLETE, _reported(trial)[summary.step]
+    except Pruned as reason:
+        state = TrialState.PRUNED
+        trial.set_user_attr(REASON, str(reason))
+    except (DivergenceError, ConfigError) as reason:  # a bad proposal is a result as well
+        trial.set_user_attr(REASON, str(reason))
+    finally:
+        trial.set_user_attr(STEP, trainer.step if trainer else 0)
+        trial.set_user_attr(MINUTES, spent + (time.monotonic() - began) / 60)
+    study.tell(trial, value, state=state)
+    return ""
+
+
+def _trainer(config: RunConfig, minutes: float | None, trial: Trial) -> Trainer:
+    clips, held_back, facts = open_data(config)
+    if minutes is not None:
+        config = replace(config, train=replace(config.train, max_minutes=minutes))
+    facts["sweep_trial"] = {"number": trial.number, **trial.params}
+    return Trainer(config, clips, held_back, facts=facts, say=lambda _: None)
+
+
+def _reported(trial: Trial) -> dict[int, float]:
+    """Masked PSNR by step, of this trial's validations so far."""
+    return trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values

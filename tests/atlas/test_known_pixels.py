@@ -1,0 +1,139 @@
+"""What needs no network, on the bundled session with the bundled atlas: right, honest about its trust, never read from
+masked pixels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hstmae.atlas.known_pixels import SURE, Known, known_pixels
+from hstmae.atlas.locate import Locator
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.evaluation.evaluate import hidden_pixels, tube_for_clip
+from hstmae.games import GameState
+from hstmae.games.state import NOWHERE
+from hstmae.inference.loading import load
+from hstmae.inference.predictor import Predictor, Restoration, mix
+
+ROWS = np.arange(0, 64, 4)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return load("hst-mae-nano", "cpu")
+
+
+@pytest.fixture(scope="module")
+def locator(predictor: Predictor) -> Locator:
+    assert predictor.atlas is not None
+    return Locator(predictor.atlas, predictor.game)
+
+
+@pytest.fixture(scope="module")
+def clip(sample_store: EpisodeStore, predictor: Predictor) -> tuple[np.ndarray, np.ndarray, GameState]:
+    read = sample_store.read(0, ROWS)
+    assert read.state is not None
+    mask = hidden_pixels(tube_for_clip(240, 0.9, 0, 0), (16, 240, 256))
+    return read.frames, np.array(mask), predictor.game.decode(read.state, read.context)
+
+
+def seen(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    return np.where(mask, np.uint8(0), frames)
+
+
+@pytest.mark.parametrize(
+    ("level", "share", "right"), [("full", 0.9, 0.9995), ("compact", 0.9, 0.99), ("none", 0.8, 0.97)]
+)
+def test_most_is_known_and_right(predictor, locator, clip, level: str, share: float, right: float) -> None:  # type: ignore[no-untyped-def]
+    frames, mask, state = clip
+    told = None if level == "none" else state
+    known = known_pixels(seen(frames, mask), mask, predictor.game, level, told, locator)
+    assert not known.found[~mask].any()
+    assert known.found[mask].mean() >= share
+    assert (known.indices == frames)[known.found].mean() >= right
+    noise = np.random.default_rng(0).integers(0, 40, frames.shape, np.uint8)
+    again = known_pixels(np.where(mask, noise, frames), mask, predictor.game, level, told, locator)
+    assert np.array_equal(again.trust, known.trust)
+    assert np.array_equal(again.indices[again.found], known.indices[known.found])
+
+
+def test_a_camera_that_lies_is_found_out(predictor, locator, clip) -> None:  # type: ignore[no-untyped-def]
+    """Visible pixels contradict it, so little is taken from there: at `compact` the place is found."""
+    frames, mask, state = clip
+    lying = replace(state, camera=state.camera + 40)
+    known = known_pixels(seen(frames, mask), mask, predictor.game, "compact", lying, locator)
+    atlas = known.found & (known.trust != np.float32(0.9999))  # the rest is from other frames
+    assert (known.indices == frames)[atlas].mean() > 0.97
+    colours, trust = locator.atlas.look_up(lying.scene, lying.camera, predictor.game, "compact", frames.shape)
+    believed = mask & (trust >= SURE)
+    assert (colours == frames)[believed].mean() < 0.95  # control: the lie, believed
+
+
+def test_places_are_found_from_what_is_visible(predictor, locator, clip) -> None:  # type: ignore[no-untyped-def]
+    frames, mask, state = clip
+    found = locator.locate(seen(frames, mask), mask)
+    assert (found.scene == state.scene).mean() >= 0.9 and (found.camera == state.camera).mean() >= 0.9
+    part = locator.locate(seen(frames, mask)[:, 32:, 48:208], mask[:, 32:, 48:208], (32, 48))
+    assert (part.camera == state.camera)[part.scene == state.scene].mean() >= 0.9 and (part.scene == state.scene).any()
+    noise = np.random.default_rng(0).choice(frames[0].ravel(), frames.shape)
+    assert (locator.locate(seen(noise, mask), mask).scene == NOWHERE).all()
+    assert (locator.locate(frames, np.ones_like(mask)).scene == NOWHERE).all()  # nothing visible at all
+
+
+def test_new_maps_are_completed_from_others(predictor, locator, clip) -> None:  # type: ignore[no-untyped-def]
+    """Without its own map and history, the session's scenery comes from tiles and from what such maps hold."""
+    frames, mask, state = clip
+    own = int(state.scene[0])
+    maps = {scene: world for scene, world in locator.atlas.maps.items() if scene != own}
+    stranger = Locator(replace(locator.atlas, maps=maps), predictor.game)
+    known = known_pixels(seen(frames, mask), mask, predictor.game, "full", state, stranger)
+    assert known.found[mask].mean() > 0.85
+    assert (known.indices == frames)[known.found].mean() > 0.995
+
+
+def test_hints_have_their_share_of_the_picture() -> None:
+    palette = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
+    drawn = Restoration(
+        np.zeros((1, 1, 4, 3), np.uint8), np.zeros((1, 1, 4), np.uint8), np.full((1, 1, 4), 0.4, np.float32)
+    )
+    known = Known(np.ones((1, 1, 4), np.uint8), np.array([[[0.0, 0.4, 0.75, 0.99]]], np.float32))
+    mix(drawn, known, palette)
+    assert drawn.rgb[0, 0].tolist() == [[0, 0, 0], [170, 85, 42], [170, 85, 42], [0, 0, 0]]  # found ones are not hints
+    assert drawn.indices is not None and drawn.indices[0, 0].tolist() == [0, 1, 1, 0]
+    assert drawn.confidence is not None and np.allclose(drawn.confidence[0, 0], [0.4, 0.4, 0.75, 0.4])
+
+
+def test_means_have_their_share_of_the_picture() -> None:
+    palette = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
+    blank = np.zeros((1, 1, 4), np.uint8)
+    drawn = Restoration(np.zeros((1, 1, 4, 3), np.uint8), blank.copy(), np.full((1, 1, 4), 0.4, np.float32))
+    share = np.array([[[0, 0.7, 1, 1]]], np.float32)
+    trust = np.array([[[0, 0.6, 0.3, 0.99]]], np.float32)
+    mix(drawn, Known(blank + 1, trust, np.full((1, 1, 4, 3), 100, np.uint8), share), palette)
+    assert drawn.rgb[0, 0, :, 0].tolist() == [0, 70, 100, 0]  # found ones need no mean
+    assert drawn.indices is not None and drawn.indices[0, 0].tolist() == [0, 1, 0, 0]
+
+
+def test_restoring_with_an_atlas_is_better_at_every_level(predictor, clip, sample_store: EpisodeStore) -> None:  # type: ignore[no-untyped-def]
+    frames, mask, _ = clip
+    read = sample_store.read(0, ROWS)
+    alone = Predictor(predictor.model, predictor.config)
+    for level in ("full", "compact", "none"):
+        errors = []
+        for one in (predictor, alone):
+            made = one.restore(frames, mask, state=read.state, context=read.context, level=level, frame_numbers=ROWS)
+            assert np.array_equal(made.indices[~mask], frames[~mask])
+            assert made.confidence is not None and made.confidence[~mask].min() == 1 and made.confidence.max() <= 1
+            errors.append(np.square(made.rgb.astype(int) - one.game.palette[frames].astype(int))[mask].mean())
+        assert errors[0] < (0.95 if level == "full" else 0.6) * errors[1], (level, errors)
+
+
+def test_models_that_restore_differently_have_other_fingerprints(predictor: Predictor) -> None:
+    assert predictor.atlas is not None
+    other = replace(predictor.atlas, trust=predictor.atlas.trust * np.float32(0.5))
+    prints = {
+        Predictor(predictor.model, predictor.config, atlas=a).fingerprint() for a in (None, predictor.atlas, other)
+    }
+    assert len(prints) == 3 and predictor.fingerprint() in prints

@@ -1,0 +1,90 @@
+"""Learning an atlas: what visits saw, what they are worth, and the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hstmae.atlas.learning.learn import build_atlas, frames_to_read
+from hstmae.atlas.learning.visits import UNSEEN, VARIES, Visit, ballot, learn_looks
+from hstmae.atlas.maps import KINDS, Atlas
+from hstmae.atlas.recall import moving_pixels
+from hstmae.cli import main
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.errors import DataError
+from hstmae.games import get_game
+
+GAME = get_game("smb")
+
+
+def test_the_bundled_session_gives_its_own_map(sample_store: EpisodeStore) -> None:
+    counted: list[int] = []
+    atlas = build_atlas(sample_store, GAME, (), stride=2, progress=counted.append)
+    assert sum(counted) == frames_to_read(sample_store, (), 2)
+    read = sample_store.read(0, np.arange(0, 96, 2))
+    assert read.state is not None
+    state = GAME.decode(read.state, read.context)
+    assert list(atlas.maps) == np.unique(state.scene).tolist()
+    atlas.trust[:, 1:] = 1  # one visit tests nothing, so nothing is trusted: look at what was learned all the same
+    shape = (48, 240, 256)
+    colours, trust = atlas.look_up(state.scene, state.camera, GAME, "compact", shape)
+    still = ~moving_pixels(state, GAME, "full", shape, (0, 0)) & (trust > 0)
+    still[:, :32] = False  # the clock runs
+    assert still[:, 32:].mean() > 0.9 and (colours == read.frames)[still].mean() > 0.985
+    assert len(atlas.looks.keys) > 5 and len(atlas.text.keys) > 5
+
+
+def test_a_single_visit_is_not_trusted(sample_store: EpisodeStore) -> None:
+    atlas = build_atlas(sample_store, GAME, (), stride=8)
+    assert atlas.trust.shape == (3, KINDS) and not atlas.trust.any()
+
+
+def test_votes() -> None:
+    entries = np.array([5, 9], np.uint8)
+    counts = np.array([[10, 0, 5, 0, 1], [0, 3, 5, 0, 19]])
+    assert ballot(counts, entries).tolist() == [5, 9, VARIES, UNSEEN, 9]
+
+
+def test_looks_are_trusted_as_far_as_other_visits_bear_them_out() -> None:
+    def visit(colour: int, odd: int) -> Visit:
+        colours = np.full((240, 256), colour, np.uint8)
+        colours[32:48, :16] = odd
+        tiles = np.full((13, 16), 3, np.int16)
+        tiles[0, 0] = 4
+        return Visit(
+            0, np.arange(1), 1, 0, colours, tiles, np.full((240, 256), UNSEEN, np.uint8), colours, (0, 0, 0, 0)
+        )
+
+    entries = GAME.shown_entries
+    steady = [visit(entries[1], entries[2 + i]) for i in range(4)]  # tile 3 always, tile 4 never looks the same
+    looks, trust = learn_looks(GAME, steady)
+    assert looks.keys[:, -1].tolist() == [3, 4]
+    assert (looks.colours[0] == entries[1]).all()
+    agreed, dissent = trust[looks.kinds[0, 0, 0]], trust[looks.kinds[1, 0, 0]]
+    assert dissent < 0.1 and agreed == 0  # the kind of four visits was never tested: three are left of each
+    assert trust.max() > 0.99
+
+
+def test_the_command_and_what_it_refuses(
+    sample_store: EpisodeStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.npz"
+    command = ["atlas", str(sample_store.path), "--out", str(out), "--split", "all", "--stride", "8"]
+    assert main([*command, "--pictures", str(tmp_path / "maps")]) == 0
+    assert "1 maps" in capsys.readouterr().out and len(list((tmp_path / "maps").glob("smb_*.png"))) == 1
+    assert Atlas.load(out).game == "smb"
+    for change, told in (
+        (["--stride", "0"], "--stride"),
+        (["--out", str(tmp_path / "a.png")], ".npz"),
+        (["--split", "nothing"], "no episode of split nothing"),
+    ):
+        assert main([*command, *change]) == 2
+        assert told in capsys.readouterr().err
+    assert main(["atlas", str(tmp_path), "--out", str(out)]) == 2
+
+
+def test_games_without_maps_are_refused(sample_store: EpisodeStore) -> None:
+    with pytest.raises(DataError, match="needs a palette and a state"):
+        build_atlas(sample_store, get_game("generic"))

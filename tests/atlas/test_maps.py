@@ -1,0 +1,176 @@
+"""The atlas: places are looked up where they are, files are whole or refused, tiles look as they were seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hstmae.atlas.maps import KINDS, LEVELS, Atlas, WorldMap, kinds_of
+from hstmae.atlas.recall import fixed_pixels, tile_map
+from hstmae.atlas.tiles import TileLooks
+from hstmae.errors import CheckpointError
+from hstmae.games import get_game
+
+GAME = get_game("smb")
+H, W = GAME.native_size
+SCENE, WIDE = 41, 640
+
+
+def made_up(seed: int = 0) -> Atlas:
+    """An atlas of one random map, all of it seen by many."""
+    rng = np.random.default_rng(seed)
+    colours, fixed = rng.integers(0, 64, (H, WIDE), np.uint8), rng.integers(0, 64, (H, W), np.uint8)
+    tiles = rng.integers(0, 200, (13, WIDE // 16)).astype(np.int16)
+    kinds = np.full((H, WIDE), KINDS - 1, np.uint8)
+    atlas = Atlas("smb", {SCENE: WorldMap(colours, kinds, tiles, fixed, kinds[:, :W].copy(), GAME.palette[fixed])})
+    atlas.trust[:, KINDS - 1] = 0.9, 0.95, 1.0
+    return atlas
+
+
+@given(
+    camera=st.integers(-300, WIDE + 50), top=st.integers(0, 60), left=st.integers(0, 40), level=st.sampled_from(LEVELS)
+)
+def test_places_are_looked_up_where_they_are(camera: int, top: int, left: int, level: str) -> None:
+    atlas, shape = made_up(), (2, 100, 180)
+    scene = np.array([SCENE, SCENE + 1])
+    colours, trust = atlas.look_up(scene, np.array([camera, camera]), GAME, level, shape, (top, left))
+    assert not trust[1].any()  # another map
+    bar = fixed_pixels(GAME, shape, (top, left))[0]
+    world = atlas.maps[SCENE]
+    for y, x in np.random.default_rng(abs(camera)).integers(0, (100, 180), (200, 2)):
+        if bar[y, x]:
+            expected: int | None = int(world.fixed[top + y, left + x])
+        else:
+            at = camera + left + x
+            expected = int(world.colours[top + y, at]) if 0 <= at < WIDE else None
+        if expected is None:
+            assert trust[0, y, x] == 0
+        else:
+            assert trust[0, y, x] == np.float32(atlas.trust[LEVELS.index(level), -1])
+            assert colours[0, y, x] == expected
+
+
+def test_beyond_the_native_picture_nothing_is_known() -> None:
+    _, trust = made_up().look_up(np.array([SCENE]), np.array([0]), GAME, "full", (1, H + 16, W + 32))
+    assert trust[0, :H, :W].all() and not trust[0, H:].any() and not trust[0, :, W:].any()
+
+
+def test_another_tile_than_the_maps_is_not_drawn() -> None:
+    atlas, camera = made_up(), 37
+    told = np.full((1, H, W), -1, np.int16)
+    x = (np.arange(W) + camera) // 16
+    told[0, 32:] = atlas.maps[SCENE].tiles.repeat(16, 0)[:, x]
+    _, same = atlas.look_up(np.array([SCENE]), np.array([camera]), GAME, "full", (1, H, W), told=told)
+    assert same.all()
+    told[0, 100:120, 60:70] += 1
+    _, other = atlas.look_up(np.array([SCENE]), np.array([camera]), GAME, "full", (1, H, W), told=told)
+    assert np.array_equal(
+        other == 0,
+        told != np.where(told >= 0, atlas.maps[SCENE].tile_at(GAME, np.arange(H), np.arange(W) + camera), -1),
+    )
+
+
+def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
+    atlas = made_up()
+    atlas.looks = TileLooks(np.array([[1, 0, 0, 0, 7]], np.int32), *np.full((2, 1, 16, 16), 9, np.uint8))
+    atlas.save(tmp_path / "a.npz")
+    back = Atlas.load(tmp_path / "a.npz")
+    assert back.game == "smb" and list(back.maps) == [SCENE]
+    for name in WorldMap.__dataclass_fields__:
+        assert np.array_equal(getattr(back.maps[SCENE], name), getattr(atlas.maps[SCENE], name))
+    assert np.array_equal(back.trust, atlas.trust) and np.array_equal(back.looks.keys, atlas.looks.keys)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_damaged_files_are_refused(tmp_path: Path) -> None:
+    atlas = made_up()
+    atlas.save(tmp_path / "a.npz")
+    data = (tmp_path / "a.npz").read_bytes()
+    bad = tmp_path / "bad.npz"
+    for cut in (0, 1, 100, len(data) // 2, len(data) - 10):
+        bad.write_bytes(data[:cut])
+        with pytest.raises(CheckpointError, match="not a readable atlas"):
+            Atlas.load(bad)
+    with pytest.raises(CheckpointError, match="no such file"):
+        Atlas.load(tmp_path / "none.npz")
+    replace(atlas, trust=np.zeros((3, KINDS + 1), np.float32)).save(bad)
+    with pytest.raises(CheckpointError, match="do not fit"):
+        Atlas.load(bad)
+    atlas.maps[SCENE].kinds[0, 0] = KINDS  # a kind that there is not
+    atlas.save(bad)
+    with pytest.raises(CheckpointError, match="do not fit"):
+        Atlas.load(bad)
+    np.savez(bad, head=np.zeros(3, np.uint8))
+    with pytest.raises(CheckpointError):
+        Atlas.load(bad)
+
+
+def test_flipped_bits_are_found_or_do_no_harm(tmp_path: Path) -> None:
+    atlas = made_up()
+    atlas.save(tmp_path / "a.npz")
+    data, whole = (tmp_path / "a.npz").read_bytes(), atlas.arrays()
+    rng, refused = np.random.default_rng(0), 0
+    for number in range(150):
+        near_end = number % 2  # where names, sizes and checksums are
+        at = int(rng.integers(max(0, len(data) - 3000), len(data)) if near_end else rng.integers(len(data)))
+        changed = bytearray(data)
+        changed[at] ^= 1 << int(rng.integers(8))
+        (tmp_path / "b.npz").write_bytes(changed)
+        try:
+            back = Atlas.load(tmp_path / "b.npz").arrays()
+        except CheckpointError:
+            refused += 1
+        else:
+            assert all(np.array_equal(back[name], whole[name]) for name in whole)
+    assert refused > 50
+
+
+def test_an_atlas_that_does_not_fit_its_game_is_refused(tmp_path: Path) -> None:
+    made_up().check_game(GAME, "a.npz")
+    for name, value in (("colours", np.full((H, WIDE), 64, np.uint8)), ("fixed", np.zeros((H, W + 1), np.uint8))):
+        bad = made_up()
+        bad.maps[SCENE] = replace(bad.maps[SCENE], **{name: value})
+        with pytest.raises(CheckpointError, match="does not fit the game smb"):
+            bad.check_game(GAME, "a.npz")
+    bad = made_up()
+    bad.looks = TileLooks(np.zeros((1, 5), np.int32), *np.zeros((2, 1, 8, 8), np.uint8))  # cells are 16 pixels
+    with pytest.raises(CheckpointError, match="does not fit the game smb"):
+        bad.check_game(GAME, "a.npz")
+
+
+@given(st.lists(st.integers(0, 9), min_size=3, max_size=3), st.integers(0, 5))
+def test_kinds_tell_visits_and_agreement_apart(votes: list[int], varied: int) -> None:
+    counts, total = np.array(votes)[:, None], np.array([sum(votes) + varied])
+    number, kind = kinds_of(counts, total)
+    assert (kind[0] == 0) == (total[0] == 0) and kind[0] < KINDS
+    if total[0]:
+        assert votes[number[0]] == max(votes)
+        more = kinds_of(counts * 2, total * 2)[1]  # as much agreement, more visits
+        assert more[0] >= kind[0] and (more[0] - kind[0]) % 4 == 0
+
+
+def test_tiles_are_drawn_at_their_offset_in_their_look() -> None:
+    rng = np.random.default_rng(3)
+    pictures = rng.integers(0, 64, (2, 16, 16), np.uint8)
+    state = GAME.decode(np.zeros((2, GAME.state_size), np.uint8), None)
+    state.tiles[0][:] = 7
+    state.tile_xy[0][:, 0] = -5, -11
+    look = list(GAME.look_globals)
+    state.globals[0, look], state.globals[1, look] = 1, 2
+    keys = np.array([[1, 1, 1, 1, 7], [2, 2, 2, 2, 7]], np.int32)
+    looks = TileLooks(keys, pictures, np.full((2, 16, 16), 3, np.uint8))
+    told = tile_map(state, GAME, 0, (2, H, W), (0, 0))
+    colours, kinds = looks.paint(told, state, GAME, (0, 0))
+    for t, offset in ((0, 5), (1, 11)):
+        for y, x in ((32, 0), (47, 200), (239, 255)):
+            assert colours[t, y, x] == pictures[t, (y - 32) % 16, (x + offset) % 16] and kinds[t, y, x] == 3
+    assert not kinds[:, :32].any()
+    state.tiles[0][:] = 8  # never seen
+    assert not looks.paint(tile_map(state, GAME, 0, (2, H, W), (0, 0)), state, GAME, (0, 0))[1].any()
+    cropped = looks.paint(told[:, 50:90, 33:99], state, GAME, (50, 33))[0]
+    assert np.array_equal(cropped, colours[:, 50:90, 33:99])

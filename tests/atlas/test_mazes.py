@@ -1,0 +1,49 @@
+"""Mazes that set the camera back: what stands there is what stands some pages further on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hstmae.atlas.maps import KINDS, LEVELS, Atlas, Located, WorldMap
+from hstmae.atlas.mazes import other_pages
+from hstmae.atlas.recall import led_back, parts
+from hstmae.games import get_game
+
+GAME = get_game("smb")
+H, W = GAME.native_size
+
+
+def maze() -> Atlas:
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 50, (H, 3000), np.uint8)
+    kinds = np.ones((H, 3000), np.uint8)
+    bar = np.zeros((H, W), np.uint8)
+    world = WorldMap(colours, kinds, np.zeros((0, 0), np.int16), bar, bar, np.zeros((H, W, 3), np.uint8))
+    return Atlas("smb", {7: world}, np.ones((len(LEVELS), KINDS), np.float32))
+
+
+def test_each_column_of_the_world_shows_the_page_that_fits() -> None:
+    atlas, camera = maze(), np.arange(500, 564, 4)
+    world = atlas.maps[7].colours
+    frames = np.stack([world[:, x : x + W] for x in camera])
+    seam = 700  # to the left of it the picture is still that of four pages further on
+    for t, x in enumerate(camera):
+        frames[t, :, : seam - x] = world[:, x + 1024 : seam + 1024]
+    frames[:, :32] = 0
+    mask = np.random.default_rng(1).random((1, H // 16, W // 16)) < 0.9
+    mask = np.broadcast_to(mask.repeat(16, 1).repeat(16, 2), frames.shape)
+    place = Located(np.full(len(camera), 7), camera)
+    shown = np.where(mask, np.uint8(255), frames)
+    colours, trust = other_pages(shown, mask, place, atlas, GAME, "compact", 0.5)
+    right = (colours == frames)[:, 32:]
+    assert right.mean() > 0.9 and trust[:, 32:].min() == 1
+    told, _ = atlas.look_up(place.scene, camera, GAME, "compact", frames.shape)
+    assert (told == frames)[:, 32:].mean() < 0.5  # control: the state's own page
+    shown = np.where(mask, np.uint8(255), told)
+    assert np.array_equal(other_pages(shown, mask, place, atlas, GAME, "compact", 0.5)[0], told)  # nothing to correct
+
+
+def test_what_leads_back_is_told_from_a_new_beginning() -> None:
+    camera = np.array([2180, 2190, 1168, 1180, 0, 8, 2000, 1990])
+    assert led_back(camera, GAME).tolist() == [False, False, True, False, False, False, False, False]
+    assert [p.tolist() for p in parts(camera[:4], np.zeros(4, int), led_back(camera[:4], GAME))] == [[0, 1], [2, 3]]

@@ -1,0 +1,197 @@
+"""Looks of moving objects: counted in front of one background, drawn in front of another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hstmae.atlas.learning.object_counts import ObjectCounter
+from hstmae.atlas.objects import ObjectLooks, glowing, objects, sprites
+from hstmae.atlas.recall import tile_map
+from hstmae.atlas.tiles import TileLooks
+from hstmae.games import GameState, get_game
+
+GAME = get_game("smb")
+H, W = GAME.native_size
+
+
+def scene(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, GameState]:
+    """A random background in colours 0 to 9, one enemy of kind 6 in colours 10 to 20, with holes; -> also the state."""
+    rng = np.random.default_rng(seed)
+    behind = rng.integers(0, 10, (count, H, W), np.uint8)
+    memory = np.zeros((count, GAME.state_size), np.uint8)
+    memory[:, 0x0F], memory[:, 0x16], memory[:, 0xB6] = 1, 6, 1
+    memory[:, 0x87], memory[:, 0xCF] = rng.integers(1, W - 18, count), rng.integers(40, H - 30, count)
+    state = GAME.decode(memory, None)
+    picture = np.random.default_rng(99).integers(10, 20, (27, 18), np.uint8)
+    picture[:8] = 255  # nothing there
+    frames = behind.copy()
+    for t in range(count):
+        x0, y0, x1, y1 = GAME.drawn_objects(state).boxes[t, 0].tolist()
+        part = frames[t, y0:y1, x0:x1]
+        part[:] = np.where(picture == 255, part, picture)
+    return frames, behind, state
+
+
+def learned(count: int = 12) -> ObjectLooks:
+    counter = ObjectCounter(GAME)
+    frames, behind, state = scene(0, count)
+    counter.add(frames, objects(state, GAME), behind, np.ones(frames.shape, bool), np.zeros(count, np.uint8))
+    return counter.result()
+
+
+def test_objects_are_drawn_in_front_of_what_is_behind() -> None:
+    looks = learned()
+    assert len(looks.keys) == 1 and looks.fits()
+    frames, behind, state = scene(1, 5)
+    entries, trust, mean = looks.paint(objects(state, GAME), behind, np.ones(frames.shape, bool), GAME.palette)
+    assert np.array_equal(entries, frames)
+    x0, y0, x1, y1 = GAME.drawn_objects(state).boxes[2, 0]
+    inside = np.zeros((H, W), bool)
+    inside[y0:y1, x0:x1] = True
+    assert (trust[2][inside] > 0.9).all() and not trust[2][~inside].any()
+    assert np.abs(mean[2][inside].astype(int) - GAME.palette[frames[2][inside]]).max() <= 1
+    crop = looks.paint(
+        objects(state, GAME), behind[:, 30:200, 20:220], np.ones((5, 170, 200), bool), GAME.palette, (30, 20)
+    )
+    assert np.array_equal(crop[0], frames[:, 30:200, 20:220])
+
+
+def test_what_is_not_known_is_not_drawn() -> None:
+    looks = learned()
+    frames, behind, state = scene(1, 3)
+    ones = np.ones(frames.shape, bool)
+    trust = looks.paint(objects(state, GAME), behind, ~ones, GAME.palette)[1]
+    assert trust.any() and not trust[frames == behind].any()  # who knows what is behind the holes?
+    state.tokens[0, 2, 4] = 1 - state.tokens[0, 2, 4]  # another kind of enemy
+    trust = looks.paint(objects(state, GAME), behind, ones, GAME.palette)[1]
+    assert not trust[0].any() and trust[1].any()
+    assert not len(learned(2).keys)  # two sights are too few
+    assert not ObjectLooks().paint(objects(state, GAME), behind, ones, GAME.palette)[1].any()
+
+
+def test_the_nearer_of_two_objects_is_drawn_last() -> None:
+    looks = learned()
+    frames, behind, state = scene(1, 3)
+    for values in (state.tokens, state.token_xy, state.token_valid):
+        values[:, 3] = values[:, 2]  # the second slot holds the same enemy ...
+    state.token_xy[:, 3, 0] += 5  # ... five pixels to the right
+    entries, _, _ = looks.paint(objects(state, GAME), behind, np.ones(frames.shape, bool), GAME.palette)
+    x0, y0, x1, y1 = GAME.drawn_objects(state).boxes[1, 0]
+    picture = frames[1, y0 + 8 : y1, x0:x1]
+    assert x1 + 5 > W or np.array_equal(entries[1, y0 + 8 : y1, x0 + 5 : x1 + 5], picture)
+    assert np.array_equal(entries[1, y0 + 8 : y1, x0 : x0 + 5], picture[:, :5])
+
+
+def test_many_sights_are_counted_whole() -> None:
+    """Shares are of 255, and 255 times the sights exceeds what 16 bits hold."""
+    looks = learned(400)
+    assert looks.seen[0] > 257
+    assert (looks.clear[0][:8] == 255).all() and not looks.clear[0][8:27, :18].any()
+
+
+def sprite_scene(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, GameState]:
+    """A background in colours 0 to 9 and one sprite of tile 7, half of it transparent; -> also the state."""
+    rng = np.random.default_rng(seed)
+    behind = rng.integers(0, 10, (count, H, W), np.uint8)
+    memory = np.zeros((count, GAME.state_size), np.uint8)
+    memory[:, 0x200:0x300:4] = 0xF8  # hidden
+    memory[:, 0x200], memory[:, 0x203] = rng.integers(40, H - 10, count), rng.integers(0, W - 8, count)
+    memory[:, 0x201] = 7
+    state = GAME.decode(memory, None)
+    frames = behind.copy()
+    for t in range(count):
+        x, y = state.sprites[t, 0, :2].astype(int)
+        frames[t, y : y + 8, x : x + 4] = np.arange(10, 42).reshape(8, 4)
+    return frames, behind, state
+
+
+def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop() -> None:
+    counter = ObjectCounter(GAME)
+    frames, behind, state = sprite_scene(0, 80)
+    ones, backdrop = np.ones(frames.shape, bool), np.zeros(80, np.uint8)
+    counter.add(frames, sprites(state, GAME), behind, ones, backdrop)
+    looks = counter.result()
+    frames, behind, state = sprite_scene(1, 6)
+    ones, backdrop = ones[:6], backdrop[:6]
+    entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
+    assert np.array_equal(entries, frames) and (trust > 0).sum() == 6 * 64 and trust[trust > 0].min() > 0.98
+    state.sprites[:, 0, 3] |= GAME.sprite_behind
+    entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
+    assert np.array_equal(entries, np.where(behind == 0, frames, behind)) and (trust > 0).sum() == 6 * 64
+    assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette)[1].any()  # no backdrop, no answer
+    front = behind == 0
+    front[:, :, : W // 2] = False
+    entries, _, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop, solid=front)
+    assert np.array_equal(entries, np.where((behind == 0) & ~front, frames, behind))
+    unknown = np.full(6, -1, np.int16)
+    assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=unknown)[1].any()
+
+
+def test_a_black_outline_at_night_is_no_backdrop() -> None:
+    tile, day, night = 0x10, 34, 15
+    pictures = np.array([[[day]], [[day]], [[night]], [[night]]], np.uint8).repeat(16, 1).repeat(16, 2)
+    pictures[1::2, 4] = 15  # an outline; at night all of the tile is black
+    keys = np.array([[1, 0, 0, sky, number] for sky in (0, 4) for number in (0, tile)], np.int32)
+    looks = TileLooks(keys, pictures, np.ones_like(pictures))
+    memory = np.zeros((1, GAME.state_size), np.uint8)
+    memory[:, 0x74E], memory[:, 0x744], memory[:, 0x500 + 3 * 16 + 5] = 1, 4, tile
+    state = GAME.decode(memory, None)
+    solid = looks.solid(tile_map(state, GAME, 0, (1, H, W), (0, 0)), state, GAME, (0, 0))
+    assert solid.sum() == 16 and solid[0, 32 + 3 * 16 + 4, 80:96].all()
+
+
+def test_each_palette_of_the_sprites_follows_its_own_numbers() -> None:
+    memory = np.zeros((4, GAME.state_size), np.uint8)
+    memory[:, 0x201], memory[:, 0x205], memory[:, 0x206] = 7, 7, 2  # the player's palette, and one of the map's
+    memory[:, 0x756], memory[:, 0x74E] = [0, 2, 0, 0], [1, 1, 3, 1]
+    memory[3, 0x75F] = 5  # the world, which says nothing of palettes
+    seen = sprites(GAME.decode(memory, None), GAME)
+    assert seen is not None
+    yours, theirs = seen.keys[:, -1], seen.keys[:, -2]  # the foremost sprite comes last
+    same = [[(keys[t] == keys[0]).all() for t in range(4)] for keys in (yours, theirs)]
+    assert same == [[True, False, True, True], [True, True, False, True]]
+
+
+def test_sprites_that_the_console_leaves_out_are_not_drawn() -> None:
+    _, behind, state = sprite_scene(0, 1)
+    state.sprites[0, :9, 0], state.sprites[0, :9, 1], state.sprites[0, :9, 2] = np.arange(9) * 20, 100, 7
+    state.sprites[0, 8, 1] = 103  # the ninth on the lines 103 to 107, alone on the other three
+    seen = sprites(state, GAME)
+    assert seen is not None and seen.lines is not None
+    assert seen.lines[0, -8:].all() and seen.lines[0, -9].tolist() == [False] * 5 + [True] * 3
+    counter = ObjectCounter(GAME)
+    frames, under, told = sprite_scene(0, 80)
+    counter.add(frames, sprites(told, GAME), under, np.ones(frames.shape, bool), np.zeros(80, np.uint8))
+    entries, trust, _ = counter.result().paint(seen, behind, np.ones(behind.shape, bool), GAME.palette)
+    ninth = entries[0, 103:111, 160:164]
+    assert np.array_equal(ninth[:5], behind[0, 103:108, 160:164])
+    assert np.array_equal(ninth[5:], np.arange(10, 42).reshape(8, 4)[5:])
+    assert (trust[0, 103:111, 160:168] > 0.98).all()
+
+
+def test_a_colour_that_is_also_behind_is_no_hole() -> None:
+    """A sprite of colours 10 to 41 that half of the time stands before its own colours."""
+    counter = ObjectCounter(GAME)
+    frames, behind, state = sprite_scene(0, 80)
+    behind[::2] = frames[::2]
+    counter.add(frames, sprites(state, GAME), behind, np.ones(frames.shape, bool), np.zeros(80, np.uint8))
+    frames, behind, state = sprite_scene(1, 6)
+    looks, known = counter.result(), np.ones(frames.shape, bool)
+    entries, trust, _ = looks.paint(sprites(state, GAME), behind, known, GAME.palette)
+    assert np.array_equal(entries, frames) and trust[trust > 0].min() > 0.98
+    _, trust, _ = looks.paint(sprites(state, GAME), behind, ~known, GAME.palette)
+    assert (trust > 0.98).sum() == 6 * 32  # what is opaque needs no background
+
+
+def test_glowing_tiles_are_found_with_their_phase() -> None:
+    memory = np.zeros((9, GAME.state_size), np.uint8)
+    memory[:, 0x500 + 3 * 16 + 5] = 0xC2  # a coin in row 3, column 5
+    memory[:, 0x6D4] = [2] * 8 + [3]
+    memory[0, 0x300:0x304], memory[0, 0x773] = [7, 0x3F, 0x0C, 4], 6  # the second step waits
+    state = GAME.decode(memory, None)
+    seen = glowing(state, GAME)
+    assert seen is not None
+    coins = seen.used & (seen.keys[..., 0] == 0)
+    assert coins.sum() == 9 and seen.boxes[coins].tolist() == [[80, 80, 96, 96]] * 9
+    assert seen.keys[coins][:, 1:3].tolist() == [[0xC2, phase] for phase in (1, 2, 2, 2, 2, 2, 2, 2, 3)]
+    assert (seen.used & (seen.keys[..., 0] == 1)).sum() == 9  # the coin beside their number

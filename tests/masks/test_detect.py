@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from hstmae.errors import DataError, UsageError
+from hstmae.games import get_game
+from hstmae.masks.detect import TubeSpec, detect, load_mask, parse_colour, parse_tube, tube_mask
+from hstmae.pictures.colours import colour_table, pack_rgb, require_known, to_indices
+
+PALETTE = get_game("smb").palette
+SKY, BLACK, MAGENTA = 0x22, 0x0F, 0xFF00FF
+
+
+def scene(frames: int = 2) -> np.ndarray:
+    """A sky with noisy ground and a cloud whose border follows no block: palette indices [T, 64, 96]."""
+    rng = np.random.default_rng(0)
+    clip = np.full((frames, 64, 96), SKY, np.uint8)
+    clip[:, 40:] = rng.choice([0x17, 0x27, BLACK, SKY], (frames, 24, 96))
+    y, x = np.indices((64, 96))
+    clip[:, (y - 20) ** 2 + (x - 50) ** 2 < 150] = 0x30
+    return clip
+
+
+def colours(clip: np.ndarray) -> np.ndarray:
+    return pack_rgb(PALETTE[clip])
+
+
+def test_tube_specs() -> None:
+    assert parse_tube("tube:0.9") == TubeSpec(0.9, 0)
+    assert parse_tube("tube:0.95:12") == TubeSpec(0.95, 12)
+    assert parse_tube("mask.png") is None
+    for bad in ("tube", "tube:", "tube:1.5", "tube:0", "tube:0.9:x", "tube:nan", "tube:e"):
+        with pytest.raises(UsageError, match="tube:RATIO"):
+            parse_tube(bad)
+
+
+def test_tube_mask_hides_the_exact_share_of_whole_positions() -> None:
+    mask = tube_mask((240, 256), TubeSpec(0.9, 3))
+    blocks = mask.reshape(15, 16, 16, 16).transpose(0, 2, 1, 3).reshape(240, -1)
+    assert (blocks.all(1) | ~blocks.any(1)).all() and blocks.all(1).sum() == 216
+    np.testing.assert_array_equal(mask, tube_mask((240, 256), TubeSpec(0.9, 3)))
+    assert (mask != tube_mask((240, 256), TubeSpec(0.9, 4))).any()
+    assert tube_mask((50, 37), TubeSpec(0.5)).shape == (50, 37)
+
+
+def test_mask_files(tmp_path) -> None:
+    wanted = np.zeros((6, 8), bool)
+    wanted[2:4, 1:5] = True
+    Image.fromarray(wanted.astype(np.uint8) * 255).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(load_mask(tmp_path / "mask.png", (6, 8)), wanted)
+    with pytest.raises(DataError, match="8x6"):
+        load_mask(tmp_path / "mask.png", (8, 8))
+    (tmp_path / "no.png").write_bytes(b"\x89PNG broken")
+    with pytest.raises(DataError, match=r"no\.png"):
+        load_mask(tmp_path / "no.png", (6, 8))
+
+
+def test_undamaged_footage_is_left_alone() -> None:
+    mask, found = detect(colours(scene()), PALETTE)
+    assert not mask.any() and found == []
+
+
+def test_a_frame_of_one_colour_is_left_alone() -> None:
+    clip = np.full((1, 32, 32), BLACK, np.uint8)
+    assert not detect(colours(clip), PALETTE)[0].any()
+    assert not detect(colours(clip), PALETTE, fill=0)[0].any()
+
+
+def test_foreign_rectangles_anywhere_are_found_exactly() -> None:
+    picture = colours(scene(1))
+    picture[0, 5:30, 11:47] = MAGENTA
+    picture[0, 50, 60] = 0x010203  # a single stray pixel is no rectangle
+    mask, found = detect(picture, PALETTE)
+    expected = np.zeros((1, 64, 96), bool)
+    expected[0, 5:30, 11:47] = True
+    np.testing.assert_array_equal(mask, expected)
+    assert found == [MAGENTA]
+
+
+def test_aligned_blocks_in_a_colour_of_the_game_are_found() -> None:
+    clip = scene(2)
+    tube = tube_mask((64, 96), TubeSpec(0.7, 1))
+    clip[:, tube] = 0x14  # a colour the palette has, but the scene does not
+    mask, found = detect(colours(clip), PALETTE)
+    np.testing.assert_array_equal(mask, np.broadcast_to(tube, mask.shape))
+    assert len(found) == 1
+
+
+def test_a_stated_fill_colour_needs_no_guessing() -> None:
+    clip = scene(1)
+    clip[0, 3:14, 70:83] = BLACK  # 11 x 13, off the grid, in a colour that the ground uses too
+    assert not detect(colours(clip), PALETTE)[0].any()
+    mask, _ = detect(colours(clip), PALETTE, fill=parse_colour("#000000"))
+    assert mask[0, 3:14, 70:83].all() and mask.sum() == 11 * 13
+    with pytest.raises(UsageError):
+        parse_colour("black")
+
+
+def test_colours_map_exactly_or_not_at_all() -> None:
+    clip = scene(1)
+    nothing = np.zeros(clip.shape, bool)
+    table = colour_table(PALETTE, "smb")
+    np.testing.assert_array_equal(to_indices(colours(clip), table), clip)  # black is 0x0F and white 0x30, not a twin
+    packed = colours(clip)
+    packed[0, 0, 0] = 0x010203
+    entries = to_indices(packed, table)
+    with pytest.raises(DataError, match=r"x\.png: 1 visible pixels .*#010203"):
+        require_known(entries, packed, nothing, "smb", "x.png")
+    masked = nothing.copy()
+    masked[0, 0, 0] = True
+    assert require_known(entries, packed, masked, "smb", "x.png")[0, 0, 0] == 0
