@@ -18,7 +18,7 @@ from hstmae.errors import DataError
 from hstmae.games import GameSpec, GameState, get_game
 
 OPAQUE = 0.98  # a texel is opaque when one colour has at least this share of its uses
-FLIP_X, FLIP_Y = GameSpec.FLIP_X, GameSpec.FLIP_Y
+FLIP_X, FLIP_Y = GameSpec.looks.flip_x_bit, GameSpec.looks.flip_y_bit
 Look = dict[tuple[int, ...], Counter[int]]
 
 

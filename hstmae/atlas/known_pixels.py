@@ -174,7 +174,7 @@ def _summary(text: np.ndarray, state: GameState, game: GameSpec, origin: tuple[i
     corner = np.asarray(state.tile_xy[1]).astype(int)
     told = np.zeros(text.shape, bool)
     for t in range(len(text)):
-        for row, column in game.summary_text:
+        for row, column in game.looks.compact_text:
             y, x = row * cell + corner[t, 1] - origin[0], column * cell + corner[t, 0] - origin[1]
             told[t, max(y, 0) : max(y + cell, 0), max(x, 0) : max(x + cell, 0)] = True
     return np.where(told, text, -1).astype(np.int16)

@@ -248,11 +248,13 @@ class Atlas:
         for number, looks in enumerate((self.looks, self.text)):
             if len(looks.keys):
                 fits = fits and len(cells) > number and looks.colours.shape[1:] == (cells[number], cells[number])
-                fits = fits and looks.keys.shape[1] == 1 + len(game.look_globals) and looks.colours.max() < colours
+                fits = (
+                    fits and looks.keys.shape[1] == 1 + len(game.looks.tile_globals) and looks.colours.max() < colours
+                )
                 fits = fits and looks.keys[:, -1].min() >= 0 and looks.keys[:, -1].max() <= game.tile_layers[number].ids
         fits = fits and all(looks.entry.max(initial=0) < colours for looks in (self.objects, self.sprites, self.glow))
         if len(self.sprites.keys):  # tile, attribute, what decides the palette: otherwise learned by another version
-            fits = fits and self.sprites.keys.shape[1] == 2 + max(len(numbers) for numbers in game.sprite_globals)
+            fits = fits and self.sprites.keys.shape[1] == 2 + max(len(numbers) for numbers in game.looks.sprite_globals)
         if not fits:
             raise CheckpointError(
                 f"{path}: damaged atlas, it does not fit the game {game.name}; learn it again with hstmae atlas"

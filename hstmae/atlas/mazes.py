@@ -40,7 +40,7 @@ def other_pages(
     """
     shape = (frames.shape[0], frames.shape[1], frames.shape[2])
     colours, trust = atlas.look_up(place.scene, place.camera, game, level, shape, origin)
-    if not game.page:
+    if not game.looks.maze_step:
         return colours, trust
     column = place.camera[:, None] + np.arange(shape[2])  # [T, W]
     column = column - column.min()
@@ -48,7 +48,9 @@ def other_pages(
     for page in PAGES:
         if not page:
             continue
-        more, trusted = atlas.look_up(place.scene, place.camera + page * game.page, game, level, shape, origin)
+        more, trusted = atlas.look_up(
+            place.scene, place.camera + page * game.looks.maze_step, game, level, shape, origin
+        )
         if not trusted.any():
             continue
         score = _score(frames, mask, more, trusted >= sure, column)

@@ -117,13 +117,13 @@ class ObjectLooks:
 def objects(state: GameState, game: GameSpec) -> ObjectBoxes | None:
     """What `compact` tells of a clip's objects; None where the game tells of none."""
     seen = game.drawn_objects(state)
-    return None if seen is None else _with_look(seen, state, game.look_globals)
+    return None if seen is None else _with_look(seen, state, game.looks.tile_globals)
 
 
 def sprites(state: GameState, game: GameSpec) -> ObjectBoxes | None:
     """The hardware sprites that level `full` tells of, the foremost one last; None for a game without any.
 
-    Keys are tile, attribute and what `GameSpec.sprite_globals` says of that attribute's palette. Consoles leave out
+    Keys are tile, attribute and what `ConsoleLooks.sprite_globals` says of that attribute's palette. Consoles leave out
     what is too much for a line of the picture.
     """
     if not game.sprite_slots:
@@ -132,16 +132,16 @@ def sprites(state: GameState, game: GameSpec) -> ObjectBoxes | None:
     size, height = game.sprite_size, game.native_size[0]
     x, y = told[..., 0], told[..., 1]
     used = (y < height) & (x < game.native_size[1])
-    behind = (told[..., 3] & game.sprite_behind) > 0
-    keys = np.stack([told[..., 2], told[..., 3] & ~game.sprite_behind], -1)  # they look the same in front
+    behind = (told[..., 3] & game.looks.behind_bits) > 0
+    keys = np.stack([told[..., 2], told[..., 3] & ~game.looks.behind_bits], -1)  # they look the same in front
     lines = None
-    if game.sprites_per_line:
+    if game.looks.sprites_per_line:
         rows = np.arange(height + size)
         on = used[..., None] & (rows >= y[..., None]) & (rows < y[..., None] + size)  # [T, N, H]
         before = on[:, ::-1].cumsum(1)[:, ::-1]  # sprites in front, and this one
         own = np.minimum(y, height)[..., None] + np.arange(size)
-        lines = np.take_along_axis(before, own, 2) <= game.sprites_per_line
-    kinds = game.sprite_globals
+        lines = np.take_along_axis(before, own, 2) <= game.looks.sprites_per_line
+    kinds = game.looks.sprite_globals
     look = np.zeros((*x.shape, max(len(numbers) for numbers in kinds)), np.int32)
     for kind, numbers in enumerate(kinds):
         of_kind = told[..., 3] % len(kinds) == kind
@@ -155,7 +155,7 @@ def glowing(state: GameState, game: GameSpec) -> ObjectBoxes | None:
 
     Keys are layer, tile and the phase of the change.
     """
-    numbers = [tuple(game.cycling_tiles), tuple(game.cycling_text)]
+    numbers = [tuple(game.looks.cycling_tiles), tuple(game.looks.cycling_text)]
     parts = []
     for number, (layer, some) in enumerate(zip(game.tile_layers, numbers, strict=False)):
         ids = np.asarray(state.tiles[number]).astype(np.int32)
@@ -175,7 +175,7 @@ def glowing(state: GameState, game: GameSpec) -> ObjectBoxes | None:
     if not parts:
         return None
     every = [np.concatenate(arrays, 1) for arrays in zip(*parts, strict=True)]
-    return _with_look(ObjectBoxes(every[0], every[1].astype(np.int32), every[2]), state, game.look_globals)
+    return _with_look(ObjectBoxes(every[0], every[1].astype(np.int32), every[2]), state, game.looks.tile_globals)
 
 
 def _with_look(seen: ObjectBoxes, state: GameState, numbers: tuple[int, ...]) -> ObjectBoxes:

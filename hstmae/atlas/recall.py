@@ -47,7 +47,7 @@ def recall(
     tiles = text = None
     if level == "full" and game.tile_layers:
         tiles = tile_map(state, game, 0, shape, origin)
-        scene &= ~np.isin(tiles, game.cycling_tiles)
+        scene &= ~np.isin(tiles, game.looks.cycling_tiles)
         if fixed.any() and len(game.tile_layers) > 1:
             text = tile_map(state, game, 1, shape, origin)
             bar &= text >= 0  # what may change without being told is left to the network
@@ -107,7 +107,7 @@ def tile_map(
     inside = ((row >= 0) & (row < layer.rows))[:, :, None] & ((col >= 0) & (col < layer.cols))[:, None]
     row, col = row.clip(0, layer.rows - 1), col.clip(0, layer.cols - 1)
     found = ids[np.arange(shape[0])[:, None, None], row[:, :, None], col[:, None]]
-    guesses = layer.ids - 1 if number else min(game.sure_tiles, layer.ids - 1)
+    guesses = layer.ids - 1 if number else min(game.looks.first_guess, layer.ids - 1)
     return np.where(inside & (found < guesses), found, -1).astype(np.int16)
 
 
@@ -117,9 +117,9 @@ def led_back(camera: np.ndarray, game: GameSpec) -> np.ndarray:
     The camera goes on meanwhile, so it is set back by not quite a number of pages.
     """
     back = np.zeros(len(camera), bool)
-    if game.page and len(camera) > 1:
+    if game.looks.maze_step and len(camera) > 1:
         moved = np.diff(camera)
-        back[1:] = (moved <= -game.native_size[1]) & (moved % game.page <= game.page // 8)
+        back[1:] = (moved <= -game.native_size[1]) & (moved % game.looks.maze_step <= game.looks.maze_step // 8)
     return back
 
 

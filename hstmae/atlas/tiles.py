@@ -17,7 +17,7 @@ ARRAYS = ("keys", "colours", "kinds")  # what a file holds
 
 @dataclass
 class TileLooks:
-    """Tiles of one of a game's layers by id and `GameSpec.look_globals`.
+    """Tiles of one of a game's layers by id and `ConsoleLooks.tile_globals`.
 
     Attributes:
         keys: int32 [N, 1 + globals], ascending: look globals, then the id.
@@ -47,7 +47,7 @@ class TileLooks:
         if not len(self.keys):
             return colours, kinds
         layer = game.tile_layers[number]
-        look = np.asarray(state.globals)[:, list(game.look_globals)].astype(np.int32)
+        look = np.asarray(state.globals)[:, list(game.looks.tile_globals)].astype(np.int32)
         corner = np.asarray(state.tile_xy[number]).astype(np.int64)
         for t in range(len(told)):
             pictures, sorts = self.pictures(look[t], layer.ids)

@@ -1,7 +1,7 @@
 """Scenery that the state does not tell, on maps that the atlas does not have: what fits what is visible of it.
 
-Candidates are the game's own guess (`GameSpec.guesses`), the guess with the landmarks that a map of the atlas has at
-the same columns, since maps begin alike, and those maps themselves. Each is drawn with the tiles' present look,
+Candidates are the game's own guess (`ConsoleLooks.guessed_tiles`), the guess with the landmarks that a map of the atlas
+has at the same columns, since maps begin alike, and those maps themselves. Each is drawn with the tiles' present look,
 compared with the visible pixels around, and weighed by how well it fits there. A pixel is as sure as the candidates,
 so weighed, agree on it.
 """
@@ -88,17 +88,19 @@ def _candidates(
     ids = np.full((1 + 2 * len(maps), layer.rows, cells), -1, np.int64)
     told, corner = np.asarray(state.tiles[0]), np.asarray(state.tile_xy[0]).astype(np.int64)
     meant = np.full(layer.ids, -1)
-    meant[game.sure_tiles : game.sure_tiles + len(game.guesses)] = game.guesses
-    meant[np.isin(meant, game.landmark_tiles)] = -1  # a guess at a wall is worth nothing: where it begins is not told
+    meant[game.looks.first_guess : game.looks.first_guess + len(game.looks.guessed_tiles)] = game.looks.guessed_tiles
+    meant[
+        np.isin(meant, game.looks.landmark_tiles)
+    ] = -1  # a guess at a wall is worth nothing: where it begins is not told
     for t in part:
         at = (int(np.asarray(state.camera)[t]) + corner[t, 0]) // layer.cell - first + np.arange(layer.cols)
         inside = (at >= 0) & (at < cells)
         guess = meant[told[t][:, inside]]
         ids[0][:, at[inside]] = np.where(guess >= 0, guess, ids[0][:, at[inside]])
-    untold, marks = np.isin(maps, game.untold_tiles), np.isin(maps, game.landmark_tiles)
+    untold, marks = np.isin(maps, game.looks.unrecorded_tiles), np.isin(maps, game.looks.landmark_tiles)
     ids[1 : 1 + len(maps)] = np.where(marks, maps, ids[0])
     ids[1 + len(maps) :] = np.where(untold, maps, -1)
-    looks = np.asarray(state.globals)[part][:, list(game.look_globals)].astype(np.int32)
+    looks = np.asarray(state.globals)[part][:, list(game.looks.tile_globals)].astype(np.int32)
     kinds_of_look, count = np.unique(looks, axis=0, return_counts=True)
     pictures, kinds = atlas.looks.pictures(kinds_of_look[count.argmax()], layer.ids)
     fine = (atlas.look_trust[0] >= 0.9)[kinds]

@@ -1,7 +1,17 @@
 """Games: `get_game("smb")` gives the GameSpec that data, models and codec read; `register` adds one."""
 
 from .registry import game_names, get_game, register, use_game
-from .spec import GameSpec, StateField, TileLayer
+from .spec import ConsoleLooks, GameSpec, StateField, TileLayer
 from .state import GameState
 
-__all__ = ["GameSpec", "GameState", "StateField", "TileLayer", "game_names", "get_game", "register", "use_game"]
+__all__ = [
+    "ConsoleLooks",
+    "GameSpec",
+    "GameState",
+    "StateField",
+    "TileLayer",
+    "game_names",
+    "get_game",
+    "register",
+    "use_game",
+]

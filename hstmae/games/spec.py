@@ -41,8 +41,46 @@ class TileLayer:
     text: str = ""
 
 
+@dataclass(frozen=True)
+class ConsoleLooks:
+    """How the console puts a picture together from tiles and sprites, where that is known; the default says nothing.
+
+    An atlas keeps looks apart by it, and the codec draws by it. Ids are those of `tile_layers`.
+
+    Attributes:
+        tile_globals: which of `GameState.globals` decide what tiles of tile_layers[0] look like.
+        first_guess: ids of tile_layers[0] from this one on are guesses.
+        guessed_tiles: the ids that those from `first_guess` on are guesses of, in order.
+        unrecorded_tiles: ids that may stand where the memory holds no tile, since nothing collides with them.
+        landmark_tiles: those of them that occur once on a map, such as castles; guesses leave them out.
+        cycling_tiles: ids of tile_layers[0] whose colours change while they stand there, see `GameState.glow`.
+        cycling_text: likewise of tile_layers[1].
+        compact_text: row and column of the places of tile_layers[1] that state level `compact` holds, too.
+        sprite_globals: which of `GameState.globals` decide what sprites look like: by attribute modulo their number.
+        sprites_per_line: of more on one line of the picture the hindmost are left out; 0 = no limit.
+        behind_bits: bits of a sprite's attribute of which one says: behind the background.
+        flip_x_bit, flip_y_bit: bits of a sprite's attribute.
+        maze_step: pixels; mazes set the camera back by multiples of it while the picture stays. 0 = never.
+    """
+
+    tile_globals: tuple[int, ...] = ()
+    first_guess: int = 1 << 15
+    guessed_tiles: tuple[int, ...] = ()
+    unrecorded_tiles: tuple[int, ...] = ()
+    landmark_tiles: tuple[int, ...] = ()
+    cycling_tiles: tuple[int, ...] = ()
+    cycling_text: tuple[int, ...] = ()
+    compact_text: tuple[tuple[int, int], ...] = ()
+    sprite_globals: tuple[tuple[int, ...], ...] = ((),)
+    sprites_per_line: int = 0
+    behind_bits: int = 0
+    flip_x_bit: int = 64
+    flip_y_bit: int = 128
+    maze_step: int = 0
+
+
 class GameSpec(ABC):
-    """Static facts of a game as class attributes, and two functions that read its memory.
+    """A game as class attributes, and functions that read its memory.
 
     `regions` names the kinds of places on the screen; index 0 is "nothing known".
     """
@@ -67,21 +105,7 @@ class GameSpec(ABC):
     regions: ClassVar[tuple[str, ...]]  # later ones win where a cube holds several
     tile_regions: ClassVar[np.ndarray]  # uint8 [ids of tile_layers[0]]: region of each tile id
     fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]]  # region, x0, y0, x1, y1; win over all others
-    sure_tiles: ClassVar[int] = 1 << 15  # ids of tile_layers[0] from this one on are guesses
-    summary_text: ClassVar[tuple[tuple[int, int], ...]] = ()  # row, column of tile_layers[1] that `compact` tells too
-    look_globals: ClassVar[tuple[int, ...]] = ()  # which of `globals` decide what tiles of tile_layers[0] look like
-    guesses: ClassVar[tuple[int, ...]] = ()  # the ids that those from sure_tiles on are guesses of, in order
-    untold_tiles: ClassVar[tuple[int, ...]] = ()  # ids that may stand where the state tells none
-    landmark_tiles: ClassVar[tuple[int, ...]] = ()  # those of them that guesses leave out: single things of a map
-    sprite_globals: ClassVar[tuple[tuple[int, ...], ...]] = ((),)  # by attribute modulo their number: which of
-    # `globals` decide what sprites look like
-    sprite_behind: ClassVar[int] = 0  # bits of a sprite's attribute of which one says: behind the background
-    sprites_per_line: ClassVar[int] = 0  # of more on one line of the picture the hindmost are left out; 0 = no limit
-    page: ClassVar[int] = 0  # pixels; mazes set the camera back by multiples of it while the picture stays. 0 = never
-    cycling_tiles: ClassVar[tuple[int, ...]] = ()  # ids of tile_layers[0] whose colours change while they stand there
-    cycling_text: ClassVar[tuple[int, ...]] = ()  # likewise of tile_layers[1]
-    FLIP_X: ClassVar[int] = 64  # bits of a sprite's attribute
-    FLIP_Y: ClassVar[int] = 128
+    looks: ClassVar[ConsoleLooks] = ConsoleLooks()
 
     @abstractmethod
     def context(self, state: np.ndarray, frame_numbers: np.ndarray) -> np.ndarray:
@@ -150,7 +174,7 @@ class GameSpec(ABC):
             tile_xy.append(mirrored)
         sprites, boxes = state.sprites.copy(), state.boxes.copy()
         sprites[..., 0] = width - self.sprite_size - sprites[..., 0]
-        sprites[..., 3] ^= self.FLIP_X
+        sprites[..., 3] ^= self.looks.flip_x_bit
         used = state.boxes[..., 0] > 0
         boxes[..., 1] = np.where(used, width - state.boxes[..., 3], 0)
         boxes[..., 3] = np.where(used, width - state.boxes[..., 1], 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 NOWHERE = -(1 << 31)  # `area` of a state that does not tell which map is shown
@@ -31,7 +31,8 @@ class GameState:
         scene: int32 [T]: which map of the game is shown, the same number whenever it is; with `camera` it names a
             place. NOWHERE where that is not told. Left out, `area` is as good.
         clock: int32 [T]: the game's own count of frames, by which pictures of objects take turns. Left out, 0.
-        glow: int32 [T]: which colours tiles show that glow (`GameSpec.cycling_tiles`), by number. Left out, 0.
+        glow: int32 [T]: which colours tiles show that glow (`ConsoleLooks.cycling_tiles`), by number. Left out, 0.
+        camera_y: int32 [T]: world y of the picture's top edge. Left out, 0.
         undrawn: int32 [T]: bits, one for each character of tile_layers[1] that may change: it has done so in the
             memory, and the picture shows it later. Which is which is the game's affair. Left out, 0.
     """
@@ -50,53 +51,36 @@ class GameState:
     clock: Array = None
     glow: Array = None
     undrawn: Array = None
+    camera_y: Array = None
 
     def __post_init__(self) -> None:
         if self.scene is None:
             self.scene = self.area
-        for name in ("clock", "glow", "undrawn"):
+        for name in ("clock", "glow", "undrawn", "camera_y"):
             if getattr(self, name) is None and self.camera is not None:
                 setattr(self, name, 0 * self.camera)
 
     def map(self, fn: Callable[[Array], Array]) -> GameState:
         """Apply `fn` to every array (a slice, a device move, a conversion)."""
-        return GameState(
-            tiles=tuple(fn(a) for a in self.tiles),
-            tile_xy=tuple(fn(a) for a in self.tile_xy),
-            sprites=fn(self.sprites),
-            globals=fn(self.globals),
-            camera=fn(self.camera),
-            area=fn(self.area),
-            tokens=fn(self.tokens),
-            token_xy=fn(self.token_xy),
-            token_valid=fn(self.token_valid),
-            boxes=fn(self.boxes),
-            scene=fn(self.scene),
-            clock=fn(self.clock),
-            glow=fn(self.glow),
-            undrawn=fn(self.undrawn),
-        )
+        return GameState.stack([self], lambda arrays: fn(arrays[0]))
+
+    def arrays(self) -> list[Array]:
+        """Every array, in the order of the attributes."""
+        found: list[Array] = []
+        self.map(found.append)
+        return found
 
     @staticmethod
     def stack(states: Sequence[GameState], fn: Callable[[list[Array]], Array]) -> GameState:
         """Combine equal-shaped states with `fn`, e.g. `lambda xs: torch.from_numpy(numpy.stack(xs))`."""
+
+        def combined(values: list[Any]) -> Any:
+            if isinstance(values[0], tuple):
+                return tuple(fn(list(layer)) for layer in zip(*values, strict=True))
+            return fn(values)
+
         first = states[0]
-        return GameState(
-            tiles=tuple(fn([s.tiles[i] for s in states]) for i in range(len(first.tiles))),
-            tile_xy=tuple(fn([s.tile_xy[i] for s in states]) for i in range(len(first.tile_xy))),
-            sprites=fn([s.sprites for s in states]),
-            globals=fn([s.globals for s in states]),
-            camera=fn([s.camera for s in states]),
-            area=fn([s.area for s in states]),
-            tokens=fn([s.tokens for s in states]),
-            token_xy=fn([s.token_xy for s in states]),
-            token_valid=fn([s.token_valid for s in states]),
-            boxes=fn([s.boxes for s in states]),
-            scene=fn([s.scene for s in states]),
-            clock=fn([s.clock for s in states]),
-            glow=fn([s.glow for s in states]),
-            undrawn=fn([s.undrawn for s in states]),
-        )
+        return type(first)(**{f.name: combined([getattr(s, f.name) for s in states]) for f in fields(first)})
 
 
 @dataclass(frozen=True)

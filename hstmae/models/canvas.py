@@ -96,9 +96,9 @@ class Canvas(nn.Module):
         there = (number < n) & allowed
         x, y, tile, attribute = sprites[at.row, at.frame, number.clamp(max=n - 1)].unbind(-1)
         dy, dx = (at.y - y).clamp(0, s - 1), (at.x - x).clamp(0, s - 1)
-        dy = torch.where(attribute & self.game.FLIP_Y > 0, s - 1 - dy, dy)
-        dx = torch.where(attribute & self.game.FLIP_X > 0, s - 1 - dx, dx)
-        kind = attribute % min(self.game.FLIP_X, self.game.FLIP_Y)
+        dy = torch.where(attribute & self.game.looks.flip_y_bit > 0, s - 1 - dy, dy)
+        dx = torch.where(attribute & self.game.looks.flip_x_bit > 0, s - 1 - dx, dx)
+        kind = attribute % min(self.game.looks.flip_x_bit, self.game.looks.flip_y_bit)
         texel = torch.where(there, (tile * s + dy) * s + dx + 1, 0)
         return self.sprite(texel) + self.attribute(torch.where(there, kind + 1, 0))
 

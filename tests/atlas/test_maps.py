@@ -160,7 +160,7 @@ def test_tiles_are_drawn_at_their_offset_in_their_look() -> None:
     state = GAME.decode(np.zeros((2, GAME.state_size), np.uint8), None)
     state.tiles[0][:] = 7
     state.tile_xy[0][:, 0] = -5, -11
-    look = list(GAME.look_globals)
+    look = list(GAME.looks.tile_globals)
     state.globals[0, look], state.globals[1, look] = 1, 2
     keys = np.array([[1, 1, 1, 1, 7], [2, 2, 2, 2, 7]], np.int32)
     looks = TileLooks(keys, pictures, np.full((2, 16, 16), 3, np.uint8))

@@ -115,7 +115,7 @@ def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop
     ones, backdrop = ones[:6], backdrop[:6]
     entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
     assert np.array_equal(entries, frames) and (trust > 0).sum() == 6 * 64 and trust[trust > 0].min() > 0.98
-    state.sprites[:, 0, 3] |= GAME.sprite_behind
+    state.sprites[:, 0, 3] |= GAME.looks.behind_bits
     entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
     assert np.array_equal(entries, np.where(behind == 0, frames, behind)) and (trust > 0).sum() == 6 * 64
     assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette)[1].any()  # no backdrop, no answer

@@ -113,7 +113,7 @@ def test_tiles_that_changed_or_glow_are_left_to_the_network() -> None:
     mask[1] = True
     state.tiles[0][1, 2, 3] = 0  # a block that was broken in between
     state.tiles[0][:, 2, 5] = 0xC0  # a ? block
-    state.tiles[0][1, 2, 7] = GAME.sure_tiles  # a guess excludes nothing
+    state.tiles[0][1, 2, 7] = GAME.looks.first_guess  # a guess excludes nothing
     state.tiles[1][:] = 5
     state.tiles[1][1, 2, 4:6] = 6, GAME.tile_layers[1].ids - 1  # a digit that changed, and one that is not known
     found = recall(frames, mask, state, GAME, "full").found[1]

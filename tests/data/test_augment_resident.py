@@ -61,8 +61,8 @@ def paint(state: GameState, t: int, mirrored: bool) -> np.ndarray:
     out[0] = cells[:HEIGHT]
     for x, y, tile, attribute in state.sprites[t, ::-1].tolist():  # from back to front
         texture = 1 + 64 * tile + np.arange(64).reshape(8, 8) + 100_000 * (attribute & 63)
-        texture = texture[:, ::-1] if attribute & GAME.FLIP_X else texture
-        texture = texture[::-1] if attribute & GAME.FLIP_Y else texture
+        texture = texture[:, ::-1] if attribute & GAME.looks.flip_x_bit else texture
+        texture = texture[::-1] if attribute & GAME.looks.flip_y_bit else texture
         there = out[1, y : y + 8, x + 32 : x + 40]
         there[:] = texture[: len(there)]
     for region, x0, y0, x1, y1 in state.boxes[t].tolist():

@@ -41,8 +41,8 @@ def paint(state: GameState, size: tuple[int, int], origin: tuple[int, int]) -> n
             if y >= game.native_size[0]:
                 continue
             texels = 1 + tile * 64 + np.arange(64).reshape(8, 8)
-            texels = texels[:, ::-1] if attribute & game.FLIP_X else texels
-            texels = texels[::-1] if attribute & game.FLIP_Y else texels
+            texels = texels[:, ::-1] if attribute & game.looks.flip_x_bit else texels
+            texels = texels[::-1] if attribute & game.looks.flip_y_bit else texels
             there = out[t, y : y + 8, x : x + 8]
             there[..., 2] = there[..., 1]
             there[..., 1] = texels + (1 + attribute % 64) * 1e5

@@ -143,7 +143,7 @@ def _vote(
         read = store.read(episode, rows[some], ("frames", "state", "context"))
         assert read.state is not None
         state = game.decode(read.state, read.context)
-        looks.append(np.asarray(state.globals)[:, list(game.look_globals)])
+        looks.append(np.asarray(state.globals)[:, list(game.looks.tile_globals)])
         still = ~moving_pixels(state, game, "full", (len(some), height, width), (0, 0))
         if game.tile_layers:
             now = tile_map(state, game, 0, (len(some), height, width), (0, 0))
@@ -192,7 +192,7 @@ def _common_tiles(
         first = (np.asarray(state.camera).astype(np.int64) + np.asarray(state.tile_xy[0])[:, 0] - left) // layer.cell
         column = first[:, None, None] + np.arange(layer.cols)
         told = (
-            (ids < min(game.sure_tiles, layer.ids - 1))
+            (ids < min(game.looks.first_guess, layer.ids - 1))
             & (column >= max(0, (stale - left) // layer.cell))
             & (column < cells)
         )

@@ -29,7 +29,7 @@ class Visit:
     fixed: np.ndarray
     fixed_mean: np.ndarray  # float32 [H, W, 3], RGB of `fixed` over the visit's frames; NaN where never seen
     usual: np.ndarray  # uint8 [H, X], the colour most often seen, however often it varied; UNSEEN
-    look: tuple[int, ...] = ()  # `GameSpec.look_globals`, as they were most of the time
+    look: tuple[int, ...] = ()  # `ConsoleLooks.tile_globals`, as they were most of the time
     text: dict[int, np.ndarray] = field(default_factory=dict)  # votes uint8 [cell, cell] on each character
 
 

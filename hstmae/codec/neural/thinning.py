@@ -68,8 +68,4 @@ def _hold(values: np.ndarray, idle: np.ndarray) -> None:
 
 def _numbers(state: GameState) -> np.ndarray:
     """All of a decoded state as rows of numbers, float64 [T, ...]."""
-    parts = (
-        *state.tiles, *state.tile_xy, state.sprites, state.globals, state.camera, state.area, state.tokens,
-        state.token_xy, state.token_valid, state.boxes,
-    )  # fmt: skip
-    return np.concatenate([np.asarray(a, np.float64).reshape(len(a), -1) for a in parts], 1)
+    return np.concatenate([np.asarray(a, np.float64).reshape(len(a), -1) for a in state.arrays()], 1)

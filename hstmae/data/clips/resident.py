@@ -85,7 +85,7 @@ class ResidentClips:
             if self._state is None:
                 self._state = state.map(self._empty)
             first = number * self.frames + at
-            for kept, array in zip(_arrays(self._state), _arrays(state), strict=True):
+            for kept, array in zip(self._state.arrays(), state.arrays(), strict=True):
                 kept[first : first + len(rows)] = torch.from_numpy(array).to(self.device)
 
     def _empty(self, like: np.ndarray) -> torch.Tensor:
@@ -98,7 +98,7 @@ class ResidentClips:
         per_frame = store.info(self.dataset.used_episodes()[0]).columns["frames"].row_bytes
         if self._variants:
             one = game.decode(np.zeros((1, game.state_size), np.uint8), None)
-            per_frame += len(self._variants) * sum(array.nbytes for array in _arrays(one))
+            per_frame += len(self._variants) * sum(array.nbytes for array in one.arrays())
         return self.frames * per_frame
 
     def _check_room(self, limit: int | None) -> None:
@@ -166,12 +166,6 @@ def _variants(dataset: ClipDataset) -> list[tuple[bool, bool]]:
     context = [told for told, wanted in ((True, dataset.forget < 1), (False, dataset.forget > 0)) if wanted]
     flips = [flip for flip, wanted in ((False, dataset.flip < 1), (True, dataset.flip > 0)) if wanted]
     return [(told, flip) for told in context for flip in flips]
-
-
-def _arrays(state: GameState) -> list[np.ndarray | torch.Tensor]:
-    found: list[np.ndarray | torch.Tensor] = []
-    state.map(found.append)
-    return found
 
 
 def free_bytes(device: torch.device) -> int | None:

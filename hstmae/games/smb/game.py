@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spec import GameSpec, StateField, TileLayer
+from ..spec import ConsoleLooks, GameSpec, StateField, TileLayer
 from ..state import GameState, ObjectBoxes
 from .history import COLUMNS, ROWS, UNKNOWN, history
 from .looks import object_boxes
@@ -70,6 +70,10 @@ def _look() -> np.ndarray:
     return table.astype(np.int16)
 
 
+def _globals_at(*addresses: int) -> tuple[int, ...]:
+    return tuple(_GLOBALS.index(address) for address in addresses)
+
+
 class SuperMarioBros(GameSpec):
     """Layers: 16x16 metatiles (with the history of columns drawn earlier), 8x8 HUD text, 64 hardware sprites."""
 
@@ -85,18 +89,20 @@ class SuperMarioBros(GameSpec):
         TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=_TILE_IDS),
         TileLayer("hud", rows=4, cols=32, cell=8, ids=_HUD_IDS, text="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     )
-    sure_tiles = 256
-    guesses = tuple(int(i) for i in _GUESSES)
-    landmark_tiles = tuple(range(0x45, 0x4C))  # pieces of castles
-    untold_tiles = tuple(int(i) for i in range(256) if i < _SOLID_FROM[i >> 6])  # what is solid is in the block buffer
-    summary_text = tuple((3, column) for column in (13, 14, 19, 21, 26, 27, 28))  # coins, world, level, timer
-    look_globals = tuple(_GLOBALS.index(a) for a in (0x74E, 0x733, 0x743, 0x744))  # kind, style, clouds, backdrop
-    sprite_globals = ((_GLOBALS.index(0x756), _GLOBALS.index(0x753)), *((_GLOBALS.index(0x74E),),) * 3)  # player, map
-    sprite_behind = 4
-    sprites_per_line = 8
-    cycling_text = (_HUD_STATIC + 3 * 32 + 11,)  # the coin beside their number
-    page = 256
-    cycling_tiles = tuple(range(0xC0, 0x100))  # palette 3: coins and ? blocks glow
+    looks = ConsoleLooks(
+        tile_globals=_globals_at(0x74E, 0x733, 0x743, 0x744),  # kind, style, clouds, backdrop
+        first_guess=256,
+        guessed_tiles=tuple(_GUESSES.tolist()),
+        unrecorded_tiles=tuple(i for i in range(256) if i < _SOLID_FROM[i >> 6]),  # solid ones are in the block buffer
+        landmark_tiles=tuple(range(0x45, 0x4C)),  # pieces of castles
+        cycling_tiles=tuple(range(0xC0, 0x100)),  # palette 3: coins and ? blocks glow
+        cycling_text=(_HUD_STATIC + 3 * 32 + 11,),  # the coin beside their number
+        compact_text=tuple((3, column) for column in (13, 14, 19, 21, 26, 27, 28)),  # coins, world, level, timer
+        sprite_globals=(_globals_at(0x756, 0x753), *(_globals_at(0x74E),) * 3),  # player, map
+        sprites_per_line=8,
+        behind_bits=4,
+        maze_step=256,
+    )
     sprite_slots = 64
     sprite_tiles = 256
     sprite_attributes = 8  # palette 0-3, plus 4 when behind the background

@@ -88,10 +88,10 @@ class FastCanvas:
             return
         x0, y0, tile, attribute = sprites[frame, number].unbind(1)
         pixel = (y0 - origin[0] + dy) * w + x0 - origin[1] + dx + frame * (h * w)
-        dy = torch.where(attribute & self.game.FLIP_Y > 0, s - 1 - dy, dy)
-        dx = torch.where(attribute & self.game.FLIP_X > 0, s - 1 - dx, dx)
+        dy = torch.where(attribute & self.game.looks.flip_y_bit > 0, s - 1 - dy, dy)
+        dx = torch.where(attribute & self.game.looks.flip_x_bit > 0, s - 1 - dx, dx)
         texel = ((tile * s + dy) * s + dx).int()
-        kind = (attribute % min(self.game.FLIP_X, self.game.FLIP_Y)).int()
+        kind = (attribute % min(self.game.looks.flip_x_bit, self.game.looks.flip_y_bit)).int()
         flat = out.view(2 * h * w, -1)
         top = torch.full((2 * h * w,), n, dtype=torch.long, device=out.device)
         for k, (textures, attributes) in enumerate(self.sprites):
