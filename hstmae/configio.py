@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import yaml
 
 from .atomic import write_text
+from .bundled import CONFIGS, find_config, names
 from .errors import ConfigError
 
 T = TypeVar("T")
@@ -101,7 +102,8 @@ def load_yaml(cls: type[T], path: str | os.PathLike[str], overrides: Sequence[st
     Raises:
         ConfigError: the file is missing or not YAML, or its content or an override does not fit `cls`.
     """
-    data = _sections(cls, read_yaml(path), Path(path))
+    path = find_config(path)
+    data = _sections(cls, read_yaml(path), path)
     from_dict(cls, data, str(path))  # report the file's own mistakes as the file's
     return apply_overrides(cls, data, overrides)
 
@@ -118,7 +120,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
         return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         near = _nearest(file.name, [p.name for p in file.parent.glob("*.yaml")])
-        hint = f"; did you mean '{file.parent / near}'?" if near else ""
+        hint = f"; did you mean '{file.parent / near}'?" if near else f"; bundled: {names(CONFIGS)}"
         raise ConfigError(f"{file}: no such configuration file{hint}") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bundled import find
 from .options import add_atlas
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", default="hst-mae-nano", help="bundled name, model folder, run folder or .pth of training"
     )
     parser.add_argument(
-        "--input", type=Path, default=None, help="folder of frames or store (default: the bundled sample session)"
+        "--input", type=find, default="assets/sample_session", help="folder of frames or store (default: %(default)s)"
     )
     parser.add_argument(
-        "--input_image", "--input-image", type=Path, help="restore this one masked PNG (transparent = missing) instead"
+        "--input_image", "--input-image", type=find, help="restore this one masked PNG (transparent = missing) instead"
     )
     parser.add_argument("--ratio", type=float, default=0.9, help="share of the 16x16 positions that is hidden")
     parser.add_argument("--seed", type=int, default=0, help="of the mask")
@@ -51,17 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     return _image(args) if args.input_image else _session(args)
-
-
-def sample_session() -> Path:
-    """The bundled session: ./assets of the repository, wherever the command runs. Raises DataError."""
-    from ..errors import DataError
-
-    places = [Path("assets/sample_session"), Path(__file__).resolve().parents[2] / "assets" / "sample_session"]
-    for place in places:
-        if place.is_dir():
-            return place
-    raise DataError(f"no bundled session at {' or '.join(map(str, places))}; give footage with --input")
 
 
 def _image(args: argparse.Namespace) -> int:
@@ -119,8 +109,7 @@ def _session(args: argparse.Namespace) -> int:
             f"{args.checkpoint}: the demo is for games with a palette, and '{predictor.game.name}' has none; "
             f"try: hstmae restore INPUT --game {predictor.game.name} --mask tube:0.9 --compare"
         )
-    source = args.input or sample_session()
-    footage = next(iter(open_footage(source, predictor.game.name, args.state != "none")))
+    footage = next(iter(open_footage(args.input, predictor.game.name, args.state != "none")))
     level = choose_level(args.state, footage)
     stretch = footage.read(0, args.frames)
     pictures = [p for p in stretch.pictures if isinstance(p, Picture)]
@@ -135,7 +124,7 @@ def _session(args: argparse.Namespace) -> int:
     if not mask.any():
         raise UsageError(f"--ratio {args.ratio} hides none of the 16x16 positions: give a larger one")
     print(
-        f"demo: hid {args.ratio:.0%} of the 16x16 positions in all of {len(truth)} frames of {source}, "
+        f"demo: hid {args.ratio:.0%} of the 16x16 positions in all of {len(truth)} frames of {args.input}, "
         f"then restored them with {predictor.config.name}, state {level}",
         flush=True,
     )
@@ -147,7 +136,7 @@ def _session(args: argparse.Namespace) -> int:
             )  # fmt: skip
         assert result.indices is not None  # a game with a palette
         report = measure(predictor, stretch, first.palette, truth, mask, result, level)
-        report |= {"ratio": args.ratio, "seed": args.seed, "source": str(source), "frames": len(truth)}
+        report |= {"ratio": args.ratio, "seed": args.seed, "source": str(args.input), "frames": len(truth)}
         draw(temp, truth, mask, result, first.palette, predictor.game.fps)
         for t, file in enumerate(stretch.files):
             (temp / "frames").mkdir(exist_ok=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..bundled import find
+
 HELP = "pack recordings, a store or a film into one small, seekable .hst file"
 EXAMPLES = """examples:
   hstmae encode data/preprocessed sessions.hst
@@ -28,7 +30,7 @@ def _names(text: str) -> list[str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, metavar="INPUT", help="what to pack")
+    parser.add_argument("input", type=find, metavar="INPUT", help="what to pack")
     parser.add_argument("out", type=Path, metavar="OUT.hst", help="file to write")
     parser.add_argument(
         "--profile", default="lossless", metavar="NAME", help="lossless or neural (default: %(default)s)"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bundled import find
 from .options import add_atlas
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test_data",
         "--test-data",
-        type=Path,
+        type=find,
         required=True,
         metavar="STORE",
         help="preprocessed store, or recordings or films of the model's game (packed into a temporary store first)",

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bundled import find, find_config
+
 if TYPE_CHECKING:
     from ..data.inspection import EpisodeFacts, Group, Subject
 
@@ -27,7 +29,7 @@ SHEET_FRAMES, FILM_FRAMES = 4, 240
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input",
-        type=Path,
+        type=find,
         nargs="?",
         metavar="STORE_OR_SOURCE",
         help="a store, or a folder of recordings or videos; with --masks: the store, instead of the configuration's",
@@ -42,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mask", default="tube:0.9", metavar="tube:RATIO[:SEED]", help="what is hidden (default: %(default)s)"
     )
     parser.add_argument(
-        "--masks", type=Path, metavar="CONFIG", help="draw what training with this YAML file (or run folder) masks"
+        "--masks", type=find_config, metavar="CONFIG", help="draw what training by this YAML file (or run folder) masks"
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="with --masks: override"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..bundled import find
+
 HELP = "turn recorded episodes (folders or .7z archives) or videos into a store"
 EXAMPLES = """examples:
   hstmae preprocess --input_dir recordings --output_dir data/preprocessed
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input_dir",
         "--input-dir",
+        type=find,
         required=True,
         metavar="INPUT",
         help="folder of episode folders (smbdataset layout) or a .7z archive of them, or folder of videos",

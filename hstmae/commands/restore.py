@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bundled import find
 from .options import add_atlas
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ A run that is interrupted goes on where it was when the same command is given ag
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input",
-        type=Path,
+        type=find,
         help="a PNG, a folder of PNG frames (memory appended as in smbdataset is used as state), a folder of such "
         "folders, or a preprocessed store; for games without a palette also JPEG files and films",
     )

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bundled import find_config
+
 if TYPE_CHECKING:
     from ..config import RunConfig
     from ..training.run.distributed import World
@@ -26,7 +28,7 @@ AUTO = Path("auto")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of the run (configs/mae_*.yaml)")
+    parser.add_argument("--config", type=find_config, metavar="FILE", help="YAML file of the run (configs/mae_*.yaml)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override, e.g. train.lr=3e-4"
     )
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sweep",
-        type=Path,
+        type=find_config,
         metavar="FILE",
         help="try many settings instead (configs/sweep_example.yaml); again with the same --out, it continues",
     )

@@ -14,6 +14,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from ..atomic import write_bytes, write_text
+from ..bundled import CHECKPOINTS, find_checkpoint, names
 from ..config import ModelConfig, from_dict, to_dict
 from ..errors import CheckpointError, ConfigError
 from ..games import get_game
@@ -125,7 +126,7 @@ def save_pretrained(
 
 
 def find_model(name: str | Path) -> Path:
-    """The folder of a model: a path, a bundled name in $HSTMAE_MODELS, ./checkpoints or the repository, or a hub id.
+    """The folder of a model: a path, a name in $HSTMAE_MODELS or ./checkpoints, a bundled name, or a hub id.
 
     A hub id is "owner/name" and is looked up on the Hugging Face Hub when no folder has that name.
 
@@ -135,14 +136,14 @@ def find_model(name: str | Path) -> Path:
     places = [Path(name)]
     if os.environ.get("HSTMAE_MODELS"):
         places.append(Path(os.environ["HSTMAE_MODELS"]) / name)
-    places += [Path("checkpoints") / name, Path(__file__).resolve().parents[2] / "checkpoints" / name]
+    places += [Path("checkpoints") / name, find_checkpoint(name)]
     for place in places:
         if (place / "config.json").is_file():
             return place
     if re.fullmatch(r"[\w-][\w.-]*/[\w.-]*[\w-]", str(name)) and not places[0].exists():
         return _from_hub(str(name))
-    looked = ", ".join(str(p) for p in places)
-    raise CheckpointError(f"no model '{name}': no config.json in {looked}")
+    looked = ", ".join(dict.fromkeys(str(p) for p in places))
+    raise CheckpointError(f"no model '{name}': no config.json in {looked}; bundled: {names(CHECKPOINTS)}")
 
 
 def _from_hub(name: str) -> Path:

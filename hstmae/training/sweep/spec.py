@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...bundled import find_config
 from ...config import RunConfig, apply_overrides, load_config, to_dict
 from ...configio import read_yaml
 from ...errors import ConfigError
@@ -90,6 +91,7 @@ def load_sweep(path: Path, overrides: Sequence[str] = ()) -> SweepSpec:
     Raises:
         ConfigError: the file, or one of its keys or values, is wrong: named with the nearest that is right.
     """
+    path = find_config(path)
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must be key: value lines with config, trials and space")
