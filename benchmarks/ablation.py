@@ -28,7 +28,8 @@ from tqdm import tqdm
 
 from hstmae.atomic import write_json, write_text
 from hstmae.config import RunConfig, apply_overrides, from_dict, load_config, to_dict
-from hstmae.data.clips.dataset import Clip, ClipDataset
+from hstmae.data.clips.clip import Clip
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import HstError, UsageError
 from hstmae.models.checkpoint import LAST, PREVIOUS, holds_run, load_resume

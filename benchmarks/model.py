@@ -38,7 +38,8 @@ from dense_vit import DenseViT, encoder_shape
 
 from hstmae.atomic import write_text
 from hstmae.data import EpisodeStore
-from hstmae.data.clips.dataset import ClipBatch, ClipDataset, collate
+from hstmae.data.clips.clip import ClipBatch, collate
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.models import build_model
 from hstmae.models.cubes import take_cubes, to_cubes

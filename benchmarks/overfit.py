@@ -28,7 +28,8 @@ from tqdm import tqdm
 from hstmae.atomic import write_text
 from hstmae.config import DataConfig, RunConfig, TrainConfig
 from hstmae.data import EpisodeStore
-from hstmae.data.clips.dataset import ClipBatch, ClipDataset, collate
+from hstmae.data.clips.clip import ClipBatch, collate
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.models.cubes import take_cubes, to_cubes
 from hstmae.models.masking import hidden_cubes, tube_visible

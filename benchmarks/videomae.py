@@ -41,7 +41,7 @@ from videomae_model import VideoMAE, VideoMAETrainer, config_for, load_videomae,
 
 from hstmae.atomic import write_json, write_text
 from hstmae.config import RunConfig, load_config, to_dict
-from hstmae.data.clips.dataset import Clip
+from hstmae.data.clips.clip import Clip
 from hstmae.errors import HstError, UsageError
 from hstmae.models import build_model, mae
 from hstmae.models.checkpoint import LAST, PREVIOUS, holds_run, load_resume

@@ -17,7 +17,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from videomae_model import VideoMAE, config_for, hidden_tokens, in_colour, to_input
 
-from hstmae.data.clips.dataset import Clip, ClipBatch, ClipDataset, collate
+from hstmae.data.clips.clip import Clip, ClipBatch, collate
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.evaluation.baselines import mode_colour

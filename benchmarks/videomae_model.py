@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hstmae.data.clips.dataset import ClipBatch
+from hstmae.data.clips.clip import ClipBatch
 from hstmae.models.cubes import CUBE, DEPTH, from_cubes, grid_size, to_cubes
 from hstmae.training.run.trainer import Trainer
 

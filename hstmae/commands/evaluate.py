@@ -94,10 +94,10 @@ def opened(path: Path, game: str) -> Iterator[EpisodeStore]:
     import sys
     import tempfile
 
+    from ..data.store.manifest import is_store
     from ..data.store.preprocessing import preprocess
     from ..data.store.reader import EpisodeStore
     from ..errors import DataError
-    from ..inference.footage.palette import is_store
 
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")

@@ -13,6 +13,7 @@ from ..errors import DataError, UsageError
 from ..games import GameSpec, get_game
 from .episode import Episode
 from .sources.base import Problem, SourceEpisode, SourceFrame
+from .store.manifest import is_store
 from .store.reader import EpisodeStore
 
 
@@ -235,8 +236,6 @@ def open_subject(path: Path, game: str | None = None) -> Subject:
         DataError: nothing there that can be read.
         StoreError: the store is damaged.
     """
-    from ..inference.footage.palette import is_store
-
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     if not is_store(path):

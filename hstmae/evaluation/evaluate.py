@@ -25,7 +25,8 @@ from .metrics import MetricSums
 from .perceptual import perceptual_fields
 
 if TYPE_CHECKING:
-    from ..data.clips.dataset import Clip, ClipBatch, ClipDataset
+    from ..data.clips.clip import Clip, ClipBatch
+    from ..data.clips.dataset import ClipDataset
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _evaluate_batch(
     baselines: Baselines | ColourBaselines,
     watch: Callable[[Measured], object] | None,
 ) -> None:
-    from ..data.clips.dataset import collate
+    from ..data.clips.clip import collate
 
     batch = collate(clips).to(predictor.device)
     if options.state != "none" and batch.state is None:
@@ -219,7 +220,7 @@ def _evaluate_batch(
 
 def _recall_and_draw(predictor: Predictor, clip: Clip, hidden: np.ndarray, level: str) -> Restoration:
     """One clip as `Predictor.restore` does it: what other frames show, then the network. Leading axes [1, T]."""
-    from ..data.clips.dataset import collate
+    from ..data.clips.clip import collate
 
     assert clip.palette is not None
     seen = np.where(hidden, np.uint8(0), clip.frames)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.state_check import StateCheck, check_clip
-from hstmae.data.clips.augment import flip_clip
+from hstmae.data.clips.augment import flip_origin
 from hstmae.data.clips.clip import Clip
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.clips.resident import ResidentClips
@@ -64,12 +63,6 @@ def drawn(store: EpisodeStore, **options: float) -> tuple[ClipDataset, list[Clip
     return data, [data.random(index) for index in range(12)]
 
 
-def wrong_state(clip: Clip, change: Callable[[Clip], Clip]) -> Clip:
-    """The clip's pixels with the origin and state of a changed clip."""
-    other = change(clip)
-    return replace(clip, origin=other.origin, state=other.state)
-
-
 def test_whole_frames_agree(store: EpisodeStore, learned: StateCheck) -> None:
     data = ClipDataset(store, clip=8, stride=1, crop=0)
     assert right(shares(learned, [data.clip(e, s) for e, s in data.sequential()]))
@@ -86,7 +79,10 @@ def test_crops_agree_and_a_crop_of_the_pixels_alone_does_not(store: EpisodeStore
 def test_mirrored_crops_agree_with_the_mirrored_state_only(store: EpisodeStore, learned: StateCheck) -> None:
     _, clips = drawn(store, flip=1.0)
     assert right(shares(learned, clips, mirrored=True))
-    as_it_was = [wrong_state(clip, lambda c: flip_clip(c, GAME, WIDTH)) for clip in clips]
+    as_it_was = [
+        replace(clip, origin=flip_origin(clip.origin, WIDTH, 160), state=clip.state and GAME.flip(clip.state))
+        for clip in clips
+    ]
     origin_only = [replace(bad, origin=clip.origin) for bad, clip in zip(as_it_was, clips, strict=True)]
     for bad in (as_it_was, origin_only):
         figures = shares(learned, bad, mirrored=True)

@@ -10,8 +10,8 @@ import torch
 from synthetic_episodes import PALETTE, make_episode, write_episodes
 
 from hstmae.data import EpisodeStore
-from hstmae.data.clips.augment import flip_clip, jitter_palette
-from hstmae.data.clips.clip import ClipBatch
+from hstmae.data.clips.augment import jitter_palette
+from hstmae.data.clips.clip import ClipBatch, Draw
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.clips.resident import ResidentClips
 from hstmae.data.store.preprocessing import preprocess
@@ -109,11 +109,13 @@ def test_a_mirrored_clip_is_the_crop_of_the_mirrored_picture(store: EpisodeStore
     data = ClipDataset(store, clip=4, stride=2, crop=64)
     clip = data.clip(0, 3, (10, 50))
     whole = ClipDataset(store, clip=4, stride=2, crop=0).clip(0, 3).frames
-    mirrored = flip_clip(clip, GAME, WIDTH)
+    mirrored = data._one(Draw(0, 3, (10, 50), flip=True))
     y, x = mirrored.origin
     assert (y, x) == (10, 142)
     assert np.array_equal(mirrored.frames, whole[:, :, ::-1][:, y : y + 64, x : x + 64])
-    assert flip_clip(mirrored, GAME, WIDTH).origin == clip.origin
+    assert clip.state is not None and mirrored.state is not None
+    for one, other in zip(arrays(GAME.flip(clip.state)), arrays(mirrored.state), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_games_that_have_no_mirror_image_say_so() -> None:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from synthetic_episodes import make_episode, write_episodes
 
 from hstmae.data import EpisodeStore
-from hstmae.data.clips.dataset import ClipBatch, ClipDataset, Prefetcher, collate
+from hstmae.data.clips.clip import ClipBatch, collate
+from hstmae.data.clips.dataset import ClipDataset
+from hstmae.data.clips.prefetch import Prefetcher
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError

@@ -14,7 +14,7 @@ import torch
 from training_fakes import COLOURS, HELD_BACK, MemoryClips, TinyModel, make_clip, make_config
 
 from hstmae.config import ModelConfig, RunConfig, apply_overrides, to_dict
-from hstmae.data.clips.dataset import collate
+from hstmae.data.clips.clip import collate
 from hstmae.models.checkpoint import can_resume, load_resume
 from hstmae.training.run.distributed import World, joined_world
 from hstmae.training.run.trainer import Trainer

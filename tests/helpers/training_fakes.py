@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hstmae.config import DataConfig, RunConfig, TrainConfig
-from hstmae.data.clips.dataset import Clip, ClipBatch, collate
+from hstmae.data.clips.clip import Clip, ClipBatch, collate
 from hstmae.games.state import GameState
 from hstmae.models.cubes import take_units, to_cubes
 

@@ -8,7 +8,8 @@ import torch
 
 from hstmae.config import ModelConfig
 from hstmae.data import EpisodeStore
-from hstmae.data.clips.dataset import ClipDataset, collate
+from hstmae.data.clips.clip import collate
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.episode import Episode
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.errors import ConfigError, DataError

@@ -11,7 +11,7 @@ from torch import Tensor
 from training_fakes import MemoryClips, make_config, make_state
 
 from hstmae.config import ModelConfig, RunConfig
-from hstmae.data.clips.dataset import ClipBatch
+from hstmae.data.clips.clip import ClipBatch
 from hstmae.errors import ConfigError
 from hstmae.games import get_game
 from hstmae.models import build_model

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hstmae.data.clips.dataset import ClipBatch, ClipDataset
+from hstmae.data.clips.clip import ClipBatch
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game

@@ -13,7 +13,8 @@ from torch import Tensor
 from training_fakes import FRAMES, HELD_BACK, SIDE, SLICES, UNITS, MemoryClips, TinyModel, make_config
 
 from hstmae.config import CurriculumConfig, RunConfig, TrainConfig, apply_overrides, to_dict
-from hstmae.data.clips.dataset import ClipBatch, ClipDataset
+from hstmae.data.clips.clip import ClipBatch
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import CheckpointError, ConfigError

@@ -15,7 +15,7 @@ import torch
 from rank_run import SmbClips, train
 from training_fakes import MemoryClips
 
-from hstmae.data.clips.dataset import ClipBatch
+from hstmae.data.clips.clip import ClipBatch
 from hstmae.errors import ConfigError
 from hstmae.models.checkpoint import LAST, load_checkpoint
 from hstmae.training.run.distributed import RankClips, World, joined_world, passes_of, some_clips, some_inputs

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from hstmae.data.clips.dataset import ClipDataset, collate
+from hstmae.data.clips.clip import collate
+from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
 from hstmae.training.masks.moving_cubes import thing_cubes

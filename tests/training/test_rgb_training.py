@@ -14,7 +14,7 @@ from PIL import Image
 
 from hstmae.cli import main
 from hstmae.config import DataConfig, ModelConfig, RunConfig
-from hstmae.data.clips.dataset import Clip
+from hstmae.data.clips.clip import Clip
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import ConfigError, DataError

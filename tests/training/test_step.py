@@ -7,7 +7,7 @@ import torch
 from training_fakes import COLOURS, SLICES, UNITS, MemoryClips, TinyModel, make_config, make_state
 
 from hstmae.config import TrainConfig
-from hstmae.data.clips.dataset import ClipBatch
+from hstmae.data.clips.clip import ClipBatch
 from hstmae.errors import DataError
 from hstmae.games.state import NOWHERE
 from hstmae.models.cubes import from_cubes, to_cubes

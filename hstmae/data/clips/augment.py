@@ -8,30 +8,7 @@ with it while their ids stay (see GameSpec.flip), so it is off unless asked for.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-
-from ...games import GameSpec
-from .clip import Clip
-
-
-def flip_clip(clip: Clip, game: GameSpec, width: int) -> Clip:
-    """The clip mirrored left to right: pixels, state and origin.
-
-    Args:
-        clip: what to mirror; itself unchanged.
-        game: whose state the clip holds.
-        width: of the whole native picture, in pixels.
-    Raises:
-        GameError: the game's state has no mirror image.
-    """
-    return replace(
-        clip,
-        frames=clip.frames[:, :, ::-1].copy(),
-        origin=flip_origin(clip.origin, width, clip.frames.shape[2]),
-        state=None if clip.state is None else game.flip(clip.state),
-    )
 
 
 def flip_origin(origin: tuple[int, int], width: int, crop_width: int) -> tuple[int, int]:

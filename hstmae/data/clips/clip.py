@@ -77,6 +77,26 @@ class ClipBatch:
         )
 
 
+@dataclass(frozen=True)
+class Draw:
+    """What is random about one clip.
+
+    Attributes:
+        episode, start: position in the store, position of the first frame in the episode.
+        origin: y, x of the crop's corner, before mirroring.
+        with_context: whether the state is decoded with what earlier frames held.
+        flip: whether the clip is mirrored.
+        palette: uint8 [K, 3] instead of the episode's, None = the episode's.
+    """
+
+    episode: int
+    start: int
+    origin: tuple[int, int]
+    with_context: bool = True
+    flip: bool = False
+    palette: np.ndarray | None = None
+
+
 class BatchSource(Protocol):
     """Where the batches of a run come from: `ClipDataset`, `ResidentClips` or a part of either."""
 

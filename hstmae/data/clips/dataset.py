@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
 from ...errors import DataError
-from ...games import get_game
-from ..batches import Draw, read_batch
+from ...games import GameState, get_game
 from ..store.reader import EpisodeStore
-from .augment import flip_clip, jitter_palette
-from .clip import BatchSource, Clip, ClipBatch, collate
-
-__all__ = ["Clip", "ClipBatch", "ClipDataset", "Draw", "Prefetcher", "collate"]
-
+from .augment import flip_origin, jitter_palette
+from .clip import Clip, ClipBatch, Draw
 
 EARLY_FRAMES = 64
 
@@ -122,9 +115,8 @@ class ClipDataset:
         info = self.store.info(episode)
         if not 0 <= start <= info.frames - self._span:
             raise DataError(f"{info.name}: no clip of {self._span} frames starts at {start} of {info.frames}")
-        indices = start + self.stride * np.arange(self.length, dtype=np.int64)
         numbers = self.store.frame_numbers(episode)
-        if numbers[indices[-1]] - numbers[start] != self._span - 1:
+        if numbers[start + self._span - 1] - numbers[start] != self._span - 1:
             raise DataError(f"{info.name}: the clip at {start} would cross a gap in the recording")
         height, width = self.clip_size(info.size)
         if origin is None:
@@ -132,19 +124,7 @@ class ClipDataset:
         y, x = origin
         if not (0 <= y <= info.size[0] - height and 0 <= x <= info.size[1] - width):
             raise DataError(f"{info.name}: a {height}x{width} crop at {origin} leaves the {info.size} picture")
-        state = None
-        if self.has_state(episode):
-            context = self.store.column(episode, "context", indices) if with_context and info.has_context else None
-            state = self.game.decode(self.store.column(episode, "state", indices), context)
-        return Clip(
-            frames=self.store.column(episode, "frames", indices, (slice(y, y + height), slice(x, x + width))),
-            palette=info.palette,
-            origin=(int(y), int(x)),
-            state=state,
-            episode=info.name,
-            indices=indices,
-            size=info.size,
-        )
+        return self._one(Draw(episode, start, (int(y), int(x)), with_context))
 
     def has_state(self, episode: int) -> bool:
         """Whether clips of this episode come with a state."""
@@ -172,11 +152,7 @@ class ClipDataset:
 
     def random(self, index: int) -> Clip:
         """Clip number `index` of an endless shuffled sequence: a function of (seed, index) alone."""
-        draw = self.draw(index)
-        clip = self.clip(draw.episode, draw.start, draw.origin, with_context=draw.with_context)
-        if draw.flip:
-            clip = flip_clip(clip, self.game, self.store.info(draw.episode).size[1])
-        return clip if draw.palette is None else replace(clip, palette=draw.palette)
+        return self._one(self.draw(index))
 
     def used_episodes(self) -> list[int]:
         """Positions in the store of the episodes that clips are drawn from, ascending."""
@@ -203,46 +179,95 @@ class ClipDataset:
             DataError: no clips, clips of different shapes, or palettes of different lengths.
             StoreError: the store is damaged.
         """
-        return read_batch(self, [self.draw(step * batch_size + k) for k in range(batch_size)])
+        import torch
 
+        draws = [self.draw(step * batch_size + k) for k in range(batch_size)]
+        frames, palettes, state = self._read(draws)
+        infos = [self.store.info(draw.episode) for draw in draws]
+        return ClipBatch(
+            frames=torch.from_numpy(frames),
+            palette=None if palettes is None else torch.from_numpy(np.stack(palettes)),
+            origin=torch.tensor([self.origin_of(draw) for draw in draws], dtype=torch.int64),
+            state=None if state is None else state.map(torch.from_numpy),
+            episodes=[info.name for info in infos],
+            indices=torch.from_numpy(self.indices_of(draws)),
+            size=torch.tensor([info.size for info in infos], dtype=torch.int64),
+        )
 
-class Prefetcher:
-    """Endless iterator over `dataset.batch(step, batch_size)` in order of steps, prepared ahead by threads.
+    def indices_of(self, draws: Sequence[Draw]) -> np.ndarray:
+        """int64 [B, T], positions of the frames in their episodes."""
+        return np.array([draw.start for draw in draws])[:, None] + self.stride * np.arange(self.length)
 
-    Threads suffice: unpacking releases the interpreter lock. Use it as a context manager, or call `close`.
+    def origin_of(self, draw: Draw) -> tuple[int, int]:
+        """y, x of the crop's corner in the picture that is shown, which may be mirrored."""
+        size = self.store.info(draw.episode).size
+        return flip_origin(draw.origin, size[1], self.clip_size(size)[1]) if draw.flip else draw.origin
 
-    Args:
-        start_step: first step.
-        workers: threads; 0 = prepare each batch when it is asked for.
-    """
+    def _one(self, draw: Draw) -> Clip:
+        frames, palettes, state = self._read([draw])
+        info = self.store.info(draw.episode)
+        return Clip(
+            frames=frames[0],
+            palette=None if palettes is None else palettes[0],
+            origin=self.origin_of(draw),
+            state=None if state is None else state.map(lambda a: a[0]),
+            episode=info.name,
+            indices=self.indices_of([draw])[0],
+            size=info.size,
+        )
 
-    def __init__(self, dataset: BatchSource, batch_size: int, start_step: int = 0, workers: int = 1) -> None:
-        self._dataset, self._batch_size = dataset, batch_size
-        self._next = start_step
-        self._ahead = 2 * workers
-        self._pool = ThreadPoolExecutor(workers, "prefetch") if workers else None
-        self._waiting: deque[Future[ClipBatch]] = deque()
+    def _read(self, draws: Sequence[Draw]) -> tuple[np.ndarray, list[np.ndarray] | None, GameState | None]:
+        """Frames uint8 [B, T, h, w] (or [..., 3]), palettes uint8 [K, 3] each, and the state with leading axes [B, T].
 
-    def __iter__(self) -> Iterator[ClipBatch]:
-        return self
+        The states of all clips are decoded together, and pictures are unpacked to where they stay: reading clip by
+        clip copies every pixel once more, and decodes in small pieces that find nothing in the processor's caches.
+        """
+        infos = [self.store.info(draw.episode) for draw in draws]
+        shapes = {(*self.clip_size(info.size), *info.columns["frames"].shape[2:]) for info in infos}
+        palettes = [
+            info.palette if draw.palette is None else draw.palette for draw, info in zip(draws, infos, strict=True)
+        ]
+        if not draws:
+            raise DataError("a batch needs at least one clip")
+        if len(shapes) > 1 or len({None if palette is None else palette.shape for palette in palettes}) > 1:
+            raise DataError(f"clips of different shapes cannot share a batch: {sorted(shapes)}")
+        (shape,), indices = shapes, self.indices_of(draws)
+        frames = np.empty((len(draws), self.length, *shape), np.uint8)
+        for draw, rows, out in zip(draws, indices, frames, strict=True):
+            (y, x), (height, width) = draw.origin, shape[:2]
+            self.store.column(draw.episode, "frames", rows, (slice(y, y + height), slice(x, x + width)), out)
+            if draw.flip:
+                out[:] = out[:, :, ::-1].copy()
+        state = self._states(draws, indices) if all(self.has_state(draw.episode) for draw in draws) else None
+        return frames, [p for p in palettes if p is not None] or None, state
 
-    def __next__(self) -> ClipBatch:
-        if self._pool is None:
-            self._next += 1
-            return self._dataset.batch(self._next - 1, self._batch_size)
-        while len(self._waiting) <= self._ahead:
-            self._waiting.append(self._pool.submit(self._dataset.batch, self._next, self._batch_size))
-            self._next += 1
-        return self._waiting.popleft().result()
+    def _states(self, draws: Sequence[Draw], indices: np.ndarray) -> GameState:
+        """Decoded states with leading axes [B, T]; clips that are decoded alike are decoded together."""
+        kinds: dict[tuple[bool, bool], list[int]] = {}
+        for k, draw in enumerate(draws):
+            with_context = draw.with_context and self.store.info(draw.episode).has_context
+            kinds.setdefault((with_context, draw.flip), []).append(k)
+        parts = []
+        for (with_context, flip), clips in kinds.items():
+            context = self._rows("context", draws, indices, clips) if with_context else None
+            decoded = self.game.decode(self._rows("state", draws, indices, clips), context)
+            parts.append(self.game.flip(decoded) if flip else decoded)
+        order = [k for clips in kinds.values() for k in clips]
 
-    def __enter__(self) -> Prefetcher:
-        return self
+        def join(arrays: list[np.ndarray]) -> np.ndarray:
+            found = [a.reshape(len(a) // self.length, self.length, *a.shape[1:]) for a in arrays]
+            if len(found) == 1:
+                return np.require(found[0], requirements=["C", "W"])
+            out = np.empty((len(draws), *found[0].shape[1:]), found[0].dtype)
+            out[order] = np.concatenate(found)
+            return out
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        return GameState.stack(parts, join)
 
-    def close(self) -> None:
-        """Stop the threads; batches already begun are finished and dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._waiting.clear()
+    def _rows(self, name: str, draws: Sequence[Draw], indices: np.ndarray, clips: list[int]) -> np.ndarray:
+        """The rows of one column for some of the clips, one clip after the other."""
+        width = self.store.info(draws[clips[0]].episode).columns[name].row_bytes
+        out = np.empty((len(clips), self.length, width), np.uint8)
+        for k, rows in zip(clips, out, strict=True):
+            self.store.column(draws[k].episode, name, indices[k], out=rows)
+        return out.reshape(-1, width)

@@ -13,9 +13,8 @@ import torch
 
 from ...errors import DataError
 from ...games import GameState
-from .augment import flip_origin
-from .clip import ClipBatch
-from .dataset import ClipDataset, Draw
+from .clip import ClipBatch, Draw
+from .dataset import ClipDataset
 
 _CHUNK = 256  # frames decoded at a time while loading
 _ROOM = 0.9  # share of the free memory that may be taken
@@ -117,16 +116,12 @@ class ResidentClips:
         dataset = self.dataset
         draws = [dataset.draw(step * batch_size + k) for k in range(batch_size)]
         height, width = dataset.clip_size(self._size)
-        offsets = dataset.stride * np.arange(dataset.length)
-        indices = np.array([draw.start for draw in draws])[:, None] + offsets
+        indices = dataset.indices_of(draws)
         return ClipBatch(
             frames=torch.stack([self._cut(draw, height, width) for draw in draws]),
             palette=self._colours(draws),
-            origin=torch.tensor(
-                [flip_origin(d.origin, self._size[1], width) if d.flip else d.origin for d in draws],
-                device=self.device,
-            ),
-            state=self._states(draws, offsets),
+            origin=torch.tensor([dataset.origin_of(draw) for draw in draws], device=self.device),
+            state=self._states(draws, indices),
             episodes=[dataset.store.info(draw.episode).name for draw in draws],
             indices=torch.from_numpy(indices).to(self.device),
             size=torch.tensor(self._size, device=self.device).expand(batch_size, 2),
@@ -148,14 +143,14 @@ class ResidentClips:
                 palettes[k] = torch.from_numpy(draw.palette).to(self.device)
         return palettes
 
-    def _states(self, draws: list[Draw], offsets: np.ndarray) -> GameState | None:
+    def _states(self, draws: list[Draw], indices: np.ndarray) -> GameState | None:
         if self._state is None:
             return None
         first = [
-            self._variants.index((draw.with_context, draw.flip)) * self.frames + self._first[draw.episode] + draw.start
+            self._variants.index((draw.with_context, draw.flip)) * self.frames + self._first[draw.episode]
             for draw in draws
         ]
-        rows = torch.from_numpy(np.array(first)[:, None] + offsets).to(self.device)
+        rows = torch.from_numpy(np.array(first)[:, None] + indices).to(self.device)
         return self._state.map(lambda array: array[rows])
 
 

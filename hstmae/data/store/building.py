@@ -16,6 +16,7 @@ from ...errors import DataError, StoreError, UsageError
 from ..sources.base import Problem
 from .manifest import (
     EPISODES,
+    LOCK,
     META,
     PROBLEMS,
     VERSION,
@@ -29,7 +30,6 @@ from .manifest import (
 )
 from .packing import Packed, kept_problems
 
-_LOCK = ".lock"
 CREATED_BY = f"hstmae preprocess, store format {VERSION}"
 
 
@@ -69,14 +69,14 @@ class Summary:
 def check_output(store: Path) -> None:
     if store.exists() and not store.is_dir():
         raise UsageError(f"{store} is a file; give a folder for the store")
-    if store.is_dir() and not (store / EPISODES).is_dir() and any(name.name != _LOCK for name in store.iterdir()):
+    if store.is_dir() and not (store / EPISODES).is_dir() and any(name.name != LOCK for name in store.iterdir()):
         raise UsageError(f"{store} is neither empty nor a store; give a new folder")
 
 
 @contextmanager
 def locked(store: Path) -> Iterator[None]:
     """One writer at a time; the system drops the lock when the process ends, however it ends."""
-    with (store / _LOCK).open("w") as file:
+    with (store / LOCK).open("w") as file:
         try:
             import fcntl
         except ImportError:  # no such lock on Windows

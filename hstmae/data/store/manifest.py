@@ -19,11 +19,17 @@ from .columns import FORMATS, Column
 FORMAT = "hst-store"
 VERSION = FORMATS[-1]
 META = "meta.json"  # the manifest; a folder without it is not a finished store
+LOCK = ".lock"  # held while a store is written
 EPISODES = "episodes"  # folder of episode folders
 DATA = "data.bin"  # all columns of one episode
 INFO = "episode.json"  # EpisodeInfo of one episode, without its split
 MAX_RATIO = 40_000  # zstd packs at most 128 KiB into 4 bytes
 PROBLEMS = "problems.jsonl"  # what was left out or looked odd, one JSON object a line
+
+
+def is_store(path: Path) -> bool:
+    """Whether `path` is a store, finished or not (opening an unfinished one says how to finish it)."""
+    return (path / META).is_file() or ((path / LOCK).is_file() and (path / EPISODES).is_dir())
 
 
 @dataclass(frozen=True)

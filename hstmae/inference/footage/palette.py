@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ...data.episode import Episode
+from ...data.store.manifest import is_store
 from ...errors import DataError
 from ...games import GameSpec, get_game
 from ...pictures.colours import pack_rgb
@@ -203,11 +204,6 @@ def _in_order(paths: list[Path]) -> tuple[list[Path], np.ndarray]:
     if len(twice):
         raise DataError(f"{paths[order[twice[0] + 1]]}: a second file for frame {ordered[twice[0]]}")
     return [paths[i] for i in order], ordered
-
-
-def is_store(path: Path) -> bool:
-    """Whether `path` is a store, finished or not (opening an unfinished one says how to finish it)."""
-    return (path / "meta.json").is_file() or ((path / ".lock").is_file() and (path / "episodes").is_dir())
 
 
 def open_footage(path: Path, game: str = "smb", with_state: bool = True) -> Iterator[Footage]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...config import RunConfig
-from ...data.clips.dataset import ClipBatch
+from ...data.clips.clip import ClipBatch
 from ...errors import ConfigError
 from ...games import GameSpec, get_game
 from ...models.canvas import Places

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...config import CurriculumConfig, RunConfig, TrainConfig
-from ...data.clips.dataset import ClipBatch
+from ...data.clips.clip import ClipBatch
 from ...errors import ConfigError
 from ...games import GameSpec, get_game
 from ...masks.damage import block_damage, logo_damage, scratch_damage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...data.clips.dataset import ClipBatch
+from ...data.clips.clip import ClipBatch
 from ...games import GameSpec
 from ...models.cubes import CUBE, DEPTH, grid_size
 

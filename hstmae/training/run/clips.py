@@ -8,7 +8,8 @@ import torch
 
 from ...config import RunConfig
 from ...data.clips.clip import BatchSource
-from ...data.clips.dataset import ClipDataset, Prefetcher
+from ...data.clips.dataset import ClipDataset
+from ...data.clips.prefetch import Prefetcher
 from ...data.clips.resident import ResidentClips
 from ...errors import DataError
 from .distributed import RankClips, World

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...config import RunConfig, to_dict
-from ...data.clips.dataset import ClipBatch
+from ...data.clips.clip import ClipBatch
 from ...errors import CheckpointError
 from ...models import build_model
 from ...models.cubes import grid_size

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from ...data.clips.dataset import ClipBatch
+    from ...data.clips.clip import ClipBatch
     from ..masks.curriculum import MaskSource
     from .step import StepInputs
 

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from ...config import DataConfig, ModelConfig, RunConfig, from_dict, to_dict
-from ...data.clips.dataset import Clip, ClipDataset
+from ...data.clips.clip import Clip
+from ...data.clips.dataset import ClipDataset
 from ...data.store.reader import EpisodeStore
 from ...errors import CheckpointError, ConfigError, DataError, StoreError
 from ...games import get_game

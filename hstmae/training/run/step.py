@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...config import TrainConfig
-from ...data.clips.dataset import ClipBatch
+from ...data.clips.clip import ClipBatch
 from ...errors import DataError
 from ...games.state import NOWHERE
 from ...models.canvas import Places

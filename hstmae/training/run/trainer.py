@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ...config import RunConfig
-from ...data.clips.dataset import Clip, ClipDataset, Prefetcher
+from ...data.clips.clip import Clip
+from ...data.clips.dataset import ClipDataset
+from ...data.clips.prefetch import Prefetcher
 from ...errors import HstError
 from ...models import save_pretrained
 from ...models.checkpoint import BEST, keep_epoch, remove_leftovers, save_checkpoint, save_last, save_weights

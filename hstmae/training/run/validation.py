@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ...data.clips.dataset import Clip, collate
+from ...data.clips.clip import Clip, collate
 from ...errors import DataError
 from ...models.cubes import DEPTH, grid_size, take_cubes, to_cubes
 from ...models.masking import hidden_cubes, tube_visible

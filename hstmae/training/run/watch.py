@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ...config import RunConfig
-from ...data.clips.dataset import Clip, collate
+from ...data.clips.clip import Clip, collate
 from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
 from ...models.masking import hidden_cubes, tube_visible
 from ...models.state import FULL
