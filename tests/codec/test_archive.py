@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from plain_profile import PlainProfile, Tables
 
+from hstmae import cli
 from hstmae.codec.jobs.decode import parts_of, write_recordings
 from hstmae.codec.jobs.encode_many import archive
 from hstmae.codec.jobs.inputs import Found, coded_episodes, find_input, guess_game
@@ -118,7 +120,7 @@ def test_a_killed_run_is_gone_on_with(recordings: Path, tmp_path: Path) -> None:
         assert summary.kept_frames + summary.coded_frames == summary.frames == whole.frames
         assert path.read_bytes() == data and not part.exists()
         path.unlink()
-    assert {0, 4, 8, 9, 13, 14} >= kept > {0, 4}
+    assert {0, 4, 5, 9, 13, 14} >= kept > {0, 4}
 
 
 def test_resuming_with_other_settings_or_input_is_refused(recordings: Path, tmp_path: Path) -> None:
@@ -155,18 +157,30 @@ def test_damaged_files_are_left_out_and_told_or_stop_the_run(recordings: Path, t
     assert not (tmp_path / "y.hst").exists()
 
 
-def test_processes_write_the_same_episodes(recordings: Path, tmp_path: Path) -> None:
+def test_any_number_of_processes_writes_the_same_file(tmp_path: Path) -> None:
+    """The first episode ends last; of a copy of the input, too, and of an interrupted run."""
+    for k, count in enumerate((40, 3, 9, 2, 5, 1)):
+        copy_session(tmp_path / "in", count, f"u{k}_abcd_e{k}_1-1_fail")
+    shutil.copytree(tmp_path / "in", tmp_path / "copy", copy_function=shutil.copyfile)  # other times
+    hashes = set()
+    for k, workers in enumerate((1, 2, 3, 1, 2, 3)):
+        path, source = tmp_path / f"{k}.hst", tmp_path / ("in" if k < 3 else "copy")
+        assert cli.main(["encode", str(source), str(path), "--gop", "8", "--workers", str(workers)]) == 0
+        hashes.add(hashlib.sha256(path.read_bytes()).hexdigest())
+    assert len(hashes) == 1
+    for cut in (100, 3000, len(path.read_bytes()) - 500):
+        (tmp_path / f"r.hst{PART}").write_bytes(path.read_bytes()[:cut])
+        summary = archive(find_input(tmp_path / "in", None, VideoOptions()), tmp_path / "r.hst", gop=8, workers=2,
+                          resume=True)  # fmt: skip
+        assert summary.frames == 60 and (tmp_path / "r.hst").read_bytes() == path.read_bytes()
+        (tmp_path / "r.hst").unlink()
+
+
+def test_processes_write_what_they_read(recordings: Path, tmp_path: Path) -> None:
     found = find_input(recordings, None, VideoOptions())
-    options = {"profile": "plain", "gop": 4, "options": {"tables": Tables("plain-1")}}
-    archive(found, tmp_path / "one.hst", workers=1, **options)
-    archive(found, tmp_path / "two.hst", workers=2, **options)
-    tables = Tables("plain-1")
-    with HstReader(tmp_path / "one.hst") as one, HstReader(tmp_path / "two.hst", tables=tables) as two:
-        assert one.episodes() == two.episodes() and len(one) == 14
-        for k, entry in enumerate(one.entries):
-            for group in range(len(entry.gops)):
-                assert one.groups.parts(k, group).streams == two.groups.parts(k, group).streams
-        written = write_recordings(two, parts_of(two, None, None), tmp_path / "out", 2, lambda n: None)
+    archive(found, tmp_path / "one.hst", workers=2, profile="plain", gop=4, options={"tables": Tables("plain-1")})
+    with HstReader(tmp_path / "one.hst", tables=Tables("plain-1")) as reader:
+        written = write_recordings(reader, parts_of(reader, None, None), tmp_path / "out", 2, lambda n: None)
     assert written == 14 and content(tmp_path / "out") == content(recordings)
 
 

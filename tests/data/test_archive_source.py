@@ -16,7 +16,7 @@ from synthetic_episodes import frame_file, make_episode, write_episodes
 from hstmae.data.sources.smb import archive, sevenzip
 from hstmae.data.sources.smb.archive import ArchivedEpisode, StagedEpisode, list_archive, unpack
 from hstmae.data.sources.smb.dataset import MAX_FILE_BYTES, list_episodes
-from hstmae.data.store import workers as parallel
+from hstmae.data.store import jobs
 from hstmae.data.store.preprocessing import Summary, preprocess
 from hstmae.data.store.writer import EpisodeWriter, Packing
 from hstmae.errors import DataError
@@ -130,23 +130,23 @@ def test_a_run_stopped_in_the_middle_goes_on(base: Path, tmp_path: Path, monkeyp
     assert not list((tmp_path / "out").glob(".archive*"))
 
 
-def test_unpacking_waits_for_packing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With no room for waiting episodes, no more than one lies on the disk at any time."""
-    write_episodes(tmp_path / "in", *(make_episode(5, seed=i, index=i) for i in range(3)))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_unpacking_waits_for_packing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    """However many episodes there are, few lie on the disk: those being packed, and one more for each process."""
+    write_episodes(tmp_path / "in", *(make_episode(5, seed=i, index=i) for i in range(9)))
     path = write_archive(tmp_path / "all.7z", members_of(tmp_path / "in"))
-    monkeypatch.setattr(parallel, "_WAITING", 0)
     held: list[int] = []
 
     def watched(path: Path, episodes: list[ArchivedEpisode], folder: Path, take: Callable[..., None]) -> None:
         def counted(k: int, staged: StagedEpisode) -> None:
-            held.append(len(list(folder.glob("*.bin"))))
             take(k, staged)
+            held.append(len(list(folder.glob("*.bin"))))
 
         unpack(path, episodes, folder, counted)
 
-    monkeypatch.setattr(parallel, "unpack", watched)
-    assert run(path, tmp_path / "out", 2).episodes == 3
-    assert held == [1, 1, 1]
+    monkeypatch.setattr(jobs, "unpack", watched)
+    assert run(path, tmp_path / "out", workers).episodes == 9
+    assert len(held) == 9 and max(held) <= (0 if workers == 1 else 2 * workers)
 
 
 def test_frames_of_one_episode_alone(base: Path) -> None:

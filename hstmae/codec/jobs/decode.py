@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import glob
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,8 +16,8 @@ import numpy as np
 from ...atomic import TEMP_MARK, replacing, sync_folder
 from ...data.sources.smb.dataset_files import FileLooks
 from ...data.sources.smb.dataset_writer import write_smbdataset
-from ...data.store.packing import start_worker
 from ...errors import CodecError, DataError, UsageError
+from ...executor import Advance, run_all, worker_count
 from ..container.chunks import read_payload
 from ..session.frame import HstFrame, rate
 from ..session.reader import HstReader
@@ -209,35 +206,16 @@ class _Job:
     folder: Path
 
 
-def _write(job: _Job) -> int:
+def _write(job: _Job, advance: Advance) -> Iterator[int]:
     with HstReader(job.path, **dict(job.options)) as reader:
-        return write_recording(reader, job.part, job.folder, lambda count: None)[1]
+        yield write_recording(reader, job.part, job.folder, advance)[1]
 
 
-def write_recordings(
-    reader: HstReader, parts: Sequence[Part], folder: Path, workers: int, progress: Callable[[int], object]
-) -> int:
-    """`write_recording` for many episodes, in processes side by side.
+def write_recordings(reader: HstReader, parts: Sequence[Part], folder: Path, workers: int, progress: Advance) -> int:
+    """`write_recording` for many episodes, in processes side by side; 0 = one per core.
 
     Returns:
         How many files are named and packed as the original ones were.
     """
-    count = min(workers or os.cpu_count() or 1, len(parts))
-    if count <= 1:
-        return sum(write_recording(reader, part, folder, progress)[1] for part in parts)
-    context = multiprocessing.get_context("spawn")
-    shared = context.Value("q", 0), context.Value("b", 0)  # what ties a worker to the life of this process
-    original = 0
-    with ProcessPoolExecutor(count, mp_context=context, initializer=start_worker, initargs=shared) as pool:
-        options = tuple(reader.options.items())
-        work = {pool.submit(_write, _Job(reader.path, options, part, folder)): part for part in parts}
-        try:
-            for future in as_completed(work):
-                original += future.result()
-                progress(len(work[future].rows))
-        except BrokenProcessPool:
-            raise DataError("a worker process died (out of memory?): run again with fewer --workers") from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return original
+    jobs = [_Job(reader.path, tuple(reader.options.items()), part, folder) for part in parts]
+    return sum(run_all(_write, jobs, workers=worker_count(workers, len(jobs)), advance=progress))

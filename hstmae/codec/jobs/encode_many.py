@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ...data.sources.base import Problem
+from ...data.store.jobs import run_jobs
 from ...errors import DataError, UsageError
 from ..session.profiles import make_profile
 from ..session.writer import PART, HstWriter
-from .encode_one import Task
+from .encode_one import Done, Task, encode_source
 from .inputs import Found
-from .workers import Alone, Pool
 
 
 @dataclass(frozen=True)
@@ -110,18 +109,24 @@ def archive(
     with HstWriter(target, resume=resume, about=about) as writer:
         todo, kept = _left(tasks, writer)
         coded = 0
+        results: list[Done] = []
 
-        def emit(chunks: bytes, frames: int) -> None:
+        def take(piece: bytes | Done) -> None:
+            if isinstance(piece, bytes):
+                writer.append(piece)
+            else:
+                results.append(piece)
+
+        def advance(frames: int) -> None:
             nonlocal coded
-            writer.append(chunks)
             coded += frames
             if progress is not None:
                 progress(frames)
 
         if progress is not None and kept:
             progress(kept)
-        count = min(workers or os.cpu_count() or 1, len(todo))
-        results = (Alone(emit) if count <= 1 else Pool(count, emit)).run(todo, target.parent)
+        advice = "run again with --resume and fewer --workers"
+        run_jobs(encode_source, todo, take, target.parent, workers=workers, advance=advance, advice=advice)
         problems = tuple(problem for done in results for problem in done.problems)
         contents = writer.finished_episodes()
         if not contents:
@@ -143,7 +148,7 @@ def archive(
 
 
 def _left(tasks: Sequence[Task], writer: HstWriter) -> tuple[list[Task], int]:
-    """What is still to be done, largest first, and the number of frames that are there already."""
+    """What is still to be done, in the order of the input, and the number of frames that are there already."""
     entries = {} if writer.contents is None else {entry.number: entry for entry in writer.contents.episodes}
     todo, kept = [], 0
     for task in tasks:
@@ -158,5 +163,5 @@ def _left(tasks: Sequence[Task], writer: HstWriter) -> tuple[list[Task], int]:
             )
         kept += entry.frames
         if not entry.final:
-            todo.append(replace(task, begun=entry.facts, first=entry.frames))
-    return sorted(todo, key=lambda task: -task.episode.size), kept
+            todo.append(replace(task, begun=entry.facts, first=entry.frames, has_files=entry.files is not None))
+    return todo, kept

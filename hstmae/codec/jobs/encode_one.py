@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -11,19 +11,15 @@ from typing import Any
 from ...data.sources.base import Problem, SourceEpisode, SourceFrame, UnusableEpisode
 from ...data.sources.smb.dataset import SmbEpisode
 from ...data.sources.smb.dataset_files import FileLog
+from ...data.store.jobs import discard
 from ...data.store.manifest import canonical
 from ...errors import DataError
+from ...executor import Advance
 from ...games import get_game
 from ..container.chunks import FILES, chunk
 from ..container.description import EpisodeFacts
 from ..session.encoder import EpisodeEncoder, facts_of
 from ..session.profiles import make_profile, profile_of
-
-Emit = Callable[[bytes, int], None]  # whole chunks, and how many frames have been dealt with since the last call
-
-
-class Stopped(Exception):
-    """An episode was given up because the run is ending; why, is told by whoever ended it."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,7 @@ class Task:
         fail: stop at the first problem of the source instead of leaving out and reporting.
         begun: the episode's description, where a part of it is in the file already.
         first: frames of that part.
+        has_files: whether the looks of its files are in the file, too.
     """
 
     episode: SourceEpisode
@@ -57,12 +54,14 @@ class Task:
     fail: bool = False
     begun: EpisodeFacts | None = None
     first: int = 0
+    has_files: bool = False
 
     def signature(self) -> str:
-        """Changes when the source or the settings change."""
+        """Changes when the content of the source or the settings change; a copy of the source has the same."""
         settings = [self.game, self.profile, self.gop, self.stride, self.with_state, self.with_files, self.exact]
-        options = [[key, str(value)] for key, value in self.options]
-        return hashlib.sha256(canonical([settings, options, self.episode.signature()])).hexdigest()[:16]
+        # The model is named by its hash in the description, wherever it lies.
+        options = [[key, str(value)] for key, value in self.options if key != "checkpoint"]
+        return hashlib.sha256(canonical([settings, options, self.episode.signature(content=True)])).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -75,18 +74,17 @@ class Done:
     exact: int = 0
 
 
-def encode_source(task: Task, emit: Emit, stopped: Callable[[], bool]) -> Done:
-    """Encode one episode.
+def encode_source(task: Task, advance: Advance) -> Iterator[bytes | Done]:
+    """Encode one episode: the work of an executor. Gives whole chunks as they are ready, and at last what became of it.
 
     Args:
-        emit: takes chunks as they are ready.
-        stopped: asked now and then; the episode is given up when it says True.
+        advance: called with the number of frames dealt with since the last call.
     Raises:
         DataError: `task.fail` and something is wrong with the source, or a frame does not fit the format.
         CodecError: the profile is not here.
-        Stopped: `stopped` said so.
     """
     problems: list[Problem] = []
+    frames = exact = 0
 
     def report(problem: Problem) -> None:
         if task.fail and problem.left_out:
@@ -94,20 +92,21 @@ def encode_source(task: Task, emit: Emit, stopped: Callable[[], bool]) -> Done:
         problems.append(problem)
 
     try:
-        frames, exact = _encode(task, report, problems, emit, stopped)
+        frames, exact = yield from _encode(task, report, problems, advance)
     except UnusableEpisode as error:
         report(Problem(task.episode.name, "", f"{error}: the episode is left out"))
-        frames = exact = 0
     except OSError as error:
         if task.episode.size and error.filename is not None:
             raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
         raise
-    return Done(task.episode.name, frames, tuple(problems), exact)
+    discard(task.episode)
+    yield Done(task.episode.name, frames, tuple(problems), exact)
 
 
 def _encode(
-    task: Task, report: Callable[[Problem], None], problems: list[Problem], emit: Emit, stopped: Callable[[], bool]
-) -> tuple[int, int]:
+    task: Task, report: Callable[[Problem], None], problems: list[Problem], advance: Advance
+) -> Generator[bytes, None, tuple[int, int]]:
+    """Gives chunks; returns how many frames there are, and how many of them are exact."""
     episode, notes = task.episode, dict[str, int]()
     signature = task.signature()
     encoder: EpisodeEncoder | None = None
@@ -123,25 +122,25 @@ def _encode(
             name = names[frame.number]
             log.add(name, episode.read_file(name), frame.number, frame.pixels, frame.state, frame.action,
                     episode.outcome)  # fmt: skip
-        if row >= task.first:
-            waiting += 1
-            chunks = encoder.add(frame.pixels, frame.number, state, frame.action)
-            if chunks:
-                emit(chunks, waiting)
-                waiting = 0
-        if row % 32 == 0 and stopped():
-            raise Stopped(episode.name)
+        if row < task.first:
+            continue
+        waiting += 1
+        chunks = encoder.add(frame.pixels, frame.number, state, frame.action)
+        if chunks:
+            yield chunks
+            advance(waiting)
+            waiting = 0
     if encoder is None:
         report(Problem(episode.name, "", "no usable frame: the episode is left out"))
         return 0, 0
     notes["left_out"] = sum(problem.left_out for problem in problems)
     last = encoder.flush()
-    if log is not None and log.frames:
+    if log is not None and log.frames and not task.has_files:
         assert encoder.facts.colours is not None
         last += chunk(FILES, log.pack(encoder.facts.colours), episode=task.number)
     listed = [(problem.file, problem.reason, problem.left_out) for problem in problems]
-    last += encoder.finish(episode.outcome, sorted(notes.items()), listed)
-    emit(last, waiting)
+    yield last + encoder.finish(episode.outcome, sorted(notes.items()), listed)
+    advance(waiting)
     return encoder.frames, 0 if log is None else log.exact
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -56,7 +57,7 @@ class StoredEpisode:
     split: str
     content_hash: str
 
-    def signature(self) -> list[list[object]]:
+    def signature(self, content: bool = False) -> list[list[object]]:
         return [["store", self.content_hash]]
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
@@ -91,10 +92,16 @@ class CodedEpisode:
     rows: range | None = None
     options: tuple[tuple[str, Any], ...] = ()
 
-    def signature(self) -> list[list[object]]:
-        status = self.path.stat()
+    def signature(self, content: bool = False) -> list[list[object]]:
         chosen = [0, self.size, 1] if self.rows is None else [self.rows.start, self.rows.stop, self.rows.step]
-        return [["hst", self.position, status.st_size, status.st_mtime_ns, *chosen]]
+        if not content:
+            status = self.path.stat()
+            return [["hst", self.position, status.st_size, status.st_mtime_ns, *chosen]]
+        crc = 0
+        with HstReader(self.path) as reader:
+            for offset, header in reader.entries[self.position].gops:
+                crc = zlib.crc32(reader.data[offset : offset + header.size], crc)
+        return [["hst", self.position, crc, *chosen]]
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         with HstReader(self.path, **dict(self.options)) as reader:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -57,6 +59,24 @@ class UnusableEpisode(DataError):
     """Raised while frames are read: nothing of this episode can be used, the frames that came before included."""
 
 
+def file_stamp(path: Path, content: bool) -> int:
+    """What changes with a file: its time, or where `content` the CRC-32 of all its bytes, -1 where it cannot be read.
+
+    Raises:
+        OSError: there is no such file, without `content`.
+    """
+    if not content:
+        return path.stat().st_mtime_ns
+    try:
+        with path.open("rb") as file:
+            crc = 0
+            while block := file.read(1 << 20):
+                crc = zlib.crc32(block, crc)
+            return crc
+    except OSError:  # told when its frames are read
+        return -1
+
+
 class SourceEpisode(Protocol):
     """One session found in the input; picklable, and cheap until its frames are read."""
 
@@ -80,8 +100,9 @@ class SourceEpisode(Protocol):
     def fps(self) -> float | None:
         """Frames per second, asked for after the first frame was read; None = what the game runs at."""
 
-    def signature(self) -> list[list[object]]:
-        """JSON values that change when the source changes."""
+    def signature(self, content: bool = False) -> list[list[object]]:
+        """JSON values that change when the source changes: by the times of its files, or where `content` by what they
+        hold, so that a copy has the same; that reads them all."""
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         """Frames in ascending number; what cannot be used goes to `report`, repairs are counted in `notes`.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
-from .base import Problem, Report, SourceFrame, UnusableEpisode
+from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .pictures import MAX_PIXELS, resized
 from .side_file import read_side_file, with_side
 
@@ -51,9 +51,9 @@ class FilmEpisode:
         except UnusableEpisode:  # told again, as a problem of this episode, when its frames are read
             self.size = 1
 
-    def signature(self) -> list[list[object]]:
+    def signature(self, content: bool = False) -> list[list[object]]:
         files = [self.path, *([self.side] if isinstance(self.side, Path) else [])]
-        return [*([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files), ["resize", self.resize]]
+        return [*([f.name, f.stat().st_size, file_stamp(f, content)] for f in files), ["resize", self.resize]]
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         """RGB frames numbered from 0."""

@@ -62,7 +62,7 @@ class GymEpisode:
     def fps(self) -> float | None:
         return None
 
-    def signature(self) -> list[list[object]]:
+    def signature(self, content: bool = False) -> list[list[object]]:
         """The wish, not the pictures: the same wish is not played twice into one store."""
         return [["gymnasium", self.env, self.size, self.seed, list(self.actions or ())]]
 

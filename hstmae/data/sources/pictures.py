@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
-from .base import Problem, Report, SourceFrame, UnusableEpisode
+from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .side_file import read_side_file, with_side
 
 MAX_PIXELS = 4096 * 4096
@@ -46,12 +46,13 @@ class PicturesEpisode:
     def fps(self) -> float | None:
         return self.rate or None
 
-    def signature(self) -> list[list[object]]:
+    def signature(self, content: bool = False) -> list[list[object]]:
         paths = [*(self.folder / name for name in self.files), *([self.side] if isinstance(self.side, Path) else [])]
         facts: list[list[object]] = [["resize", self.resize], ["fps", self.rate]]
         for path in paths:
             status = path.stat(follow_symlinks=path.exists())  # a dead link is reported when it is read
-            facts.append([path.name, status.st_size, status.st_mtime_ns])
+            stamp = file_stamp(path, True) if content else status.st_mtime_ns
+            facts.append([path.name, status.st_size, stamp])
         return facts
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:

@@ -5,26 +5,19 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import multiprocessing
-import os
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from multiprocessing import connection
 from pathlib import Path
-from typing import Any
 
-from ...errors import DataError, HstError, StoreError
+from ...errors import DataError, StoreError
+from ...executor import Advance
 from ...games import get_game
 from ..sources.base import Problem, SourceEpisode, UnusableEpisode
+from .jobs import discard
 from .manifest import DATA, EPISODES, VERSION, EpisodeInfo, canonical, read_info
 from .writer import SOURCE, EpisodeWriter, Packing
 
 _TICK = 32  # frames between two reports of progress
-
-
-class Stopped(Exception):
-    """An episode was given up because the run is ending; why, is told by whoever ended it."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +60,13 @@ def finished(job: Job) -> bool:
         return False
 
 
-def pack(job: Job, progress: Callable[[int], None], stopped: Callable[[], bool]) -> Packed:
-    """Pack one episode.
+def pack(job: Job, advance: Advance) -> Iterator[Packed]:
+    """Pack one episode: the work of an executor, of one piece.
 
     Args:
-        progress: called with the number of frames done since the last call.
-        stopped: asked now and then; the episode is given up when it says True.
+        advance: called with the number of frames done since the last call.
     Raises:
         DataError: `job.fail` and something is wrong with the source, or the disk is full.
-        Stopped: `stopped` said so.
     """
     problems: list[Problem] = []
 
@@ -85,22 +76,17 @@ def pack(job: Job, progress: Callable[[int], None], stopped: Callable[[], bool])
         problems.append(problem)
 
     try:
-        info = _pack(job, report, problems, progress, stopped)
+        info = _pack(job, report, problems, advance)
     except UnusableEpisode as error:
         info = None
         report(Problem(job.episode.name, "", f"{error}: the episode is left out"))
     except OSError as error:
         raise disk_error(error, job.store) from None
-    return Packed(job.episode.name, info, tuple(problems))
+    discard(job.episode)
+    yield Packed(job.episode.name, info, tuple(problems))
 
 
-def _pack(
-    job: Job,
-    report: Callable[[Problem], None],
-    problems: list[Problem],
-    progress: Callable[[int], None],
-    stopped: Callable[[], bool],
-) -> EpisodeInfo | None:
+def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], advance: Advance) -> EpisodeInfo | None:
     episode, notes = job.episode, dict[str, int]()
     try:
         signature = job.signature()  # before it is read: what is changed meanwhile shall be packed again
@@ -129,11 +115,9 @@ def _pack(
             writer.add(frame.pixels, frame.number, frame.state, frame.action)
             done += 1
             if done == _TICK:
-                progress(done)
+                advance(done)
                 done = 0
-                if stopped():
-                    raise Stopped(episode.name)
-        progress(done)
+        advance(done)
         notes["left_out"] = sum(problem.left_out for problem in problems)
         source = {"signature": signature, "problems": [asdict(problem) for problem in problems]}
         return writer.finish(notes, json.dumps(source, ensure_ascii=False).encode("utf-8") + b"\n")
@@ -151,46 +135,3 @@ def disk_error(error: OSError, store: Path) -> DataError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DataError(f"the disk of {store} is full: free some space and run again (finished episodes are kept)")
     return DataError(f"cannot write {store}: {error}")
-
-
-# In a worker process: the counter of frames done and the stop flag it shares with the main process.
-_SHARED: dict[str, Any] = {}
-
-
-def start_worker(counter: Any, stop: Any) -> None:
-    """Initialiser of a worker process. It dies with the main process, so that a killed run leaves nobody writing."""
-    _SHARED.update(counter=counter, stop=stop)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _die_with(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)
-
-
-def run_job(job: Job) -> Packed:
-    """`pack` in a worker process."""
-
-    def progress(count: int) -> None:
-        with _SHARED["counter"].get_lock():
-            _SHARED["counter"].value += count
-
-    if worker_stopped():
-        raise Stopped(job.episode.name)
-    try:
-        return pack(job, progress, worker_stopped)
-    except HstError:
-        stop_workers()  # the others need not finish what will be thrown away
-        raise
-
-
-def worker_stopped() -> bool:
-    """In a worker process: whether the run is ending."""
-    return bool(_SHARED["stop"].value)
-
-
-def stop_workers() -> None:
-    """In a worker process: let the run end."""
-    _SHARED["stop"].value = 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -23,9 +22,9 @@ from .building import (
     summarise,
     write_manifest,
 )
+from .jobs import run_jobs
 from .manifest import EPISODES, META
-from .packing import Job, disk_error, finished
-from .workers import pack_all
+from .packing import Job, Packed, disk_error, finished, pack
 from .writer import Packing
 
 
@@ -89,6 +88,8 @@ def build_store(
         kind: what they are, noted in the manifest.
         splits: the rule by which the store is split: {"val_levels": [...], "val_fraction": share}.
     """
+    from tqdm import tqdm
+
     started = time.perf_counter()
     episodes, problems = _without_namesakes(found, on_error)
     check_output(store)
@@ -102,7 +103,10 @@ def build_store(
             old_problems = problems_of_others(store, {job.episode.name for job in jobs})
             if replaced:  # the old manifest will no longer be true
                 (store / META).unlink(missing_ok=True)
-            results = pack_all(todo, workers or os.cpu_count() or 1, progress)
+            results: list[Packed] = []
+            total = sum(job.episode.size for job in todo)
+            with tqdm(total=total, unit="frame", unit_scale=True, desc="preprocess", disable=not progress) as bar:
+                run_jobs(pack, todo, results.append, store, workers=workers, advance=bar.update)
             for result in results:
                 if result.info is None:
                     problems += result.problems

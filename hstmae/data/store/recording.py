@@ -68,7 +68,7 @@ def record_into_store(
                 if job.folder.exists():  # the old manifest will no longer be true
                     (folder / META).unlink(missing_ok=True)
                     replaced += 1
-                results.append(pack(job, progress or (lambda count: None), lambda: False))
+                results += pack(job, progress or (lambda count: None))
             manifest = write_manifest(folder, game, kind, splits, problems_of_others(folder, names))
     except OSError as error:
         raise disk_error(error, folder) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,8 +107,16 @@ class SmbEpisode:
     def fps(self) -> float | None:
         return None
 
-    def signature(self) -> list[list[object]]:
-        return [list(file) for file in self.files]
+    def signature(self, content: bool = False) -> list[list[object]]:
+        if not content:
+            return [list(file) for file in self.files]
+        return [[name, size, self._checksum(name)] for name, size, _ in self.files]
+
+    def _checksum(self, name: str) -> int:
+        try:
+            return zlib.crc32(self.read_file(name))
+        except OSError:  # told when its frames are read
+            return -1
 
     def read_file(self, name: str) -> bytes:
         """Content of one of `files`, cut off behind MAX_FILE_BYTES + 1 bytes. Raises OSError."""

@@ -65,7 +65,7 @@ class RecordedEpisode:
         self._actions.append(action)
         self._numbers.append(number)
 
-    def signature(self) -> list[list[object]]:
+    def signature(self, content: bool = False) -> list[list[object]]:
         running = hashlib.sha256(np.array(self._numbers, "<i4").tobytes() + bytes(self._actions))
         for frame in self.frames():
             running.update(frame.pixels.tobytes())
