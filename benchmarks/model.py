@@ -44,6 +44,7 @@ from hstmae.data.store.preprocessing import preprocess
 from hstmae.models import build_model
 from hstmae.models.cubes import take_cubes, to_cubes
 from hstmae.models.fast.head import FastHead
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.models.zoo import VARIANTS
 from hstmae.training.losses.fused import reconstruction_loss
@@ -65,11 +66,12 @@ def hst_restore(name: str, data: ClipBatch) -> Callable[[], Any]:
     assert head is not None
     visible = tube_visible(len(data.frames), UNITS, RATIO, torch.Generator().manual_seed(0)).to(data.frames.device)
     queries = hidden_cubes(visible, UNITS, SLICES)
+    given = MaskedClips(data.frames, visible, data.state, origin=data.origin)
 
     def run() -> Any:
         with torch.inference_mode():
-            done = model.decode(data.frames, visible, queries, state=data.state, origin=data.origin)
-            return head.paint(done, (SIDE, SIDE), SLICES).entry
+            done = model.decode(given, queries)
+            return head.paint(done).entry
 
     return run
 
@@ -125,10 +127,11 @@ def training_step(name: str, data: ClipBatch, share: float) -> Callable[[], Any]
     target = take_cubes(to_cubes(data.frames), queries)
     palette = data.palette
     assert palette is not None
+    given = MaskedClips(data.frames, visible, data.state, origin=data.origin)
 
     def run() -> None:
         model.zero_grad(set_to_none=True)
-        logits = model(data.frames, visible, queries, state=data.state, origin=data.origin)
+        logits = model(given, queries)
         reconstruction_loss(logits, target, palette, 0.5)[0].backward()
 
     return run

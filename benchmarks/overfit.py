@@ -32,6 +32,7 @@ from hstmae.data.clips.clip import ClipBatch, collate
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.models.cubes import take_cubes, to_cubes
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.models.state import LEVELS
 from hstmae.models.zoo import VARIANTS
@@ -80,14 +81,10 @@ def measure(model: nn.Module, clips: ClipBatch, level: int, seed: int, shift: in
     for i in range(CLIPS):
         at = slice(i, i + 1)
         queries = hidden_cubes(visible[at], units, slices)
-        logits = model(
-            clips.frames[at],
-            visible[at],
-            queries,
-            state=None if level == 0 else state.map(lambda a, at=at: a[at]),  # type: ignore[misc]
-            level=torch.full((1,), level, device=queries.device),
-            origin=clips.origin[at],
-        ).float()
+        some = None if level == 0 else state.map(lambda a, at=at: a[at])  # type: ignore[misc]
+        levels = torch.full((1,), level, device=queries.device)
+        given = MaskedClips(clips.frames[at], visible[at], some, levels, clips.origin[at])
+        logits = model(given, queries).float()
         target = take_cubes(to_cubes(clips.frames[at]), queries)
         difference = posterior_mean(logits, clips.palette[at]) - true_colours(target, clips.palette[at])
         error += float(difference.square().sum(dtype=torch.float64)) / 3

@@ -45,6 +45,7 @@ from hstmae.data.clips.clip import Clip
 from hstmae.errors import HstError, UsageError
 from hstmae.models import build_model, mae
 from hstmae.models.checkpoint import LAST, PREVIOUS, holds_run, load_resume
+from hstmae.models.inputs import CubeGrid
 from hstmae.models.masking import tube_visible
 from hstmae.models.zoo import VARIANTS, load_pretrained
 from hstmae.training.run.setup import open_data
@@ -94,9 +95,9 @@ def regions_for(name: str) -> Iterator[None]:
         mae.cube_regions = kept
 
 
-def no_regions(game: Any, state: Any, level: Tensor, origin: Any, grid: tuple[int, int], slices: int) -> Tensor:
+def no_regions(game: Any, state: Any, level: Tensor, grid: CubeGrid) -> Tensor:
     """Like `cube_regions`: int64 [B, N, S], but all 0."""
-    return level.new_zeros(len(level), grid[0] * grid[1], slices, dtype=torch.long)
+    return level.new_zeros(len(level), grid.units[0] * grid.units[1], grid.slices, dtype=torch.long)
 
 
 def new_videomae(config: RunConfig) -> VideoMAE:

@@ -30,6 +30,7 @@ from hstmae.inference.reconstruct import reconstruct
 from hstmae.models import build_model
 from hstmae.models.cost import model_cost
 from hstmae.models.fast.head import FastHead
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import hidden_cubes, tube_visible
 
 SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
@@ -137,8 +138,8 @@ def measure_speed(name: str, side: int, repeats: int) -> dict[str, Any]:
     pixels, hidden = to_input(in_colour(data.frames, data.palette)), hidden_tokens(visible, units, FRAMES // 2)
 
     def hst(told: bool) -> Any:
-        done = ours.decode(data.frames, visible, queries, state=data.state if told else None, origin=data.origin)
-        return head.paint(done, (side, side), FRAMES // 2, data.palette).colour
+        given = MaskedClips(data.frames, visible, data.state if told else None, origin=data.origin)
+        return head.paint(ours.decode(given, queries), data.palette).colour
 
     def videomae() -> torch.Tensor:
         return (theirs.draw(pixels, hidden) * 255).round().clamp(0, 255).to(torch.uint8)

@@ -14,11 +14,10 @@ examples:
   hstmae models --size 224x224 256x240 320x320 1280x720 --json models.json
 """
 
-_MODES = ("pretrain", "restore_90", "restore_95", "dense", "codec")
 _FOOT = """\
 pretrain: 10 % of the units visible, half of the hidden cubes decoded; restore: 10 or 5 % visible, all hidden cubes
-decoded; dense: every cube encoded and decoded; codec: every cube encoded, and decoded by the light decoder.
-In brackets: without the two products inside of attention. tables: state canvas, cell codes, memories of the maps.
+decoded; dense: every cube encoded and decoded.
+In brackets: without the two products inside of attention. tables: state canvas, cell codes, place memory.
 Activation memory: kept by one clip's forward pass for the backward pass, bf16, without parameters."""
 
 
@@ -80,28 +79,28 @@ def _size(text: str) -> tuple[int, int]:
 def _growth(row: dict[str, Any], size: tuple[int, int], base: dict[str, Any], base_size: list[int]) -> dict[str, float]:
     """Cost per pixel relative to that at another size, by mode: 1 where cost grows as the area does."""
     area = size[0] * size[1] / (base_size[0] * base_size[1])
-    return {mode: row["gmac_per_frame"][mode] / base["gmac_per_frame"][mode] / area for mode in _MODES}
+    return {mode: macs / base["gmac_per_frame"][mode] / area for mode, macs in row["gmac_per_frame"].items()}
 
 
 def _weights(models: dict[str, dict[str, Any]]) -> str:
-    columns = ("total", "encoder", "decoder", "state", "tables", "codec_decoder")
-    lines = ["million parameters" + " " * 2 + "".join(f"{c.replace('_', ' '):>14}" for c in columns)]
+    columns = ("total", "encoder", "decoder", "state", "tables")
+    lines = ["million parameters" + " " * 2 + "".join(f"{c:>14}" for c in columns)]
     for name, row in models.items():
         lines.append(f"{name:<20}" + "".join(f"{row['params'][c] / 1e6:>14.2f}" for c in columns))
     return "\n".join(lines)
 
 
 def _costs(setting: dict[str, Any], first: dict[str, Any] | None) -> str:
-    height, width = setting["size"]
+    (height, width), modes = setting["size"], list(next(iter(setting["models"].values()))["gmac_per_frame"])
     lines = [
         "",
         f"{width}x{height}, {setting['clip']} frames; GMAC per frame (1 MAC = 2 FLOPs); activations in MB per clip",
     ]
-    lines.append(" " * 20 + "".join(f"{m.replace('_', ' ') + ('' if m[-1].isalpha() else ' %'):>20}" for m in _MODES))
+    lines.append(" " * 20 + "".join(f"{m.replace('_', ' ') + ('' if m[-1].isalpha() else ' %'):>20}" for m in modes))
     for name, row in setting["models"].items():
         total, linear = row["gmac_per_frame"], row["gmac_per_frame_linear"]
-        lines.append(f"{name:<20}" + "".join(f"{f'{total[m]:.3f} ({linear[m]:.3f})':>20}" for m in _MODES))
-        lines.append(f"{'  activations, MB':<20}" + "".join(f"{row['activation_mb'][m]:>20.0f}" for m in _MODES))
+        lines.append(f"{name:<20}" + "".join(f"{f'{total[m]:.3f} ({linear[m]:.3f})':>20}" for m in modes))
+        lines.append(f"{'  activations, MB':<20}" + "".join(f"{row['activation_mb'][m]:>20.0f}" for m in modes))
         if first:
-            lines.append(f"{'  growth / area':<20}" + "".join(f"{row['growth'][m]:>20.2f}" for m in _MODES))
+            lines.append(f"{'  growth / area':<20}" + "".join(f"{row['growth'][m]:>20.2f}" for m in modes))
     return "\n".join(lines)

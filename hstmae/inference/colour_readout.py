@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..games.state import GameState
 from ..models.cubes import from_cubes, to_cubes
+from ..models.inputs import MaskedClips
 from ..pictures.colours import preferred_entries
 from .reconstruct import CUBES_AT_ONCE, STATE_LEVELS, Model
 
@@ -55,13 +54,11 @@ def reconstruct_colours(
     if palette is not None:
         coloured = torch.stack([p[f.long()] for p, f in zip(palette, frames, strict=True)])
     drawn = to_cubes(coloured).flatten(1, 2).clone()  # [B, N * S, 2, 16, 16, 3]
-    extra: dict[str, Any] = {"origin": origin}
-    if size is not None:
-        extra["size"] = size
-    if state is not None and level != "none":
-        extra |= {"state": state, "level": torch.full((batch,), STATE_LEVELS[level], device=frames.device)}
+    told = None if level == "none" else state
+    levels = torch.full((batch,), STATE_LEVELS[level], device=frames.device)
+    given = MaskedClips(frames, visible, told, levels, origin, size)
     for part in queries.split(max(1, cubes_at_once // batch), dim=1):
-        made = rounded(model(frames, visible, part, **extra))
+        made = rounded(model(given, part))
         for b in range(batch):
             drawn[b, part[b]] = made[b]
     return np.asarray(from_cubes(drawn.unflatten(1, (-1, time // 2)), (height, width)).cpu().numpy())

@@ -12,6 +12,7 @@ import torch
 from ..errors import ConfigError, DataError
 from ..games import GameState
 from ..models.fast.head import FastHead
+from ..models.inputs import MaskedClips
 
 if TYPE_CHECKING:
     from ..models.encoder import StageGeometry
@@ -205,17 +206,16 @@ class RealtimeRestorer:
                 state = GameState.stack(parts, lambda a: torch.from_numpy(np.concatenate(a))[None].to(device))
             grid = (size[0] // _UNIT, size[1] // _UNIT)
             geometry = None if self._compiled else self._geometry_of(visible, grid, slices)
-            done = self._decode(
+            given = MaskedClips(
                 torch.from_numpy(pictures)[None].to(device),
                 visible[None].to(device),
-                queries[None].to(device),
-                state=state,
-                level=torch.tensor([self.level], device=device),
-                origin=self.origin,
-                geometry=geometry,
+                state,
+                torch.tensor([self.level], device=device),
+                self.origin,
             )
+            done = self._decode(given, queries[None].to(device), geometry)
             with torch.inference_mode():
-                made = self.head.paint(done, (size[0], size[1]), slices, self._palette)
+                made = self.head.paint(done, self._palette)
             at = queries // slices, queries % slices - (slices - even // 2)
             masked = masks[-even:, :height, :width]
             np.copyto(indices, _place(made.entry[0].cpu(), at, even, size)[:, :height, :width], where=masked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..games.state import GameState
 from ..models.cubes import from_cubes, to_cubes
+from ..models.inputs import MaskedClips
 
 if TYPE_CHECKING:
     from ..models.fast.head import FastHead
@@ -81,18 +82,18 @@ def reconstruct(
     colours = torch.stack([p.index_select(0, e.flatten().int()) for p, e in zip(palettes, entries, strict=True)])
     colours = colours.view(*entries.shape, 3)
     sureness = torch.ones(entries.shape, device=frames.device)
-    extra: dict[str, Any] = {"origin": origin}
-    if state is not None and level != "none":
-        extra |= {"state": state, "level": torch.full((batch,), STATE_LEVELS[level], device=frames.device)}
+    told = None if level == "none" else state
+    levels = torch.full((batch,), STATE_LEVELS[level], device=frames.device)
+    given = MaskedClips(frames, visible, told, levels, origin)
     if cubes_at_once is None:
         cubes_at_once = CUBES_AT_ONCE if head is None else FAST_CUBES_AT_ONCE
     for part in queries.split(max(1, cubes_at_once // batch), dim=1):
         if head is not None:
-            made = head.paint(head.model.decode(frames, visible, part, **extra), (height, width), time // 2, palettes)
+            made = head.paint(head.model.decode(given, part), palettes)
             assert made.colour is not None and made.confidence is not None
             painted = list(zip(made.entry, made.colour, made.confidence, strict=True))
         else:
-            logits = model(frames, visible, part, **extra)
+            logits = model(given, part)
             painted = [read_out(one, colours_of) for one, colours_of in zip(logits, palettes, strict=True)]
         for b, (entry, colour, confidence) in enumerate(painted):
             entries[b, part[b]], colours[b, part[b]], sureness[b, part[b]] = entry, colour, confidence

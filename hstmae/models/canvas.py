@@ -7,40 +7,16 @@ say what unknown cells hold, never to learn shifts by single pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from ..games import GameSpec, GameState
-
-
-@dataclass
-class Places:
-    """Pixels of the wanted cubes: batch row, frame, native y and x; each int64, broadcastable to [B, Q, 2, 16, 16]."""
-
-    row: Tensor
-    frame: Tensor
-    y: Tensor
-    x: Tensor
-
-    @staticmethod
-    def of(cubes: Tensor, slices: int, columns: int, origin: Tensor) -> Places:
-        """cubes: flat cube indices int64 [B, Q]; columns: units per row; origin int64 [B, 2]."""
-        b, _ = cubes.shape
-        device = cubes.device
-        unit, piece = cubes // slices, cubes % slices
-        step = torch.arange(16, device=device)
-        return Places(
-            row=torch.arange(b, device=device)[:, None, None, None, None],
-            frame=(2 * piece[..., None] + torch.arange(2, device=device))[..., None, None],
-            y=(origin[:, None, :1] + 16 * (unit // columns)[..., None] + step)[:, :, None, :, None],
-            x=(origin[:, None, 1:] + 16 * (unit % columns)[..., None] + step)[:, :, None, None, :],
-        )
+from .inputs import CubeGrid, Decoded, Places
+from .state import FULL
 
 
 class Canvas(nn.Module):
-    """Texture tables of all layers. `features` returns [B, Q, 2, 16, 16, 3 * D]: tiles and text, front sprite, next."""
+    """Texture tables of all layers, read as [B, Q, 2, 16, 16, 3 * D]: tiles and text, front sprite, next."""
 
     def __init__(self, game: GameSpec, dim: int):
         super().__init__()
@@ -49,8 +25,14 @@ class Canvas(nn.Module):
         self.sprite = _texture(game.sprite_tiles * game.sprite_size**2, dim)
         self.attribute = _texture(game.sprite_attributes, dim)
 
-    def features(self, state: GameState, full: Tensor, at: Places, size: tuple[int, int], origin: Tensor) -> Tensor:
-        """full: bool [B], samples whose layers may be used; size: height, width of the clip's frames."""
+    def forward(self, done: Decoded) -> Tensor:
+        """Features of the pixels of decoded cubes; zero for clips that are not at state level `full`."""
+        if done.state is None:
+            return done.x.new_zeros(*done.queries.shape, 2, 16, 16, 3 * self.dim)
+        return self.features(done.state, done.level == FULL, done.at, done.grid)
+
+    def features(self, state: GameState, full: Tensor, at: Places, grid: CubeGrid) -> Tensor:
+        """full: bool [B], samples whose layers may be used."""
         allowed = full[:, None, None, None, None]
         ground: Tensor | None = None
         for layer, table, ids, xy in zip(self.game.tile_layers, self.tiles, state.tiles, state.tile_xy, strict=True):
@@ -62,18 +44,16 @@ class Canvas(nn.Module):
             texel = (tile * layer.cell + dy % layer.cell) * layer.cell + dx % layer.cell + 1
             texture = table(torch.where(inside, texel, 0))
             ground = texture if ground is None else ground + texture
-        front, second = self._sprites(state, allowed, at, size, origin)
+        front, second = self._sprites(state, allowed, at, grid)
         parts = [front, second] if ground is None else [ground, front, second]
         return torch.cat(parts, -1)
 
-    def _sprites(
-        self, state: GameState, allowed: Tensor, at: Places, size: tuple[int, int], origin: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _sprites(self, state: GameState, allowed: Tensor, at: Places, grid: CubeGrid) -> tuple[Tensor, Tensor]:
         """Features of the first two sprites (in order of priority) over each wanted pixel."""
         s = self.game.sprite_size
         sprites = state.sprites.long()  # [B, T, N, 4]
         b, t, n = sprites.shape[:3]
-        h, w = size
+        (h, w), origin = grid.size, grid.origin
         step = torch.arange(s, device=sprites.device)
         y = (sprites[..., 1] - origin[:, None, None, 0])[..., None, None] + step[:, None]
         x = (sprites[..., 0] - origin[:, None, None, 1])[..., None, None] + step  # [B, T, N, s, s] with y

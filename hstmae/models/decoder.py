@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from ..config import ModelConfig
 from .attention import rope, rotate, sdpa
 from .blocks import CrossAttention, Mlp, fourier, head_norm
 from .cross_windows import CrossPlan, cross_attend, cross_plan
+from .inputs import CubeGrid
 from .state import StateTokens
 
 GLOBAL_UNITS = 256  # pictures of up to so many units (256x256 pixels) are decoded in one window
@@ -17,7 +20,7 @@ _WINDOW = 16  # units along one side of a window in larger ones
 
 
 class DecoderBlock(nn.Module):
-    """Transformer block on memory (visible cubes) and queries with shared weights; keys come from the memory alone.
+    """Transformer block on visible cubes and queries with shared weights; keys come from the visible cubes alone.
 
     Queries do not see each other (as in CrossMAE, https://arxiv.org/abs/2401.14391), so any subset of them decodes
     to exactly the same pixels, and cost grows with what is asked for.
@@ -38,22 +41,41 @@ class DecoderBlock(nn.Module):
     def forward(
         self,
         x: Tensor,
-        memory: int,
+        keys: int,
         turn: Tensor,
         state: StateTokens,
         state_turn: tuple[Tensor, Tensor],
         plan: CrossPlan | None = None,
     ) -> Tensor:
-        """x [B, memory + Q, C]: the first `memory` tokens (sink, visible) are keys; turn [B, memory + Q, 2, D/2]."""
+        """x [B, keys + Q, C]: the first `keys` tokens (sink, visible) are read; turn [B, keys + Q, 2, D/2]."""
         if self.state is not None:
             x = x + self.state(x, state_turn[0], state.tokens, state_turn[1], state.valid)
         y = self.norm1(x)
         q = rotate(self.q_norm(self.q(y).unflatten(-1, (self.heads, -1))), turn)
-        k, v = self.kv(y[:, :memory]).unflatten(-1, (2, self.heads, -1)).unbind(-3)
-        k = rotate(self.k_norm(k), turn[:, :memory])
+        k, v = self.kv(y[:, :keys]).unflatten(-1, (2, self.heads, -1)).unbind(-3)
+        k = rotate(self.k_norm(k), turn[:, :keys])
         mixed = sdpa(q, k, v) if plan is None else cross_attend(q, k, v, plan)
         x = x + self.proj(mixed.flatten(-2))
         return x + self.mlp(self.norm2(x))
+
+
+@dataclass
+class CubeContext:
+    """What is said of L cubes before any of them is decoded.
+
+    Attributes:
+        cubes: int64 [B, L], flat cube indices.
+        coarse: [B, L, C4], the stage-4 cell over each cube.
+        regions: int64 [B, L].
+        place: float [B, L, 4], slice, y, x, world x in cubes, native.
+        codes: [B, L, dim], what the state canvas says, or None.
+    """
+
+    cubes: Tensor
+    coarse: Tensor
+    regions: Tensor
+    place: Tensor
+    codes: Tensor | None
 
 
 class Decoder(nn.Module):
@@ -73,20 +95,7 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(DecoderBlock(config, reads_state) for reads_state in told)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(
-        self,
-        fine: Tensor,
-        coarse: Tensor,
-        codes: Tensor | None,
-        regions: Tensor,
-        place: Tensor,
-        native: Tensor,
-        state: StateTokens,
-        level: Tensor,
-        cubes: Tensor,
-        grid: tuple[int, int],
-        slices: int,
-    ) -> Tensor:
+    def forward(self, fine: Tensor, context: CubeContext, state: StateTokens, level: Tensor, grid: CubeGrid) -> Tensor:
         """Decode the queries.
 
         Pictures of more than 256 units are decoded in windows of 16x16 units, moved by 8 in every other block. Places
@@ -95,33 +104,27 @@ class Decoder(nn.Module):
 
         Args:
             fine: [B, V, C3] encoded visible cubes.
-            coarse: [B, V + Q, C4] stage-4 cell over each visible and each wanted cube.
-            codes: [B, V + Q, dim] what the state canvas says, or None.
-            regions: int64 [B, V + Q].
-            place: float [B, V + Q, 4] slice, y, x, world x in cubes, native.
-            native: int64 [B, 2], height and width of the native pictures.
+            context: of the V visible and then the Q wanted cubes, which differ from each other.
             level: int64 [B] state level of each sample.
-            cubes: int64 [B, V + Q] flat cube indices; the queries among them differ from each other.
-            grid: units per column and row; slices: of the clip.
         Returns:
             [B, Q, dim].
         """
         b, v = fine.shape[:2]
-        queries = coarse.shape[1] - v
+        queries, place = context.cubes.shape[1] - v, context.place
         x = torch.cat([self.fine(fine), self.mask_token.to(fine.dtype).expand(b, queries, -1)], 1)
-        x = x + self.coarse(coarse) + self.region(regions) + self.level(level)[:, None]
-        x = x + self.position(fourier((place[..., 1:3] + 0.5) * (16 / native)[:, None]))
-        if codes is not None:
-            x = x + codes
+        x = x + self.coarse(context.coarse) + self.region(context.regions) + self.level(level)[:, None]
+        x = x + self.position(fourier((place[..., 1:3] + 0.5) * (16 / grid.native)[:, None]))
+        if context.codes is not None:
+            x = x + context.codes
         x = torch.cat([self.sink.to(x.dtype).expand(b, 1, -1), x], 1)
         place = torch.cat([torch.zeros_like(place[:, :1]), place], 1)
         head_dim = self.config.decoder_head_dim
-        state_turn = (state.rotation(place[..., :3], head_dim), state.turn(head_dim))
+        state_turn = (state.rotation(place[..., :3], head_dim), state.rotation(state.position, head_dim))
         plans: list[CrossPlan | None] = [None]
-        if grid[0] * grid[1] > GLOBAL_UNITS:
-            unit = cubes // slices
-            yx = torch.stack([unit // grid[1], unit % grid[1]], -1)
-            plans = [cross_plan(yx, v, grid, slices, _WINDOW, shift) for shift in (0, _WINDOW // 2)]
+        if grid.units[0] * grid.units[1] > GLOBAL_UNITS:
+            unit = context.cubes // grid.slices
+            yx = torch.stack([unit // grid.units[1], unit % grid.units[1]], -1)
+            plans = [cross_plan(yx, v, grid.units, grid.slices, _WINDOW, shift) for shift in (0, _WINDOW // 2)]
         turns = [rope(place if plan is None else self._inside(place, plan), head_dim) for plan in plans]
         for i, block in enumerate(self.blocks):
             n = i % len(plans)

@@ -12,6 +12,7 @@ from ..config import ModelConfig
 from .attention import WindowPlan, rope, temporal_window, window_plan
 from .blocks import CrossAttention, WindowBlock, fourier
 from .cubes import take_units, to_cubes, to_tokens, token_offsets
+from .inputs import CubeGrid
 from .state import StateTokens
 
 _SIDES = (4, 2, 1)  # tokens along one side of a unit at stages 1 to 3
@@ -26,6 +27,16 @@ class StageGeometry:
     turn: Tensor
     plans: list[WindowPlan]
     group: int
+
+
+@dataclass
+class Encoded:
+    """fine: stage-3 tokens [B, U, S, C3]; coarse: stage-4 cells [B, cells, S, C4] in raster order; visual: stage-3
+    tokens [B, U, S, C3] as they are before they meet the state."""
+
+    fine: Tensor
+    coarse: Tensor
+    visual: Tensor
 
 
 class Encoder(nn.Module):
@@ -63,43 +74,49 @@ class Encoder(nn.Module):
         self.norms = nn.ModuleList([nn.LayerNorm(d[2]), nn.LayerNorm(d[3])])
 
     def forward(
-        self, frames: Tensor, visible: Tensor, origin: Tensor, native: Tensor, regions: Tensor,
-        state: StateTokens, before: list[Tensor] | None = None, geometry: list[StageGeometry] | None = None,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        self,
+        frames: Tensor,
+        visible: Tensor,
+        grid: CubeGrid,
+        regions: Tensor,
+        state: StateTokens,
+        geometry: list[StageGeometry] | None = None,
+    ) -> Encoded:
         """Encode what is visible.
 
         Args:
             frames: uint8 [B, T, H, W] palette indices or [B, T, H, W, 3] RGB; only visible units are read.
             visible: int64 [B, U].
-            origin: int64 [B, 2], y and x of the frames' top left corner in the native picture.
-            native: int64 [B, 2], height and width of the native picture.
             regions: int64 [B, N, S], region id of each cube.
-            before: receives the visible tokens [B, U, S, C3] as they are before they meet the state.
             geometry: `self.geometry` of these units, if it is at hand.
-        Returns:
-            stage-3 tokens [B, U, S, C3] and stage-4 cells [B, cells, S, C4] in raster order.
         """
-        t, h, w = frames.shape[1:4]
-        grid, slices = (h // 16, w // 16), t // 2
-        yx = torch.stack([visible // grid[1], visible % grid[1]], -1)  # [B, U, 2]
-        geometry = geometry or self.geometry(visible, grid, slices)
+        yx = torch.stack([visible // grid.units[1], visible % grid.units[1]], -1)  # [B, U, 2]
+        geometry = geometry or self.geometry(visible, grid.units, grid.slices)
         x = self.patch(self._pixels(take_units(to_cubes(frames), visible)))  # [B, U, S, 16, C]
         offsets = token_offsets(4).to(x.device)
-        place = (origin[:, None, None] + 16 * yx[:, :, None] + 4 * offsets + 2) / native[:, None, None]
+        place = (grid.origin[:, None, None] + 16 * yx[:, :, None] + 4 * offsets + 2) / grid.native[:, None, None]
         x = x + self.position(fourier(place.to(x.dtype)))[:, :, None]
         x = x + self.region(take_units(regions, visible))[..., None, :]
         for stage in range(3):
-            if stage == 2 and before is not None:
-                before.append(x[:, :, :, 0])
-            if stage == 2 and self.state is not None:
-                flat = x.flatten(1, 3)
-                turn = state.rotation(self._centres(yx, slices, origin), self.config.head_dim)
-                x = x + self.state(flat, turn, state.tokens, state.turn(self.config.head_dim), state.valid).view_as(x)
+            if stage == 2:
+                visual = x[:, :, :, 0]
+                if self.state is not None:
+                    x = x + self._read_state(x, yx, grid, state)
             x = self._blocks(x, stage, geometry)
             if stage < 2:
                 x = self.merges[stage](x.unflatten(3, (-1, 4)).flatten(-2))
         fine = x[:, :, :, 0]
-        return self.norms[0](fine), self.norms[1](self._stage4(fine, yx, grid, geometry))
+        return Encoded(self.norms[0](fine), self.norms[1](self._stage4(fine, yx, grid, geometry)), visual)
+
+    def _read_state(self, x: Tensor, yx: Tensor, grid: CubeGrid, state: StateTokens) -> Tensor:
+        """What visible cubes x [B, U, S, 1, C] read from the state, by their native positions: slice, y, x in cubes."""
+        assert self.state is not None
+        b, u, slices = x.shape[:3]
+        place = yx + grid.origin[:, None] / 16
+        time = torch.arange(slices, device=yx.device)[None, None, :, None].expand(b, u, slices, 1)
+        centres = torch.cat([time, place[:, :, None].expand(b, u, slices, 2)], -1).flatten(1, 2)
+        turn, state_turn = (state.rotation(at, self.config.head_dim) for at in (centres, state.position))
+        return self.state(x.flatten(1, 3), turn, state.tokens, state_turn, state.valid).view_as(x)
 
     def _pixels(self, cubes: Tensor) -> Tensor:
         """uint8 [B, U, S, 2, 16, 16] or [..., 3] -> what describes the pixels of a token, [B, U, S, 16, 32 * D]."""
@@ -138,9 +155,9 @@ class Encoder(nn.Module):
             x = block(x, at.turn, at.plans[i % 2], at.group)
         return x
 
-    def _stage4(self, fine: Tensor, yx: Tensor, grid: tuple[int, int], geometry: list[StageGeometry]) -> Tensor:
+    def _stage4(self, fine: Tensor, yx: Tensor, grid: CubeGrid, geometry: list[StageGeometry]) -> Tensor:
         b, _, slices, c = fine.shape
-        rows, cols = _halved(grid)
+        rows, cols = _halved(grid.units)
         y, x = yx[..., 0], yx[..., 1]
         child = ((y // 2) * cols + x // 2) * 4 + (y % 2) * 2 + x % 2  # [B, U]
         dense = self.absent.to(fine.dtype).expand(b, rows * cols * 4, slices, c)
@@ -148,14 +165,6 @@ class Encoder(nn.Module):
         cells = dense.view(b, rows * cols, 4, slices, c).transpose(2, 3).flatten(-2)
         z = self.merges[2](cells)[:, :, :, None]  # [B, cells, S, 1, C4]
         return self._blocks(z, 3, geometry)[:, :, :, 0]
-
-    @staticmethod
-    def _centres(yx: Tensor, slices: int, origin: Tensor) -> Tensor:
-        """Native positions of the visible cubes, [B, U * S, 3]: slice, then y and x in cubes."""
-        b, u = yx.shape[:2]
-        place = yx + origin[:, None] / 16
-        time = torch.arange(slices, device=yx.device)[None, None, :, None].expand(b, u, slices, 1)
-        return torch.cat([time, place[:, :, None].expand(b, u, slices, 2)], -1).flatten(1, 2)
 
 
 def _halved(grid: tuple[int, int]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""From decoded queries and canvas features to a posterior over the game's colours for every pixel."""
+"""From decoded queries and canvas features to every pixel: a posterior over the palette, or red, green and blue."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from torch import Tensor, nn
 
 from ..config import ModelConfig
 from ..games import GameSpec, GameState
-from .canvas import Places
+from .inputs import Decoded
 from .place_memory import PlaceMemory
+from .state import COMPACT, FULL
+
+GREY = 0.5  # what an untrained head answers, about ...
+START_SPREAD = 0.1  # ... with so much less spread than its weights were drawn for
 
 
 class PaletteHead(nn.Module):
@@ -38,18 +42,25 @@ class PaletteHead(nn.Module):
         self.colours = nn.Linear(config.pixel_dim, colours)
         nn.init.normal_(self.globals.weight, std=0.1)
 
-    def forward(self, x: Tensor, canvas: Tensor | None, state: GameState | None, level: Tensor, at: Places) -> Tensor:
-        """x [B, Q, C], canvas [B, Q, 2, 16, 16, 3 D] or None -> logits [B, Q, 2, 16, 16, K]."""
-        drawn = self._draw(x, state, level, at)
-        pixels = drawn if canvas is None else torch.cat([canvas.to(drawn.dtype), drawn], -1)
-        scale, shift = self.film(self._globals(state, level, at)).chunk(2, -1)  # [B, Q, 2, 1, 1, pixel_dim]
-        hidden = self.hidden(pixels) * (1 + scale) + shift
-        return self.colours(F.gelu(hidden))
+    def forward(self, done: Decoded, canvas: Tensor | None) -> Tensor:
+        """canvas [B, Q, 2, 16, 16, 3 D] or None -> logits [B, Q, 2, 16, 16, K]."""
+        return self.colours(F.gelu(self.hidden_of(done, canvas)))
 
-    def _draw(self, x: Tensor, state: GameState | None, level: Tensor, at: Places) -> Tensor:
+    def hidden_of(self, done: Decoded, canvas: Tensor | None) -> Tensor:
+        """The hidden channels of each pixel before their activation: [B, Q, 2, 16, 16, pixel_dim]."""
+        drawn = self._draw(done)
+        pixels = drawn if canvas is None else torch.cat([canvas.to(drawn.dtype), drawn], -1)
+        film = self.frame_globals(done.state, done.level)
+        if film.ndim == 3:
+            film = film[done.at.row[..., 0, 0], done.at.frame[..., 0, 0]][:, :, :, None, None]
+        scale, shift = self.film(film).chunk(2, -1)  # [B, Q, 2, 1, 1, pixel_dim], or [pixel_dim] without a state
+        return self.hidden(pixels) * (1 + scale) + shift
+
+    def _draw(self, done: Decoded) -> Tensor:
         """Codes -> [B, Q, 2, 16, 16, D / 2]."""
+        x, state, level, at = done.x, done.state, done.level, done.at
         b, q = x.shape[:2]
-        content, cube = self.codes_of(x, state, level, at)
+        content, cube = self.codes_of(done)
         whole = self.cube_basis(cube).view(b, q, 2, 16, 16, self.channels)
         n, c = self.side, self.cell
         cells = self.cell_basis(content).view(b, q, 2, n, n, c, c, self.channels)
@@ -57,25 +68,21 @@ class PaletteHead(nn.Module):
         oy = ox = torch.zeros(b, q, 2, dtype=torch.long, device=x.device)
         if state is not None and state.tile_xy:
             row, frame = at.row[..., 0, 0], at.frame[..., 0, 0]
-            known = (level >= 1)[:, None, None]
-            oy = torch.where(known, (at.y[:, :, :, 0, 0] - state.tile_xy[0][row, frame, 1].long()) % c, 0)
-            ox = torch.where(known, (at.x[:, :, :, 0, 0] - state.tile_xy[0][row, frame, 0].long()) % c, 0)
+            tiled = (level >= COMPACT)[:, None, None]
+            oy = torch.where(tiled, (at.y[:, :, :, 0, 0] - state.tile_xy[0][row, frame, 1].long()) % c, 0)
+            ox = torch.where(tiled, (at.x[:, :, :, 0, 0] - state.tile_xy[0][row, frame, 0].long()) % c, 0)
         step = torch.arange(16, device=x.device)
         pick = (oy[..., None, None] + step[:, None]) * (n * c) + ox[..., None, None] + step  # [B, Q, 2, 16, 16]
         pick = pick.flatten(3)[..., None].expand(-1, -1, -1, -1, self.channels)
         return whole + wide.gather(3, pick).view(b, q, 2, 16, 16, self.channels)
 
-    def codes_of(self, x: Tensor, state: GameState | None, level: Tensor, at: Places) -> tuple[Tensor, Tensor]:
-        """x [B, Q, C] -> codes of the cells each cube touches [B, Q, 2, cells, code] and its own [B, Q, 2, code]."""
-        codes = self.codes(x).view(*x.shape[:2], 2, self.pieces + 1, self.code)
+    def codes_of(self, done: Decoded) -> tuple[Tensor, Tensor]:
+        """Codes of the cells that each cube touches [B, Q, 2, cells, code] and its own [B, Q, 2, code]."""
+        codes = self.codes(done.x).view(*done.queries.shape, 2, self.pieces + 1, self.code)
         content = codes[..., :-1, :]
-        if self.memory is not None and state is not None:
-            content = content + self.memory(state, level, at).flatten(3, 4)
+        if self.memory is not None and done.state is not None:
+            content = content + self.memory(done.state, done.level, done.at).flatten(3, 4)
         return content, codes[..., -1, :]
-
-    def _globals(self, state: GameState | None, level: Tensor, at: Places) -> Tensor:
-        told = self.frame_globals(state, level)
-        return told if state is None else told[at.row[..., 0, 0], at.frame[..., 0, 0]][:, :, :, None, None]
 
     def frame_globals(self, state: GameState | None, level: Tensor) -> Tensor:
         """What the global state says about each frame: [B, T, pixel_dim], or [pixel_dim] for all without a state."""
@@ -84,5 +91,38 @@ class PaletteHead(nn.Module):
         if state is None:
             return nothing
         offsets = 256 * torch.arange(state.globals.shape[-1], device=nothing.device)
-        told = self.globals(state.globals.long() + offsets).sum(-2)  # [B, T, pixel_dim]
-        return torch.where((level == 2)[:, None, None], told, nothing)
+        found = self.globals(state.globals.long() + offsets).sum(-2)  # [B, T, pixel_dim]
+        return torch.where((level == FULL)[:, None, None], found, nothing)
+
+
+class RgbHead(nn.Module):
+    """One linear map from a query to the colours of its cube, as masked autoencoders of natural video have.
+
+    Where the game has tile layers, what the palette head's network per pixel makes of the state canvas is added to it,
+    with three colour channels in place of a posterior.
+    """
+
+    def __init__(self, config: ModelConfig, game: GameSpec):
+        super().__init__()
+        self.cube = nn.Linear(config.decoder_dim, 2 * 16 * 16 * 3)
+        self.drawn = PaletteHead(config, game, 3) if game.tile_layers else None
+
+    @property
+    def memory(self) -> PlaceMemory | None:
+        return None if self.drawn is None else self.drawn.memory
+
+    def start_grey(self) -> None:
+        """Scale fresh weights down until they answer nearly grey: a spread of 1 would be far outside of all colours."""
+        with torch.no_grad():
+            for last in [self.cube] if self.drawn is None else [self.cube, self.drawn.colours]:
+                last.weight.mul_(START_SPREAD)
+
+    def forward(self, done: Decoded, canvas: Tensor | None) -> Tensor:
+        """canvas [B, Q, 2, 16, 16, 3 D] or None -> colours [B, Q, 2, 16, 16, 3], about 0 .. 1.
+
+        They are not clipped, so that gradients reach every pixel; who reads them out does it.
+        """
+        # Autocast would leave eight bits of a colour, the size of one step of an 8-bit picture.
+        with torch.autocast(done.x.device.type, enabled=False):
+            colours = GREY + self.cube(done.x.to(self.cube.weight.dtype)).unflatten(-1, (2, 16, 16, 3))
+        return colours if self.drawn is None else colours + self.drawn(done, canvas)

@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import math
 
 import torch
 from torch import Tensor, nn
 
 from ..config import ModelConfig
 from ..errors import ConfigError, DataError
-from ..games import GameState, get_game
+from ..games import get_game
 from .alignment import StateAlignment
 from .blocks import init_weights
-from .canvas import Canvas, CellCodes, Places
-from .cubes import take_cubes, take_units
-from .decoder import Decoder
+from .canvas import Canvas, CellCodes
+from .cubes import CUBE, DEPTH, take_cubes, take_units
+from .decoder import CubeContext, Decoder
 from .encoder import Encoder, StageGeometry
-from .heads import PaletteHead
+from .heads import PaletteHead, RgbHead
+from .inputs import CubeGrid, Decoded, MaskedClips
 from .masking import hidden_cubes
+from .pretrained import Pretrained
 from .regions import cube_regions
-from .rgb_head import RgbHead
 from .state import COMPACT, FULL, NONE, StateEncoder
 
-__all__ = ["COMPACT", "FULL", "HSTMAE", "NONE", "Decoded"]
+_WIDTHS = ("colour_dim", "state_dim", "texture_dim", "pixel_dim", "code_dim")
 
 
-@dataclass
-class Decoded:
-    """What the decoder says: x [B, Q, C] about the cubes `queries` [B, Q] at the places `at`, and the state to be used.
-
-    `state`, `level` [B] and `origin` [B, 2] are those of `HSTMAE.forward` with its defaults filled in.
-    """
-
-    x: Tensor
-    queries: Tensor
-    at: Places
-    state: GameState | None
-    level: Tensor
-    origin: Tensor
-
-
-class HSTMAE(nn.Module):
+class HSTMAE(Pretrained):
     """Restores the wanted cubes of a clip from its visible units and the game's state.
 
     The content of units that are not listed as visible never enters the computation.
@@ -50,8 +35,8 @@ class HSTMAE(nn.Module):
     palette: Tensor  # uint8 [K, 3], no rows for a true-colour game
 
     def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.config = config
+        check_config(config)
+        super().__init__(config)
         self.game = game = get_game(config.game)
         colours, regions = len(game.palette), len(game.regions)
         told = bool(game.token_names)
@@ -70,19 +55,6 @@ class HSTMAE(nn.Module):
         self.alignment = StateAlignment(game, config.dims[2]) if config.state_alignment and told else None
         self.register_buffer("palette", torch.from_numpy(game.palette.copy()), persistent=False)
 
-    @classmethod
-    def from_pretrained(cls, name: str | Path) -> HSTMAE:
-        """A trained model from a folder, a bundled name or a hub id: see `zoo.load_pretrained`."""
-        from .zoo import load_pretrained  # the zoo builds on this module
-
-        return load_pretrained(name)
-
-    def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
-        """Write config.json and model.safetensors into a folder: see `zoo.save_pretrained`."""
-        from .zoo import save_pretrained
-
-        save_pretrained(self.state_dict(), self.config, folder, dtype)
-
     def no_weight_decay(self) -> set[str]:
         """Parameters that are tables or constants rather than maps: norms and biases are left out by their shape."""
         tables = {f"{n}.weight" for n, m in self.named_modules() if isinstance(m, nn.Embedding)}
@@ -90,29 +62,13 @@ class HSTMAE(nn.Module):
         return tables | single | {"alignment.queries"}
 
     def forward(
-        self,
-        frames: Tensor,
-        visible: Tensor,
-        queries: Tensor | None = None,
-        *,
-        state: GameState | None = None,
-        level: Tensor | None = None,
-        origin: Tensor | None = None,
-        size: Tensor | None = None,
-        align: bool = False,
+        self, clips: MaskedClips, queries: Tensor | None = None, *, align: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Posterior over the palette, or the colour, of every pixel of the wanted cubes.
 
         Args:
-            frames: uint8 [B, T, H, W] palette indices, or [B, T, H, W, 3] RGB for a game without a palette; T even, H
-                and W multiples of 16.
-            visible: int64 [B, U], units that may be seen, ascending.
+            clips: what the model is given.
             queries: int64 [B, Q], flat cube indices to decode; None = every cube that is not visible.
-            state: decoded state with leading axes [B, T], native pixels.
-            level: int64 [B], 0 none, 1 compact, 2 full; None = full where there is a state.
-            origin: int64 [B, 2], y and x of the frames' corner in the native picture; None = 0, 0.
-            size: int64 [B, 2], height and width of the native picture; None = the game's, or for a game without a
-                palette, whose pictures have any size, that of the frames.
             align: also predict the state from the visual tokens; needs `state_alignment`.
         Returns:
             head "palette": logits [B, Q, 2, 16, 16, K]; head "rgb": colours [B, Q, 2, 16, 16, 3] scaled to 0 .. 1, not
@@ -123,77 +79,57 @@ class HSTMAE(nn.Module):
         """
         if align and self.alignment is None:
             raise ConfigError(f"model {self.config.name} predicts no state; build it with state_alignment=true")
-        before: list[Tensor] | None = [] if align else None
-        done = self.decode(frames, visible, queries, state=state, level=level, origin=origin, size=size, before=before)
-        canvas = None
-        if self.canvas is not None:
-            if done.state is not None:
-                size_hw = (frames.shape[2], frames.shape[3])
-                canvas = self.canvas.features(done.state, done.level == FULL, done.at, size_hw, done.origin)
-            else:
-                canvas = done.x.new_zeros(*done.queries.shape, 2, 16, 16, 3 * self.canvas.dim)
-        out = self.head(done.x, canvas, done.state, done.level, done.at)
-        return out if self.alignment is None or before is None else (out, self.alignment(before[0]))
+        done = self.decode(clips, queries)
+        out = self.head(done, None if self.canvas is None else self.canvas(done))
+        return (out, self.alignment(done.visual)) if align and self.alignment is not None else out
 
     def decode(
-        self,
-        frames: Tensor,
-        visible: Tensor,
-        queries: Tensor | None = None,
-        *,
-        state: GameState | None = None,
-        level: Tensor | None = None,
-        origin: Tensor | None = None,
-        size: Tensor | None = None,
-        before: list[Tensor] | None = None,
-        geometry: list[StageGeometry] | None = None,
+        self, clips: MaskedClips, queries: Tensor | None = None, geometry: list[StageGeometry] | None = None
     ) -> Decoded:
         """All of `forward` up to its head: one vector per wanted cube, and what the head needs beside it.
 
-        `before` receives the visible tokens before they meet the state, `geometry` saves work: see `Encoder.forward`.
+        `geometry` saves work: see `Encoder.forward`.
         """
+        frames, visible, state = clips.frames, clips.visible, clips.state
         self._check_kind(frames)
-        b, t, h, w = frames.shape[:4]
-        grid, slices = (h // 16, w // 16), t // 2
-        device = frames.device
-        if level is None:
-            level = torch.full((b,), NONE if state is None else FULL, device=device)
-        if state is None:
-            level = torch.zeros_like(level)
-        if origin is None:
-            origin = torch.zeros(b, 2, dtype=torch.long, device=device)
-        if queries is None:
-            queries = hidden_cubes(visible, grid[0] * grid[1], slices)
+        grid = self._grid(clips)
+        level = clips.level
+        if level is None or state is None:
+            level = torch.full((len(frames),), NONE if state is None else FULL, device=frames.device)
         if not self.game.tile_layers:  # then there is nothing that `full` adds
             level = level.clamp(max=COMPACT)
+        if queries is None:
+            queries = hidden_cubes(visible, math.prod(grid.units), grid.slices)
+
+        tokens = self.state(state, level)
+        regions = cube_regions(self.game, state, level, grid)
+        encoded = self.encoder(frames, visible, grid, regions, tokens, geometry)
+
+        seen = (visible[:, :, None] * grid.slices + torch.arange(grid.slices, device=frames.device)).flatten(1)
+        cubes = torch.cat([seen, queries], 1)  # [B, V + Q]
+        codes = None
+        if self.cells is not None and state is not None:
+            codes = self.cells(state, level == FULL, grid.places(cubes))
+        context = CubeContext(
+            cubes,
+            self._above(encoded.coarse, cubes, grid),
+            take_cubes(regions, cubes),
+            grid.positions(cubes, state, level),
+            codes,
+        )
+        x = self.decoder(encoded.fine.flatten(1, 2), context, tokens, level, grid)
+        return Decoded(x, queries, grid.places(queries), state, level, grid, encoded.visual)
+
+    def _grid(self, clips: MaskedClips) -> CubeGrid:
+        """Where the cubes of the clips lie, with the defaults of `MaskedClips` filled in."""
+        b, t, h, w = clips.frames.shape[:4]
+        origin, size, device = clips.origin, clips.size, clips.frames.device
+        if origin is None:
+            origin = torch.zeros(b, 2, dtype=torch.long, device=device)
         if size is None:
             least = self.game.native_size if len(self.palette) else (h, w)
             size = torch.tensor([max(h, least[0]), max(w, least[1])], device=device).expand(b, 2)
-
-        tokens = self.state(state, level)
-        regions = cube_regions(self.game, state, level, origin, grid, slices)
-        fine, coarse = self.encoder(frames, visible, origin, size, regions, tokens, before, geometry)
-
-        seen = (visible[:, :, None] * slices + torch.arange(slices, device=device)).flatten(1)
-        cubes = torch.cat([seen, queries], 1)  # [B, V + Q]
-        at = Places.of(cubes, slices, grid[1], origin)
-        wanted = Places.of(queries, slices, grid[1], origin)
-        full = level == FULL
-        codes = self.cells(state, full, at) if self.cells is not None and state is not None else None
-        decoded = self.decoder(
-            fine.flatten(1, 2),
-            self._above(coarse, cubes, grid, slices),
-            codes,
-            take_cubes(regions, cubes),
-            self._place(cubes, grid, slices, origin, state, level),
-            size,
-            tokens,
-            level,
-            cubes,
-            grid,
-            slices,
-        )
-        return Decoded(decoded, queries, wanted, state, level, origin)
+        return CubeGrid((h // CUBE, w // CUBE), t // DEPTH, origin, size)
 
     def _check_kind(self, frames: Tensor) -> None:
         wanted = 4 if len(self.palette) else 5
@@ -204,23 +140,36 @@ class HSTMAE(nn.Module):
             )
 
     @staticmethod
-    def _above(coarse: Tensor, cubes: Tensor, grid: tuple[int, int], slices: int) -> Tensor:
+    def _above(coarse: Tensor, cubes: Tensor, grid: CubeGrid) -> Tensor:
         """Stage-4 cells [B, cells, S, C] over the given cubes -> [B, L, C]."""
-        unit, piece = cubes // slices, cubes % slices
-        cell = (unit // grid[1] // 2) * ((grid[1] + 1) // 2) + unit % grid[1] // 2
-        return take_units(coarse.flatten(1, 2), cell * slices + piece)
+        unit, piece = cubes // grid.slices, cubes % grid.slices
+        columns = grid.units[1]
+        cell = (unit // columns // 2) * ((columns + 1) // 2) + unit % columns // 2
+        return take_units(coarse.flatten(1, 2), cell * grid.slices + piece)
 
-    @staticmethod
-    def _place(
-        cubes: Tensor, grid: tuple[int, int], slices: int, origin: Tensor, state: GameState | None, level: Tensor
-    ) -> Tensor:
-        """Slice, y, x and world x of the given cubes in cubes, native: float [B, L, 4]."""
-        unit, piece = cubes // slices, cubes % slices
-        y = unit // grid[1] + origin[:, :1] / 16
-        x = unit % grid[1] + origin[:, 1:] / 16
-        world = x
-        if state is not None:
-            camera = state.camera[:, ::2].float()
-            moved = (camera - camera[:, :1]).gather(1, piece) / 16  # only differences matter to attention
-            world = x + torch.where((level >= COMPACT)[:, None], moved, 0)
-        return torch.stack([piece.to(x.dtype), y, x, world], -1)
+
+def check_config(config: ModelConfig) -> None:
+    """Raises ConfigError where widths and heads do not fit."""
+    if not len(config.dims) == len(config.depths) == len(config.temporal_windows) == 4:
+        raise ConfigError("model.dims, model.depths and model.temporal_windows need four entries, one per stage")
+    for what, dims, head in (
+        ("dims", config.dims, config.head_dim),
+        ("decoder_dim", (config.decoder_dim,), config.decoder_head_dim),
+        ("codec_dim", (config.codec_dim,), config.codec_head_dim),
+    ):
+        if head < 8 or head % 2 or any(d < 1 or d % head for d in dims):
+            raise ConfigError(
+                f"model.{what} {dims} must be multiples of an even head dimension of 8 or more, got {head}"
+            )
+    if config.head not in ("palette", "rgb"):
+        raise ConfigError(f"model.head must be 'palette' or 'rgb', got '{config.head}'")
+    if config.head == "palette" and not len(get_game(config.game).palette):
+        raise ConfigError(f"model.head: the game '{config.game}' has no palette; set model.head=rgb")
+    for what in ("depths", "decoder_depth", "codec_depth", "temporal_windows", *_WIDTHS):
+        value = getattr(config, what)
+        if min(value if isinstance(value, tuple) else (value,)) < 1:
+            raise ConfigError(f"model.{what} must be at least 1, got {value}")
+    if min(int(dim * config.mlp_ratio) for dim in (*config.dims, config.decoder_dim, config.codec_dim)) < 1:
+        raise ConfigError(f"model.mlp_ratio {config.mlp_ratio} leaves no hidden channels; 4 is usual")
+    if not 0 <= config.drop_path < 1:
+        raise ConfigError(f"model.drop_path must be a probability, 0 .. 1, 1 excluded, got {config.drop_path}")

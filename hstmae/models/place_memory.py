@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..errors import ConfigError
 from ..games import GameSpec, GameState
 from ..games.state import NOWHERE
-from .canvas import Places
+from .inputs import Places
 from .state import COMPACT
 
 _PRIMES = (73_856_093, 19_349_663, 83_492_791)

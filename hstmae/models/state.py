@@ -22,9 +22,6 @@ class StateTokens:
     position: Tensor
     valid: Tensor
 
-    def turn(self, head_dim: int) -> Tensor:
-        return self.rotation(self.position, head_dim)
-
     @staticmethod
     def rotation(position: Tensor, head_dim: int) -> Tensor:
         return rope(position.float(), head_dim)

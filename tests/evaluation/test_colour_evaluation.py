@@ -29,7 +29,8 @@ class Constant:
         self.colour = torch.tensor(colour) / 255
         self.sizes: list[list[int]] = []
 
-    def __call__(self, frames, visible, queries, *, state=None, level=None, origin=None, size=None):
+    def __call__(self, clips, queries):
+        frames, size = clips.frames, clips.size
         assert int((frames == 0).flatten(2).sum(-1).min()) > frames[0, 0].numel() // 2
         self.sizes += [] if size is None else size.tolist()
         return self.colour.expand(*queries.shape, 2, 16, 16, 3)

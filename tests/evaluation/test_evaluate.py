@@ -23,7 +23,8 @@ COLOURS = (0x22, 0x17, 0x30, 0x0F)
 class StatePainter:
     """Paints every frame in the colour that byte 0x74E of its state names; without state, in colour 1."""
 
-    def __call__(self, frames, visible, queries, *, state=None, level=None, origin=None):
+    def __call__(self, clips, queries):
+        frames, state = clips.frames, clips.state
         assert (frames.reshape(-1) == 0).any()  # hidden pixels come cleared
         told = torch.ones(frames.shape[:2], dtype=torch.long) if state is None else state.globals[..., 0].long()
         slices = (queries % (frames.shape[1] // 2))[..., None] * 2 + torch.arange(2)

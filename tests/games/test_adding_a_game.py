@@ -59,6 +59,7 @@ def test_the_page_runs_from_memory_to_clips(cave: Path, monkeypatch: pytest.Monk
 def test_a_network_is_built_for_the_game_and_reads_its_state(cave: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
+    from hstmae.models.inputs import MaskedClips
     from hstmae.models.zoo import build_model
 
     monkeypatch.setenv(registry.VARIABLE, str(cave))
@@ -69,7 +70,7 @@ def test_a_network_is_built_for_the_game_and_reads_its_state(cave: Path, monkeyp
     model = build_model("hst-mae-nano", game="cave", **small, decoder_head_dim=16, decoder_depth=1).eval()
     visible, queries = torch.tensor([[0, 5]]), torch.tensor([[3, 7]])
     with torch.no_grad():
-        logits = model(batch.frames, visible, queries, state=batch.state, origin=batch.origin)
+        logits = model(MaskedClips(batch.frames, visible, batch.state, origin=batch.origin), queries)
     assert logits.shape == (1, 2, 2, 16, 16, 16)  # the last: colours of the game
 
 

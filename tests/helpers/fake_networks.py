@@ -18,11 +18,9 @@ class Painter:
     def __init__(self) -> None:
         self.calls: list[dict] = []
 
-    def __call__(self, frames, visible, queries, *, state=None, level=None, origin=None):
-        self.calls.append(
-            {"frames": frames, "visible": visible, "queries": queries, "state": state, "level": level, "origin": origin}
-        )
-        batch, time = frames.shape[:2]
+    def __call__(self, clips, queries):
+        self.calls.append(vars(clips) | {"queries": queries})
+        state, (batch, time) = clips.state, clips.frames.shape[:2]
         told = torch.full((batch, time), 7) if state is None else state.globals[..., 0].long()
         slices = (queries % (time // 2))[..., None] * 2 + torch.arange(2)  # [B, Q, 2] frames of each cube
         colour = told.gather(1, slices.flatten(1)).view(*queries.shape, 2, 1, 1).expand(*queries.shape, 2, 16, 16)
@@ -32,10 +30,10 @@ class Painter:
 class Copier:
     """A cheat: paints what the frames it is given hold, hidden or not."""
 
-    def __call__(self, frames, visible, queries, **_):
+    def __call__(self, clips, queries):
         from hstmae.models.cubes import take_cubes, to_cubes
 
-        colour = take_cubes(to_cubes(frames), queries).long()
+        colour = take_cubes(to_cubes(clips.frames), queries).long()
         return torch.nn.functional.one_hot(colour, COLOURS).float() * 50
 
 
@@ -66,10 +64,9 @@ class ColourPainter:
         self.calls: list[dict] = []
         self.beyond = beyond
 
-    def __call__(self, frames, visible, queries, *, state=None, level=None, origin=None, size=None):
-        self.calls.append({"frames": frames, "visible": visible, "queries": queries, "state": state, "level": level,
-                           "origin": origin, "size": size})  # fmt: skip
-        batch, time = frames.shape[:2]
+    def __call__(self, clips, queries):
+        self.calls.append(vars(clips) | {"queries": queries})
+        state, (batch, time) = clips.state, clips.frames.shape[:2]
         colour = torch.tensor(self.COLOUR).expand(batch, time, 3)
         if state is not None:
             colour = state.tokens[:, :, 0, :3]
@@ -81,10 +78,10 @@ class ColourPainter:
 class ColourCopier:
     """A cheat: answers with what the frames it is given hold, hidden or not."""
 
-    def __call__(self, frames, visible, queries, **_):
+    def __call__(self, clips, queries):
         from hstmae.models.cubes import take_cubes, to_cubes
 
-        return take_cubes(to_cubes(frames), queries) / 255
+        return take_cubes(to_cubes(clips.frames), queries) / 255
 
 
 def colour_predictor(model, game: str = "generic") -> Predictor:

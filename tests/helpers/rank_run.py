@@ -34,8 +34,8 @@ class Marking(TinyModel):
         self.register_buffer("marks", torch.zeros(COLOURS, dtype=torch.uint8))
         self.sometimes, self.never = (torch.nn.Parameter(torch.full((), 0.5)) for _ in range(2))
 
-    def forward(self, frames, visible, queries, **told):
-        out = super().forward(frames, visible, queries, **told)
+    def forward(self, clips, queries):
+        out, frames = super().forward(clips, queries), clips.frames
         if self.training:
             self.marks[frames.flatten().long().unique()] = 1
         odd = frames[:, 0].flatten(1).int().argmax(1) % 4 == 3  # by the place of the box

@@ -12,6 +12,7 @@ from hstmae.config import DataConfig, RunConfig, TrainConfig
 from hstmae.data.clips.clip import Clip, ClipBatch, collate
 from hstmae.games.state import GameState
 from hstmae.models.cubes import take_units, to_cubes
+from hstmae.models.inputs import MaskedClips
 
 COLOURS, SIDE, FRAMES = 8, 64, 4
 UNITS, SLICES = (SIDE // 16) ** 2, FRAMES // 2
@@ -73,11 +74,11 @@ class TinyModel(nn.Module):
         self.out = nn.Linear(16, 2 * 16 * 16 * COLOURS)
         self.seen_levels: list[Tensor | None] = []
 
-    def forward(self, frames, visible, queries, *, state=None, level=None, origin=None, size=None) -> Tensor:
+    def forward(self, clips: MaskedClips, queries: Tensor) -> Tensor:
         if self.training:
             self.calls += 1
-        self.seen_levels.append(level)
-        units = take_units(to_cubes(frames), visible).flatten(1).long()
+        self.seen_levels.append(clips.level)
+        units = take_units(to_cubes(clips.frames), clips.visible).flatten(1).long()
         share = nn.functional.one_hot(units, COLOURS).float().mean(1)
         x = self.norm(self.place(queries) + self.gate * self.colours(share)[:, None])
         return self.out(self.drop(x)).view(*queries.shape, 2, 16, 16, COLOURS)

@@ -19,6 +19,7 @@ from hstmae.inference.predictor import Predictor
 from hstmae.inference.reconstruct import read_out, reconstruct
 from hstmae.models import build_model, load_pretrained
 from hstmae.models.fast.head import FastHead, read_pixels
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.mae import HSTMAE
 from hstmae.models.masking import hidden_cubes, tube_visible
 
@@ -72,13 +73,13 @@ def test_entries_that_the_game_cannot_show_are_never_painted(store: EpisodeStore
         batch = collate([ClipDataset(store, clip=4, stride=1, crop=64).random(0)])
         visible = torch.arange(4)[None]
         queries = hidden_cubes(visible, 16, 2)
-        done = model.decode(batch.frames, visible, queries, state=batch.state, origin=batch.origin)
+        done = model.decode(MaskedClips(batch.frames, visible, batch.state, origin=batch.origin), queries)
         head = FastHead.of(model)
         assert head is not None
-        made = head.paint(done, (64, 64), 2, batch.palette)
+        made = head.paint(done, batch.palette)
         model.game = copy.copy(model.game)
         model.game.shown_entries = ()
-        free = FastHead(model).paint(done, (64, 64), 2)
+        free = FastHead(model).paint(done)
     assert not torch.isin(made.entry, never).any() and torch.isin(free.entry, never).all()
     assert made.confidence is not None and made.confidence.max() < 0.9  # of the entries left, not of all
 
@@ -95,14 +96,14 @@ def test_fast_head_paints_what_the_head_does(
     units = h * w // 256
     visible = tube_visible(2, units, 0.9, torch.Generator().manual_seed(1))
     queries = hidden_cubes(visible, units, 2)[:, ::3].flip(1)  # some of them, in another order
-    told = {"state": batch.state, "level": torch.tensor([level, 2 - level]), "origin": batch.origin}
+    clips = MaskedClips(batch.frames, visible, batch.state, torch.tensor([level, 2 - level]), batch.origin)
     head = FastHead(untrained, compiled)
     assert batch.palette is not None
     with torch.inference_mode():
-        entry, colour, confidence = read_out(untrained(batch.frames, visible, queries, **told), batch.palette[0])
-        done = untrained.decode(batch.frames, visible, queries, **told)
-        made = head.paint(done, (h, w), 2, batch.palette)
-        bare = head.paint(done, (h, w), 2)
+        entry, colour, confidence = read_out(untrained(clips, queries), batch.palette[0])
+        done = untrained.decode(clips, queries)
+        made = head.paint(done, batch.palette)
+        bare = head.paint(done)
     assert made.colour is not None and made.confidence is not None
     assert len(entry.unique()) > 8  # the comparison is worth something
     assert (made.entry == entry).float().mean() > 0.9999
@@ -133,11 +134,11 @@ def test_changed_weights_change_the_picture(store: EpisodeStore, untrained: HSTM
     head = FastHead.of(untrained)
     assert head is not None and head.canvas is not None
     with torch.inference_mode():
-        done = untrained.decode(batch.frames, visible, queries, state=batch.state, origin=batch.origin)
-        before = head.paint(done, (240, 256), 2).entry
+        done = untrained.decode(MaskedClips(batch.frames, visible, batch.state, origin=batch.origin), queries)
+        before = head.paint(done).entry
         (begin, _), _ = head.canvas.sprites
         head.canvas.table[begin:] = 0
-        after = head.paint(done, (240, 256), 2).entry
+        after = head.paint(done).entry
     assert 0 < (before != after).float().mean() < 0.2
 
 

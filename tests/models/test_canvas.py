@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from random_play import random_state
 
 from hstmae.games import GameState, get_game
-from hstmae.models.canvas import Canvas, Places
+from hstmae.models.canvas import Canvas
 from hstmae.models.cubes import to_cubes
+from hstmae.models.inputs import CubeGrid
 
 
 def texture_numbers(canvas: Canvas) -> None:
@@ -55,11 +58,11 @@ def check(origin: tuple[int, int], size: tuple[int, int], move: int = 0) -> floa
     canvas = Canvas(get_game("smb"), 1).double()
     texture_numbers(canvas)
     at_origin = torch.tensor([origin])
-    units = (size[0] // 16) * (size[1] // 16)
-    cubes = torch.arange(units * 2)[None]
-    at = Places.of(cubes, 2, size[1] // 16, at_origin)
-    at.x = at.x + move
-    features = canvas.features(state, torch.tensor([True]), at, size, at_origin)[0]
+    units = (size[0] // 16, size[1] // 16)
+    grid = CubeGrid(units, 2, at_origin, torch.tensor([[240, 256]]))
+    at = grid.places(torch.arange(units[0] * units[1] * 2)[None])
+    at = replace(at, x=at.x + move)
+    features = canvas.features(state, torch.tensor([True]), at, grid)[0]
     truth = to_cubes(torch.from_numpy(paint(state, size, origin))[None])[0].flatten(0, 1)
     return float((features - truth).abs().max())
 
@@ -77,6 +80,7 @@ def test_without_full_state_the_canvas_is_empty() -> None:
     state = random_state(1, 2)
     canvas = Canvas(get_game("smb"), 3)
     origin = torch.zeros(1, 2, dtype=torch.long)
-    at = Places.of(torch.arange(4)[None], 1, 2, origin)
-    assert canvas.features(state, torch.tensor([False]), at, (32, 32), origin).abs().max() == 0
-    assert canvas.features(state, torch.tensor([True]), at, (32, 32), origin).abs().max() > 0
+    grid = CubeGrid((2, 2), 1, origin, torch.tensor([[240, 256]]))
+    at = grid.places(torch.arange(4)[None])
+    assert canvas.features(state, torch.tensor([False]), at, grid).abs().max() == 0
+    assert canvas.features(state, torch.tensor([True]), at, grid).abs().max() > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hstmae.models import HSTMAE, build_model
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import hidden_cubes, tube_visible
 
 SMALL: dict[str, Any] = {
@@ -31,13 +33,13 @@ def small(**changes: Any) -> HSTMAE:
     return model
 
 
-def clip(seed: int, height: int = 64, width: int = 96) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames of a 2-frame clip, visible units at 75 %, and some of the hidden cubes."""
+def clip(seed: int, height: int = 64, width: int = 96) -> tuple[MaskedClips, Tensor]:
+    """A 2-frame clip with visible units at 75 %, and some of the hidden cubes."""
     generator = torch.Generator().manual_seed(seed)
     frames = torch.randint(0, 64, (1, 2, height, width), dtype=torch.uint8, generator=generator)
     units = height * width // 256
     visible = tube_visible(1, units, 0.75, generator)
-    return frames, visible, hidden_cubes(visible, units, 1)[:, ::3]
+    return MaskedClips(frames, visible, random_state(1, 2, seed)), hidden_cubes(visible, units, 1)[:, ::3]
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), pytest.param(272, 256, marks=pytest.mark.slow)])
@@ -53,26 +55,26 @@ def test_compiles_whole_and_once_for_all_masks(height: int, width: int) -> None:
     compiled = torch.compile(model, fullgraph=True, backend=counting)  # fullgraph: a graph break is an error
     with torch.no_grad():
         for seed in range(3):
-            inputs, state = clip(seed, height, width), random_state(1, 2, seed)
-            assert torch.allclose(compiled(*inputs, state=state), model(*inputs, state=state), atol=1e-5)
+            inputs = clip(seed, height, width)
+            assert torch.allclose(compiled(*inputs), model(*inputs), atol=1e-5)
         assert len(graphs) == 1
-        frames, visible, queries = clip(9, height, width)
-        compiled(frames, visible[:, 1:], queries, state=random_state(1, 2))
+        clips, queries = clip(9, height, width)
+        compiled(replace(clips, visible=clips.visible[:, 1:]), queries)
     assert len(graphs) == 2  # another number of visible units is another graph: the count notices
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_runs_in_low_precision(dtype: torch.dtype) -> None:
-    model, inputs, state = small(), clip(0), random_state(1, 2)
+    model, inputs = small(), clip(0)
     with torch.no_grad():
-        exact = model(*inputs, state=state)
+        exact = model(*inputs)
         with torch.autocast("cpu", dtype):
-            rough = model(*inputs, state=state)
+            rough = model(*inputs)
     assert rough.dtype == dtype
     gap = (rough.float() - exact).abs().max() / exact.std()
     assert 0 < gap < 0.2
     with torch.autocast("cpu", dtype):
-        model(*inputs, state=state).float().square().mean().backward()
+        model(*inputs).float().square().mean().backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in model.parameters())
 
 
@@ -80,11 +82,13 @@ def test_runs_in_low_precision(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("size", [(64, 96), (272, 256)])
 def test_attention_runs_in_fused_kernels_on_a_gpu(size: tuple[int, int]) -> None:
     model = small().cuda()
-    inputs = [x.cuda() for x in clip(0, *size)]
-    state = random_state(1, 2).map(lambda a: a.cuda())
+    clips, queries = clip(0, *size)
+    assert clips.state is not None
+    state = clips.state.map(lambda a: a.cuda())
+    inputs = MaskedClips(clips.frames.cuda(), clips.visible.cuda(), state), queries.cuda()
     fused = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION]
     # With the plain back end left out, a call that no fused kernel accepts raises an error.
     with sdpa_kernel(fused), torch.autocast("cuda", torch.bfloat16):
-        out = model(*inputs, state=state)
+        out = model(*inputs)
         out.float().square().mean().backward()
     assert torch.isfinite(out).all()

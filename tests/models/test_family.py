@@ -1,4 +1,4 @@
-"""The variants: sizes, costs, the codec's decoder, normalised attention, and models fetched from a hub."""
+"""The variants: sizes, costs, normalised attention, and models fetched from a hub."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from random_play import random_state
 from safetensors.torch import load_file, save_file
 
 from hstmae.cli import main
 from hstmae.config import load_config
 from hstmae.errors import CheckpointError, ConfigError
-from hstmae.games import get_game
 from hstmae.models import HSTMAE, VARIANTS, build_model, load_pretrained, save_pretrained
-from hstmae.models.codec_decoder import CodecDecoder
 from hstmae.models.cost import model_cost
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import tube_visible
-from hstmae.models.regions import cube_regions
-from hstmae.models.state import StateEncoder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +55,7 @@ def test_command_writes_every_mode_and_the_growth(tmp_path: Path, capsys: pytest
     assert main(["models", "--variant", "nano", "--size", "64x64", "128x96", "--clip", "2", "--json", str(file)]) == 0
     data = json.loads(file.read_text())
     row = data["models"]["hst-mae-nano"]
-    modes = {"pretrain", "restore_90", "restore_95", "dense", "codec"}
+    modes = {"pretrain", "restore_90", "restore_95", "dense"}
     for kind in ("gmac_per_frame", "gmac_per_frame_linear", "activation_mb"):
         assert set(row[kind]) == modes and min(row[kind].values()) > 0
     assert row["gmac_per_frame"]["pretrain"] < row["gmac_per_frame"]["restore_90"] < row["gmac_per_frame"]["dense"]
@@ -75,36 +71,6 @@ def test_command_refuses_what_cannot_be_counted(wrong: list[str], capsys: pytest
     assert wrong[0] in capsys.readouterr().err
 
 
-def test_codec_decoder_reads_latents_of_its_neighbourhood_and_the_state() -> None:
-    torch.manual_seed(0)
-    config, game, grid, slices = VARIANTS["hst-mae-nano"], get_game("smb"), (9, 20), 2
-    codec = CodecDecoder(config, len(game.regions))
-    with torch.no_grad():
-        for cross in codec.state.values():
-            cross.gate.fill_(0.5)
-    encoder = StateEncoder(game, config.state_dim)
-    level, origin = torch.tensor([2, 1]), torch.zeros(2, 2, dtype=torch.long)
-    state, other = random_state(2, 4), random_state(2, 4, seed=1)
-    regions = cube_regions(game, state, level, origin, grid, slices)
-    latents = torch.randn(2, 180, slices, config.dims[2], requires_grad=True)
-    native = torch.tensor([[240, 256]] * 2)
-
-    def run(told: object) -> torch.Tensor:
-        return codec(latents, grid, origin, native, regions, encoder(told, level))
-
-    out = run(state)
-    assert out.shape == (2, 180 * slices, config.codec_dim)
-    assert not torch.allclose(out, run(other), atol=1e-3)
-    out[0, 0].square().sum().backward()  # the first cube of the first sample
-    reached = latents.grad.abs().sum((2, 3))
-    assert reached[1].max() == 0
-    assert reached[0, 0] > 0 and reached[0, 8] > 0  # the next window, through the shifted blocks
-    assert reached[0, 19] == 0  # but not the other end of the picture: windows, not everything to everything
-    codec.zero_grad()
-    run(state).square().mean().backward()
-    assert all(p.grad is not None and p.grad.any() for p in codec.parameters())
-
-
 def test_normalised_attention_keeps_its_logits_bounded() -> None:
     """Queries and keys blown up change nothing with the norm, and everything without it."""
     torch.manual_seed(0)
@@ -114,11 +80,11 @@ def test_normalised_attention_keeps_its_logits_bounded() -> None:
     for norm in (False, True):
         model = build_model("hst-mae-nano", qk_norm=norm).eval()
         with torch.no_grad():
-            before = model(frames, visible)
+            before = model(MaskedClips(frames, visible))
             for block in model.decoder.blocks:
                 block.q.weight *= 1000
                 block.q.bias *= 1000
-            moved[norm] = (model(frames, visible) - before).abs().max().item()
+            moved[norm] = (model(MaskedClips(frames, visible)) - before).abs().max().item()
         assert norm == any(".q_norm." in name for name in model.state_dict())
     assert moved[True] < 1e-3 < 1e-2 < moved[False]
 
@@ -165,7 +131,7 @@ def test_a_mismatch_names_the_keys(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "key, value",
-    [("codec_dim", 100), ("temporal_windows", (2, 0, 8, 8)), ("mlp_ratio", 0.0), ("drop_path", 1.5), ("colour_dim", 0),
+    [("temporal_windows", (2, 0, 8, 8)), ("mlp_ratio", 0.0), ("drop_path", 1.5), ("colour_dim", 0),
      ("state_dim", 0), ("texture_dim", -1), ("pixel_dim", 0), ("code_dim", 0), ("depths", (2, 2, 0, 1))],
 )  # fmt: skip
 def test_sizes_that_make_no_model_are_refused(key: str, value: object) -> None:

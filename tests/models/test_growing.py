@@ -14,6 +14,7 @@ from hstmae.config import ModelConfig, to_dict
 from hstmae.errors import CheckpointError
 from hstmae.models import build_model, save_pretrained
 from hstmae.models.growing import grow, why_not
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import tube_visible
 from hstmae.training.run.setup import initial_model
 
@@ -43,7 +44,7 @@ def answer(model: nn.Module, level: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 64, (2, 4, 64, 96), dtype=torch.uint8, generator=generator)
     visible = tube_visible(2, 24, 0.75, generator)
-    result: Tensor = model(frames, visible, state=random_state(2, 4), level=torch.full((2,), level))
+    result: Tensor = model(MaskedClips(frames, visible, random_state(2, 4), torch.full((2,), level)))
     return result
 
 

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from hstmae.config import ModelConfig
 from hstmae.errors import CheckpointError, ConfigError
+from hstmae.games import GameState
 from hstmae.models import HSTMAE, build_model, load_pretrained, save_pretrained
 from hstmae.models.cubes import from_cubes, to_cubes
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import hidden_cubes, tube_visible
 
 
@@ -28,10 +30,10 @@ def trained_looking(name: str = "hst-mae-nano") -> HSTMAE:
 MODEL = trained_looking()
 
 
-def restore(model: HSTMAE, frames: Tensor, visible: Tensor, level: int, **more: object) -> Tensor:
+def restore(model: HSTMAE, frames: Tensor, visible: Tensor, level: int, queries: Tensor | None = None) -> Tensor:
     state = random_state(len(frames), frames.shape[1])
     with torch.no_grad():
-        return model(frames, visible, state=state, level=torch.full((len(frames),), level), **more)
+        return model(MaskedClips(frames, visible, state, torch.full((len(frames),), level)), queries)
 
 
 @pytest.mark.parametrize(("height", "width", "frames"), [(224, 224, 4), (240, 256, 2), (48, 80, 6), (320, 320, 2)])
@@ -83,9 +85,9 @@ def test_state_levels_use_no_more_than_they_may() -> None:
     state, other = random_state(1, 2, seed=0), random_state(1, 2, seed=9)
     mixed = replace(state, tiles=other.tiles, sprites=other.sprites, globals=other.globals)  # same compact tokens
 
-    def out(which: object, level: int) -> Tensor:
+    def out(which: GameState | None, level: int) -> Tensor:
         with torch.no_grad():
-            return MODEL(frames, visible, state=which, level=torch.tensor([level]))
+            return MODEL(MaskedClips(frames, visible, which, torch.tensor([level])))
 
     assert torch.equal(out(state, 0), out(other, 0))
     assert torch.allclose(out(state, 0), out(None, 2), atol=1e-4)  # fewer keys, so sums round differently
@@ -101,8 +103,8 @@ def test_samples_of_a_batch_do_not_mix() -> None:
     level = torch.tensor([2, 1])
     origin = torch.tensor([[3, 5], [0, 9]])
     with torch.no_grad():
-        both = MODEL(frames, visible, state=state, level=level, origin=origin)
-        second = MODEL(frames[1:], visible[1:], state=state.map(lambda a: a[1:]), level=level[1:], origin=origin[1:])
+        both = MODEL(MaskedClips(frames, visible, state, level, origin))
+        second = MODEL(MaskedClips(frames[1:], visible[1:], state.map(lambda a: a[1:]), level[1:], origin[1:]))
     assert torch.allclose(both[1:], second, atol=1e-4)
 
 
@@ -117,7 +119,8 @@ def test_all_weights_receive_gradients() -> None:
     visible = tube_visible(3, 240, 0.9, torch.Generator().manual_seed(1))
     state = random_state(3, 4)
     state.camera[0] = 100  # one clip shows the beginning of a map
-    out = model(frames, visible, hidden_cubes(visible, 240, 2)[:, ::9], state=state, level=torch.tensor([2, 1, 0]))
+    clips = MaskedClips(frames, visible, state, torch.tensor([2, 1, 0]))
+    out = model(clips, hidden_cubes(visible, 240, 2)[:, ::9])
     out.square().mean().backward()
     silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []

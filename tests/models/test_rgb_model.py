@@ -15,6 +15,7 @@ from hstmae.errors import ConfigError, DataError
 from hstmae.games import GameState, get_game
 from hstmae.models import HSTMAE, build_model, load_pretrained, save_pretrained
 from hstmae.models.cubes import from_cubes, to_cubes
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import hidden_cubes, tube_visible
 
 SIZE, UNITS = (48, 80), 15
@@ -58,10 +59,12 @@ def tubes(batch: int = 2, units: int = UNITS) -> Tensor:
     return tube_visible(batch, units, 0.6, torch.Generator().manual_seed(1))
 
 
-def restore(model: HSTMAE, frames: Tensor, visible: Tensor, level: int = 2, **more: Any) -> Tensor:
+def restore(
+    model: HSTMAE, frames: Tensor, visible: Tensor, level: int = 2, queries: Tensor | None = None, **more: Any
+) -> Tensor:
     more.setdefault("state", make_state(model.config.game, *frames.shape[:2]))
     with torch.no_grad():
-        return model(frames, visible, level=torch.full((len(frames),), level), **more)
+        return model(MaskedClips(frames, visible, level=torch.full((len(frames),), level), **more), queries)
 
 
 @pytest.mark.parametrize(("game", "head"), KINDS)
@@ -99,14 +102,14 @@ def test_gradients_reach_every_weight(game: str, head: str) -> None:
     state = make_state(game, 3)
     if state is not None:
         state.camera[0] = 100  # one clip shows the beginning of a map, where that means something
-    out = model(frames, visible, hidden_cubes(visible, 60, 2), state=state, level=torch.tensor([2, 1, 0]))
+    out = model(MaskedClips(frames, visible, state, torch.tensor([2, 1, 0])), hidden_cubes(visible, 60, 2))
     out.square().mean().backward()
     assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 def test_only_closed_gates_keep_gradients_away() -> None:
     model, visible = make("atari", gate=0.0).train(), tubes()
-    model(noise("atari"), visible, state=make_state("atari")).square().mean().backward()
+    model(MaskedClips(noise("atari"), visible, make_state("atari"))).square().mean().backward()
     silent = {n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     behind = {n for n, _ in model.named_parameters() if n.startswith("state.") or ".state." in n}
     assert silent == {n for n in behind if not n.endswith("gate")}

@@ -8,6 +8,7 @@ from random_play import random_state
 
 from hstmae.models import VARIANTS, build_model
 from hstmae.models.cost import model_cost
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import tube_visible
 
 torch.manual_seed(0)
@@ -29,8 +30,8 @@ def test_one_set_of_weights_at_every_size(height: int, width: int, frames: int) 
     visible = tube_visible(1, units, 0.95, generator)
     queries = torch.randperm(units * frames // 2, generator=generator)[None, :24]
     with torch.no_grad():
-        out = NANO(clip, visible, queries, state=random_state(1, frames))
-        part = NANO(clip, visible, queries[:, 8:12], state=random_state(1, frames))
+        clips = MaskedClips(clip, visible, random_state(1, frames))
+        out, part = NANO(clips, queries), NANO(clips, queries[:, 8:12])
     assert out.shape == (1, 24, 2, 16, 16, 64) and torch.isfinite(out).all()
     assert out.std() > 0.01
     assert torch.allclose(part, out[:, 8:12], atol=1e-4)  # windows leave queries independent of each other
@@ -41,7 +42,7 @@ def test_a_sixteen_frame_clip_of_a_large_picture() -> None:
     clip = torch.randint(0, 64, (1, 16, 720, 1280), dtype=torch.uint8, generator=generator)
     visible = torch.arange(0, 3600, 90)[None]
     with torch.no_grad():
-        assert torch.isfinite(NANO(clip, visible, torch.arange(0, 28800, 4000)[None])).all()
+        assert torch.isfinite(NANO(MaskedClips(clip, visible), torch.arange(0, 28800, 4000)[None])).all()
 
 
 def test_large_pictures_are_decoded_in_windows() -> None:
@@ -58,7 +59,7 @@ def test_large_pictures_are_decoded_in_windows() -> None:
         for fine in (0.0, 1.0):
             model.decoder.fine.register_forward_hook(lambda _m, _i, out, add=fine: _shifted(out, add))
             with torch.no_grad():
-                moves.append(model(clip, visible, queries))
+                moves.append(model(MaskedClips(clip, visible), queries))
             model.decoder.fine._forward_hooks.clear()
         assert columns == 16 and torch.equal(moves[0], moves[1]) != direct
 

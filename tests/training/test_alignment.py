@@ -16,11 +16,13 @@ from hstmae.errors import ConfigError
 from hstmae.games import get_game
 from hstmae.models import build_model
 from hstmae.models.alignment import StateAlignment
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.mae import HSTMAE
 from hstmae.models.zoo import load_pretrained
 from hstmae.training.losses.alignment import alignment_loss
 from hstmae.training.losses.auxiliary import auxiliary_losses
-from hstmae.training.run.step import StepInputs, draw_inputs, step_losses
+from hstmae.training.masks.inputs import StepInputs, draw_inputs
+from hstmae.training.run.step import step_losses
 
 SMALL = ModelConfig(
     dims=(16, 16, 16, 16), depths=(1, 1, 1, 1), head_dim=8, temporal_windows=(2, 2, 2, 2), decoder_dim=16,
@@ -54,24 +56,20 @@ def config_of(**train: object) -> RunConfig:
 
 
 def predicted(model: HSTMAE, batch: ClipBatch, inputs: StepInputs) -> Tensor:
-    return model(
-        batch.frames, inputs.visible, inputs.queries, state=batch.state, level=inputs.level, origin=batch.origin,
-        align=True,
-    )[1]  # fmt: skip
+    return model(clips_of(batch, inputs), inputs.queries, align=True)[1]
+
+
+def clips_of(batch: ClipBatch, inputs: StepInputs) -> MaskedClips:
+    return MaskedClips(batch.frames, inputs.visible, batch.state, inputs.level, batch.origin)
 
 
 def test_prediction_has_a_place_for_every_number_of_the_state(model: HSTMAE, batch: ClipBatch) -> None:
     assert batch.state is not None
     inputs = inputs_of(batch, [0, 1, 2])
-    out, said = model(
-        batch.frames, inputs.visible, inputs.queries, state=batch.state, level=inputs.level, origin=batch.origin,
-        align=True,
-    )  # fmt: skip
+    out, said = model(clips_of(batch, inputs), inputs.queries, align=True)
     b, t, k, f = batch.state.tokens.shape
     assert said.shape == (b, t, k, f + 1)
-    alone = model(
-        batch.frames, inputs.visible, inputs.queries, state=batch.state, level=inputs.level, origin=batch.origin
-    )
+    alone = model(clips_of(batch, inputs), inputs.queries)
     assert torch.equal(out, alone)  # asking for it changes nothing else
 
 

@@ -16,7 +16,8 @@ from hstmae.errors import ConfigError
 from hstmae.models.checkpoint import LAST, load_checkpoint, load_resume
 from hstmae.training.losses.auxiliary import auxiliary_losses
 from hstmae.training.losses.balance import LossBalance, Term
-from hstmae.training.run.step import StepInputs, draw_inputs, step_losses
+from hstmae.training.masks.inputs import StepInputs, draw_inputs
+from hstmae.training.run.step import step_losses
 from hstmae.training.run.trainer import Trainer
 
 YES, NO = torch.tensor(True), torch.tensor(False)

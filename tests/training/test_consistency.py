@@ -14,8 +14,8 @@ from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
-from hstmae.models.canvas import Places
 from hstmae.models.cubes import to_cubes
+from hstmae.models.inputs import Places
 from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.training.losses.balance import Term
 from hstmae.training.losses.consistency import region_loss, seam_loss

@@ -21,6 +21,7 @@ from hstmae.errors import CheckpointError, ConfigError
 from hstmae.games import get_game
 from hstmae.models.checkpoint import LAST, load_checkpoint
 from hstmae.models.cubes import to_cubes
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import score_ranks, visible_count
 from hstmae.training.masks.curriculum import EASY, HARD, NEUTRAL, Curriculum, mask_source, moment_at
 from hstmae.training.masks.unit_scores import change, information, semantics, things
@@ -175,9 +176,9 @@ def test_the_model_sees_only_the_anchors() -> None:
     seen: list[Tensor] = []
 
     class Spy(TinyModel):
-        def forward(self, frames, *args, **named):  # type: ignore[no-untyped-def]
-            seen.append(frames)
-            return super().forward(frames, *args, **named)
+        def forward(self, clips: MaskedClips, queries: Tensor) -> Tensor:
+            seen.append(clips.frames)
+            return super().forward(clips, queries)
 
     losses: list[Tensor] = []
     step_losses(Spy(), clips, inputs, config.train, observe=losses.append)

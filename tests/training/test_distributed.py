@@ -18,8 +18,8 @@ from training_fakes import MemoryClips
 from hstmae.data.clips.clip import ClipBatch
 from hstmae.errors import ConfigError
 from hstmae.models.checkpoint import LAST, load_checkpoint
+from hstmae.training.masks.inputs import StepInputs
 from hstmae.training.run.distributed import RankClips, World, joined_world, passes_of, some_clips, some_inputs
-from hstmae.training.run.step import StepInputs
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 CURRICULUM = ["train.batch=8", "train.steps=12", "train.val_every=4", "train.curriculum.enabled=true"]
@@ -36,12 +36,13 @@ REAL = [
 
 def start(out: Path, kind: str, steps: int, overrides: list[str], script: str = "rank_run.py") -> None:
     """Two ranks by torchrun, started again where one fails (on a busy machine they may not find each other at once)."""
+    search = os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=3"),
             *(str(HELPERS / script), str(out), kind, str(steps), *overrides),
         ],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])]), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

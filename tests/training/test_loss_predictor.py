@@ -9,7 +9,8 @@ from torch import Tensor
 from training_fakes import MemoryClips
 
 from hstmae.models.masking import score_ranks
-from hstmae.training.masks.loss_predictor import LossPredictor, cube_losses, unit_features
+from hstmae.training.losses.reconstruction import cube_losses
+from hstmae.training.masks.loss_predictor import LossPredictor, unit_features
 from hstmae.training.masks.unit_scores import change, semantics, things
 
 

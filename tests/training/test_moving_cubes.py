@@ -9,8 +9,8 @@ from hstmae.data.clips.clip import collate
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
+from hstmae.training.masks.inputs import choose_queries
 from hstmae.training.masks.moving_cubes import thing_cubes
-from hstmae.training.run.step import choose_queries
 
 GAME = get_game("smb")
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from hstmae.config import TrainConfig
-from hstmae.training.run.optim import WeightAverage, build_optimizer, ema_decay, lr_at, parameter_groups, peak_lr
+from hstmae.training.averaging import WeightAverage, ema_decay
+from hstmae.training.run.optim import build_optimizer, lr_at, parameter_groups, peak_lr
 
 CONFIG = TrainConfig(steps=1000, absolute_lr=1e-3, warmup=0.1, min_lr=0.01)
 

@@ -21,6 +21,7 @@ from hstmae.errors import ConfigError, DataError
 from hstmae.models import load_pretrained
 from hstmae.models.checkpoint import LAST, load_checkpoint
 from hstmae.models.cubes import take_cubes, to_cubes
+from hstmae.models.inputs import MaskedClips
 from hstmae.training.run.setup import crop_size, open_data
 from hstmae.training.run.validation import validate
 
@@ -163,8 +164,8 @@ class Answers(torch.nn.Module):
         super().__init__()
         self.error = error
 
-    def forward(self, frames: torch.Tensor, visible: torch.Tensor, queries: torch.Tensor, **_: object) -> torch.Tensor:
-        return take_cubes(to_cubes(frames), queries) / 255 + self.error
+    def forward(self, clips: MaskedClips, queries: torch.Tensor) -> torch.Tensor:
+        return take_cubes(to_cubes(clips.frames), queries) / 255 + self.error
 
 
 @pytest.mark.parametrize(("error", "exact"), [(0.0, 1.0), (0.4 / 255, 1.0), (0.05, 0.0), (-0.05, 0.0)])

@@ -11,8 +11,10 @@ from hstmae.data.clips.clip import ClipBatch
 from hstmae.errors import DataError
 from hstmae.games.state import NOWHERE
 from hstmae.models.cubes import from_cubes, to_cubes
+from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import hidden_cubes, tube_visible
-from hstmae.training.run.step import choose_queries, detail_scores, draw_inputs, draw_levels, seed_of, step_losses
+from hstmae.training.masks.inputs import choose_queries, detail_scores, draw_inputs, draw_levels, seed_of
+from hstmae.training.run.step import step_losses
 
 
 def seeded(*parts: int) -> torch.Generator:
@@ -145,9 +147,10 @@ class StateSpy(TinyModel):
 
     area: torch.Tensor | None = None
 
-    def forward(self, *inputs, state=None, **given):  # type: ignore[no-untyped-def]
-        self.area = state.area
-        return super().forward(*inputs, state=state, **given)
+    def forward(self, clips: MaskedClips, queries: torch.Tensor) -> torch.Tensor:
+        assert clips.state is not None
+        self.area = clips.state.area
+        return super().forward(clips, queries)
 
 
 def test_losses_are_the_configured_sum_and_have_gradients() -> None:
@@ -218,10 +221,10 @@ class ColourModel(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.colour = torch.nn.Parameter(torch.tensor([0.2, 0.5, 0.9]))
-        self.given: dict[str, object] = {}
+        self.given: MaskedClips | None = None
 
-    def forward(self, frames: torch.Tensor, visible: torch.Tensor, queries: torch.Tensor, **given: object):  # type: ignore[no-untyped-def]
-        self.given = given
+    def forward(self, clips: MaskedClips, queries: torch.Tensor) -> torch.Tensor:
+        self.given = clips
         return self.colour.expand(*queries.shape, 2, 16, 16, 3)
 
 
@@ -242,7 +245,8 @@ def test_rgb_head_learns_the_colours_of_palette_and_true_colour_clips_alike() ->
         assert loss.item() == pytest.approx(terms["charbonnier"].item() + 0.5 * terms["mse"].item(), rel=1e-5)
         losses.append(loss.item())
     assert losses[0] == losses[1]
-    assert model.given["size"].tolist() == [[64, 64]] * 3  # type: ignore[attr-defined]
+    assert model.given is not None and model.given.size is not None
+    assert model.given.size.tolist() == [[64, 64]] * 3
     loss.backward()
     assert model.colour.grad is not None and model.colour.grad.abs().min() > 0
 

@@ -14,7 +14,8 @@ from training_fakes import COLOURS, FRAMES, HELD_BACK, SIDE, MemoryClips, TinyMo
 from hstmae.config import RunConfig
 from hstmae.models.checkpoint import LAST, load_checkpoint
 from hstmae.models.cubes import to_cubes
-from hstmae.training.run.step import StepInputs
+from hstmae.models.inputs import MaskedClips
+from hstmae.training.masks.inputs import StepInputs
 from hstmae.training.run.trainer import Trainer
 from hstmae.training.run.watch import DECODED, HIDDEN, SCALE, SEEN, mask_picture, restoration_picture, tensorboard
 
@@ -72,7 +73,7 @@ def test_mask_picture_shows_what_is_hidden_and_decoded() -> None:
 def test_restoration_picture_keeps_what_is_seen(tmp_path: Path) -> None:
     clip = HELD_BACK[0]
 
-    def black(frames: torch.Tensor, visible: torch.Tensor, queries: torch.Tensor, **_: object) -> torch.Tensor:
+    def black(_: MaskedClips, queries: torch.Tensor) -> torch.Tensor:
         return 50.0 * torch.nn.functional.one_hot(torch.full((*queries.shape, 2, 16, 16), 3), COLOURS)
 
     picture = restoration_picture(black, clip, 0, make_config(tmp_path), torch.device("cpu"))  # type: ignore[arg-type]

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from ...config import ModelConfig
 from ...errors import ConfigError
 from ...games import GameState, get_game
-from ...models.canvas import Canvas, CellCodes, Places
-from ...models.decoder import Decoder
+from ...models.canvas import Canvas, CellCodes
+from ...models.decoder import CubeContext, Decoder
 from ...models.heads import PaletteHead
-from ...models.mae import HSTMAE, Decoded
+from ...models.inputs import CubeGrid, Decoded
+from ...models.mae import HSTMAE
 from ...models.regions import cube_regions
 from ...models.state import COMPACT, FULL, NONE, StateEncoder
 from .bitcoder import ONE
@@ -122,9 +123,9 @@ class CodecModel(nn.Module):
         origin = torch.zeros(1, 2, dtype=torch.long)
         native = torch.tensor([mae.game.native_size])
         level = torch.zeros(1, dtype=torch.long)
-        regions = cube_regions(mae.game, None, level, origin, (2, 2), 8)
-        _, coarse = mae.encoder(frames, seen, origin, native, regions, mae.state(None, level))
-        model.coarse.copy_(coarse[0, 0, 0])
+        grid = CubeGrid((2, 2), 8, origin, native)
+        encoded = mae.encoder(frames, seen, grid, cube_regions(mae.game, None, level, grid), mae.state(None, level))
+        model.coarse.copy_(encoded.coarse[0, 0, 0])
         return model
 
     @torch.no_grad()
@@ -162,36 +163,25 @@ class CodecModel(nn.Module):
         """
         b, q = queries.shape
         device = queries.device
-        grid = (size[0] // 16, size[1] // 16)
         origin = torch.zeros(b, 2, dtype=torch.long, device=device)
         least = self.game.native_size
         native = torch.tensor([max(size[0], least[0]), max(size[1], least[1])], device=device).expand(b, 2)
+        grid = CubeGrid((size[0] // CELL, size[1] // CELL), slices, origin, native)
         level = torch.full_like(level, NONE) if state is None else level
         if not self.game.tile_layers:
             level = level.clamp(max=COMPACT)
         tokens = self.state(state, level)
-        regions = cube_regions(self.game, state, level, origin, grid, slices).flatten(1).gather(1, queries)
-        at = Places.of(queries, slices, grid[1], origin)
+        regions = cube_regions(self.game, state, level, grid).flatten(1).gather(1, queries)
+        at = grid.places(queries)
         codes = self.cells(state, level == FULL, at) if self.cells is not None and state is not None else None
-        place = HSTMAE._place(queries, grid, slices, origin, state, level)
-        x = self.decoder(
-            self.coarse.new_zeros(b, 0, self.config.model.dims[2]), self.coarse.expand(b, q, -1), codes, regions, place,
-            native, tokens, level, queries, grid, slices,
-        )  # fmt: skip
-        return Decoded(x, queries, at, state, level, origin)
+        place = grid.positions(queries, state, level)
+        context = CubeContext(queries, self.coarse.expand(b, q, -1), regions, place, codes)
+        x = self.decoder(self.coarse.new_zeros(b, 0, self.config.model.dims[2]), context, tokens, level, grid)
+        return Decoded(x, queries, at, state, level, grid)
 
-    def hidden(self, done: Decoded, size: tuple[int, int]) -> Tensor:
+    def hidden(self, done: Decoded) -> Tensor:
         """The head's hidden channels, before their activation, of each pixel of decoded cubes: [B, Q, 2, 16, 16, P]."""
-        head, at = self.head, done.at
-        canvas = None
-        if self.canvas is not None and done.state is not None:
-            canvas = self.canvas.features(done.state, done.level == FULL, at, size, done.origin)
-        elif self.canvas is not None:
-            canvas = done.x.new_zeros(*done.queries.shape, 2, 16, 16, 3 * self.canvas.dim)
-        drawn = head._draw(done.x, done.state, done.level, at)
-        pixels = drawn if canvas is None else torch.cat([canvas, drawn], -1)
-        scale, shift = head.film(head._globals(done.state, done.level, at)).chunk(2, -1)
-        return head.hidden(pixels) * (1 + scale) + shift
+        return self.head.hidden_of(done, None if self.canvas is None else self.canvas(done))
 
     def logits(self, hidden: Tensor, drawn: Tensor | None = None) -> Tensor:
         """Hidden channels [..., P], and what latents draw there [..., channels] or None, -> logits [..., K]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -9,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ...games import GameState
-from ...models.canvas import Places
 from ...models.cubes import from_cubes, to_cubes
 from ...models.fast.head import FastHead
-from ...models.mae import Decoded
+from ...models.inputs import Decoded, Places
+from ...models.state import FULL
 from .grid import CELL, CellGrid
 from .model import CodecModel, draw_cells
 from .prior import Code
@@ -36,15 +37,14 @@ class Painter:
                 some = _frames(state, slice(2 * first, 2 * (first + slices)))
             # slice by slice, so that the cubes of one are neighbours
             queries = (torch.arange(self.units) * slices + torch.arange(slices)[:, None]).flatten()[None]
-            self._done.append(model.decode(some, torch.tensor([2]), queries, slices, self.size))
+            self._done.append(model.decode(some, torch.tensor([FULL]), queries, slices, self.size))
 
     def told(self) -> np.ndarray:
         """What the state alone says: uint8 [T, H, W] palette indices."""
         parts = []
         for done in self._done:
-            slices = len(done.queries[0]) // self.units
-            entry = self.head.paint(done, self.size, slices).entry[0]
-            cubes = entry.view(slices, self.units, 2, CELL, CELL).transpose(0, 1)
+            entry = self.head.paint(done).entry[0]
+            cubes = entry.view(done.grid.slices, self.units, 2, CELL, CELL).transpose(0, 1)
             parts.append(from_cubes(cubes[None], self.size)[0])
         return np.asarray(torch.cat(parts).numpy())
 
@@ -54,11 +54,8 @@ class Painter:
         done = self._done[window]
         place = inside * self.units + units
         at = done.at
-        some = Decoded(
-            done.x[:, place], done.queries[:, place],
-            Places(at.row, at.frame[:, place], at.y[:, place], at.x[:, place]), done.state, done.level, done.origin,
-        )  # fmt: skip
-        return self.model.hidden(some, self.size)[0]
+        at = Places(at.row, at.frame[:, place], at.y[:, place], at.x[:, place])
+        return self.model.hidden(replace(done, x=done.x[:, place], queries=done.queries[:, place], at=at))[0]
 
     def latents(self, codes: list[Code]) -> Tensor:
         """Codes of any number of stages -> latents [N, latent], each summed in the order of its stages."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...games import GameState
 from ..canvas import Canvas
+from ..inputs import CubeGrid
 
 _PER_SPRITE = 2  # rows of a sprite's pixel: its texture and its attribute
 
@@ -40,23 +41,20 @@ class FastCanvas:
             self.sprites.append((begin, begin + len(parts[-2])))
         self.table = torch.cat(parts)
 
-    def rows(
-        self, state: GameState, clip: int, piece: int, origin: Tensor, size: tuple[int, int], units: Tensor
-    ) -> Tensor:
+    def rows(self, state: GameState, clip: int, piece: int, grid: CubeGrid, units: Tensor) -> Tensor:
         """Which rows each pixel adds up.
 
         Args:
             state: leading axes [B, T]; clip, piece: which sample and which slice of it.
-            origin: int64 [2], y and x of the frames' corner; size: height and width of the frames.
             units: int64 [n], the units of the slice that are wanted.
         Returns:
             int32 [2, n, 256, R]: frame of the slice, unit, pixel, rows.
         """
-        h, w = size
+        (h, w), origin = grid.size, grid.origin[clip]
         frames = slice(2 * piece, 2 * piece + 2)
         layers = len(self.layers)
         out = torch.zeros(2, h, w, layers + 2 * _PER_SPRITE, dtype=torch.int32, device=units.device)
-        y, x = (torch.arange(n, device=units.device) + start for n, start in zip(size, origin, strict=True))
+        y, x = (torch.arange(n, device=units.device) + start for n, start in zip((h, w), origin, strict=True))
         for i, (layer, begin) in enumerate(zip(self.game.tile_layers, self.layers, strict=True)):
             c = layer.cell
             corner = state.tile_xy[i][clip, frames].long()  # [2, 2]

@@ -16,7 +16,7 @@ fixed,
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -24,7 +24,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..heads import PaletteHead
-from ..mae import HSTMAE, Decoded
+from ..inputs import Decoded
+from ..mae import HSTMAE
+from ..state import COMPACT, FULL
 from .canvas import FastCanvas
 from .kernel import COLUMNS, HeadKernel
 
@@ -89,21 +91,20 @@ class FastHead:
         self.entries, self._spare = entries, spare
 
     @torch.no_grad()
-    def paint(self, done: Decoded, size: tuple[int, int], slices: int, palette: Tensor | None = None) -> Painted:
+    def paint(self, done: Decoded, palette: Tensor | None = None) -> Painted:
         """Draw the cubes that `HSTMAE.decode` has decoded.
 
         Args:
             done: its result, on the device of the model.
-            size: height and width of the clip's frames; slices: half their number.
             palette: uint8 [K, 3] or [B, K, 3]; only with it colours and confidence are worked out.
         """
         with torch.autocast(done.x.device.type, enabled=False):
-            return self._paint(done, size, slices, palette)
+            return self._paint(done, palette)
 
-    def _paint(self, done: Decoded, size: tuple[int, int], slices: int, palette: Tensor | None) -> Painted:
-        head, (b, q) = self.head, done.queries.shape
+    def _paint(self, done: Decoded, palette: Tensor | None) -> Painted:
+        head, (b, q), slices = self.head, done.queries.shape, done.grid.slices
         device = done.x.device
-        content, cube = head.codes_of(done.x.float(), done.state, done.level, done.at)
+        content, cube = head.codes_of(replace(done, x=done.x.float()))
         film = head.film(head.frame_globals(done.state, done.level))
         film = film.expand(b, 2 * slices, -1) if film.ndim == 1 else film
         entry = torch.empty(b, q, 2, 256, dtype=torch.uint8, device=device)
@@ -116,8 +117,8 @@ class FastHead:
             for piece, places in _by_slice(done.queries[row], slices):
                 units = done.queries[row, places] // slices
                 rows = None
-                if self.canvas is not None and done.state is not None and int(done.level[row]) == 2:
-                    rows = self.canvas.rows(done.state, row, piece, done.origin[row], size, units)
+                if self.canvas is not None and done.state is not None and int(done.level[row]) == FULL:
+                    rows = self.canvas.rows(done.state, row, piece, done.grid, units)
                 for f in range(2):
                     frame = 2 * piece + f
                     drawn = self._draw(content[row, places, f], cube[row, places, f], self._phase(done, row, frame))
@@ -138,10 +139,10 @@ class FastHead:
 
     def _phase(self, done: Decoded, row: int, frame: int) -> tuple[int, int]:
         """How far (y, x) into a cell the cubes of a frame begin; the same for all, since cells divide cubes evenly."""
-        if done.state is None or not done.state.tile_xy or int(done.level[row]) < 1:
+        if done.state is None or not done.state.tile_xy or int(done.level[row]) < COMPACT:
             return 0, 0
         x, y = done.state.tile_xy[0][row, frame].tolist()
-        top, left = done.origin[row].tolist()
+        top, left = done.grid.origin[row].tolist()
         return (top - y) % self.head.cell, (left - x) % self.head.cell
 
     def _draw(self, content: Tensor, cube: Tensor, phase: tuple[int, int]) -> Tensor:

@@ -28,10 +28,11 @@ from ...data.store.reader import EpisodeStore
 from ...errors import ConfigError
 from ...games import GameState
 from ...models.cubes import take_cubes, to_cubes
+from ...models.state import FULL
 from ...models.zoo import find_model, load_pretrained
+from ..averaging import WeightAverage
 from ..losses.fused import reconstruction
-from ..run.optim import WeightAverage
-from ..run.step import choose_queries
+from ..masks.inputs import choose_queries
 from .cells import CellPool, choose_cells, mean_by_cell
 from .clips import CodecClip, CodecClips
 from .config import CodecRun
@@ -124,8 +125,8 @@ class CodecTrainer:
         cubes = to_cubes(frames)
         every = torch.arange(cubes.shape[1] * slices).expand(b, -1)
         queries = choose_queries(cubes, every, t.queries, t.hard_queries, self.generator)
-        done = model.decode(state, torch.full((b,), 2), queries, slices, self.size)
-        hidden = model.hidden(done, self.size)
+        done = model.decode(state, torch.full((b,), FULL), queries, slices, self.size)
+        hidden = model.hidden(done)
         target = take_cubes(cubes, queries)
         palette = model.palette.expand(b, -1, -1)
         told, colours, said = reconstruction(model.logits(hidden), target, palette, t.rgb_loss)

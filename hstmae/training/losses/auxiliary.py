@@ -11,9 +11,9 @@ from ...config import RunConfig
 from ...data.clips.clip import ClipBatch
 from ...errors import ConfigError
 from ...games import GameSpec, get_game
-from ...models.canvas import Places
+from ...models.inputs import Places
 from ...models.state import NONE
-from ..run.step import StepInputs
+from ..masks.inputs import StepInputs
 from .alignment import alignment_loss
 from .balance import LossBalance, Term
 from .consistency import region_loss, seam_loss

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ...games import GameSpec, GameState
-from ...models.canvas import Places
 from ...models.cubes import DEPTH, grid_size, to_cubes
+from ...models.inputs import Places
 
 SMOOTH = 1e-3  # of colours in 0 .. 1
 

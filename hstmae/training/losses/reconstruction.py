@@ -155,3 +155,21 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Mean of values [B, Q, ...] with one weight per cube [B, Q]; zero where all weights are zero."""
     per_cube = values.flatten(2).mean(-1)
     return (per_cube * weight).sum() / weight.sum().clamp_min(torch.finfo(per_cube.dtype).tiny)
+
+
+@torch.no_grad()
+def cube_losses(out: Tensor, target: Tensor, palette: Tensor | None, head: str) -> Tensor:
+    """Loss of each decoded cube over every fourth row and column, which is enough to tell hard from easy.
+
+    Args:
+        out: logits [B, Q, 2, 16, 16, K] of head "palette", colours [B, Q, 2, 16, 16, 3] of head "rgb".
+        target: uint8 [B, Q, 2, 16, 16] palette indices or [B, Q, 2, 16, 16, 3] RGB.
+        palette: uint8 [B, K, 3], None for RGB.
+    Returns:
+        float32 [B, Q]: cross-entropy in nats, or mean absolute difference of colours in 0 .. 1.
+    """
+    some, truth = out[:, :, :, ::4, ::4].float(), target[:, :, :, ::4, ::4]
+    if head == "rgb":
+        return (some - target_colours(truth, palette)).abs().flatten(2).mean(-1)
+    chosen = some.gather(-1, truth.long().unsqueeze(-1)).squeeze(-1)
+    return (some.logsumexp(-1) - chosen).flatten(2).mean(-1)

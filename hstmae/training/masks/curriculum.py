@@ -19,7 +19,7 @@ from ...games import GameSpec, get_game
 from ...masks.damage import block_damage, logo_damage, scratch_damage
 from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
 from ...models.masking import damaged_visible, scored_visible
-from ..run.step import StepInputs, choose_queries, draw_inputs, draw_queries, draw_state, seed_of
+from .inputs import StepInputs, choose_queries, draw_inputs, draw_queries, draw_state, seed_of
 from .loss_predictor import LossPredictor, unit_features
 from .moving_cubes import thing_cubes
 from .unit_scores import change, information, semantics

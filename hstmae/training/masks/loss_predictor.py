@@ -12,8 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..losses.reconstruction import target_colours
-
 FEATURES = 8
 _RIDGE = 10.0  # decoded cubes' worth of belief in the first guess
 _LEAST = 1e-4  # losses below it are alike: all of it is drawn right
@@ -87,21 +85,3 @@ def unit_features(information: Tensor, change: Tensor, things: Tensor, grid: tup
     y = (row + origin[:, :1] / 16) / max(grid[0], 1)
     flat = (information == 0).float()
     return torch.stack([torch.ones_like(told), told, told.square() / 4, change, things, around, y, flat], -1)
-
-
-@torch.no_grad()
-def cube_losses(out: Tensor, target: Tensor, palette: Tensor | None, head: str) -> Tensor:
-    """Loss of each decoded cube over every fourth row and column, which is enough to tell hard from easy.
-
-    Args:
-        out: logits [B, Q, 2, 16, 16, K] of head "palette", colours [B, Q, 2, 16, 16, 3] of head "rgb".
-        target: uint8 [B, Q, 2, 16, 16] palette indices or [B, Q, 2, 16, 16, 3] RGB.
-        palette: uint8 [B, K, 3], None for RGB.
-    Returns:
-        float32 [B, Q]: cross-entropy in nats, or mean absolute difference of colours in 0 .. 1.
-    """
-    some, truth = out[:, :, :, ::4, ::4].float(), target[:, :, :, ::4, ::4]
-    if head == "rgb":
-        return (some - target_colours(truth, palette)).abs().flatten(2).mean(-1)
-    chosen = some.gather(-1, truth.long().unsqueeze(-1)).squeeze(-1)
-    return (some.logsumexp(-1) - chosen).flatten(2).mean(-1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...games import GameState
 from ...models.cubes import CUBE, to_cubes
-from ..run.step import detail_scores
+from .inputs import detail_scores
 
 CHANGE_WEIGHT = 0.25  # of a changing pixel beside a unit full of moving things: scrolling changes everything
 SPRITE_WEIGHT = 0.5  # of a sprite beside a box: boxes are the player and enemies, sprites also their debris and coins

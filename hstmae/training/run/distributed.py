@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ...data.clips.clip import BatchSource, ClipBatch
 from ...errors import ConfigError
-from .step import StepInputs
+from ..masks.inputs import StepInputs
 
 TIMEOUT = timedelta(minutes=30)  # others wait this long while the first rank validates or writes
 

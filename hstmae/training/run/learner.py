@@ -13,10 +13,12 @@ from ...data.clips.clip import ClipBatch
 from ...errors import CheckpointError
 from ...models import build_model
 from ...models.cubes import grid_size
+from ..averaging import WeightAverage
 from ..losses.auxiliary import auxiliary_losses
 from ..masks.curriculum import mask_source
+from ..masks.inputs import StepInputs, seed_of
 from .distributed import World, passes_of, rank_device, some_clips, some_inputs
-from .optim import WeightAverage, build_optimizer, lr_at
+from .optim import build_optimizer, lr_at
 from .parallel import (
     FSDP,
     load_whole,
@@ -28,7 +30,7 @@ from .parallel import (
     without_exchange,
 )
 from .setup import check_config, choose_amp, choose_device
-from .step import StepInputs, seed_of, step_losses
+from .step import step_losses
 
 MODEL = 2  # stream of a step's seed: what the model itself draws (drop path)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ...data.clips.clip import ClipBatch
     from ..masks.curriculum import MaskSource
-    from .step import StepInputs
+    from ..masks.inputs import StepInputs
 
 CLIPS = 4  # columns
 SEEN, DECODED, HIDDEN = (255, 214, 64), (190, 60, 150), (50, 50, 50)  # border of seen units, tints of the others

@@ -1,17 +1,15 @@
-"""Optimiser, learning-rate schedule and weight averaging. Rates depend on the step alone, so that a run can resume."""
+"""Optimiser and learning-rate schedule. Rates depend on the step alone, so that a run can resume."""
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...config import TrainConfig
 from .muon import MuonAdamW, hidden_matrices
-from .parallel import local
 
 MUON = "muon"
 OPTIMIZERS = ("adamw", MUON)
@@ -71,31 +69,3 @@ def _adamw(groups: list[dict[str, Any]], config: TrainConfig) -> torch.optim.Ada
     device = groups[0]["params"][0].device.type
     fused = True if device in ("cpu", "cuda") else None
     return torch.optim.AdamW(groups, lr=peak_lr(config), betas=config.betas, fused=fused)
-
-
-def ema_decay(step: int, limit: float) -> float:
-    """Averaging factor of update `step` (0 for the first): ``min(limit, 1 - (step + 1)^-0.75)``.
-
-    Starts at 0, so the first update copies the weights, and forgets the first steps quickly: .9944 at 1,000 updates,
-    .999 at 10,000.
-    """
-    return max(0.0, min(limit, 1 - (step + 1) ** -0.75))
-
-
-class WeightAverage:
-    """Exponential moving average of a model's float32 weights; `model` is the averaged copy, ready for use."""
-
-    def __init__(self, model: nn.Module, limit: float) -> None:
-        """Args: model: what is averaged. limit: upper bound of the averaging factor, 0 .. 1; 0 follows the model."""
-        self.limit = limit
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-
-    @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Fold in the weights after optimiser step `step`; buffers are copied."""
-        weight = 1 - ema_decay(step, self.limit)
-        mine: list[Tensor] = [local(p) for p in self.model.parameters()]
-        others = [local(p.detach()) for p in model.parameters()]
-        torch._foreach_lerp_(mine, others, weight)
-        for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
-            own.copy_(other)

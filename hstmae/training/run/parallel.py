@@ -64,11 +64,6 @@ def without_exchange(net: nn.Module, wanted: bool) -> AbstractContextManager[Any
     return net.no_sync() if wanted and isinstance(net, DistributedDataParallel) else nullcontext()
 
 
-def local(tensor: Tensor) -> Tensor:
-    """This rank's part of a tensor; all of it where it is not sharded."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
 def whole(value: Any, keep: bool) -> Any:
     """A state dict with every sharded tensor gathered to the CPU. All ranks must call it.
 

@@ -11,11 +11,12 @@ from torch import nn
 from ...data.clips.clip import Clip, collate
 from ...errors import DataError
 from ...models.cubes import DEPTH, grid_size, take_cubes, to_cubes
+from ...models.inputs import MaskedClips
 from ...models.masking import hidden_cubes, tube_visible
 from ...models.state import FULL
 from ..losses.reconstruction import exact_colours, posterior_mean, target_colours
+from ..masks.inputs import seed_of
 from .progress import psnr
-from .step import seed_of
 
 RATIO = 0.9  # of the units, tube mask
 
@@ -52,9 +53,8 @@ def validate(
         visible = tube_visible(1, units, RATIO, generator).to(device)
         queries = hidden_cubes(visible, units, time // DEPTH)
         told = None if batch.state is None else torch.full((1,), level, device=device)
-        out = model(
-            batch.frames, visible, queries, state=batch.state, level=told, origin=batch.origin, size=batch.size
-        ).float()
+        given = MaskedClips(batch.frames, visible, batch.state, told, batch.origin, batch.size)
+        out = model(given, queries).float()
         target = take_cubes(to_cubes(batch.frames), queries)
         truth = target_colours(target, batch.palette)
         count = truth.numel() // 3

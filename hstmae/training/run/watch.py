@@ -14,10 +14,11 @@ from torch import nn
 from ...config import RunConfig
 from ...data.clips.clip import Clip, collate
 from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
+from ...models.inputs import MaskedClips
 from ...models.masking import hidden_cubes, tube_visible
 from ...models.state import FULL
 from ..losses.reconstruction import posterior_mean, target_colours
-from .step import StepInputs, seed_of
+from ..masks.inputs import StepInputs, seed_of
 from .validation import RATIO
 
 if TYPE_CHECKING:
@@ -138,9 +139,8 @@ def restoration_picture(
     hidden = hidden_cubes(visible.to(device), units, slices)
     queries = hidden[:, hidden[0] % slices == middle]
     level = None if batch.state is None else torch.full((1,), FULL, device=device)
-    out = model(
-        batch.frames, visible.to(device), queries, state=batch.state, level=level, origin=batch.origin, size=batch.size
-    )
+    given = MaskedClips(batch.frames, visible.to(device), batch.state, level, batch.origin, batch.size)
+    out = model(given, queries)
     if config.model.head == "rgb":
         colours = out.float().clamp(0, 1)
     else:
