@@ -17,7 +17,7 @@ EXAMPLES = """examples:
   hstmae inspect data/preprocessed
   hstmae inspect data/preprocessed --out sheet.png
   hstmae inspect recordings --episode player_abcd_e0_1-1_win --out clip.mp4 --start 200 --frames 300
-  hstmae inspect films --game generic --out sheet.png
+  hstmae inspect films --out sheet.png
   hstmae inspect --masks configs/mae_nano.yaml --set train.curriculum.enabled=true --out masks.png
 
 A sheet shows frames spread over the episode: the picture, its regions, the decoded state (tiles, texts, sprites,
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="with --masks: override"
     )
-    parser.add_argument("--game", help="game that a source shows (default: smb); a store knows its own")
+    parser.add_argument("--game", help="game that a source shows (default: the one that its files state)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary as JSON")
 
 

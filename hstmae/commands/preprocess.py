@@ -12,13 +12,15 @@ EXAMPLES = """examples:
   hstmae preprocess --input_dir recordings --output_dir data/preprocessed
   hstmae preprocess --input_dir recordings --output_dir data/preprocessed --val-levels 3-2,8-3 --on-error fail
   hstmae preprocess --input_dir data-smb.7z --output_dir data/preprocessed
-  hstmae preprocess --input_dir films --output_dir data/films --game generic --resize 224
+  hstmae preprocess --input_dir films --output_dir data/films --resize 224
+  hstmae preprocess --input_dir pictures --output_dir data/cave --game cave.py --side memory
 
 A .7z archive of recordings, or archives in the input folder, are read without unpacking them into a folder
 (pip install 'hstmae[archive]'); about 3 KB of memory per file in the archive are needed.
 
-With --game generic every film (mp4, mkv, webm, gif ...) and every folder of PNG or JPEG files is one true-colour
-episode. State and actions may lie beside it in NAME.npz (arrays state [T, S], actions [T]) or NAME.jsonl
+Of anything else every film (mp4, mkv, webm, gif ...) and every folder of PNG or JPEG files is one true-colour
+episode, or, with --game of a game with a palette, every folder of PNG files in exactly the game's colours is one.
+State and actions may lie beside it in NAME.npz (arrays state [T, S], actions [T]) or NAME.jsonl
 ({"state": [...], "action": n} for each frame).
 
 Safe to interrupt: run the same command again and it goes on. Files that were left out, and why, stand in
@@ -36,11 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=find,
         required=True,
         metavar="INPUT",
-        help="folder of episode folders (smbdataset layout) or a .7z archive of them, or folder of videos",
+        help="folder of episode folders (smbdataset layout) or a .7z archive of them, or folder of films or pictures",
     )
     parser.add_argument("--output_dir", "--output-dir", required=True, metavar="DIR", help="folder of the store")
     parser.add_argument(
-        "--game", default="smb", help="game the recordings are of, or FILE.py:CLASS of your own (default: %(default)s)"
+        "--game", help="game the input shows, or FILE.py:CLASS of your own (default: the one that its files state)"
     )
     parser.add_argument(
         "--on-error",
@@ -62,9 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--zstd-level", "--level-zstd", type=int, default=12, metavar="1-22", help="compression (default: %(default)s)"
     )
-    video = parser.add_argument_group("true-colour footage")
-    video.add_argument("--resize", type=int, default=0, metavar="N", help="scale every frame to NxN pixels")
-    video.add_argument("--side", type=Path, metavar="PATH", help="folder of side files, or the one of a single film")
+    video = parser.add_argument_group("films and pictures")
+    video.add_argument("--resize", type=int, default=0, metavar="N", help="scale every true-colour frame to NxN pixels")
+    video.add_argument("--side", type=Path, metavar="PATH", help="folder of side files, or the one of a single episode")
     video.add_argument("--fps", type=float, default=0.0, help="frame rate of folders of pictures (default: the game's)")
     parser.add_argument("--rebuild", action="store_true", help="pack episodes again that the store already holds")
     parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     summary = preprocess(
         args.input_dir,
         args.output_dir,
-        game=use_game(args.game),
+        game=None if args.game is None else use_game(args.game),
         on_error=args.on_error,
         workers=args.workers,
         val_levels=args.val_levels,

@@ -13,6 +13,8 @@ from ..errors import DataError, UsageError
 from ..games import GameSpec, get_game
 from .episode import Episode
 from .sources.base import Problem, SourceEpisode, SourceFrame
+from .sources.finding import find_sources, game_of
+from .sources.video import VideoOptions
 from .store.manifest import is_store
 from .store.reader import EpisodeStore
 
@@ -143,9 +145,6 @@ class SourceSubject:
     kind = "source"
 
     def __init__(self, path: Path, game: str) -> None:
-        from .sources.finding import find_sources
-        from .sources.video import VideoOptions
-
         self.game = get_game(game)
         self._format, found = find_sources(path, self.game, VideoOptions())
         self._episodes: dict[str, SourceEpisode] = {}
@@ -229,7 +228,7 @@ def _bytes_of(episode: SourceEpisode) -> int:
 
 
 def open_subject(path: Path, game: str | None = None) -> Subject:
-    """A store, or recordings and videos of `game` (None: Super Mario Bros.).
+    """A store, or recordings and videos of `game` (None: the one that its files state).
 
     Raises:
         UsageError: a store of another game than the one that is named.
@@ -239,7 +238,7 @@ def open_subject(path: Path, game: str | None = None) -> Subject:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     if not is_store(path):
-        return SourceSubject(path, game or "smb")
+        return SourceSubject(path, game or game_of(path))
     store = StoreSubject(path)
     if game not in (None, store.game.name):
         raise UsageError(f"{path}: is a store of '{store.game.name}', not of '{game}'; leave --game out")

@@ -91,6 +91,8 @@ class GameSpec(ABC):
     stride: ClassVar[int]  # default frames between two frames of a clip
     palette: ClassVar[np.ndarray]  # uint8 [K, 3], RGB
     shown_entries: ClassVar[tuple[int, ...]] = ()  # the entries that pictures of the game can hold; () = all
+    preferred_entries: ClassVar[tuple[int, ...]] = ()  # of entries that share a colour, those that software uses
+    emulator_entry: ClassVar[int] = 0  # entry of emulators' picture files from which on they hold the palette
     state_size: ClassVar[int]  # bytes of memory per frame
     context_size: ClassVar[int]  # bytes of carried context per frame, 0 = none
     fields: ClassVar[tuple[StateField, ...]]

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..games import get_game
+from ..games.palette import preferred_entries
 from ..games.state import GameState
 from ..models.cubes import from_cubes, to_cubes
 from ..models.inputs import MaskedClips
-from ..pictures.colours import preferred_entries
 from .reconstruct import CUBES_AT_ONCE, STATE_LEVELS, Model
 
 
@@ -74,7 +75,7 @@ def nearest_entries(rgb: np.ndarray, palette: np.ndarray, game: str) -> np.ndarr
     Returns:
         uint8 [N].
     """
-    order = preferred_entries(palette, game)
+    order = preferred_entries(palette, get_game(game))
     colours, inverse = np.unique(rgb, axis=0, return_inverse=True)
     distance = ((colours[:, None].astype(np.int32) - palette[order][None].astype(np.int32)) ** 2).sum(-1)
     return order[distance.argmin(1)].astype(np.uint8)[inverse.reshape(-1)]

@@ -5,35 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DataError
+from ..games.palette import colour_table, pack_rgb, preferred_entries, to_indices
 
-# Entries that share one RGB value: which of them software really uses. NES: 0x0F is black, 0x30 white.
-PREFERRED: dict[str, tuple[int, ...]] = {"smb": (0x0F, 0x30)}
-
-
-def pack_rgb(rgb: np.ndarray) -> np.ndarray:
-    """uint8 [..., 3] -> int32 [...]: one number per colour."""
-    wide = rgb.astype(np.int32)
-    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
-
-
-def colour_table(palette: np.ndarray, game: str) -> dict[int, int]:
-    """Packed colour -> palette entry of the game; of entries with one colour, the one that software uses."""
-    table: dict[int, int] = {}
-    for index in preferred_entries(palette, game).tolist():
-        table.setdefault(int(pack_rgb(palette[index])), index)
-    return table
-
-
-def preferred_entries(palette: np.ndarray, game: str) -> np.ndarray:
-    """int64 [K] all entries, those first that software uses where several share one colour."""
-    return np.array(list(dict.fromkeys([*PREFERRED.get(game, ()), *range(len(palette))])), np.int64)
-
-
-def to_indices(packed: np.ndarray, table: dict[int, int]) -> np.ndarray:
-    """Packed colours int32 [...] -> palette entries int16 [...], -1 for a colour that the game does not have."""
-    values, inverse = np.unique(packed, return_inverse=True)
-    lookup = np.array([table.get(int(v), -1) for v in values], np.int16)
-    return lookup[inverse].reshape(packed.shape)
+__all__ = ["colour_table", "pack_rgb", "preferred_entries", "require_known", "to_indices", "unpack_rgb"]
 
 
 def unpack_rgb(packed: np.ndarray) -> np.ndarray:

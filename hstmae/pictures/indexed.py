@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..games import GameSpec
-from .colours import colour_table, pack_rgb, to_indices
+from ..games.palette import colour_table, file_entries, pack_rgb, to_indices
 
 MAX_PIXELS = 4096 * 4096
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -121,7 +121,7 @@ def decode_picture(data: bytes, game: GameSpec, where: str) -> Picture:
         raise DataError(f"{where}: damaged PNG ({error})") from error
     packed = pack_rgb(rgba[..., :3])
     return Picture(
-        indices=to_indices(packed, colour_table(game.palette, game.name)),
+        indices=to_indices(packed, colour_table(game.palette, game)),
         packed=packed,
         missing=rgba[..., 3] == 0,
         palette=game.palette,
@@ -137,18 +137,7 @@ def _indexed(file: object, game: GameSpec, tail: bytes) -> Picture:
     entries = np.array(file.getpalette("RGB"), np.uint8).reshape(-1, 3)  # type: ignore[attr-defined]
     if len(entries) <= stored.max():  # entries a file uses without defining them are black
         entries = np.concatenate([entries, np.zeros((int(stored.max()) + 1 - len(entries), 3), np.uint8)])
-    size = len(game.palette)
-    palette = game.palette
-    if size == 64 and len(entries) >= 192 and (stored >= 128).mean() > 0.5:
-        # emulators write the console's colours as 0x80 | colour, with whatever RGB table they use
-        meaning = np.full(len(entries), -1, np.int16)
-        meaning[128:192] = np.arange(64)
-        palette = entries[128:192].copy()
-    else:
-        meaning = to_indices(pack_rgb(entries), colour_table(palette, game.name))
-        same = np.arange(min(len(entries), size))
-        same = same[(entries[: len(same)] == palette[: len(same)]).all(1)]
-        meaning[same] = same  # the game's own table at its own place: twins of a colour keep their entries
+    meaning, palette = file_entries(stored, entries, game)
     missing = np.zeros(stored.shape, bool)
     clear = file.info.get("transparency")  # type: ignore[attr-defined]
     if isinstance(clear, bytes):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .colours import pack_rgb
+from ..games.palette import pack_rgb
 from .indexed import MAX_PIXELS, SIGNATURE, end_of_png, to_png
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # eight bits a channel: others would lose some

@@ -158,7 +158,7 @@ def test_impossible_requests(tmp_path: Path) -> None:
     ):
         with pytest.raises(error):
             preprocess(tmp_path / "in", tmp_path / output, **options)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="no folder"):
+    with pytest.raises(DataError, match="no such file or folder"):
         preprocess(tmp_path / "nothing", tmp_path / "out")
     assert not (tmp_path / "out").exists() and [p.name for p in (tmp_path / "full").iterdir()] == ["thesis.txt"]
 

@@ -99,7 +99,7 @@ def test_a_stated_fill_colour_needs_no_guessing() -> None:
 def test_colours_map_exactly_or_not_at_all() -> None:
     clip = scene(1)
     nothing = np.zeros(clip.shape, bool)
-    table = colour_table(PALETTE, "smb")
+    table = colour_table(PALETTE, get_game("smb"))
     np.testing.assert_array_equal(to_indices(colours(clip), table), clip)  # black is 0x0F and white 0x30, not a twin
     packed = colours(clip)
     packed[0, 0, 0] = 0x010203

@@ -1,52 +1,81 @@
-"""Which source reads an input: recordings of palette games, or true-colour footage."""
+"""Which source reads an input: recordings in a layout of their own, pictures of palette games, true-colour footage."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from ...errors import DataError, UsageError
 from ...games import GameSpec
 from .base import SourceEpisode
-from .smb.archive import is_archive, list_archive
-from .smb.dataset import SmbEpisode, list_episodes
+from .smb.layout import SmbDataset
 from .video import FILMS, VideoOptions, find_videos
 
+ANY_GAME = "generic"  # the game of footage that does not say which one it shows
 
-def find_sources(path: Path, game: GameSpec, video: VideoOptions) -> tuple[str, Sequence[SourceEpisode]]:
+
+class Layout(Protocol):
+    """How the recorders of one game lay out their files. `name` is that of the source, `game` that of the game."""
+
+    name: str
+    game: str
+
+    def recognises(self, path: Path) -> bool:
+        """Whether something at `path` is named or packed this way."""
+
+    def episodes(self, path: Path) -> Sequence[SourceEpisode]:
+        """The episodes at `path`. Raises DataError where there are none."""
+
+    def memory(self, tail: bytes) -> np.ndarray:
+        """The state that is appended to a picture file, uint8 [S]. Raises DataError where that is something else."""
+
+
+LAYOUTS: tuple[Layout, ...] = (SmbDataset(),)
+
+
+def layout_of(game: GameSpec) -> Layout | None:
+    """The layout that recordings of a game may have."""
+    return next((layout for layout in LAYOUTS if layout.game == game.name), None)
+
+
+def game_of(path: Path) -> str:
+    """Name of the game that an input's own marks state: that of the layout it has, else "generic"."""
+    return next((layout.game for layout in LAYOUTS if layout.recognises(path)), ANY_GAME)
+
+
+def find_sources(path: Path, game: GameSpec, options: VideoOptions) -> tuple[str, Sequence[SourceEpisode]]:
     """(kind of source, its episodes) of an input folder, film or archive.
 
     Args:
-        video: how true-colour footage is read; palette games take none of it.
+        options: how footage is read that has no layout of its own.
     Raises:
-        UsageError: options of true-colour footage with a palette game.
+        UsageError: options that the source does not take.
         DataError: nothing there that can be read.
     """
+    archived = next((layout for layout in LAYOUTS if path.is_file() and layout.recognises(path)), None)
+    if archived is not None and archived.game != game.name:
+        raise DataError(f"{path}: archives are not read for game '{game.name}': unpack it and give the folder")
     if not len(game.palette):
-        if is_archive(path):
-            raise DataError(f"{path}: archives are not read for game '{game.name}': unpack it and give the folder")
-        return "video", find_videos(path, video, game.state_size or None)
-    if video.resize:
+        return "video", find_videos(path, options, game.state_size or None)
+    if options.resize:
         raise UsageError(
             f"resize: footage of '{game.name}' consists of palette indices, and scaling would mix them into colours "
-            "the game does not have; training crops it instead (data.crop). Read it as true colour with --game generic"
+            f"the game does not have; training crops it instead (data.crop). Read it as true colour with "
+            f"--game {ANY_GAME}"
         )
-    if video != VideoOptions():
-        raise UsageError(f"side files and frame rates are for true-colour footage; '{game.name}' records both itself")
+    layout = layout_of(game)
     try:
-        # Of the same kind as a folder: for the store it makes no difference where a frame was read from.
-        return "smbdataset", list_archive(path) if is_archive(path) else _recordings(path)
+        if layout is None or (options != VideoOptions() and not layout.recognises(path)):
+            return "pictures", find_videos(path, options, game.state_size or None, game.name)
+        if options != VideoOptions():
+            raise UsageError(
+                f"side files and frame rates are for footage without a layout of its own; {layout.name} holds both"
+            )
+        return layout.name, layout.episodes(path)
     except DataError as error:
         if path.suffix.lower() in FILMS or any(p.suffix.lower() in FILMS for p in path.glob("*")):
-            raise DataError(f"{error}; films are read with --game generic") from None
+            raise DataError(f"{error}; films are read with --game {ANY_GAME}") from None
         raise
-
-
-def _recordings(folder: Path) -> list[SmbEpisode]:
-    """Of a folder, and of the archives that lie in it."""
-    episodes = list_episodes(folder)
-    for archive in sorted(path for path in folder.glob("*") if is_archive(path)):
-        episodes += list_archive(archive)
-    if not episodes:
-        raise DataError(f"{folder} holds no PNG files and no archive: give the folder that holds the episode folders")
-    return episodes

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...errors import DataError
+from ...games import GameSpec, get_game
+from ...games.palette import colour_table, file_entries, pack_rgb, to_indices
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .side_file import read_side_file, with_side
 
@@ -26,6 +30,7 @@ class PicturesEpisode:
         files: their names in order.
         resize, side, state_size: as in FilmEpisode.
         rate: frames per second; 0 = the game's.
+        palette_of: game whose palette entries the frames are to be; "" = RGB frames.
     """
 
     name: str
@@ -35,6 +40,7 @@ class PicturesEpisode:
     side: Path | UnusableEpisode | None
     state_size: int | None
     rate: float
+    palette_of: str = ""
     level: str = ""
     outcome: str = "cut"
 
@@ -56,26 +62,30 @@ class PicturesEpisode:
         return facts
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
-        """RGB frames numbered by the place of their file in the folder."""
+        """Frames numbered by the place of their file in the folder."""
         if isinstance(self.side, UnusableEpisode):
             raise self.side
         side = None if self.side is None else read_side_file(self.side, self.state_size)
         if side is not None and len(side) != len(self.files):
             raise UnusableEpisode(f"its side file has {len(side)} frames, the folder {len(self.files)} pictures")
+        game = get_game(self.palette_of) if self.palette_of else None
         size: tuple[int, ...] | None = None
         for number, name in enumerate(self.files):
             try:
-                pixels = resized(read_rgb(self.folder / name), self.resize)
+                if game is None:
+                    pixels = resized(read_rgb(self.folder / name), self.resize)
+                else:
+                    pixels = read_entries(self.folder / name, game)
                 size = size or pixels.shape[:2]
                 if pixels.shape[:2] != size:
                     raise DataError(
                         f"is {pixels.shape[1]}x{pixels.shape[0]}, the pictures before it {size[1]}x{size[0]}: "
-                        "give --resize to bring all to one size"
+                        + ("all must have one size" if game else "give --resize to bring all to one size")
                     )
             except DataError as error:
                 report(Problem(self.name, name, str(error)))
                 continue
-            yield with_side(number, pixels, side)
+            yield with_side(number, pixels, side, None if game is None else game.palette)
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -84,13 +94,47 @@ def read_rgb(path: Path) -> np.ndarray:
     Raises:
         DataError: unreadable, damaged, or of more than MAX_PIXELS pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
+
+    with _opened(path) as picture:
+        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+
+
+def read_entries(path: Path, game: GameSpec) -> np.ndarray:
+    """A picture file, indexed or in RGB, as the game's palette entries uint8 [H, W].
+
+    Raises:
+        DataError: as of `read_rgb`, or a pixel has a colour that is not exactly one of the game's.
+    """
+    with _opened(path) as picture:
+        if picture.mode == "P":
+            stored = np.asarray(picture, np.uint8)
+            entries = np.zeros((256, 3), np.uint8)  # those a file uses without defining them are black
+            defined = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+            entries[: len(defined)] = defined
+            indices = file_entries(stored, entries, game)[0][stored]
+        else:
+            packed = pack_rgb(np.asarray(picture.convert("RGB")))
+            indices = to_indices(packed, colour_table(game.palette, game))
+    strange = np.count_nonzero(indices < 0)
+    if strange:
+        raise DataError(
+            f"{strange} pixels have colours that {game.name} does not have: give the game's own pictures, neither "
+            "scaled nor from a film or a JPEG file"
+        )
+    return indices.astype(np.uint8)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A PIL picture; what goes wrong while it is read becomes a DataError."""
+    from PIL import Image
 
     try:
         with Image.open(path, formats=["PNG", "JPEG"]) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise DataError(f"{picture.width}x{picture.height} pixels are more than {MAX_PIXELS}")
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            yield picture
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
         raise DataError(f"cannot be read as a picture ({error})") from None
 

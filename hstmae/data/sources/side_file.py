@@ -1,4 +1,4 @@
-"""State and actions that were recorded beside a video: NAME.npz or NAME.jsonl, one entry per frame.
+"""State and actions recorded beside a film or a folder of pictures: NAME.npz or NAME.jsonl, one entry per frame.
 
 npz: arrays `state` [T, S] and/or `actions` [T], whole numbers 0 to 255.
 jsonl: one object a line, {"state": [..] or "hex", "action": n}; each key in every line or in none.
@@ -73,11 +73,11 @@ def read_side_file(path: Path, state_size: int | None) -> SideData:
     return side
 
 
-def with_side(number: int, pixels: np.ndarray, side: SideData | None) -> SourceFrame:
-    """A true-colour frame with its row of the side file."""
+def with_side(number: int, pixels: np.ndarray, side: SideData | None, palette: np.ndarray | None = None) -> SourceFrame:
+    """A frame with its row of the side file."""
     state = None if side is None or side.state is None else side.state[number]
     action = None if side is None or side.actions is None else int(side.actions[number])
-    return SourceFrame(number, pixels, None, state, action)
+    return SourceFrame(number, pixels, palette, state, action)
 
 
 def _from_npz(path: Path) -> SideData:

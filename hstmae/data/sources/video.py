@@ -1,4 +1,5 @@
-"""Source *video*: films (mp4, mkv, webm, gif ...) through PyAV and folders of pictures, as true-colour episodes.
+"""Source *video*: films (mp4, mkv, webm, gif ...) through PyAV and folders of pictures, as true-colour episodes; and
+source *pictures*: folders of pictures of a game with a palette, which films would change.
 
 Frames are read one at a time, so that the length of a film does not matter.
 """
@@ -24,7 +25,7 @@ PICTURES = (".png", ".jpg", ".jpeg")
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """How true-colour footage is read.
+    """How footage is read that has no layout of its own.
 
     Attributes:
         resize: side in pixels that every frame is scaled to, both ways (proportions are not kept); 0 = as it is.
@@ -38,12 +39,15 @@ class VideoOptions:
     fps: float = 0.0
 
 
-def find_videos(path: Path, options: VideoOptions, state_size: int | None = None) -> list[SourceEpisode]:
+def find_videos(
+    path: Path, options: VideoOptions, state_size: int | None = None, palette_of: str = ""
+) -> list[SourceEpisode]:
     """Every film, and every folder with PNG or JPEG files in it, at `path` or below it, sorted by path.
 
     Args:
         path: a folder, or one film.
         state_size: bytes of state per frame that side files must have; None = any.
+        palette_of: game whose palette entries the frames are to be; films are passed over. "" = RGB frames.
     Raises:
         DataError: nothing there, PyAV is missing, or `options.side` does not fit.
     """
@@ -56,7 +60,7 @@ def find_videos(path: Path, options: VideoOptions, state_size: int | None = None
         prefix = [] if place == path or path.is_file() else list(place.relative_to(path).parts)
         for name in names:
             film = place / name
-            if film.suffix.lower() in FILMS:
+            if film.suffix.lower() in FILMS and not palette_of:
                 title = "__".join([*prefix, film.stem])
                 found.append(FilmEpisode(title, film, options.resize, _side(film.with_suffix(""), title, options),
                                          state_size))  # fmt: skip
@@ -64,9 +68,14 @@ def find_videos(path: Path, options: VideoOptions, state_size: int | None = None
         if pictures and path.is_dir():
             title = "__".join(prefix) or place.resolve().name or "pictures"
             side = _side(place.resolve(), title, options)
-            found.append(PicturesEpisode(title, place, tuple(pictures), options.resize, side, state_size, options.fps))
+            found.append(
+                PicturesEpisode(
+                    title, place, tuple(pictures), options.resize, side, state_size, options.fps, palette_of
+                )
+            )
     if not found:
-        raise DataError(f"{path} holds no films ({' '.join(FILMS)}) and no pictures ({' '.join(PICTURES)})")
+        films = "" if palette_of else f"films ({' '.join(FILMS)}) and no "
+        raise DataError(f"{path} holds no {films}pictures ({' '.join(PICTURES)})")
     if options.side is not None and options.side.is_file() and len(found) > 1:
         raise DataError(f"side file {options.side}: one file for {len(found)} episodes; give a folder of side files")
     return found

@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import DataError, UsageError
 from ...games import get_game
 from ..sources.base import Problem, SourceEpisode
-from ..sources.finding import find_sources
+from ..sources.finding import find_sources, game_of
 from ..sources.video import VideoOptions
 from .building import (
     Summary,
@@ -32,7 +32,7 @@ def preprocess(
     input_dir: str | Path,
     output_dir: str | Path,
     *,
-    game: str = "smb",
+    game: str | None = None,
     on_error: str = "skip",
     workers: int = 0,
     val_levels: Sequence[str] = (),
@@ -48,12 +48,13 @@ def preprocess(
     The manifest is written last: until then EpisodeStore refuses the folder, or reads what the last finished run left.
 
     Args:
+        game: what the input shows; None = the game that its files state, see `sources.finding`.
         on_error: "skip" leaves damaged files out and reports them in problems.jsonl; "fail" stops at the first.
         workers: processes; 0 = one per core.
         val_levels: levels that get the split "val_level".
         val_fraction: share of the other episodes that gets the split "val", drawn by their names.
         packing: how columns are packed.
-        video: how true-colour footage is read, for games without a palette.
+        video: how footage is read that has no layout of its own.
         rebuild: pack every episode of the input again.
         progress: show a progress bar on stderr.
     Raises:
@@ -62,7 +63,9 @@ def preprocess(
         GameError: unknown game.
     """
     _check_arguments(on_error, workers, val_fraction)
-    kind, found = find_sources(Path(input_dir), get_game(game), video or VideoOptions())
+    source = Path(input_dir)
+    game = game or game_of(source)
+    kind, found = find_sources(source, get_game(game), video or VideoOptions())
     splits = {"val_levels": list(val_levels), "val_fraction": val_fraction}
     return build_store(
         found, Path(output_dir), game, kind, splits, on_error, workers, packing, rebuild=rebuild, progress=progress

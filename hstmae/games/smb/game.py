@@ -83,6 +83,8 @@ class SuperMarioBros(GameSpec):
     stride = 4
     palette = PALETTE
     shown_entries = _SHOWN
+    preferred_entries = (0x0F, 0x30)  # black and white
+    emulator_entry = 0x80  # FCEUX
     state_size = 2048
     context_size = ROWS * COLUMNS
     tile_layers = (

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ...data.episode import Episode
+from ...data.sources.finding import layout_of
+from ...data.sources.side_file import find_side_file, read_side_file
+from ...data.sources.video import natural_order
 from ...data.store.manifest import is_store
 from ...errors import DataError
 from ...games import GameSpec, get_game
@@ -73,20 +76,22 @@ class Footage(Protocol):
 
 
 class FileFootage:
-    """PNG files in order: by frame number where the names hold one (`..._f12_a0_...png`), else by name.
+    """PNG files in order: by frame number where the names hold one (`..._f12_a0_...png`), else in natural order.
 
-    Memory appended to the files is used as state when every file has it and `with_state` is True.
+    The state, if `with_state`, is the memory appended to the files where every file has it, or that of the side file.
     """
 
     fps: float | None = None
 
-    def __init__(self, name: str, paths: list[Path], game: GameSpec, with_state: bool = True) -> None:
+    def __init__(
+        self, name: str, paths: list[Path], game: GameSpec, with_state: bool = True, side: Path | None = None
+    ) -> None:
         self.name = name
         self._game = game
         self._paths, self._numbers = _in_order(paths)
         self.files = [p.name for p in self._paths]
         self.count = len(self.files)
-        self.state = self._read_state() if with_state else None
+        self.state = self._read_state(side) if with_state else None
         self.has_state = self.state is not None
         self._context = (
             game.context(self.state, self._numbers) if self.state is not None and game.context_size else None
@@ -100,23 +105,26 @@ class FileFootage:
     def signature(self) -> list[list[object]]:
         return [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in self._paths]
 
-    def _read_state(self) -> np.ndarray | None:
-        from ...data.sources.smb.dataset import read_metadata
-
-        if self._game.name != "smb":
-            return None
-        rows = []
-        for path in self._paths:
-            tail = _tail(path)
-            if not tail:
-                return None
-            try:
-                rows.append(np.frombuffer(read_metadata(tail).ram, np.uint8))
-            except DataError as error:
-                raise DataError(
-                    f"{path}: what is appended to it is no memory of the game: {error}; leave it out with --state none"
-                ) from None
-        return np.stack(rows)
+    def _read_state(self, side: Path | None) -> np.ndarray | None:
+        layout, rows = layout_of(self._game), []
+        if layout is not None:
+            for path in self._paths:
+                tail = _tail(path)
+                if not tail:
+                    break
+                try:
+                    rows.append(layout.memory(tail))
+                except DataError as error:
+                    raise DataError(
+                        f"{path}: what is appended to it is no memory of the game: {error}; leave it out with "
+                        "--state none"
+                    ) from None
+            else:
+                return np.stack(rows)
+        state = None if side is None else read_side_file(side, self._game.state_size).state
+        if state is not None and len(state) != self.count:
+            raise DataError(f"{side}: has {len(state)} frames, the folder {self.count} pictures")
+        return state
 
     def read(self, start: int, end: int) -> Stretch:
         pictures = [read_picture(p, self._game) for p in self._paths[start:end]]
@@ -196,7 +204,7 @@ def _tail(path: Path) -> bytes:
 def _in_order(paths: list[Path]) -> tuple[list[Path], np.ndarray]:
     found = [_NUMBERED.search(p.name) for p in paths]
     if not all(found):
-        return sorted(paths, key=lambda p: p.name), np.arange(len(paths))
+        return sorted(paths, key=lambda p: natural_order(p.name)), np.arange(len(paths))
     numbers = [int(match.group(1)) for match in found if match]
     order = sorted(range(len(paths)), key=lambda i: (numbers[i], paths[i].name))
     ordered = np.array([numbers[i] for i in order])
@@ -244,6 +252,7 @@ def open_footage(path: Path, game: str = "smb", with_state: bool = True) -> Iter
         for folder in folders:
             files = [p for p in folder.iterdir() if p.suffix.lower() == ".png"]
             name = "" if folder == path else str(folder.relative_to(path))
-            yield FileFootage(name, files, spec, with_state)
+            side = find_side_file(folder.resolve()) if spec.state_size else None
+            yield FileFootage(name, files, spec, with_state, side)
     else:
         raise DataError(f"{path}: no such file or folder")

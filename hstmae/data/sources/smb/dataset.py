@@ -17,12 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import DataError
+from ....games.palette import first_entry
+from ....games.smb.game import SuperMarioBros
 from ...episode import OUTCOMES
 from ..base import Problem, Report, SourceFrame
 from ..png import IndexedImage, read_indexed_png
 from .tail import Metadata, read_metadata
 
-SIZE = (240, 256)
+GAME = SuperMarioBros()
+SIZE = GAME.native_size
 MAX_FILE_BYTES = 4 << 20  # a raw 256x240 picture and its tail take 64 KB
 MAX_NUMBER = 2**31 - 2
 _EPISODE = r"(?P<user>.+)_(?P<session>[^_]+)_e(?P<episode>\d{1,9})_(?P<world>\d{1,3})-(?P<level>\d{1,3})"
@@ -45,14 +48,13 @@ def nes_colours(image: IndexedImage) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         DataError: indices of any other kind, or a palette too short for them.
     """
+    base, size = first_entry(image.indices, GAME), len(GAME.palette)
     low, high = int(image.indices.min()), int(image.indices.max())
-    base = 0x80 if low >= 0x80 and high < 0xC0 else 0
-    if high >= base + 64:
+    if low < base or high >= base + size:
         raise DataError(f"palette indices {low} to {high}; expected 128 to 191 or 0 to 63")
-    if len(image.palette) < base + 64:
-        raise DataError(f"palette of {len(image.palette)} entries; needs {base + 64}")
-    colours = image.indices & 63 if base else image.indices
-    return colours, image.palette[base : base + 64]
+    if len(image.palette) < base + size:
+        raise DataError(f"palette of {len(image.palette)} entries; needs {base + size}")
+    return image.indices - np.uint8(base), image.palette[base : base + size]
 
 
 @dataclass(frozen=True)
@@ -218,25 +220,40 @@ def list_episodes(folder: Path) -> list[SmbEpisode]:
     """
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: give the folder that holds the episode folders")
+    found = []
+    for path, _ in walk(folder):
+        try:
+            files, others = _list_files(path)
+        except OSError as error:
+            raise _unreadable(error) from None
+        if files:
+            found.append(SmbEpisode(Path(path), files, others))
+    return found
+
+
+def walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """`folder` and every folder below it, each with the names of its files, sorted by path; links are followed.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
 
     def stop(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror}")
+        raise _unreadable(error)
 
-    found, seen = [], set()
-    for path, folders, _ in os.walk(folder, onerror=stop, followlinks=True):
+    seen = set()
+    for path, folders, files in os.walk(folder, onerror=stop, followlinks=True):
         folders.sort()
         real = os.path.realpath(path)
         if real in seen:  # a link that leads back, or a second way to the same folder
             folders.clear()
             continue
         seen.add(real)
-        try:
-            files, others = _list_files(path)
-        except OSError as error:
-            stop(error)
-        if files:
-            found.append(SmbEpisode(Path(path), files, others))
-    return found
+        yield path, files
+
+
+def _unreadable(error: OSError) -> DataError:
+    return DataError(f"{error.filename}: cannot be read: {error.strerror}")
 
 
 def _list_files(folder: str) -> tuple[tuple[tuple[str, int, int], ...], tuple[str, ...]]:

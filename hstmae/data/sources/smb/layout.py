@@ -1,0 +1,43 @@
+"""Source *smbdataset* as one of the layouts that recordings come in, see `sources.finding`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ....errors import DataError
+from .archive import is_archive, list_archive
+from .dataset import GAME, SmbEpisode, is_frame_name, list_episodes, walk
+from .tail import read_metadata
+
+
+class SmbDataset:
+    """Folders of PNG files with memory behind the picture, or .7z archives of them."""
+
+    name = "smbdataset"
+    game = GAME.name
+
+    def recognises(self, path: Path) -> bool:
+        """Whether `path` is an archive, or a folder with an archive or a file named like a frame in it or below it."""
+        if not path.is_dir():
+            return is_archive(path)
+        return any(
+            is_frame_name(name) or is_archive(Path(place) / name) for place, files in walk(path) for name in files
+        )
+
+    def episodes(self, path: Path) -> list[SmbEpisode]:
+        """Of an archive, or of a folder and the archives that lie in it. Raises DataError where there are none."""
+        # Of one kind: for the store it makes no difference where a frame was read from.
+        if is_archive(path):
+            return [*list_archive(path)]
+        episodes = list_episodes(path)
+        for archive in sorted(member for member in path.glob("*") if is_archive(member)):
+            episodes += list_archive(archive)
+        if not episodes:
+            raise DataError(f"{path} holds no PNG files and no archive: give the folder that holds the episode folders")
+        return episodes
+
+    def memory(self, tail: bytes) -> np.ndarray:
+        """The state in the bytes behind a picture, uint8 [S]. Raises DataError where they are something else."""
+        return np.frombuffer(read_metadata(tail).ram, np.uint8)
