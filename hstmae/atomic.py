@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +19,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is synced and renamed over `path`, else it is removed.
 
     The suffix is kept, so writers that choose a format by it (Pillow, numpy) work. Missing parent folders are made.
+    Only a file is replaced: never a link, a device, a pipe or a folder.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; `path` is then as it was before.
     """
     target = Path(path)
+    if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):
+        raise FileExistsError(errno.EEXIST, "is there, and no file that may be replaced", str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     temp = target.with_name(f".{target.stem}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}{target.suffix}")
     try:

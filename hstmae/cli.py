@@ -11,16 +11,28 @@ import select
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from . import __version__
 from .errors import HstError
+from .output import STDOUT, check_outputs, report_alone
 
 # In the order of a project.
 VERBS = (
     *("record", "preprocess", "inspect", "verify", "models", "train", "atlas", "evaluate", "restore", "demo"),
     *("encode", "decode", "info", "recover"),
 )
+
+_INPUTS = (
+    "input",
+    "input_dir",
+    "input_image",
+    "test_data",
+    "store",
+    "file",
+    "config",
+)  # arguments that name what is read
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + 2  # as if by SIGINT
@@ -91,7 +103,12 @@ def _dispatch(args: list[str]) -> int:
     except SystemExit as stop:  # argparse has printed the help or what is wrong
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     try:
-        code: int = command.run(parsed)
+        if hasattr(command, "outputs"):
+            given = vars(parsed)
+            inputs = [given[name] for name in _INPUTS if isinstance(given.get(name), Path)]
+            check_outputs(command.outputs(parsed), parsed.overwrite, inputs)
+        with report_alone() if getattr(parsed, "json", None) == str(STDOUT) else contextlib.nullcontext():
+            code: int = command.run(parsed)
         return code
     except HstError as error:
         print(f"hstmae {verb}: error: {error}", file=sys.stderr)
@@ -120,6 +137,8 @@ def _parser(verb: str, command: ModuleType) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     command.add_arguments(parser)
+    if hasattr(command, "outputs"):
+        parser.add_argument("--overwrite", action="store_true", help="outputs may replace files that are there")
     return parser
 
 

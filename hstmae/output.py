@@ -1,30 +1,161 @@
-"""Output folders that are whole or absent, and long jobs that go on where they were interrupted."""
+"""Outputs: the guard of what is there already, folders that are whole or absent, jobs that go on where they stopped."""
 
 from __future__ import annotations
 
+import contextlib
+import enum
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TextIO
 
-from .atomic import TEMP_MARK, write_json
+from .atomic import TEMP_MARK, sync_folder, write_json
 from .errors import UsageError
 
 JOURNAL = ".progress.json"
+STDOUT = Path("-")
+_reports: list[TextIO] = []  # where a report to STDOUT goes, while what else is printed goes to stderr
 
 
-def check_output(out: Path, overwrite: bool) -> None:
-    """Raise UsageError where `out` is a file, or has content and `overwrite` is False."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out}: is a file; give a folder for the output")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise UsageError(f"{out}: is not empty; choose another folder, or add --overwrite")
+class Kind(enum.Enum):
+    """What an output is."""
+
+    FILE = "a file, whole or absent"
+    FOLDER = "a folder that is new, or empty"
+    GROWING = "a folder that what is there already is continued in"
+
+
+Output = tuple[str | Path | None, Kind]  # None: not asked for
+
+
+def check_output(path: str | Path, kind: Kind = Kind.FOLDER, overwrite: bool = False) -> None:
+    """Refuse an output that would change what is there, or that cannot be written; nothing is written by asking.
+
+    A link is neither followed nor replaced (a GROWING folder may lie behind one), and nothing takes the place of a
+    device, a pipe, or a folder where a file is meant, whatever `overwrite` says. STDOUT is always right for a FILE.
+
+    Args:
+        overwrite: what is there may be replaced: a file, or files of a folder.
+    Raises:
+        UsageError: it is refused; the message says what to do.
+    """
+    path = Path(path)
+    if path == STDOUT and kind is Kind.FILE:
+        return
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        _check_parent(path)
+        return
+    except NotADirectoryError:
+        raise UsageError(f"{path}: cannot be made, a part of this path is a file") from None
+    if stat.S_ISLNK(mode) and not (kind is Kind.GROWING and path.is_dir()):
+        raise UsageError(f"{path}: is a link, which is neither followed nor replaced; name another output")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+        raise UsageError(f"{path}: is a device or a pipe; name a file or a folder that can be made")
+    if kind is Kind.FILE:
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"{path}: is a folder; give the name of a file")
+        if not overwrite:
+            raise UsageError(f"{path}: is there already; choose another name, or add --overwrite")
+        _check_parent(path)
+        return
+    if stat.S_ISREG(mode):
+        raise UsageError(f"{path}: is a file; give a folder for the output")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: cannot be written; check its permissions, or choose another folder")
+    if kind is Kind.FOLDER and any(path.iterdir()) and not overwrite:
+        raise UsageError(f"{path}: is not empty; choose another folder, or add --overwrite")
+
+
+def _check_parent(path: Path) -> None:
+    """The nearest folder above that is there can be written; those between are made when the time comes."""
+    parent = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not parent.is_dir():
+        raise UsageError(f"{path}: cannot be made, {parent} is no folder")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: cannot be made, {parent} cannot be written; choose another folder")
+
+
+def check_outputs(outputs: Iterable[Output], overwrite: bool, inputs: Iterable[Path]) -> None:
+    """`check_output` for all outputs of a command.
+
+    Args:
+        inputs: what the command reads: no output may take its place.
+    Raises:
+        UsageError: one of them is refused, two are the same, or one is an input.
+    """
+    seen: dict[Path, Path] = {}
+    read = {path.resolve() for path in inputs if path.exists()}
+    for given, kind in outputs:
+        if given is None:
+            continue
+        path = Path(given)
+        place = path if path == STDOUT else path.resolve()
+        if place in seen:
+            raise UsageError(f"{path}: two outputs have this name; give each its own")
+        if place in read:
+            raise UsageError(f"{path}: is the input; the output needs another name")
+        seen[place] = path
+        check_output(path, kind, overwrite)
+
+
+def write_result(path: str | Path | None, value: Any) -> None:
+    """A command's report as JSON, into a file, to stdout for "-", or nowhere for None."""
+    if path is None:
+        return
+    if Path(path) == STDOUT:
+        stream = _reports[-1] if _reports else sys.stdout
+        stream.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        write_json(path, value)
+
+
+@contextmanager
+def report_alone() -> Iterator[None]:
+    """Stdout is for `write_result`; what else is printed goes to stderr."""
+    _reports.append(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _reports.pop()
+
+
+def lock(file: IO[Any], path: Path) -> None:
+    """One writer at a time: locks an open file until it is closed, or the process ends, however it ends.
+
+    Raises:
+        UsageError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # no such lock on Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"another run is writing {path}: wait for it to end, or choose another output") from None
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Nobody else writes to the folder `out`. Raises UsageError where somebody does."""
     out.parent.mkdir(parents=True, exist_ok=True)
+    path = out.with_name(f".{out.name}{TEMP_MARK}lock")
+    with path.open("w") as file:
+        lock(file, out)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _publish(temp: Path, out: Path) -> None:
@@ -34,6 +165,9 @@ def _publish(temp: Path, out: Path) -> None:
         return
     for file in sorted(p for p in temp.rglob("*") if p.is_file()):
         target = out / file.relative_to(temp)
+        for folder in target.relative_to(out).parents:
+            if (out / folder).is_symlink():
+                raise UsageError(f"{out / folder}: is a link, which is not followed; choose another folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(file, target)
 
@@ -43,16 +177,18 @@ def filling(out: Path, overwrite: bool) -> Iterator[Path]:
     """Yield a temporary folder beside `out`; on success its content appears in `out`, else nothing does.
 
     Raises:
-        UsageError: `out` has content and `overwrite` is False, or it is a file.
+        UsageError: as `check_output` does, or another run writes there.
     """
-    check_output(out, overwrite)
+    check_output(out, Kind.FOLDER, overwrite)
     temp = out.with_name(f".{out.name}{TEMP_MARK}{os.getpid()}")
-    try:
-        temp.mkdir()
-        yield temp
-        _publish(temp, out)
-    finally:
-        shutil.rmtree(temp, ignore_errors=True)
+    with _alone(out):
+        try:
+            temp.mkdir()
+            yield temp
+            _publish(temp, out)
+            sync_folder(out.parent)
+        finally:
+            shutil.rmtree(temp, ignore_errors=True)
 
 
 @dataclass
@@ -79,40 +215,38 @@ class Journal:
         write_json(self.folder / JOURNAL, {"key": self.key, "done": self.done, "totals": self.totals})
 
 
-def key_of(*facts: object) -> str:
-    """A job's key: equal for equal facts (JSON values), so that one job never goes on with another's output."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+def key_of(*values: object) -> str:
+    """A job's key: equal for equal JSON values, so that one job never goes on with another's output."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
 def resuming(out: Path, overwrite: bool, key: str) -> Iterator[Journal]:
     """Yield the journal of a job that writes into a hidden folder beside `out`, which becomes `out` at the end.
 
-    When the job is interrupted, or the machine fails (a full disk, a power cut), the folder stays, and the next job
-    with the same key goes on with it; a job with another key clears it away. After any other failure nothing stays.
+    Whatever ends the job early, the folder stays where something in it is finished, and the next job with the same key
+    goes on with it; a job with another key clears it away.
 
     Raises:
-        UsageError: `out` has content and `overwrite` is False, or it is a file.
+        UsageError: as `check_output` does, or another run writes there.
     """
-    check_output(out, overwrite)
+    check_output(out, Kind.FOLDER, overwrite)
     folder = out.with_name(f".{out.name}{TEMP_MARK}unfinished")
-    journal = _found(folder, key)
-    if journal is None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        journal = Journal(folder, key)
-    try:
-        yield journal
-        (folder / JOURNAL).unlink(missing_ok=True)
-        _publish(folder, out)
-        shutil.rmtree(folder, ignore_errors=True)
-    except (KeyboardInterrupt, OSError):
-        if not journal.done:
+    with _alone(out):
+        journal = _found(folder, key)
+        if journal is None:
             shutil.rmtree(folder, ignore_errors=True)
-        raise
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+            folder.mkdir()
+            journal = Journal(folder, key)
+        try:
+            yield journal
+            (folder / JOURNAL).unlink(missing_ok=True)
+            _publish(folder, out)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BaseException:
+            if not journal.done:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def _found(folder: Path, key: str) -> Journal | None:

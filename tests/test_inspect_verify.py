@@ -69,7 +69,7 @@ def test_store_and_source_give_the_same_summary_and_sheet(
     reports = []
     for place in (store, session):
         command = ["inspect", str(place), "--out", str(tmp_path / f"{place.name}.png"), "--frames", "2"]
-        assert cli.main([*command, "--json", str(tmp_path / "r.json")]) == 0
+        assert cli.main([*command, "--json", str(tmp_path / "r.json"), "--overwrite"]) == 0
         reports.append(json.loads((tmp_path / "r.json").read_text()))
     out = capsys.readouterr().out
     assert "bytes/frame" in out and "1-1" in out

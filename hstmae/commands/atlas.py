@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..output import Kind, Output
+
 HELP = "learn the game's maps from a store: what every place looks like"
 EXAMPLES = """\
 examples:
@@ -22,6 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="train", help="episodes to learn from: train, val, val_level or all (train)")
     parser.add_argument("--stride", type=int, default=4, metavar="N", help="look at every N-th frame (4)")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="also write each map as a PNG")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.out, Kind.FILE), (args.pictures, Kind.FOLDER)]
 
 
 def run(args: argparse.Namespace) -> int:

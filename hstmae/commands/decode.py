@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..output import Kind, Output
+
 if TYPE_CHECKING:
     from ..codec.jobs.decode import Part
     from ..codec.session.reader import HstReader
@@ -50,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=0, metavar="N", help="store, smbdataset: processes (one per core)"
     )
     parser.add_argument("--resume", action="store_true", help="smbdataset: keep episodes that are there already")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    kinds = {"store": Kind.GROWING, "smbdataset": Kind.GROWING, "png": Kind.FOLDER, "mp4": Kind.FILE}
+    arrays = Kind.FILE if args.out.suffix == ".npz" else Kind.FOLDER
+    return [(args.out, kinds.get(args.to, arrays))]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,7 +107,8 @@ def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> No
         splits = {"val_levels": [str(level) for level in about["val_levels"]]}
         splits["val_fraction"] = share if isinstance(share, float | int) and 0 <= share < 1 else 0.05
     kind = str(reader.contents.about.get("kind", "hst"))
-    summary = build_store(chosen, args.out, games[0], kind, splits, workers=args.workers, progress=True)
+    summary = build_store(chosen, args.out, games[0], kind, splits, workers=args.workers, rebuild=args.overwrite,
+                          progress=True)  # fmt: skip
     print(f"store     {summary.store}\nepisodes  {summary.episodes}\nframes    {summary.frames:,}")
     print(f"hash      {summary.hash}")
 
@@ -111,7 +120,7 @@ def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) 
         parts = [part for part in parts if not (args.out / reader.episodes()[part.position].name).exists()]
         remove_unfinished(reader, parts, args.out)
     with _bar(parts) as bar:
-        original = write_recordings(reader, parts, args.out, args.workers, bar.update)
+        original = write_recordings(reader, parts, args.out, args.workers, bar.update, overwrite=args.overwrite)
     files = sum(len(part.rows) for part in parts)
     print(f"{len(parts)} episodes, {files:,} files in {args.out}; {original:,} named and packed as they were")
 
@@ -120,7 +129,7 @@ def _png(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None
     from ..codec.jobs.decode import shown, write_png
     from ..output import filling
 
-    with _bar(parts) as bar, filling(args.out, False) as folder:
+    with _bar(parts) as bar, filling(args.out, args.overwrite) as folder:
         count = 0
         for part in parts:
             place = folder if len(parts) == 1 else folder / reader.episodes()[part.position].name
@@ -157,7 +166,7 @@ def _npz(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None
                 raise UsageError(f"{args.out}: give the name of a file that ends in .npz")
             write_npz(reader, parts[0], args.out, bar.update)
         else:
-            with filling(args.out, False) as folder:
+            with filling(args.out, args.overwrite) as folder:
                 for part in parts:
                     path = folder / f"{reader.episodes()[part.position].name}.npz"
                     write_npz(reader, part, path, bar.update)

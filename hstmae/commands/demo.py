@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
+from ..output import Kind, Output
 from .options import add_atlas
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="folder for the pictures")
     add_atlas(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.out, Kind.FOLDER), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,7 +74,7 @@ def _image(args: argparse.Namespace) -> int:
     first = footage.read(0, 1)
     transparent = bool(first.pictures[0].missing.any())
     summary = Summary()
-    with filling(args.out, overwrite=True) as temp:
+    with filling(args.out, args.overwrite) as temp:
         masks = MaskSource(detect=not transparent)
         restore_footage(predictor, footage, masks, args.state, temp, summary, compare=True)
         if not summary.masked:
@@ -95,7 +100,7 @@ def _session(args: argparse.Namespace) -> int:
     from ..inference.job import choose_level
     from ..inference.loading import load
     from ..masks.detect import TubeSpec, tube_mask
-    from ..output import filling
+    from ..output import filling, write_result
     from ..pictures.colours import require_known
     from ..pictures.indexed import Picture
     from .evaluate import table
@@ -128,7 +133,7 @@ def _session(args: argparse.Namespace) -> int:
         f"then restored them with {predictor.config.name}, state {level}",
         flush=True,
     )
-    with filling(args.out, overwrite=True) as temp:
+    with filling(args.out, args.overwrite) as temp:
         with tqdm(total=len(truth), unit="frame", desc="restore") as bar:
             result = predictor.restore(
                 truth, mask, first.palette, stretch.state, stretch.context, level=level,
@@ -142,8 +147,7 @@ def _session(args: argparse.Namespace) -> int:
             (temp / "frames").mkdir(exist_ok=True)
             (temp / "frames" / file).write_bytes(pictures[t].restored(result.indices[t], mask[t]))
         write_json(temp / "metrics.json", report)
-    if args.json:
-        write_json(args.json, report)
+    write_result(args.json, report)
     print(table(report))
     print(f"pictures in {args.out}: side_by_side.png, sheet.png, animation.gif, frames/ ({_seconds(started)})")
     return 0

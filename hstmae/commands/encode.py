@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..bundled import find
+from ..output import Kind, Output
 
 HELP = "pack recordings, a store or a film into one small, seekable .hst file"
 EXAMPLES = """examples:
@@ -58,19 +59,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     video.add_argument("--resize", type=int, default=0, metavar="N", help="scale every frame to NxN pixels")
     video.add_argument("--side", type=Path, metavar="PATH", help="folder of side files, or the one of a single film")
     video.add_argument("--fps", type=float, default=0.0, help="frame rate of folders of pictures (default: the game's)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary as JSON")
+    parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.out, Kind.FILE), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ..atomic import write_json
     from ..codec.container.chunks import MAX_GOP
     from ..codec.jobs.encode_many import archive
     from ..codec.jobs.inputs import find_input
     from ..data.sources.video import VideoOptions
     from ..errors import UsageError
     from ..games import use_game
+    from ..output import write_result
 
     if not 1 <= args.gop <= MAX_GOP:
         raise UsageError(f"--gop is {args.gop}; expected 1 to {MAX_GOP}")
@@ -112,11 +117,11 @@ def run(args: argparse.Namespace) -> int:
             exact=args.exact,
             fail=args.on_error == "fail",
             workers=args.workers,
+            overwrite=args.overwrite,
             resume=args.resume,
             progress=bar.update,
         )
-    if args.json:
-        write_json(args.json, summary.to_json())
+    write_result(args.json, summary.to_json())
     seconds = max(summary.seconds, 1e-9)
     rows = [
         ("file", f"{summary.path}, {summary.bytes:,} bytes"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
+from ..output import Kind, Output
 from .options import add_atlas
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=2, help="clips that go through the network together")
     add_atlas(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument("--json", metavar="FILE", help="write the report as JSON")
     parser.add_argument(
         "--report",
         type=Path,
@@ -82,6 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report-ratios", type=float, nargs="+", metavar="SHARE", help="ratios of the report (default: .75 .9 .95 .98)"
     )
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.report, Kind.FOLDER), (args.json, Kind.FILE)]
 
 
 @contextmanager
@@ -119,13 +124,13 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from ..atomic import write_json
     from ..data.clips.dataset import ClipDataset
     from ..errors import UsageError
     from ..evaluation.damages import NAMES
     from ..evaluation.evaluate import EvaluateOptions, evaluate
     from ..evaluation.report import RATIOS, check, write_report
     from ..inference.loading import load
+    from ..output import write_result
     from ..training.run.setup import crop_size
 
     if args.crop % 16 or args.crop < 0:
@@ -170,8 +175,7 @@ def run(args: argparse.Namespace) -> int:
                 report = evaluate(predictor, dataset, options, bar.update) | about
             else:
                 report = write_report(predictor, dataset, options, args.report, about, ratios, bar.update)
-    if args.json:
-        write_json(args.json, report)
+    write_result(args.json, report)
     print(table(report))
     return 0
 

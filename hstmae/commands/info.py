@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..output import STDOUT, Kind, Output, write_result
+
 HELP = "tell what is in a .hst file, without decoding it"
 EXAMPLES = """examples:
   hstmae info sessions.hst
@@ -16,21 +18,20 @@ _SHOWN = 40  # episodes in the table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="file written by `hstmae encode`")
-    parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="JSON instead, into FILE if given")
+    parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="JSON instead, or into FILE, too")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
-    import json
-
-    from ..atomic import write_json
     from ..codec.session.verifying import describe
 
     report = describe(args.file)
-    if args.json == "-":
-        print(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
+    write_result(args.json, report)
+    if args.json == str(STDOUT):
         return 0
-    if args.json:
-        write_json(args.json, report)
     episodes, frames = report["episodes"], report["frames"]
     streams = ", ".join(f"{name} {size / frames:.1f}" for name, size in sorted(report["streams"].items()))
     profiles = sorted({f"{e['profile']} ({e['tables']} {e['tables_sha256'][:12]})" for e in episodes})

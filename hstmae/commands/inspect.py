@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find, find_config
+from ..output import Kind, Output
 
 if TYPE_CHECKING:
     from ..data.inspection import EpisodeFacts, Group, Subject
@@ -50,13 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="with --masks: override"
     )
     parser.add_argument("--game", help="game that a source shows (default: the one that its files state)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary as JSON")
+    parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.out, Kind.FILE), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..atomic import write_json
     from ..data.inspection import group_by_level, open_subject, summary
     from ..errors import UsageError
+    from ..output import write_result
 
     if args.masks is not None:
         return _masks(args)
@@ -76,8 +81,7 @@ def run(args: argparse.Namespace) -> int:
     report = summary(subject, args.input, groups, facts)
     if args.out is not None:
         _draw(args, subject, args.episode or facts[0].name)
-    if args.json:
-        write_json(args.json, report)
+    write_result(args.json, report)
     _print(report, groups)
     if args.out is not None:
         print(f"\n{args.out} shows {args.episode or facts[0].name}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from ..output import Kind, Output
 
 HELP = "list the model variants with parameters, cost per frame and activation memory"
 EXAMPLES = """\
@@ -27,14 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clip", nargs="+", type=int, default=[16], metavar="T", help="frames per clip, even (16)")
     parser.add_argument("--variant", nargs="+", metavar="NAME", help="nano, tiny, small, base, large (all)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables as JSON")
+    parser.add_argument("--json", metavar="FILE", help="write the tables as JSON")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..atomic import write_json
     from ..errors import UsageError
     from ..models.cost import model_cost
     from ..models.zoo import VARIANTS
+    from ..output import write_result
 
     sizes = [_size(text) for text in args.size]
     for clip in args.clip:
@@ -58,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
                 print(_weights(models))
             print(_costs(settings[-1], first))
     print(_FOOT)
-    if args.json:
-        write_json(args.json, {**settings[0], "settings": settings})
+    write_result(args.json, {**settings[0], "settings": settings})
     return 0
 
 

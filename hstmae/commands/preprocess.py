@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..bundled import find
+from ..output import Kind, Output
 
 HELP = "turn recorded episodes (folders or .7z archives) or videos into a store"
 EXAMPLES = """examples:
@@ -72,13 +73,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
 
 
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.output_dir, Kind.GROWING), (args.json, Kind.FILE)]
+
+
 def run(args: argparse.Namespace) -> int:
-    from ..atomic import write_json
     from ..data.sources.video import VideoOptions
     from ..data.store.preprocessing import preprocess
     from ..data.store.writer import Packing
     from ..errors import UsageError
     from ..games import use_game
+    from ..output import write_result
 
     if not 1 <= args.zstd_level <= 22:
         raise UsageError(f"--zstd-level is {args.zstd_level}; expected 1 to 22")
@@ -99,8 +104,7 @@ def run(args: argparse.Namespace) -> int:
         rebuild=args.rebuild,
         progress=True,
     )
-    if args.json:
-        write_json(args.json, summary.to_json())
+    write_result(args.json, summary.to_json())
     splits = ", ".join(f"{count} {name}" for name, count in summary.splits.items())
     speed = f"{summary.packed_frames:,} frames in {summary.seconds:.1f} s: {summary.frames_per_second:,.0f} frames/s"
     rows = [

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..output import Kind, Output
+
 if TYPE_CHECKING:
     from ..data.sources.base import SourceEpisode
     from ..data.sources.smb.emulator import NesEmulator
@@ -56,15 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
 
 
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.out, Kind.GROWING), (args.save_movies, Kind.GROWING), (args.json, Kind.FILE)]
+
+
 def run(args: argparse.Namespace) -> int:
-    from ..atomic import write_json
     from ..errors import UsageError
+    from ..output import write_result
 
     if args.episodes < 1 or args.frames < 1 or args.seed < 0:
         raise UsageError("--episodes and --frames must be 1 or more, --seed 0 or more")
     summary = _record_env(args) if args.env else _record_game(args)
-    if args.json:
-        write_json(args.json, summary)
+    write_result(args.json, summary)
     return 0
 
 

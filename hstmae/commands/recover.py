@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..output import Kind, Output
+
 HELP = "save every whole group of pictures of a damaged or cut off .hst file"
 EXAMPLES = """examples:
   hstmae recover damaged.hst saved.hst
@@ -17,21 +19,21 @@ Nothing is decoded: the groups are copied as they are, and what is lost is liste
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=Path, metavar="IN", help="damaged file, or one that was being written")
     parser.add_argument("out", type=Path, metavar="OUT.hst", help="sound file to write")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
+    parser.add_argument("--json", metavar="FILE", help="also write the report as JSON")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.out, Kind.FILE), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from ..atomic import write_json
     from ..codec.session.recover import recover
-    from ..errors import UsageError
+    from ..output import write_result
 
-    if args.out.exists():
-        raise UsageError(f"{args.out} is there already: choose another name, or remove it")
-    report = recover(args.input, args.out)
-    if args.json:
-        write_json(args.json, {**asdict(report), "whole": report.whole})
+    report = recover(args.input, args.out, overwrite=args.overwrite)
+    write_result(args.json, {**asdict(report), "whole": report.whole})
     for name, first, count in report.missing:
         print(f"lost: {name}, frames {first} to {first + count - 1}")
     for problem in report.problems:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
+from ..output import Kind, Output
 from .options import add_atlas
 
 if TYPE_CHECKING:
@@ -65,10 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
     parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
-    parser.add_argument("--overwrite", action="store_true", help="replace files of an output folder that is not empty")
     add_atlas(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary as JSON")
+    parser.add_argument("--json", metavar="FILE", help="write the summary as JSON")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.out, Kind.FOLDER), (args.json, Kind.FILE)]
 
 
 def mask_source(mask: str | None, detect: str | None) -> MaskSource:
@@ -88,18 +92,16 @@ def mask_source(mask: str | None, detect: str | None) -> MaskSource:
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ..atomic import write_json
     from ..errors import GameError, UsageError
     from ..inference.footage.palette import open_footage
     from ..inference.job import Summary, choose_level, restore_footage
     from ..inference.loading import load
-    from ..output import check_output, resuming
+    from ..output import resuming, write_result
 
     masks = mask_source(args.mask, args.detect)
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
     if args.out.resolve() == source:
         raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
-    check_output(args.out, args.overwrite)
     predictor = load(args.checkpoint, args.device, args.atlas)
     game = args.game or predictor.game.name
     if predictor.game.name != game:
@@ -137,8 +139,7 @@ def run(args: argparse.Namespace) -> int:
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
     report = {**_report(summary, masks, args), "problems": problems}
-    if args.json:
-        write_json(args.json, report)
+    write_result(args.json, report)
     _print(report)
     return 0
 

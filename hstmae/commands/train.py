@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find_config
+from ..output import Kind, Output
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -61,7 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-steps", type=int, default=0, metavar="N", help="stop after step N; the schedule keeps its length"
     )
     parser.add_argument("--dry-run", action="store_true", help="run 3 steps, report speed and memory, write nothing")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary as JSON")
+    parser.add_argument("--json", metavar="FILE", help="write the summary as JSON")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.out, Kind.GROWING), (None if args.resume else args.export, Kind.FILE), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -165,21 +170,20 @@ def _sweep(args: argparse.Namespace) -> int:
         raise UsageError("--sweep needs --out DIR, a folder for its trials")
     if args.max_minutes is not None and args.max_minutes < 0:
         raise UsageError("--max-minutes must not be negative")
-    from ..atomic import write_json
+    from ..output import write_result
     from ..training.sweep.spec import load_sweep
     from ..training.sweep.sweep import run_sweep
 
     overrides = list(args.overrides) + ([f"data.store={args.data}"] if args.data is not None else [])
     results = run_sweep(load_sweep(args.sweep, overrides), Path(args.out), args.max_minutes or 0.0)
-    if args.json is not None:
-        write_json(args.json, results)
+    write_result(args.json, results)
     return 0
 
 
 def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] | None, world: World) -> int:
     from dataclasses import asdict
 
-    from ..atomic import write_json
+    from ..output import write_result
     from ..training.run.setup import check_config, initial_model, open_data
     from ..training.run.trainer import Trainer
     from ..training.run.watch import tensorboard
@@ -197,8 +201,7 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
     result = trainer.estimate() if args.dry_run else asdict(trainer.fit(payload, args.max_steps))
     if world.first:
         _print(result)
-        if args.json is not None:
-            write_json(args.json, result)
+        write_result(args.json, result)
     return 0
 
 
@@ -213,8 +216,8 @@ def _is_codec(config: Path) -> bool:
 
 
 def _codec(args: argparse.Namespace) -> int:
-    from ..atomic import write_json
     from ..errors import UsageError
+    from ..output import write_result
     from ..training.codec.config import load_codec_run
     from ..training.codec.trainer import CodecTrainer
 
@@ -226,8 +229,7 @@ def _codec(args: argparse.Namespace) -> int:
     overrides = [*args.overrides, *(f"train.{key}={value}" for key, value in given.items() if value is not None)]
     result = CodecTrainer(load_codec_run(args.config, overrides)).fit()
     _print(result)
-    if args.json is not None:
-        write_json(args.json, result)
+    write_result(args.json, result)
     return 0
 
 

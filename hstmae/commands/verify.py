@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..output import Kind, Output
+
 HELP = "check every file of a store against its hash, or decode and check all of a .hst file"
 EXAMPLES = """examples:
   hstmae verify data/preprocessed
@@ -19,16 +21,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "store", type=Path, metavar="STORE_OR_FILE", help="folder of `hstmae preprocess`, or file of `hstmae encode`"
     )
     parser.add_argument("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as JSON")
+    parser.add_argument("--json", metavar="FILE", help="also write the result as JSON")
+
+
+def outputs(args: argparse.Namespace) -> list[Output]:
+    return [(args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ..atomic import write_json
     from ..data.store.manifest import META
     from ..data.store.reader import EpisodeStore
     from ..errors import StoreError
+    from ..output import write_result
 
     if args.store.is_file():
         return _verify_file(args)
@@ -44,8 +50,7 @@ def run(args: argparse.Namespace) -> int:
         with tqdm(total=size, unit="B", unit_scale=True, desc="verify") as bar:
             problems = store.verify(bar.update)
         report.update(hash=store.hash, episodes=len(store), frames=store.frames, bytes=size)
-    if args.json:
-        write_json(args.json, {**report, "whole": not problems, "problems": problems})
+    write_result(args.json, {**report, "whole": not problems, "problems": problems})
     for problem in problems:
         print(problem)
     if problems:
@@ -60,14 +65,13 @@ def _verify_file(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from ..atomic import write_json
     from ..codec.session.verifying import verify_file
+    from ..output import write_result
 
     options = {} if args.checkpoint is None else {"checkpoint": args.checkpoint}
     with tqdm(unit="frame", unit_scale=True, desc="verify") as bar:
         verdict = verify_file(args.store, bar.update, **options)
-    if args.json:
-        write_json(args.json, {"file": str(args.store), "whole": not verdict.problems, **asdict(verdict)})
+    write_result(args.json, {"file": str(args.store), "whole": not verdict.problems, **asdict(verdict)})
     for problem in verdict.problems:
         print(problem)
     if verdict.problems:

@@ -60,7 +60,7 @@ def test_recordings_come_back_as_the_very_files(recordings: Path, tmp_path: Path
     with HstReader(tmp_path / "x.hst") as reader:
         assert write_recordings(reader, parts_of(reader, None, None), tmp_path / "out", 1, lambda n: None) == 14
         assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(f.name for f in reader.episodes())
-        with pytest.raises(DataError, match="exists"):
+        with pytest.raises(UsageError, match="not empty"):
             write_recordings(reader, parts_of(reader, None, None), tmp_path / "out", 1, lambda n: None)
     assert content(tmp_path / "out") == content(recordings) and len(content(recordings)) == 14
 

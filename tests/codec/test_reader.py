@@ -186,7 +186,7 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("fcntl", reason="no such lock on this system")
     with HstWriter(tmp_path / "x.hst") as first:
-        with pytest.raises(UsageError, match="another process"):
+        with pytest.raises(UsageError, match="another run"):
             HstWriter(tmp_path / "x.hst", resume=True)
         first.add(PlainProfile(), session(2))
 

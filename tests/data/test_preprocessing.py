@@ -177,7 +177,7 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
     preprocess(tmp_path / "in", tmp_path / "out", workers=1, packing=FAST)
     with (tmp_path / "out" / ".lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(UsageError, match="another preprocess run"):
+        with pytest.raises(UsageError, match="another run"):
             preprocess(tmp_path / "in", tmp_path / "out", workers=1, packing=FAST)
     assert preprocess(tmp_path / "in", tmp_path / "out", workers=1, packing=FAST).kept == 1
 

@@ -19,7 +19,7 @@ from hstmae.data.sources.png import IndexedImage
 from hstmae.data.sources.smb.dataset import SmbEpisode, list_episodes, nes_colours, read_metadata
 from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.data.sources.video import VideoOptions
-from hstmae.errors import DataError
+from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
 
 
@@ -233,7 +233,7 @@ def test_plain_colour_indices_are_accepted() -> None:
 def test_writer_refuses_what_the_layout_cannot_hold(tmp_path: Path) -> None:
     episode = make_episode(2)
     write_smbdataset(episode, tmp_path)
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(UsageError, match="not empty"):
         write_smbdataset(episode, tmp_path)
     with pytest.raises(DataError, match="256x240"):
         write_smbdataset(replace(episode, name="small", frames=episode.frames[:, :16]), tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...atomic import TEMP_MARK, replacing, sync_folder
+from ...atomic import TEMP_MARK, replacing
 from ...data.sources.smb.dataset_files import FileLooks
 from ...data.sources.smb.dataset_writer import write_smbdataset
-from ...errors import CodecError, DataError, UsageError
+from ...errors import CodecError, UsageError
 from ...executor import Advance, run_all, worker_count
+from ...output import filling
 from ..container.chunks import read_payload
 from ..session.frame import HstFrame, rate
 from ..session.reader import HstReader
@@ -143,31 +143,33 @@ def remove_unfinished(reader: HstReader, parts: list[Part], folder: Path) -> Non
     """Delete what killed processes left of these episodes. No other process may be writing them."""
     for part in parts:
         for leftover in folder.glob(f".{glob.escape(reader.episodes()[part.position].name)}{TEMP_MARK}*"):
-            shutil.rmtree(leftover)
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
 
 
-def write_recording(reader: HstReader, part: Part, folder: Path, progress: Callable[[int], object]) -> tuple[Path, int]:
+def write_recording(
+    reader: HstReader, part: Part, folder: Path, progress: Callable[[int], object], overwrite: bool = False
+) -> tuple[Path, int]:
     """An episode as a folder of the data set's layout: as it was, where the file tells how that looked.
 
     Returns:
         The episode's folder, and how many of its files are named and packed as the original ones were.
     Raises:
-        DataError: it lacks memory, buttons or a palette, has another size, or the folder exists.
+        DataError: it lacks memory, buttons or a palette, or has another size.
+        UsageError: the folder has content and `overwrite` is False.
         CodecError: the file is damaged.
     """
     facts = reader.episodes()[part.position]
     target = folder / facts.name
     looks = _looks(reader, part.position)
     if looks is None or looks.frames != facts.frames:
-        path = write_smbdataset(reader.read(part.position, part.rows), folder)
+        path = write_smbdataset(reader.read(part.position, part.rows), folder, overwrite=overwrite)
         progress(len(part.rows))
         return path, 0
-    if target.exists():
-        raise DataError(f"{target} exists already: remove it or choose another folder")
-    temp = target.with_name(f".{facts.name}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
     places = _places(reader, part.position)
-    try:
-        temp.mkdir(parents=True)
+    with filling(target, overwrite) as temp:
         for frame in reader.play(part.position, None, part.rows):
             if frame.state is None or frame.action is None:
                 raise CodecError(f"{reader.path}: {facts.name}: lacks memory or buttons")
@@ -175,10 +177,6 @@ def write_recording(reader: HstReader, part: Part, folder: Path, progress: Calla
             data = looks.data(row, frame.pixels, frame.state, frame.action, facts.outcome)
             (temp / looks.name(row, frame.number, frame.action)).write_bytes(data)
             progress(1)
-        os.replace(temp, target)
-    finally:
-        shutil.rmtree(temp, ignore_errors=True)
-    sync_folder(folder)
     return target, len(part.rows)
 
 
@@ -204,18 +202,26 @@ class _Job:
     options: tuple[tuple[str, Any], ...]
     part: Part
     folder: Path
+    overwrite: bool
 
 
 def _write(job: _Job, advance: Advance) -> Iterator[int]:
     with HstReader(job.path, **dict(job.options)) as reader:
-        yield write_recording(reader, job.part, job.folder, advance)[1]
+        yield write_recording(reader, job.part, job.folder, advance, job.overwrite)[1]
 
 
-def write_recordings(reader: HstReader, parts: Sequence[Part], folder: Path, workers: int, progress: Advance) -> int:
+def write_recordings(
+    reader: HstReader,
+    parts: Sequence[Part],
+    folder: Path,
+    workers: int,
+    progress: Advance,
+    overwrite: bool = False,
+) -> int:
     """`write_recording` for many episodes, in processes side by side; 0 = one per core.
 
     Returns:
         How many files are named and packed as the original ones were.
     """
-    jobs = [_Job(reader.path, tuple(reader.options.items()), part, folder) for part in parts]
+    jobs = [_Job(reader.path, tuple(reader.options.items()), part, folder, overwrite) for part in parts]
     return sum(run_all(_write, jobs, workers=worker_count(workers, len(jobs)), advance=progress))

@@ -11,6 +11,7 @@ from typing import Any
 from ...data.sources.base import Problem
 from ...data.store.jobs import run_jobs
 from ...errors import DataError, UsageError
+from ...output import Kind, check_output
 from ..session.profiles import make_profile
 from ..session.writer import PART, HstWriter
 from .encode_one import Done, Task, encode_source
@@ -61,6 +62,7 @@ def archive(
     exact: bool = False,
     fail: bool = False,
     workers: int = 0,
+    overwrite: bool = False,
     resume: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Archived:
@@ -77,14 +79,14 @@ def archive(
         with_files, exact: as of Task.
         fail: stop at the first problem of the source.
         workers: processes; 0 = one per core.
+        overwrite: a file of this name may be replaced.
         progress: called with the number of frames dealt with since the last call.
     Raises:
         UsageError: the file exists, or an unfinished one does and `resume` is False, or is of another input.
         DataError: nothing usable, `fail` and a problem, or a process died.
     """
     began, target = time.perf_counter(), Path(path)
-    if target.exists():
-        raise UsageError(f"{target} is there already: choose another name, or remove it")
+    check_output(target, Kind.FILE, overwrite)
     about = {"kind": found.kind, "game": found.game, "splits": found.splits}
     tasks = [
         Task(
@@ -106,7 +108,7 @@ def archive(
         make_profile(profile, game, **(options or {}))  # what is missing shall be told before anything is written
     if resume and not target.with_name(target.name + PART).exists():
         resume = False  # nothing was written yet
-    with HstWriter(target, resume=resume, about=about) as writer:
+    with HstWriter(target, overwrite=overwrite, resume=resume, about=about) as writer:
         todo, kept = _left(tasks, writer)
         coded = 0
         results: list[Done] = []

@@ -36,11 +36,12 @@ class Recovery:
         return not (self.lost_bytes or self.missing or self.problems)
 
 
-def recover(source: str | Path, target: str | Path) -> Recovery:
+def recover(source: str | Path, target: str | Path, *, overwrite: bool = False) -> Recovery:
     """Write every whole group of pictures of `source` to `target`, a sound file with an index. Nothing is decoded.
 
     Raises:
         CodecError: nothing can be saved; `target` is not written then.
+        UsageError: `target` is there and `overwrite` is False.
         OSError: a file cannot be read or written.
     """
     path = Path(source)
@@ -66,7 +67,7 @@ def recover(source: str | Path, target: str | Path) -> Recovery:
         problems += [f"{e.facts.name}: was not written to its end" for e in saved if e.facts and not e.final]
         if not saved:
             raise CodecError(f"{path}: nothing in it can be saved")
-        with HstWriter(target, about=contents.about) as writer:
+        with HstWriter(target, overwrite=overwrite, about=contents.about) as writer:
             for entry in saved:
                 assert entry.facts is not None
                 end = entry.gops[-1][1].first + entry.gops[-1][1].frames

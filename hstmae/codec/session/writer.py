@@ -15,6 +15,7 @@ from typing import Any
 from ...atomic import sync_folder
 from ...data.episode import Episode
 from ...errors import CodecError, UsageError
+from ...output import Kind, check_output, lock
 from ..container.chunks import (
     CRC_BYTES,
     END,
@@ -50,27 +51,37 @@ class HstWriter:
 
     Args:
         path: of the file.
+        overwrite: a file of this name may be replaced.
         live: write to `path` itself, so that others can read along; else to `path` + ".part", which gets its name when
             it is complete. What an interrupted run leaves there can be gone on with, read, and recovered.
         resume: go on with what an interrupted run left: `contents` tells what that is.
         about: JSON values that say what the file is made of; written at its start.
     Raises:
-        UsageError: another process is writing the file, or there is a ".part" file and `resume` is False.
+        UsageError: as `check_output` does; another process is writing the file, or there is a ".part" file and
+            `resume` is False.
         CodecError: `resume`, and what is there is no .hst file.
         OSError: it cannot be written.
     """
 
     def __init__(
-        self, path: str | Path, *, live: bool = False, resume: bool = False, about: dict[str, Any] | None = None
+        self,
+        path: str | Path,
+        *,
+        overwrite: bool = False,
+        live: bool = False,
+        resume: bool = False,
+        about: dict[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
         self.place = self.path if live else self.path.with_name(self.path.name + PART)
+        check_output(self.path, Kind.FILE, overwrite or live)
+        check_output(self.place, Kind.FILE, overwrite=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.place.exists() and not resume and self.place.stat().st_size:
             raise UsageError(f"{self.place} is there already: go on with it (--resume), or remove it")
         self._file = self.place.open("r+b" if self.place.exists() else "w+b")
         try:
-            _lock(self._file.fileno(), self.place)
+            lock(self._file, self.place)
             self._table: list[tuple[int, Header]] = []
             self._final: dict[int, EpisodeFacts] = {}
             self.contents: Contents | None = self._found() if resume else None
@@ -188,14 +199,3 @@ class LiveEpisode:
 
     def close(self) -> None:
         self._writer.append(self._encoder.finish(self.outcome))
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such lock on Windows
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"another process is writing {path}: wait for it to end") from None

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...atomic import TEMP_MARK, replacing, write_bytes
 from ...errors import DataError, StoreError, UsageError
+from ...output import Kind, check_output, lock
 from ..sources.base import Problem
 from .manifest import (
     EPISODES,
@@ -66,30 +67,25 @@ class Summary:
         return asdict(self)
 
 
-def check_output(store: Path) -> None:
-    if store.exists() and not store.is_dir():
-        raise UsageError(f"{store} is a file; give a folder for the store")
+def check_store(store: Path) -> None:
+    check_output(store, Kind.GROWING)
     if store.is_dir() and not (store / EPISODES).is_dir() and any(name.name != LOCK for name in store.iterdir()):
         raise UsageError(f"{store} is neither empty nor a store; give a new folder")
 
 
 @contextmanager
 def locked(store: Path) -> Iterator[None]:
-    """One writer at a time; the system drops the lock when the process ends, however it ends."""
+    """One writer at a time, who finds and leaves no temporary files; the lock ends with the process."""
     with (store / LOCK).open("w") as file:
+        lock(file, store)
+        _remove_leftovers(store)
         try:
-            import fcntl
-        except ImportError:  # no such lock on Windows
             yield
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another preprocess run is writing {store}: wait for it to end") from None
-        yield
+        finally:
+            _remove_leftovers(store)
 
 
-def remove_leftovers(store: Path) -> None:
+def _remove_leftovers(store: Path) -> None:
     for folder in (store, store / EPISODES):
         for path in folder.glob(f".*{TEMP_MARK}*"):
             if path.is_dir():

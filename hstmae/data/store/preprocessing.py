@@ -15,10 +15,9 @@ from ..sources.finding import find_sources, game_of
 from ..sources.video import VideoOptions
 from .building import (
     Summary,
-    check_output,
+    check_store,
     locked,
     problems_of_others,
-    remove_leftovers,
     summarise,
     write_manifest,
 )
@@ -95,11 +94,10 @@ def build_store(
 
     started = time.perf_counter()
     episodes, problems = _without_namesakes(found, on_error)
-    check_output(store)
+    check_store(store)
     try:
         (store / EPISODES).mkdir(parents=True, exist_ok=True)
         with locked(store):
-            remove_leftovers(store)
             jobs = [Job(e, store, game, packing or Packing(), on_error == "fail") for e in episodes]
             todo = [job for job in jobs if rebuild or not finished(job)]
             replaced = sum(job.folder.exists() for job in todo)

@@ -12,10 +12,9 @@ from ...games import get_game
 from ..sources.base import SourceEpisode
 from .building import (
     Summary,
-    check_output,
+    check_store,
     locked,
     problems_of_others,
-    remove_leftovers,
     summarise,
     write_manifest,
 )
@@ -50,13 +49,12 @@ def record_into_store(
     """
     began, folder = time.perf_counter(), Path(store)
     get_game(game)
-    check_output(folder)
+    check_store(folder)
     results: list[Packed] = []
     kept = replaced = 0
     try:
         (folder / EPISODES).mkdir(parents=True, exist_ok=True)
         with locked(folder):
-            remove_leftovers(folder)
             splits = _splits(folder, game)
             names = set()
             for episode in episodes:

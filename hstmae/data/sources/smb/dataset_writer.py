@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import struct
 import zlib
 from datetime import datetime, timedelta
@@ -11,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ....atomic import TEMP_MARK, sync_folder
 from ....errors import DataError
+from ....output import filling
 from ...episode import OUTCOMES, Episode
 from ..png import SIGNATURE
 from .dataset import SIZE
@@ -22,7 +20,13 @@ _EPOCH = datetime(2000, 1, 1)
 
 
 def write_smbdataset(
-    episode: Episode, folder: str | Path, *, damaged: bool = False, user: str = "hstmae", session: str = "export"
+    episode: Episode,
+    folder: str | Path,
+    *,
+    damaged: bool = False,
+    user: str = "hstmae",
+    session: str = "export",
+    overwrite: bool = False,
 ) -> Path:
     """Write one PNG per frame with memory, buttons and outcome behind it.
 
@@ -34,7 +38,8 @@ def write_smbdataset(
     Returns:
         The episode folder. File times are counted from the frame number, since an Episode holds no clock.
     Raises:
-        DataError: the episode lacks memory, buttons or a palette, has another size, or the folder exists.
+        DataError: the episode lacks memory, buttons or a palette, or has another size.
+        UsageError: the folder has content and `overwrite` is False.
         OSError: the disk is full; nothing is left behind.
     """
     state, actions, palette = episode.state, episode.actions, episode.palette
@@ -44,22 +49,14 @@ def write_smbdataset(
         raise DataError(f"{episode.name}: smbdataset needs 256x240 frames of 64 colours and {RAM_BYTES} bytes of state")
     stem, name = _names(episode, user, session)
     target = Path(folder) / name
-    if target.exists():
-        raise DataError(f"{target} exists already: remove it or choose another folder")
-    temp = target.with_name(f".{name}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
     word = "" if episode.outcome == "cut" else f".{episode.outcome}"
     head = _head(palette)
-    try:
-        temp.mkdir(parents=True)
+    with filling(target, overwrite) as temp:
         for t, number in enumerate(episode.frame_numbers.tolist()):
             time = (_EPOCH + timedelta(seconds=number / episode.fps)).strftime("%Y-%m-%d_%H-%M-%S")
             tail = tail_bytes(state[t], int(actions[t]), OUTCOMES.index(episode.outcome))
             path = temp / f"{stem}_f{number}_a{int(actions[t])}_{time}{word}.png"
             path.write_bytes(head + _picture(episode.frames[t]) + (tail.replace(b"\n", b"\r\n") if damaged else tail))
-        os.replace(temp, target)
-    finally:
-        shutil.rmtree(temp, ignore_errors=True)
-    sync_folder(target.parent)
     return target
 
 
