@@ -35,18 +35,27 @@ def cave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield path
 
 
-def test_the_page_runs_from_memory_to_clips(cave: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def run_page(cave: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """The names that the page's last program leaves, which finds the others beside it."""
     monkeypatch.setenv(registry.VARIABLE, str(cave))
-    game = get_game("cave")
-    names: dict[str, object] = {"Cave": type(game)}
-    exec(compile(blocks()[1], str(PAGE), "exec"), names)
+    monkeypatch.syspath_prepend(cave.parent)
+    for name in ("cave", "play"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    cave.with_name("play.py").write_text(blocks()[1], encoding="utf-8")
+    names: dict[str, object] = {"__name__": "page"}
+    exec(compile(blocks()[2], str(PAGE), "exec"), names)
+    return names
+
+
+def test_the_page_runs_from_memory_to_clips(cave: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names, game = run_page(cave, monkeypatch), get_game("cave")
     clip = names["clip"]
     assert clip.frames.shape == (4, 48, 64) and clip.frames.dtype == np.uint8  # type: ignore[attr-defined]
     batch = names["clips"].batch(0, 2)  # type: ignore[attr-defined]
     assert batch.frames.shape == (2, 4, 48, 64) and batch.state is not None
     assert batch.state.tiles[0].shape == (2, 4, 4, 6) and batch.state.sprites.shape == (2, 4, 2, 4)
     assert collate([clip]).palette.shape == (1, 16, 3)  # type: ignore[list-item, union-attr]
-    whole = names["EpisodeStore"](cave.parent / "cave_store")[0]  # type: ignore[operator]
+    whole = names["EpisodeStore"](cave.parent / "own_store")[0]  # type: ignore[operator]
     state = game.decode(whole.state, whole.context)
     regions = game.region_map(state, len(whole))
     for region, colour in (("miner", 15), ("bat", 12), ("rock", 5), ("gem", 10)):
@@ -62,9 +71,7 @@ def test_a_network_is_built_for_the_game_and_reads_its_state(cave: Path, monkeyp
     from hstmae.models.inputs import MaskedClips
     from hstmae.models.zoo import build_model
 
-    monkeypatch.setenv(registry.VARIABLE, str(cave))
-    names: dict[str, object] = {"Cave": type(get_game("cave"))}
-    exec(compile(blocks()[1], str(PAGE), "exec"), names)
+    names = run_page(cave, monkeypatch)
     batch = names["clips"].batch(0, 1)  # type: ignore[attr-defined]
     small = {"dims": (16, 16, 16, 16), "depths": (1, 1, 1, 1), "head_dim": 16, "decoder_dim": 16}
     model = build_model("hst-mae-nano", game="cave", **small, decoder_head_dim=16, decoder_depth=1).eval()
