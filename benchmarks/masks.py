@@ -24,7 +24,7 @@ from hstmae.errors import HstError
 from hstmae.games import get_game
 from hstmae.models.masking import score_ranks
 from hstmae.training.masks.curriculum import mask_source, moment_at
-from hstmae.training.masks.unit_scores import change, information, semantics, things
+from hstmae.training.masks.unit_scores import change, information, moving_objects, semantics
 
 STEPS = 300
 BATCH = 8
@@ -53,7 +53,7 @@ def main() -> int:
             nothing = batch.state.sprites[:, :, :0]
             state = batch.state.map(lambda a: a)
             state.boxes, state.sprites = boxes, nothing
-            player = things(state, batch.origin, grid, game.sprite_size)
+            player = moving_objects(state, batch.origin, grid, game.sprite_size)
         train = TrainConfig(steps=STEPS, seed=number, curriculum=CurriculumConfig(enabled=True, damage=0.0))
         masks = mask_source(RunConfig(train=train))
         for step in (0, STEPS // 6, STEPS // 3 - 2, STEPS // 2, 5 * STEPS // 6, STEPS - 1):
@@ -67,15 +67,15 @@ def main() -> int:
                 found[step, kind].append([*ranks[:, clip, seen].mean(1).tolist(), share])
     rows = []
     print(f"{'step':>5s} {'phase':>5s} {'ratio':>6s} {'hidden':>7s} {'masks':12s} {'clips':>6s}", end="")
-    print(f" {'detail':>7s} {'things':>7s} {'player':>7s}")
+    print(f" {'detail':>7s} {'moving':>7s} {'player':>7s}")
     for (step, kind), values in sorted(found.items()):
         now = moment_at(CurriculumConfig(), step, STEPS)
-        detail, thing, share = torch.tensor(values).mean(0).tolist()
+        detail, moving, share = torch.tensor(values).mean(0).tolist()
         counts = "/".join(map(str, sorted(hidden[step])))
         print(f"{step:5d} {now.phase:5d} {now.ratio:6.2f} {counts:>7s} {kind:12s} {len(values):6d}", end="")
-        print(f" {detail:7.3f} {thing:7.3f} {share:7.1%}")
+        print(f" {detail:7.3f} {moving:7.3f} {share:7.1%}")
         rows.append({"step": step, "phase": now.phase, "ratio": now.ratio, "hidden": sorted(hidden[step]), "kind": kind,
-                     "clips": len(values), "detail": detail, "things": thing, "player_hidden": share})  # fmt: skip
+                     "clips": len(values), "detail": detail, "moving": moving, "player_hidden": share})  # fmt: skip
     draws = 6 * max(1, args.clips // BATCH)
     print(f"{1000 * seconds / draws:.1f} ms of processor time for the masks and queries of {BATCH} clips")
     if args.json:

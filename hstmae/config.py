@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .configio import apply_overrides, from_dict, load_yaml, save_config, to_dict
+from .configio import RETIRED, Retired, apply_overrides, from_dict, load_yaml, save_config, to_dict
 
 __all__ = [
     "CurriculumConfig",
@@ -47,12 +47,9 @@ class ModelConfig:
     texture_dim: int = 16  # channels of a learned tile, sprite or text texel of the state canvas
     pixel_dim: int = 48  # hidden channels per pixel in the palette head
     code_dim: int = 32  # channels of a predicted cell code (what a cell of unknown content looks like)
-    places: str = "area"  # GameState.area | scene: what the memory of places tells maps apart by; scene never errs
+    places: str = "area"  # GameState.area | scene: what the place memory tells maps apart by; scene never errs
     state_alignment: bool = False  # a head that predicts the state from visual tokens alone, for train.state_loss
     qk_norm: bool = False  # normalise queries and keys of every attention per head (steadier at large widths)
-    codec_dim: int = 128  # width of the codec's light decoder ...
-    codec_depth: int = 4  # ... and its blocks
-    codec_head_dim: int = 32
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ class TrainConfig:
     decoder_keep: float = 1.0  # running cell: share (0.25, 0.5, 0.75, 1) of the masked cubes that may be decoded ...
     queries: int = 96  # ... and how many of those are, per clip and step; 0 = all
     hard_queries: float = 0.5  # share of them drawn from cubes with detail instead of uniformly
-    things: float = 1.0  # how many times likelier that draw takes cubes with sprites, boxes or a status bar in them
+    moving_cubes: float = 1.0  # how many times likelier it takes cubes with sprites, boxes or a status bar in them
     state_full: float = 0.7  # how often a training clip comes with its full state ...
     state_compact: float = 0.15  # ... the compact one; else none
     lost: float = 0.0  # share of training clips whose state does not tell the map, as on maps that are new
@@ -145,6 +142,11 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+
+_LIGHT_DECODER = Retired("size of a decoder that no model has had")
+RETIRED[ModelConfig] = dict.fromkeys(("codec_dim", "codec_depth", "codec_head_dim"), _LIGHT_DECODER)
+RETIRED[TrainConfig] = {"things": Retired("how much likelier cubes with sprites are decoded", now="moving_cubes")}
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> RunConfig:

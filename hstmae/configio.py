@@ -13,7 +13,7 @@ import re
 import reprlib
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,17 @@ from .bundled import CONFIGS, find_config, names
 from .errors import ConfigError
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Retired:
+    """A key that files of earlier versions hold: it is read as the key `now`, or passed over where that is ""."""
+
+    meant: str  # what it set
+    now: str = ""
+
+
+RETIRED: dict[type[Any], dict[str, Retired]] = {}  # by the dataclass whose keys they were
 
 _FLOAT = re.compile(r"[-+]?(\.\d+|\d+\.\d*)([eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)|0x[0-9a-fA-F]+")
@@ -201,9 +212,14 @@ class _Reader:
         names = [f.name for f in fields(typing.cast(Any, cls))]
         values = {}
         for key, value in data.items():
-            if key not in names:
+            old = RETIRED.get(cls, {}).get(key)
+            name = key if old is None else old.now
+            if name and (name in values or (name != key and name in data)):
+                raise ConfigError(f"{self.where}: {prefix}{key} is {prefix}{name} by its earlier name; leave one out")
+            if name and name not in names:
                 raise self.unknown(prefix, str(key), names)
-            values[key] = self.value(kinds[key], value, prefix + key)
+            if name:
+                values[name] = self.value(kinds[name], value, prefix + name)
         return cls(**values)
 
     def value(self, kind: Any, value: Any, key: str) -> Any:
@@ -242,11 +258,15 @@ class _Reader:
             raise self.wrong(key, "a finite number", value)
         return number
 
-    def kind(self, path: Sequence[str]) -> Any:
-        """The type of the field at a dotted path."""
+    def kind(self, path: list[str]) -> Any:
+        """The type of the field at a dotted path, in which earlier names are replaced by today's."""
         kind: Any = self.root
         for depth, part in enumerate(path):
             kinds = typing.get_type_hints(kind) if is_dataclass(kind) else {}
+            old = RETIRED.get(kind, {}).get(part)
+            if old is not None and not old.now:
+                raise ConfigError(f"{self.where}: '{'.'.join(path)}' ({old.meant}) is no longer a key; leave it out")
+            path[depth] = part = old.now if old is not None else part
             if part not in kinds:
                 raise self.unknown("".join(p + "." for p in path[:depth]), part, list(kinds))
             kind = kinds[part]

@@ -21,7 +21,6 @@ _PIXELS = ("canvas.", "head.cell_basis", "head.cube_basis", "head.hidden", "head
 _TRUNK = ("decoder_dim", "state_dim")
 _WIDER = ("texture_dim", "pixel_dim")
 _OTHER = ("name", "dims", "head_dim", "drop_path", "places", "state_alignment", *_TRUNK, *_WIDER)
-_CODEC = ("codec_dim", "codec_depth", "codec_head_dim")
 
 
 def why_not(small: ModelConfig, large: ModelConfig) -> str:
@@ -41,7 +40,7 @@ def why_not(small: ModelConfig, large: ModelConfig) -> str:
         if getattr(large, key) < getattr(small, key):
             return f"{key} must be at least {getattr(small, key)}"
     for key in vars(small):
-        if key not in _OTHER + _CODEC and getattr(small, key) != getattr(large, key):
+        if key not in _OTHER and getattr(small, key) != getattr(large, key):
             return f"{key} must be {getattr(small, key)!r}"
     return "rms norms of queries and keys cannot be grown" if small.qk_norm else ""
 

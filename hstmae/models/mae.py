@@ -155,7 +155,6 @@ def check_config(config: ModelConfig) -> None:
     for what, dims, head in (
         ("dims", config.dims, config.head_dim),
         ("decoder_dim", (config.decoder_dim,), config.decoder_head_dim),
-        ("codec_dim", (config.codec_dim,), config.codec_head_dim),
     ):
         if head < 8 or head % 2 or any(d < 1 or d % head for d in dims):
             raise ConfigError(
@@ -165,11 +164,11 @@ def check_config(config: ModelConfig) -> None:
         raise ConfigError(f"model.head must be 'palette' or 'rgb', got '{config.head}'")
     if config.head == "palette" and not len(get_game(config.game).palette):
         raise ConfigError(f"model.head: the game '{config.game}' has no palette; set model.head=rgb")
-    for what in ("depths", "decoder_depth", "codec_depth", "temporal_windows", *_WIDTHS):
+    for what in ("depths", "decoder_depth", "temporal_windows", *_WIDTHS):
         value = getattr(config, what)
         if min(value if isinstance(value, tuple) else (value,)) < 1:
             raise ConfigError(f"model.{what} must be at least 1, got {value}")
-    if min(int(dim * config.mlp_ratio) for dim in (*config.dims, config.decoder_dim, config.codec_dim)) < 1:
+    if min(int(dim * config.mlp_ratio) for dim in (*config.dims, config.decoder_dim)) < 1:
         raise ConfigError(f"model.mlp_ratio {config.mlp_ratio} leaves no hidden channels; 4 is usual")
     if not 0 <= config.drop_path < 1:
         raise ConfigError(f"model.drop_path must be a probability, 0 .. 1, 1 excluded, got {config.drop_path}")

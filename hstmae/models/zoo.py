@@ -25,8 +25,6 @@ _BASE = ModelConfig(
     texture_dim=32,
     pixel_dim=96,
     code_dim=64,
-    codec_dim=384,
-    codec_head_dim=64,
     places="scene",
 )
 
@@ -40,7 +38,6 @@ VARIANTS: dict[str, ModelConfig] = {
         state_dim=256,
         texture_dim=24,
         pixel_dim=64,
-        codec_dim=192,
         places="scene",
     ),
     "hst-mae-small": ModelConfig(
@@ -53,8 +50,6 @@ VARIANTS: dict[str, ModelConfig] = {
         state_dim=256,
         texture_dim=24,
         pixel_dim=64,
-        codec_dim=256,
-        codec_head_dim=64,
         places="scene",
     ),
     "hst-mae-base": _BASE,

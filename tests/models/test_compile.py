@@ -18,8 +18,7 @@ from hstmae.models.masking import hidden_cubes, tube_visible
 
 SMALL: dict[str, Any] = {
     "dims": (16, 16, 32, 32), "depths": (1, 2, 1, 1), "head_dim": 16, "decoder_dim": 32, "decoder_depth": 2,
-    "decoder_head_dim": 16, "state_dim": 16, "texture_dim": 4, "pixel_dim": 8, "code_dim": 4, "codec_dim": 16,
-    "codec_head_dim": 16,
+    "decoder_head_dim": 16, "state_dim": 16, "texture_dim": 4, "pixel_dim": 8, "code_dim": 4,
 }  # fmt: skip
 
 

@@ -26,8 +26,8 @@ from hstmae.training.run.step import step_losses
 
 SMALL = ModelConfig(
     dims=(16, 16, 16, 16), depths=(1, 1, 1, 1), head_dim=8, temporal_windows=(2, 2, 2, 2), decoder_dim=16,
-    decoder_depth=1, decoder_head_dim=8, state_dim=16, texture_dim=4, pixel_dim=8, code_dim=4, codec_dim=16,
-    codec_depth=1, codec_head_dim=8, state_alignment=True,
+    decoder_depth=1, decoder_head_dim=8, state_dim=16, texture_dim=4, pixel_dim=8, code_dim=4,
+    state_alignment=True,
 )  # fmt: skip
 
 

@@ -308,12 +308,12 @@ def test_gradients_reach_the_colours_and_are_finite_at_the_true_picture(batch: C
             assert grad.isfinite().all() and (grad.abs().sum() > 0) == (off > 0)
 
 
-def test_emphasis_is_on_edges_rare_colours_and_things() -> None:
+def test_emphasis_is_on_edges_rare_colours_and_sprites() -> None:
     target = torch.zeros(1, 2, 2, 16, 16, dtype=torch.uint8)
     target[0, 0, :, 8:, 8:] = 1
-    things = torch.zeros(target.shape, dtype=torch.bool)
-    things[0, 1, 1, 3, 4] = True
-    weight = emphasis_weights(target, 3.0, things)
+    sprites = torch.zeros(target.shape, dtype=torch.bool)
+    sprites[0, 1, 1, 3, 4] = True
+    weight = emphasis_weights(target, 3.0, sprites)
     assert weight[0, 0, 0, 7, 10] == weight[0, 0, 0, 8, 10] == weight[0, 0, 1, 12, 7] == weight[0, 0, 1, 12, 8] == 4
     assert weight[0, 0, 0, 12, 12] == weight[0, 0, 0, 0, 0] == weight[0, 1, 0].max() == 1  # an eighth is not rare
     assert weight[0, 1, 1].flatten().topk(2).values.tolist() == [4, 1]

@@ -24,7 +24,7 @@ from hstmae.models.cubes import to_cubes
 from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import score_ranks, visible_count
 from hstmae.training.masks.curriculum import EASY, HARD, NEUTRAL, Curriculum, mask_source, moment_at
-from hstmae.training.masks.unit_scores import change, information, semantics, things
+from hstmae.training.masks.unit_scores import change, information, moving_objects, semantics
 from hstmae.training.run.step import step_losses
 from hstmae.training.run.trainer import Trainer
 
@@ -121,7 +121,9 @@ def test_the_player_is_hidden_by_semantic_masks(batch: ClipBatch) -> None:
     assert batch.state is not None
     region = get_game("smb").regions.index("player")
     boxes = batch.state.boxes * (batch.state.boxes[..., :1] == region)
-    held = things(replace(batch.state, boxes=boxes, sprites=batch.state.sprites[:, :, :0]), batch.origin, (14, 14), 8)
+    held = moving_objects(
+        replace(batch.state, boxes=boxes, sprites=batch.state.sprites[:, :, :0]), batch.origin, (14, 14), 8
+    )
     assert (held > 0).any(1).all()
     hidden: dict[str, list[float]] = defaultdict(list)
     for seed in range(6):

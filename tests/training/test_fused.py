@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from loss_oracles import exact_match, palette_cross_entropy, posterior_mean_mse
 
 from hstmae.training.losses import fused
 from hstmae.training.losses.fused import reconstruction, reconstruction_loss
 from hstmae.training.losses.reconstruction import (
-    exact_match,
-    palette_cross_entropy,
     posterior_mean,
-    posterior_mean_mse,
     true_colours,
 )
 

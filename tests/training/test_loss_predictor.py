@@ -11,22 +11,22 @@ from training_fakes import MemoryClips
 from hstmae.models.masking import score_ranks
 from hstmae.training.losses.reconstruction import cube_losses
 from hstmae.training.masks.loss_predictor import LossPredictor, unit_features
-from hstmae.training.masks.unit_scores import change, semantics, things
+from hstmae.training.masks.unit_scores import change, moving_objects, semantics
 
 
-def test_things_are_found_where_the_state_says() -> None:
+def test_moving_objects_are_found_where_the_state_says() -> None:
     clips = MemoryClips().batch(0, 1)
     boxes = torch.zeros(1, 2, 2, 5, dtype=torch.int16)
     boxes[:, :, 0] = torch.tensor([3, 30, 20, 46, 40])  # one box in both frames, across two columns and rows
     sprites = torch.full((1, 2, 1, 4), 500, dtype=torch.int16)
     sprites[0, 0, 0] = torch.tensor([8, 8, 0, 0])  # one sprite in one of the frames
     state = SimpleNamespace(boxes=boxes, sprites=sprites)
-    found = things(state, torch.zeros(1, 2, dtype=torch.long), (4, 4), 8).view(4, 4)  # type: ignore[arg-type]
+    found = moving_objects(state, torch.zeros(1, 2, dtype=torch.long), (4, 4), 8).view(4, 4)  # type: ignore[arg-type]
     wanted = torch.zeros(4, 4)
     wanted[1:3, 1:3] = 1
     wanted[0, 0] = 0.25
     assert torch.equal(found, wanted)
-    moved = things(state, torch.tensor([[16, 16]]), (4, 4), 8).view(4, 4)  # type: ignore[arg-type]
+    moved = moving_objects(state, torch.tensor([[16, 16]]), (4, 4), 8).view(4, 4)  # type: ignore[arg-type]
     assert torch.equal(moved[:2, :2], wanted[1:3, 1:3]) and moved.sum() == 4
     assert torch.equal(semantics(change(clips.frames), None, clips.origin, (4, 4), 8), 0.25 * change(clips.frames))
 

@@ -1,4 +1,4 @@
-"""Which cubes hold things: against pixels painted one by one."""
+"""Which cubes hold what moves: against pixels painted one by one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
 from hstmae.training.masks.inputs import choose_queries
-from hstmae.training.masks.moving_cubes import thing_cubes
+from hstmae.training.masks.moving_cubes import moving_cubes
 
 GAME = get_game("smb")
 
@@ -18,7 +18,7 @@ GAME = get_game("smb")
 def test_cubes_with_sprites_boxes_or_a_status_bar(sample_store: EpisodeStore) -> None:
     dataset = ClipDataset(sample_store, splits=(), clip=4, stride=4, crop=112, seed=0)
     batch = collate([dataset.random(i) for i in range(6)])
-    found = thing_cubes(batch, GAME).numpy().reshape(6, 7, 7, 2)
+    found = moving_cubes(batch, GAME).numpy().reshape(6, 7, 7, 2)
     assert found.any() and not found.all()
     assert batch.state is not None
     for b in range(6):

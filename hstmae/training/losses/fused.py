@@ -20,7 +20,7 @@ GPU_PIXELS = 1 << 21  # bounds the working memory to a few times half a gigabyte
 def reconstruction_loss(
     logits: Tensor, target: Tensor, palette: Tensor, rgb_weight: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """``palette_cross_entropy + rgb_weight * posterior_mean_mse`` and its parts: see `reconstruction`."""
+    """``CE + rgb_weight * MSE`` and its parts: see `reconstruction`."""
     loss, _, terms = _apply(logits, target, palette, rgb_weight, None, False)
     return loss, terms
 
@@ -28,7 +28,11 @@ def reconstruction_loss(
 def reconstruction(
     logits: Tensor, target: Tensor, palette: Tensor, rgb_weight: float, weight: Tensor | None = None
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """``palette_cross_entropy + rgb_weight * posterior_mean_mse``, its parts, and the posterior-mean colours.
+    """``CE + rgb_weight * MSE``, its parts, and the posterior-mean colours.
+
+    CE is the mean over pixels of ``-log p(target)``: palette colours have no order, so they are classes. MSE is the one
+    over pixels and RGB of ``(sum_k p_k c_k - c_target)^2``, so PSNR is ``-10 log10`` of it: the posterior mean has the
+    least expected squared error, hence it is the read-out that PSNR judges.
 
     Args:
         logits: float [B, Q, ..., K], in any floating type; computed in float32.

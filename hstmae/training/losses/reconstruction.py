@@ -4,48 +4,11 @@ pixels to normalise them, since a restoration has no such statistics."""
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 EDGE = 32  # 8-bit steps between two pixels
 RARE = 0.02  # share of the pixels
 CHARBONNIER_EPS = 1e-3  # of colours in 0 .. 1: a quarter of one 8-bit step
-
-
-def palette_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Cross-entropy of the colour posterior: mean over pixels of ``-log softmax(logits)[target]``, in nats.
-
-    Palette colours have no order, so the classes are treated as such instead of regressing a colour.
-
-    Args:
-        logits: float [B, Q, ..., K], unnormalised log-probabilities of K palette entries.
-        target: uint8 [B, Q, ...], palette indices 0 .. K - 1.
-        weight: float [B, Q], relative weight of each cube; None weighs all alike.
-    Returns:
-        float32 scalar.
-    """
-    losses = F.cross_entropy(
-        logits.float().flatten(0, -2), target.flatten().long(), reduction="mean" if weight is None else "none"
-    )
-    return losses if weight is None else weighted_mean(losses.view(target.shape), weight)
-
-
-def posterior_mean_mse(logits: Tensor, target: Tensor, palette: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Squared error of the posterior-mean colour: mean over pixels and RGB of ``(sum_k p_k c_k - c_target)^2``.
-
-    Colours are scaled to 0 .. 1, so PSNR is ``-10 log10`` of this value. The posterior mean is the estimate with the
-    least expected squared error, hence the read-out that PSNR judges.
-
-    Args:
-        logits: float [B, Q, ..., K].
-        target: uint8 [B, Q, ...], palette indices 0 .. K - 1.
-        palette: uint8 [B, K, 3], RGB of each index.
-        weight: float [B, Q], relative weight of each cube; None weighs all alike.
-    Returns:
-        float32 scalar.
-    """
-    error = (posterior_mean(logits, palette) - true_colours(target, palette)).square()
-    return error.mean() if weight is None else weighted_mean(error, weight)
 
 
 def posterior_mean(logits: Tensor, palette: Tensor) -> Tensor:
@@ -90,18 +53,18 @@ def colour_loss(
     return loss, {"charbonnier": smooth.detach().mean(), "mse": mse, "exact_match": exact}
 
 
-def emphasis_weights(target: Tensor, strength: float, things: Tensor | None = None) -> Tensor:
+def emphasis_weights(target: Tensor, strength: float, objects: Tensor | None = None) -> Tensor:
     """Weight of each pixel in the reconstruction: ``1 + strength`` where it tells much, 1 elsewhere.
 
     That is on an edge (it differs from the pixel to the left or above, or these from it, within the cube; of RGB by
     more than an eighth of full scale), in a colour that fewer than 2 % of the target's pixels have (palette indices
-    only), or on a thing. Most pixels of a game are sky; as many of them can be wrong as right at little cost to a mean
+    only), or on a sprite. Most pixels of a game are sky; as many of them can be wrong as right at little cost to a mean
     over all. Class weights of this kind: https://arxiv.org/abs/1901.05555.
 
     Args:
         target: uint8 [B, Q, 2, 16, 16] palette indices or [B, Q, 2, 16, 16, 3] RGB.
         strength: 0 or above.
-        things: bool [B, Q, 2, 16, 16], where sprites are, as far as a state tells.
+        objects: bool [B, Q, 2, 16, 16], where sprites are, as far as a state tells.
     Returns:
         float32 [B, Q, 2, 16, 16].
     """
@@ -117,7 +80,7 @@ def emphasis_weights(target: Tensor, strength: float, things: Tensor | None = No
     for axis, edge in ((4, across), (3, down)):
         told.narrow(axis, 1, 15).logical_or_(edge)
         told.narrow(axis, 0, 15).logical_or_(edge)
-    return 1 + strength * (told if things is None else told | things).float()
+    return 1 + strength * (told if objects is None else told | objects).float()
 
 
 def exact_colours(colours: Tensor, truth: Tensor) -> Tensor:
@@ -138,23 +101,6 @@ def true_colours(target: Tensor, palette: Tensor) -> Tensor:
 def target_colours(target: Tensor, palette: Tensor | None) -> Tensor:
     """Colours of decoded cubes, float32 [B, ..., 3] in 0 .. 1: of palette indices, or of RGB [B, ..., 3] as it is."""
     return target.float() / 255 if palette is None else true_colours(target, palette)
-
-
-def exact_match(logits: Tensor, target: Tensor) -> Tensor:
-    """Share of pixels whose most probable colour is the true one (a tie counts as a match): float32 scalar.
-
-    Args:
-        logits: float [B, Q, ..., K].
-        target: uint8 [B, Q, ...], palette indices 0 .. K - 1.
-    """
-    chosen = logits.gather(-1, target.long().unsqueeze(-1)).squeeze(-1)
-    return (chosen >= logits.amax(-1)).float().mean()
-
-
-def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Mean of values [B, Q, ...] with one weight per cube [B, Q]; zero where all weights are zero."""
-    per_cube = values.flatten(2).mean(-1)
-    return (per_cube * weight).sum() / weight.sum().clamp_min(torch.finfo(per_cube.dtype).tiny)
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
 from ...models.masking import damaged_visible, scored_visible
 from .inputs import StepInputs, choose_queries, draw_inputs, draw_queries, draw_state, seed_of
 from .loss_predictor import LossPredictor, unit_features
-from .moving_cubes import thing_cubes
+from .moving_cubes import moving_cubes
 from .unit_scores import change, information, semantics
 
 DRAW = 1  # stream of a step's seed that masks, queries and levels are drawn from
@@ -68,12 +68,12 @@ class NeutralMasks:
 
     def __init__(self, config: TrainConfig, game: GameSpec | None = None) -> None:
         self._config = config
-        self._game = game if config.things != 1.0 else None
+        self._game = game if config.moving_cubes != 1.0 else None
 
     def draw(self, batch: ClipBatch, step: int) -> StepInputs:
-        things = None if self._game is None else thing_cubes(batch, self._game)
+        moving = None if self._game is None else moving_cubes(batch, self._game)
         generator = _generator(self._config, step)
-        return draw_inputs(batch.frames, batch.state is not None, self._config, generator, things)
+        return draw_inputs(batch.frames, batch.state is not None, self._config, generator, moving)
 
     def observe(self, inputs: StepInputs, losses: Tensor) -> None:
         """Nothing depends on losses here."""

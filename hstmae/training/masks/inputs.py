@@ -49,7 +49,7 @@ def seed_of(*parts: int) -> int:
 
 
 def draw_inputs(
-    frames: Tensor, has_state: bool, config: TrainConfig, generator: torch.Generator, things: Tensor | None = None
+    frames: Tensor, has_state: bool, config: TrainConfig, generator: torch.Generator, moving: Tensor | None = None
 ) -> StepInputs:
     """Draw mask ratio, visible units, decoded cubes and state levels of one batch.
 
@@ -57,7 +57,7 @@ def draw_inputs(
         frames: uint8 [B, T, H, W] palette indices or [B, T, H, W, 3] RGB; H and W multiples of 16, T even.
         has_state: whether the clips come with state; if not, `level` is None.
         generator: a CPU generator, so that the draw does not depend on the device.
-        things: bool [B, N * S], see `things.thing_cubes`; None = no cube is likelier than its detail says.
+        moving: bool [B, N * S], see `moving_cubes`; None = no cube is likelier than its detail says.
     Returns:
         StepInputs on the device of `frames`.
     """
@@ -65,19 +65,19 @@ def draw_inputs(
     rows, columns = grid_size(height, width)
     ratio = config.mask_ratios[int(torch.randint(len(config.mask_ratios), (), generator=generator))]
     visible = tube_visible(batch, rows * columns, ratio, generator).to(frames.device)
-    queries = draw_queries(frames, visible, config, generator, things)
+    queries = draw_queries(frames, visible, config, generator, moving)
     inputs = StepInputs(ratio, visible, queries, None)
     return draw_state(inputs, batch, config, generator) if has_state else inputs
 
 
 def draw_queries(
-    frames: Tensor, visible: Tensor, config: TrainConfig, generator: torch.Generator, things: Tensor | None = None
+    frames: Tensor, visible: Tensor, config: TrainConfig, generator: torch.Generator, moving: Tensor | None = None
 ) -> Tensor:
     """The cubes of one batch to decode, int64 [B, Q]: hidden from the encoder, kept by the decoder's running cell
     (`decoder_keep`), and of those a choice (`queries`). Q depends on sizes and configuration alone."""
     grid, slices = grid_size(*frames.shape[2:4]), frames.shape[1] // DEPTH
     kept = running_cell_queries(visible, grid, slices, config.decoder_keep, generator)
-    likelier = None if things is None else 1 + (config.things - 1) * things
+    likelier = None if moving is None else 1 + (config.moving_cubes - 1) * moving
     return choose_queries(to_cubes(frames), kept, config.queries, config.hard_queries, generator, likelier)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 FEATURES = 8
 _RIDGE = 10.0  # decoded cubes' worth of belief in the first guess
 _LEAST = 1e-4  # losses below it are alike: all of it is drawn right
-_FIRST = (0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0)  # before any loss is seen: detail, change and things are hard
+_FIRST = (0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0)  # before any loss is seen: detail, change and moving objects are hard
 
 
 class LossPredictor:
@@ -70,11 +70,11 @@ class LossPredictor:
         self.gram, self.moment = self.gram.to(device), self.moment.to(device)
 
 
-def unit_features(information: Tensor, change: Tensor, things: Tensor, grid: tuple[int, int], origin: Tensor) -> Tensor:
+def unit_features(information: Tensor, change: Tensor, moving: Tensor, grid: tuple[int, int], origin: Tensor) -> Tensor:
     """What a unit's loss is predicted from: float32 [B, N, FEATURES], all about 0 .. 3.
 
     Args:
-        information, change, things: float [B, N], see `unit_scores`.
+        information, change, moving: float [B, N], see `unit_scores`.
         grid: units per column and per row.
         origin: int64 [B, 2], y and x of the frames' corner in the native picture.
     """
@@ -84,4 +84,4 @@ def unit_features(information: Tensor, change: Tensor, things: Tensor, grid: tup
     row = torch.arange(n, device=origin.device) // grid[1]
     y = (row + origin[:, :1] / 16) / max(grid[0], 1)
     flat = (information == 0).float()
-    return torch.stack([torch.ones_like(told), told, told.square() / 4, change, things, around, y, flat], -1)
+    return torch.stack([torch.ones_like(told), told, told.square() / 4, change, moving, around, y, flat], -1)

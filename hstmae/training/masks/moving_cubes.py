@@ -10,7 +10,7 @@ from ...games import GameSpec
 from ...models.cubes import CUBE, DEPTH, grid_size
 
 
-def thing_cubes(batch: ClipBatch, game: GameSpec) -> Tensor:
+def moving_cubes(batch: ClipBatch, game: GameSpec) -> Tensor:
     """bool [B, N * S] by flat cube index (unit * S + slice); all False for clips without a state.
 
     A cube counts where a sprite or a box of `GameState` reaches into it, or where part of it never scrolls.

@@ -13,7 +13,7 @@ from ...games import GameState
 from ...models.cubes import CUBE, to_cubes
 from .inputs import detail_scores
 
-CHANGE_WEIGHT = 0.25  # of a changing pixel beside a unit full of moving things: scrolling changes everything
+CHANGE_WEIGHT = 0.25  # of a changing pixel beside a unit full of moving objects: scrolling changes everything
 SPRITE_WEIGHT = 0.5  # of a sprite beside a box: boxes are the player and enemies, sprites also their debris and coins
 
 
@@ -42,8 +42,8 @@ def change(frames: Tensor) -> Tensor:
     return differs.view(b, t, h // side, side, w // side, side).float().mean((1, 3, 5)).flatten(1)
 
 
-def things(state: GameState, origin: Tensor, grid: tuple[int, int], sprite_size: int) -> Tensor:
-    """How long a unit holds things that the state tracks: share of frames (0 .. 1) with part of a box (player, enemy,
+def moving_objects(state: GameState, origin: Tensor, grid: tuple[int, int], sprite_size: int) -> Tensor:
+    """How long a unit holds objects that the state tracks: share of frames (0 .. 1) with part of a box (player, enemy,
     item, moving platform) in it, plus `SPRITE_WEIGHT` times that of hardware sprites.
 
     Args:
@@ -61,9 +61,9 @@ def things(state: GameState, origin: Tensor, grid: tuple[int, int], sprite_size:
 def semantics(
     moved: Tensor, state: GameState | None, origin: Tensor, grid: tuple[int, int], sprite_size: int
 ) -> Tensor:
-    """`things` plus `CHANGE_WEIGHT` times `moved` (see `change`); without state, change alone says what moves."""
+    """`moving_objects` plus `CHANGE_WEIGHT` times `moved` (see `change`); without state, `moved` alone."""
     moving = CHANGE_WEIGHT * moved
-    return moving if state is None else moving + things(state, origin, grid, sprite_size)
+    return moving if state is None else moving + moving_objects(state, origin, grid, sprite_size)
 
 
 def _held(rectangles: Tensor, used: Tensor | None, origin: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...config import DataConfig, ModelConfig, RunConfig, from_dict, to_dict
+from ...config import DataConfig, ModelConfig, RunConfig, from_dict
 from ...data.clips.clip import Clip
 from ...data.clips.dataset import ClipDataset
 from ...data.store.reader import EpisodeStore
@@ -78,9 +78,9 @@ def check_config(config: RunConfig) -> None:
             "probabilities whose sum is at most 1",
         ),
         (
-            "train.things",
-            train.things,
-            train.things == 1 or (train.things >= 0 and not train.curriculum.enabled),
+            "train.moving_cubes",
+            train.moving_cubes,
+            train.moving_cubes == 1 or (train.moving_cubes >= 0 and not train.curriculum.enabled),
             "0 or more, and 1 with a curriculum, which draws cubes its own way",
         ),
     ]
@@ -214,26 +214,25 @@ def initial_model(source: str, config: ModelConfig) -> nn.Module:
     """
     if source.endswith(".pth"):
         payload = load_checkpoint(Path(source))
-        weights, made = payload["ema"], payload["config"]["model"]
+        weights, made = payload["ema"], from_dict(ModelConfig, payload["config"]["model"], source)
     else:
         pretrained = load_pretrained(source)
-        weights, made = pretrained.state_dict(), to_dict(pretrained.config)
-    for key, default in (("game", "smb"), ("head", "palette")):
-        if made.get(key, default) != getattr(config, key):
+        weights, made = pretrained.state_dict(), pretrained.config
+    for key in ("game", "head"):
+        if getattr(made, key) != getattr(config, key):
             raise CheckpointError(
-                f"{source}: is a model with {key} '{made.get(key, default)}', and the run's model.{key} is "
+                f"{source}: is a model with {key} '{getattr(made, key)}', and the run's model.{key} is "
                 f"'{getattr(config, key)}'; start from one of the same {key}, or without --init"
             )
     model = build_model(config)
-    if made.get("places", "area") != config.places:  # what was remembered has other addresses: begin with nothing
+    if made.places != config.places:  # what was remembered has other addresses: begin with nothing
         fresh = model.state_dict()
         weights = weights | {k: fresh[k] for k in ("head.memory.entries.weight", "head.memory.trained") if k in fresh}
     if problems := mismatch(model.state_dict(), weights):
-        small = from_dict(ModelConfig, made, source)
-        if why := why_not(small, config):
+        if why := why_not(made, config):
             problems += [f"and to grow it, {why}"]
-        elif not mismatch(build_model(small).state_dict(), weights):
-            return grow(weights, small, config)
+        elif not mismatch(build_model(made).state_dict(), weights):
+            return grow(weights, made, config)
         raise CheckpointError(f"{source}: its weights do not fit model {config.name} ({'; '.join(problems)})")
     model.load_state_dict(weights)
     return model

@@ -81,8 +81,8 @@ def _emphasis(target: Tensor, batch: ClipBatch, inputs: StepInputs, strength: fl
     """Weight of each pixel in the reconstruction loss, None where all count alike."""
     if not strength:
         return None
-    things = None
+    objects = None
     if batch.state is not None:
         columns, slices = grid_size(*batch.frames.shape[2:4])[1], batch.frames.shape[1] // DEPTH
-        things = box_regions(batch.state, Places.of(inputs.queries, slices, columns, batch.origin)) > 0
-    return emphasis_weights(target, strength, things)
+        objects = box_regions(batch.state, Places.of(inputs.queries, slices, columns, batch.origin)) > 0
+    return emphasis_weights(target, strength, objects)

@@ -94,14 +94,14 @@ class Trainer(Learner):
         last: dict[str, float] = {}
         newest: dict[str, float] = {}
         total, recent = Pace(), Pace()
-        with ExitStack() as open_things:
-            open_things.enter_context(self._stop.signals())
-            log = open_things.enter_context(closing(MetricsLog(self.run, self.step))) if self.world.first else None
+        with ExitStack() as stack:
+            stack.enter_context(self._stop.signals())
+            log = stack.enter_context(closing(MetricsLog(self.run, self.step))) if self.world.first else None
             for observer in self.observers:
-                open_things.enter_context(closing(observer))
+                stack.enter_context(closing(observer))
                 observer.start(self.step)
-            bar = open_things.enter_context(closing(self._bar()))
-            batches = open_things.enter_context(self._prefetcher())
+            bar = stack.enter_context(closing(self._bar()))
+            batches = stack.enter_context(self._prefetcher())
             recent.start()
             while not stopped:
                 asked = time.monotonic()
