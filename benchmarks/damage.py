@@ -19,12 +19,12 @@ from realtime import SAMPLE, load
 
 import hstmae
 from hstmae.atomic import write_text
-from hstmae.evaluation.baselines import camera_copy, mode_colour
-from hstmae.evaluation.damages import damages
-from hstmae.evaluation.evaluate import fixed_pixels
+from hstmae.evaluation.fillers import camera_copy, mode_colour
 from hstmae.evaluation.metrics import psnr, squared_error
 from hstmae.games import get_game
+from hstmae.games.pixels import View
 from hstmae.inference.visualizer import contact_sheet, save_png, show_error, show_masked
+from hstmae.masks.damage import damages
 
 FRAMES = 96
 SHOWN = 60  # the frame in the picture
@@ -46,15 +46,15 @@ def main() -> None:
     assert episode.state is not None
     state, palette, game = episode.state[:FRAMES], episode.palette, get_game(episode.game)
     truth = palette[frames]
-    camera, fixed = game.decode(state, None).camera, fixed_pixels(game, frames.shape, (0, 0))
+    whole = View.whole(frames, game, game.decode(state, None))
     print(f"{episode.name}, {len(frames)} frames, {args.checkpoint}, state {args.state}; damaged pixels only")
     print(f"{'':12s}  hidden   mode colour   camera copy   restored dB   exact")
     rows, sheet = {}, []
-    for name, mask in damages(*frames.shape).items():
+    for name, mask in damages(frames.shape).items():
         made = model.restore(frames, mask, palette, state, level=args.state, frame_numbers=numbers)
         assert made.indices is not None
         assert np.array_equal(made.indices[~mask], frames[~mask]), "a visible pixel was changed"
-        fillers = (mode_colour(frames, mask), camera_copy(frames, mask, camera, fixed)[0])
+        fillers = (mode_colour(frames, mask), camera_copy(frames, mask, whole.needed_state().camera, whole.fixed)[0])
         pictures = [*(palette[f] for f in fillers), made.rgb]
         dB = [psnr(squared_error(p, truth, mask) / mask.sum()) for p in pictures]
         exact = float((made.indices == frames)[mask].mean())

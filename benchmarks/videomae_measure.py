@@ -21,17 +21,18 @@ from hstmae.data.clips.clip import Clip, ClipBatch, collate
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
-from hstmae.evaluation.baselines import mode_colour
-from hstmae.evaluation.evaluate import hidden_pixels, regions_of, tube_for_clip
+from hstmae.evaluation.fillers import mode_colour
 from hstmae.evaluation.metrics import MetricSums
 from hstmae.games import get_game
-from hstmae.inference.colour_readout import nearest_entries
-from hstmae.inference.reconstruct import reconstruct
+from hstmae.games.palette import nearest_entries
+from hstmae.games.pixels import View
+from hstmae.masks.tubes import numbered_tube
 from hstmae.models import build_model
 from hstmae.models.cost import model_cost
 from hstmae.models.fast.head import FastHead
 from hstmae.models.inputs import MaskedClips
-from hstmae.models.masking import hidden_cubes, tube_visible
+from hstmae.models.masking import hidden_cubes, tube_visible, visible_from_pixels
+from hstmae.restoration.restorer import Restorer
 
 SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
 FRAMES, STRIDE, RATIO = 16, 4, 0.9
@@ -50,18 +51,14 @@ def measure_clips(store: str, crop: int, count: int, seed: int) -> list[Clip]:
     return [data.clip(*place) for place in data.sequential(count, seed)]
 
 
-def tube(clip: Clip, seed: int, number: int) -> tuple[torch.Tensor, np.ndarray]:
-    """The mask of clip `number`, the same for every model: visible units int64 [1, U], bool [T, H, W] hidden."""
-    shape = (clip.frames.shape[0], clip.frames.shape[1], clip.frames.shape[2])
-    visible = tube_for_clip(shape[1] * shape[2] // 256, RATIO, seed, number)
-    return visible[None], hidden_pixels(visible, shape)
+def tube(clip: Clip, seed: int, number: int) -> np.ndarray:
+    """The mask of clip `number`, the same for every model: bool [T, H, W], True = hidden."""
+    return numbered_tube((clip.frames.shape[0], clip.frames.shape[1], clip.frames.shape[2]), RATIO, seed, number)
 
 
 def add(sums: MetricSums, clip: Clip, hidden: np.ndarray, rgb: np.ndarray, indices: np.ndarray) -> None:
     """Add one restored clip, uint8 [T, H, W, 3], and its palette entries [T, H, W]."""
-    origin = (int(clip.origin[0]), int(clip.origin[1]))
-    shape = (clip.frames.shape[0], clip.frames.shape[1], clip.frames.shape[2])
-    regions = regions_of(get_game(GAME), clip.state, shape, origin)
+    regions = View(clip.frames, hidden, get_game(GAME), clip.state, "full", clip.origin).regions
     sums.add(truth=clip.frames, indices=indices, rgb=rgb, palette=clip.palette, mask=hidden, regions=regions)
 
 
@@ -70,25 +67,26 @@ def measure(model: nn.Module, clips: list[Clip], level: str, seed: int) -> dict[
     """Restore the hidden cubes of `clips` and compare them with the truth: the figures of `MetricSums`.
 
     Args:
-        model: a VideoMAE, or one of our models, which is told the state at `level` (none, compact or full).
+        model: a VideoMAE, or one of our models, which is given the state at `level` (none, compact or full).
         seed: of the masks.
     """
-    sums, head = MetricSums(), FastHead.of(model)
+    sums = MetricSums()
     for number, clip in enumerate(clips):
-        batch, (visible, hidden) = collate([clip]), tube(clip, seed, number)
-        assert batch.palette is not None and clip.palette is not None
+        hidden = tube(clip, seed, number)
+        assert clip.palette is not None
         if isinstance(model, VideoMAE):
-            rgb = model.restore(in_colour(batch.frames, batch.palette), visible)[0].numpy()
+            batch = collate([clip])
+            assert batch.palette is not None
+            visible, _ = visible_from_pixels(torch.from_numpy(hidden.copy()))
+            rgb = model.restore(in_colour(batch.frames, batch.palette), visible[None])[0].numpy()
             indices = clip.frames.copy()
-            indices[hidden] = nearest_entries(rgb[hidden], clip.palette, GAME)
+            indices[hidden] = nearest_entries(rgb[hidden], clip.palette, get_game(GAME))
         else:
-            _, t, h, w = batch.frames.shape
-            made = reconstruct(
-                model, batch.frames.masked_fill(torch.from_numpy(hidden.copy()), 0), visible,
-                hidden_cubes(visible, h * w // 256, t // 2), batch.palette, state=batch.state, level=level,
-                origin=batch.origin, head=head,
-            )  # fmt: skip
-            rgb, indices = made.rgb[0], made.indices[0]
+            made = Restorer(model, model.config, recall=False).restore_clip(
+                clip.frames, hidden, clip.state, level=level, palette=clip.palette, origin=clip.origin
+            )
+            assert made.indices is not None
+            rgb, indices = made.rgb, made.indices
         add(sums, clip, hidden, rgb, indices)
     return sums.result()
 
@@ -98,7 +96,7 @@ def filler(clips: list[Clip], seed: int) -> dict[str, Any]:
     sums = MetricSums()
     for number, clip in enumerate(clips):
         assert clip.palette is not None
-        hidden = tube(clip, seed, number)[1]
+        hidden = tube(clip, seed, number)
         indices = mode_colour(np.where(hidden, np.uint8(0), clip.frames), hidden)
         add(sums, clip, hidden, clip.palette[indices], indices)
     return sums.result()

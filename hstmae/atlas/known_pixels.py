@@ -1,17 +1,20 @@
-"""Masked pixels that need no network: what other frames show of the place, and what the atlas knows of it."""
+"""Masked pixels that need no network: what other frames show of the place, and what the atlas knows of it.
+
+The door of this room: whoever restores or measures asks `known_pixels`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..games import GameSpec, GameState
+from ..games.boxes import glowing, objects, sprites
+from ..games.pixels import View
 from .locate import Locator
 from .maps import Located
 from .mazes import other_pages
-from .objects import glowing, objects, sprites
-from .recall import TRUST, fixed_pixels, moving_pixels, recall, tile_map
+from .recall import TRUST, recall
 from .unknown_maps import complete
 
 SURE = 0.98  # trust from which the atlas is believed without asking the network
@@ -45,147 +48,161 @@ class Known:
         return (self.trust > MAYBE) & ~self.found
 
 
-def known_pixels(
-    frames: np.ndarray,
-    mask: np.ndarray,
-    game: GameSpec,
-    level: str,
-    state: GameState | None = None,
-    locator: Locator | None = None,
-    origin: tuple[int, int] = (0, 0),
-) -> Known:
+@dataclass
+class Claim:
+    """What is said to stand at each pixel: colours uint8 [T, H, W] palette entries, trust float32 [T, H, W]."""
+
+    colours: np.ndarray
+    trust: np.ndarray
+
+    def replace_where(self, where: np.ndarray, colours: np.ndarray, trust: np.ndarray) -> None:
+        self.colours[where], self.trust[where] = colours[where], trust[where]
+
+    @property
+    def sure(self) -> np.ndarray:
+        return self.trust >= SURE
+
+
+def known_pixels(view: View, locator: Locator | None = None) -> Known:
     """Look masked pixels up: in the other frames if there is a state, then in the atlas.
 
     Args:
-        frames: uint8 [T, H, W] palette indices in order of time; masked pixels are not read.
-        mask: bool [T, H, W], True = masked.
-        level: how much is told, "full", "compact" or "none".
-        state: decoded, leading axis T; None at level "none".
+        view: the frames, their mask and the state.
         locator: the atlas, and who finds places in it; None = no atlas.
-        origin: y and x of the frames' corner in the native picture.
     """
-    shape = (frames.shape[0], frames.shape[1], frames.shape[2])
-    made = Known(np.zeros(shape, np.uint8), np.zeros(shape, np.float32))
-    if state is not None and shape[0] > 1:
-        seen = recall(frames, mask, state, game, level, origin)
+    made = Known(np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32))
+    if view.state is not None and view.shape[0] > 1:
+        seen = recall(view)
         made.indices[seen.found], made.trust[seen.found] = seen.indices[seen.found], TRUST
     if locator is None:
         return made
-    colours, trust, varying = from_atlas(frames, mask, game, level, state, locator, origin)
+    claim, varying = from_atlas(view, locator)
     if varying is not None:
         made.mean, surely = varying
-        drawn = mask & (made.trust == 0) & (surely > 0)
-        made.share = np.where(drawn, np.where(fixed_pixels(game, shape, origin), STATUS_BAR, OBJECT), np.float32(0))
-        trust = np.where(drawn, surely, trust)
-    take = mask & (made.trust == 0) & (trust > MAYBE)
+        drawn = view.mask & (made.trust == 0) & (surely > 0)
+        made.share = np.where(drawn, np.where(view.fixed, STATUS_BAR, OBJECT), np.float32(0))
+        claim.trust = np.where(drawn, surely, claim.trust)
+    take = view.mask & (made.trust == 0) & (claim.trust > MAYBE)
     if made.share is not None:
         take |= made.share > 0
-    made.indices[take], made.trust[take] = colours[take], trust[take]
+    made.indices[take], made.trust[take] = claim.colours[take], claim.trust[take]
     return made
 
 
-def from_atlas(
-    frames: np.ndarray,
-    mask: np.ndarray,
-    game: GameSpec,
-    level: str,
-    state: GameState | None,
-    locator: Locator,
-    origin: tuple[int, int] = (0, 0),
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
-    """What the atlas says, and how far to trust it, with 0 where something moves or visible pixels contradict it.
+def from_atlas(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray, np.ndarray] | None]:
+    """What the atlas says, with trust 0 where something moves or visible pixels contradict it.
 
     Below level "full" also mean colours uint8 [T, H, W, 3] of what varies (status bars, objects), with trust, 0 where
     there is none.
     """
-    shape = (frames.shape[0], frames.shape[1], frames.shape[2])
-    atlas = locator.atlas
-    told = moving = None
-    if state is not None:
-        place = Located(np.asarray(state.scene).astype(np.int64), np.asarray(state.camera).astype(np.int64))
-        moving = moving_pixels(state, game, level, shape, origin)
-        if level == "full" and game.tile_layers:
-            told = tile_map(state, game, 0, shape, origin)
-    else:
-        place = locator.locate(frames, mask, origin)
-    colours, trust = atlas.look_up(place.scene, place.camera, game, level, shape, origin, told)
-    if state is not None and told is None:
-        lost = _contradicted(frames, mask, colours, trust)
-        if lost.any():
-            colours, trust = other_pages(frames, mask, place, atlas, game, level, SURE, origin)
-            lost = _contradicted(frames, mask, colours, trust)
-        if lost.any():
-            found = locator.locate(frames, mask, origin)
-            place = Located(np.where(lost, found.scene, place.scene), np.where(lost, found.camera, place.camera))
-            again, sure = atlas.look_up(place.scene, place.camera, game, level, shape, origin)
-            colours[lost], trust[lost] = again[lost], sure[lost]
-    if told is not None and state is not None:
-        assert moving is not None
-        drawn, sure = atlas.paint_tiles(told, state, game, origin)
-        for some in (trust, sure):
-            some[some < SURE] = 0  # the network knows more: which colour of a glowing block it is the turn of
-        fitting, likely = complete(frames, mask, told, moving, state, game, atlas, origin)
-        for more, trusted in ((drawn, sure), (fitting, likely)):
-            better = trusted > trust
-            colours[better], trust[better] = more[better], trusted[better]
-        trust[fixed_pixels(game, shape, origin)] = 0  # of a status bar only what is told is the same everywhere
-    if state is not None and level != "none" and len(game.tile_layers) > 1:
-        shown = replace(state, tiles=(state.tiles[0], game.shown_text(state, level), *state.tiles[2:]))
-        text = tile_map(shown, game, 1, shape, origin)
-        if level == "compact":
-            text = _summary(text, state, game, origin)
-        drawn, sure = atlas.paint_tiles(text, state, game, origin, 1)
-        if level == "full":
-            sure[sure < SURE] = 0
-        colours[sure > 0], trust[sure > 0] = drawn[sure > 0], sure[sure > 0]
-    if told is not None and state is not None:
-        drawn, sure, _ = atlas.glow.paint(glowing(state, game), colours, trust >= SURE, game.palette, origin)
-        colours[sure >= SURE], trust[sure >= SURE] = drawn[sure >= SURE], sure[sure >= SURE]
-    borne_out = _borne_out(frames, mask, colours, (trust >= SURE) if moving is None else (trust >= SURE) & ~moving)
-    if told is not None and moving is not None and state is not None:
-        drawn, sure, _ = atlas.sprites.paint(
-            sprites(state, game), colours, trust >= SURE, game.palette, origin,
-            atlas.backdrop(place.scene), atlas.looks.solid(told, state, game, origin),
-        )  # fmt: skip
+    if view.state is None:
+        return _without_state(view, locator)
+    if view.level == "full" and view.game.tile_layers:
+        return _with_tiles(view, locator), None
+    return _with_camera(view, locator)
+
+
+def _without_state(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray, np.ndarray]]:
+    """Level "none": the place is found by what is visible."""
+    place = locator.locate(view)
+    claim = Claim(*locator.atlas.look_up(place, view))
+    borne_out = _borne_out(view, claim.colours, claim.sure)
+    mean, trust = _mean_of_fixed(view, place, claim, locator)
+    return Claim(claim.colours, claim.trust * borne_out), (mean, trust * borne_out)
+
+
+def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray, np.ndarray]]:
+    """Level "compact", and games without tiles: the camera is told, and where objects are."""
+    atlas, game, state = locator.atlas, view.game, view.needed_state()
+    place = Located.of_state(state)
+    claim = Claim(*atlas.look_up(place, view))
+    lost = _contradicted(view, claim)
+    if lost.any():
+        claim = Claim(*other_pages(view, place, atlas, SURE))
+        lost = _contradicted(view, claim)
+    if lost.any():
+        found = locator.locate(view)
+        place = Located(np.where(lost, found.scene, place.scene), np.where(lost, found.camera, place.camera))
+        claim.replace_where(lost, *atlas.look_up(place, view))
+    _write_text(view, claim, locator)
+    borne_out = _borne_out(view, claim.colours, claim.sure & ~view.moving)
+    mean, trust = _mean_of_fixed(view, place, claim, locator)
+    claim.colours, sure, drawn = atlas.objects.paint(
+        objects(state, game), claim.colours, claim.sure, game.palette, view.origin
+    )
+    mean[sure > 0], trust[sure > 0] = drawn[sure > 0], sure[sure > 0]
+    claim.trust[view.moving] = 0
+    return Claim(claim.colours, claim.trust * borne_out), (mean, trust * borne_out)
+
+
+def _with_tiles(view: View, locator: Locator) -> Claim:
+    """Level "full": tiles, texts and sprites are told, and drawn with the looks that the atlas has of them."""
+    atlas, game, state, moving = locator.atlas, view.game, view.needed_state(), view.moving
+    place, ids = Located.of_state(state), view.tile_ids(0)
+    claim = Claim(*atlas.look_up(place, view, tile_ids=ids))
+    tiles = Claim(*atlas.paint_tiles(ids, view))
+    for some in (claim, tiles):
+        some.trust[~some.sure] = 0  # the network knows more: which colour of a glowing block it is the turn of
+    for other in (tiles, Claim(*complete(view, atlas))):
+        claim.replace_where(other.trust > claim.trust, other.colours, other.trust)
+    claim.trust[view.fixed] = 0  # of a status bar only what is told is the same everywhere
+    _write_text(view, claim, locator)
+    drawn, sure, _ = atlas.glow.paint(glowing(state, game), claim.colours, claim.sure, game.palette, view.origin)
+    claim.replace_where(sure >= SURE, drawn, sure)
+    borne_out = _borne_out(view, claim.colours, claim.sure & ~moving)
+    drawn, sure, _ = atlas.sprites.paint(
+        sprites(state, game), claim.colours, claim.sure, game.palette, view.origin,
+        atlas.backdrop(place.scene), atlas.looks.solid(view),
+    )  # fmt: skip
+    sure[sure < SURE] = 0
+    sure *= _borne_out(view, drawn, (sure > 0) & moving)
+    claim.replace_where(moving, drawn, sure)
+    claim.trust[claim.trust <= 0.5] = 0  # the network, told as much, draws better than an unlikely layout
+    return Claim(claim.colours, claim.trust * borne_out)
+
+
+def _write_text(view: View, claim: Claim, locator: Locator) -> None:
+    """Draw the characters of the status bar that the level tells, in place."""
+    if len(view.game.tile_layers) < 2:
+        return
+    text = view.shown_text()
+    if view.level == "compact":
+        text = _summary(view, text)
+    drawn, sure = locator.atlas.paint_tiles(text, view, 1)
+    if view.level == "full":
         sure[sure < SURE] = 0
-        sure *= _borne_out(frames, mask, drawn, (sure > 0) & moving)
-        colours[moving], trust[moving] = drawn[moving], sure[moving]
-        trust[trust <= 0.5] = 0  # the network, told as much, draws better than an unlikely layout
-        return colours, trust * borne_out, None
-    mean, seen = atlas.mean_of_fixed(place.scene, game, shape, origin)
-    surely = np.where(seen & (trust < SURE), np.maximum(trust, 0.01), 0)  # below SURE: a mean is no one colour
-    if state is not None and moving is not None:
-        colours, sure, drawn = atlas.objects.paint(objects(state, game), colours, trust >= SURE, game.palette, origin)
-        mean[sure > 0], surely[sure > 0] = drawn[sure > 0], sure[sure > 0]
-        trust[moving] = 0
-    return colours, trust * borne_out, (mean, surely * borne_out)
+    claim.replace_where(sure > 0, drawn, sure)
 
 
-def _contradicted(frames: np.ndarray, mask: np.ndarray, colours: np.ndarray, trust: np.ndarray) -> np.ndarray:
+def _mean_of_fixed(view: View, place: Located, claim: Claim, locator: Locator) -> tuple[np.ndarray, np.ndarray]:
+    """What status bars mostly look like, where nothing is sure: colours uint8 [T, H, W, 3] and trust [T, H, W]."""
+    mean, seen = locator.atlas.mean_of_fixed(place, view)
+    return mean, np.where(seen & ~claim.sure, np.maximum(claim.trust, 0.01), 0)  # below SURE: a mean is no one colour
+
+
+def _contradicted(view: View, claim: Claim) -> np.ndarray:
     """Frames of which a good part looks otherwise than the map: bool [T]."""
-    shown = ~mask & (trust >= SURE)
-    wrong = (shown & (frames != colours)).sum((1, 2))
+    shown = ~view.mask & claim.sure
+    wrong = (shown & (view.frames != claim.colours)).sum((1, 2))
     return wrong > (1 - BORNE_OUT) / 2 * np.maximum(shown.sum((1, 2)), ENOUGH)
 
 
-def _summary(text: np.ndarray, state: GameState, game: GameSpec, origin: tuple[int, int]) -> np.ndarray:
+def _summary(view: View, text: np.ndarray) -> np.ndarray:
     """Ids of the status bar's characters under the pixels, int16 [T, H, W]; -1 where `compact` does not tell."""
-    cell = game.tile_layers[1].cell
-    corner = np.asarray(state.tile_xy[1]).astype(int)
-    told = np.zeros(text.shape, bool)
-    for t in range(len(text)):
-        for row, column in game.looks.compact_text:
-            y, x = row * cell + corner[t, 1] - origin[0], column * cell + corner[t, 0] - origin[1]
-            told[t, max(y, 0) : max(y + cell, 0), max(x, 0) : max(x + cell, 0)] = True
-    return np.where(told, text, -1).astype(np.int16)
+    cell = view.game.tile_layers[1].cell
+    y, x = view.from_corner(1)
+    among = np.zeros(text.shape, bool)
+    for row, column in view.game.looks.compact_text:
+        among |= (y // cell == row)[:, :, None] & (x // cell == column)[:, None]
+    return np.where(among, text, -1).astype(np.int16)
 
 
-def _borne_out(frames: np.ndarray, mask: np.ndarray, colours: np.ndarray, claimed: np.ndarray) -> np.ndarray:
+def _borne_out(view: View, colours: np.ndarray, claimed: np.ndarray) -> np.ndarray:
     """Whether what is visible around agrees with what is claimed, bool [T, 1, W]: states lie, and so do maps (levels
     that go round in circles, altered games)."""
-    shown = ~mask & claimed
-    width = frames.shape[2]
-    pixels, right = shown.sum(1), (shown & (frames == colours)).sum(1)  # [T, W]
+    shown = ~view.mask & claimed
+    width = view.shape[2]
+    pixels, right = shown.sum(1), (shown & (view.frames == colours)).sum(1)  # [T, W]
     ends = np.clip(np.arange(width) + NEARBY + 1, 0, width), np.clip(np.arange(width) - NEARBY, 0, width)
 
     def nearby(counts: np.ndarray) -> np.ndarray:

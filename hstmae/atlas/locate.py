@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..games import GameSpec
+from ..games.pixels import View
 from ..games.state import NOWHERE
 from .maps import Atlas, Located, WorldMap
-from .recall import fixed_pixels
 
 _ROWS, _COLUMNS = 16, 8  # of a patch; patches stand on the rows that maps share with the screen
 _COMMON = 64  # patches that occur more often than this tell nothing
@@ -61,19 +61,12 @@ class Locator:
     game: GameSpec
     _index: PlaceIndex | None = field(default=None, repr=False)
 
-    def locate(self, frames: np.ndarray, mask: np.ndarray, origin: tuple[int, int] = (0, 0)) -> Located:
-        """The place of each frame.
-
-        Args:
-            frames: uint8 [T, H, W] palette indices in order of time; masked pixels are not read.
-            mask: bool [T, H, W], True = masked.
-            origin: y and x of the frames' corner in the native picture.
-        Returns:
-            Located with `scene` NOWHERE where no place of the atlas fits.
-        """
+    def locate(self, view: View) -> Located:
+        """The place of each frame; `scene` is NOWHERE where no place of the atlas fits. The state is not read."""
+        frames, origin = view.frames, view.origin
         if self._index is None:
             self._index = PlaceIndex.of(self.atlas, self.game)
-        shown = ~mask & ~fixed_pixels(self.game, (1, *frames.shape[1:]), origin)
+        shown = ~view.mask & ~view.fixed
         places = [self._candidates(f, s, origin) for f, s in zip(frames, shown, strict=True)]
         path = _best_path(places, shown.sum((1, 2)))
         scene = np.array([NOWHERE if p is None else p[0] for p in path], np.int64)

@@ -21,9 +21,9 @@ import numpy as np
 from ..atomic import replacing
 from ..errors import CheckpointError
 from ..games import GameSpec, GameState
+from ..games.pixels import View
 from . import objects as object_looks
 from .objects import ObjectLooks
-from .recall import fixed_pixels
 from .tiles import ARRAYS, TileLooks
 
 FORMAT = 2
@@ -77,10 +77,14 @@ class WorldMap:
 
 @dataclass(frozen=True)
 class Located:
-    """Where frames were taken, told or found out: integer [T] `scene` and `camera`, see GameState."""
+    """Where frames were taken, by their state or found out: integer [T] `scene` and `camera`, see GameState."""
 
     scene: np.ndarray
     camera: np.ndarray
+
+    @classmethod
+    def of_state(cls, state: GameState) -> Located:
+        return cls(np.asarray(state.scene).astype(np.int64), np.asarray(state.camera).astype(np.int64))
 
 
 @dataclass
@@ -106,74 +110,54 @@ class Atlas:
     glow: ObjectLooks = field(default_factory=ObjectLooks)
     look_trust: np.ndarray = field(default_factory=lambda: np.zeros((2, KINDS), np.float32))
 
-    def look_up(
-        self,
-        scene: np.ndarray,
-        camera: np.ndarray,
-        game: GameSpec,
-        level: str,
-        shape: tuple[int, int, int],
-        origin: tuple[int, int] = (0, 0),
-        told: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def look_up(self, place: Located, view: View, tile_ids: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """What the maps show at the places of a clip, whatever may move in front of them.
 
         Args:
-            scene: integer [T], see GameState.
-            camera: integer [T], world x of the native picture's left edge.
-            level: the state level, as to `restore`; of what is known without being told more, more is in motion.
-            shape: (T, H, W) of the frames.
-            origin: y and x of the frames' corner in the native picture.
-            told: int16 [T, H, W] ids of the tiles under the pixels, -1 = not told (see `recall.tile_map`); where
-                another tile stands than the map shows, nothing is known.
+            place: of each frame.
+            view: the frames; by its level more or less is in motion that is not told, and trust is lower.
+            tile_ids: int16 [T, H, W] of the first layer (see `View.tile_ids`), -1 = not known; where another tile
+                stands than the map shows, nothing is known.
         Returns:
             (uint8 [T, H, W] palette entries, float32 [T, H, W] trust in them, 0 = not known).
         """
-        frames, height, width = shape
-        colours, trust = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
-        table = self.trust[LEVELS.index(level)]
-        top, left = origin
-        rows, columns = max(0, min(height, game.native_size[0] - top)), max(0, min(width, game.native_size[1] - left))
-        view = (slice(top, top + rows), slice(left, left + columns))
-        bar = fixed_pixels(game, (1, rows, columns), origin)[0]
-        for t in range(frames):
-            world = self.maps.get(int(scene[t]))
+        colours, trust = np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32)
+        table = self.trust[LEVELS.index(view.level)]
+        (top, left), (rows, columns) = view.origin, view.inside
+        native = (slice(top, top + rows.stop), slice(left, left + columns.stop))
+        bar = view.fixed[0][view.inside]
+        for t in range(len(colours)):
+            world = self.maps.get(int(place.scene[t]))
             if world is None:
                 continue
-            x = int(camera[t]) + left + np.arange(columns)
+            x = int(place.camera[t]) + left + np.arange(columns.stop)
             at = np.clip(x, 0, max(world.colours.shape[1] - 1, 0))
-            sure = table[world.kinds[view[0]][:, at]] * (x == at)
-            if told is not None and world.tiles.size:
-                stood, now = world.tile_at(game, top + np.arange(rows), at), told[t, :rows, :columns]
+            sure = table[world.kinds[native[0]][:, at]] * (x == at)
+            if tile_ids is not None and world.tiles.size:
+                stood, now = world.tile_at(view.game, top + np.arange(rows.stop), at), tile_ids[t][view.inside]
                 sure = sure * ((stood == now) | (stood < 0) | (now < 0))
-            colours[t, :rows, :columns] = np.where(bar, world.fixed[view], world.colours[view[0]][:, at])
-            trust[t, :rows, :columns] = np.where(bar, table[world.fixed_kinds[view]], sure)
+            colours[t][view.inside] = np.where(bar, world.fixed[native], world.colours[native[0]][:, at])
+            trust[t][view.inside] = np.where(bar, table[world.fixed_kinds[native]], sure)
         return colours, trust
 
-    def paint_tiles(
-        self, told: np.ndarray, state: GameState, game: GameSpec, origin: tuple[int, int] = (0, 0), number: int = 0
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """What the told tiles of a layer look like: (uint8 [T, H, W] palette entries, float32 [T, H, W] trust)."""
-        colours, kinds = (self.looks, self.text)[number].paint(told, state, game, origin, number)
+    def paint_tiles(self, ids: np.ndarray, view: View, number: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """What tiles of a layer look like: (uint8 [T, H, W] palette entries, float32 [T, H, W] trust).
+
+        `ids` int16 [T, H, W] as of `View.tile_ids`.
+        """
+        colours, kinds = (self.looks, self.text)[number].paint(ids, view, number)
         return colours, self.look_trust[number][kinds]
 
-    def mean_of_fixed(
-        self, scene: np.ndarray, game: GameSpec, shape: tuple[int, int, int], origin: tuple[int, int] = (0, 0)
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def mean_of_fixed(self, place: Located, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Mean colours uint8 [T, H, W, 3] of what does not scroll, and bool [T, H, W], where there are any."""
-        mean, seen = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
-        top, left = origin
-        rows, columns = (
-            max(0, min(shape[1], game.native_size[0] - top)),
-            max(0, min(shape[2], game.native_size[1] - left)),
-        )
-        view = (slice(top, top + rows), slice(left, left + columns))
-        bar = fixed_pixels(game, (1, rows, columns), origin)[0]
-        for t in range(shape[0]):
-            world = self.maps.get(int(scene[t]))
+        mean, seen = np.zeros((*view.shape, 3), np.uint8), np.zeros(view.shape, bool)
+        (top, left), (rows, columns) = view.origin, view.inside
+        native = (slice(top, top + rows.stop), slice(left, left + columns.stop))
+        for t in range(len(mean)):
+            world = self.maps.get(int(place.scene[t]))
             if world is not None:
-                mean[t, :rows, :columns] = world.fixed_mean[view]
-                seen[t, :rows, :columns] = bar & (world.fixed_kinds[view] > 0)
+                mean[t][view.inside] = world.fixed_mean[native]
+                seen[t][view.inside] = view.fixed[t][view.inside] & (world.fixed_kinds[native] > 0)
         return mean, seen
 
     def backdrop(self, scene: np.ndarray) -> np.ndarray:

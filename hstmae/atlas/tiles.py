@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..games import GameSpec, GameState
+from ..games.pixels import View
 
 ARRAYS = ("keys", "colours", "kinds")  # what a file holds
 
@@ -30,40 +30,35 @@ class TileLooks:
     _made: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, init=False, repr=False)
     _own: np.ndarray | None = field(default=None, init=False, repr=False)
 
-    def paint(
-        self, told: np.ndarray, state: GameState, game: GameSpec, origin: tuple[int, int], number: int = 0
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def paint(self, ids: np.ndarray, view: View, number: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Draw a clip's tiles.
 
         Args:
-            told: int16 [T, H, W], id of the tile under each pixel, -1 = not known (see `recall.tile_map`).
-            state: decoded, leading axis T.
-            origin: y and x of the frames' corner in the native picture.
+            ids: int16 [T, H, W], id of the tile under each pixel, -1 = not known (see `View.tile_ids`).
+            view: the clip, with state.
             number: of the layer.
         Returns:
             (palette entries uint8 [T, H, W], kinds uint8 [T, H, W]; 0 where the tile was never seen).
         """
-        colours, kinds = np.zeros(told.shape, np.uint8), np.zeros(told.shape, np.uint8)
+        colours, kinds = np.zeros(ids.shape, np.uint8), np.zeros(ids.shape, np.uint8)
         if not len(self.keys):
             return colours, kinds
-        layer = game.tile_layers[number]
-        look = np.asarray(state.globals)[:, list(game.looks.tile_globals)].astype(np.int32)
-        corner = np.asarray(state.tile_xy[number]).astype(np.int64)
-        for t in range(len(told)):
+        layer = view.game.tile_layers[number]
+        look = np.asarray(view.needed_state().globals)[:, list(view.game.looks.tile_globals)].astype(np.int32)
+        y, x = (along % layer.cell for along in view.from_corner(number))
+        for t in range(len(ids)):
             pictures, sorts = self.pictures(look[t], layer.ids)
-            y = (np.arange(told.shape[1]) + origin[0] - corner[t, 1]) % layer.cell
-            x = (np.arange(told.shape[2]) + origin[1] - corner[t, 0]) % layer.cell
-            colours[t] = pictures[told[t], y[:, None], x]  # id -1 reads the spare last entry
-            kinds[t] = sorts[told[t], y[:, None], x]
+            colours[t] = pictures[ids[t], y[t, :, None], x[t]]  # id -1 reads the spare last entry
+            kinds[t] = sorts[ids[t], y[t, :, None], x[t]]
         return colours, kinds
 
-    def solid(self, told: np.ndarray, state: GameState, game: GameSpec, origin: tuple[int, int]) -> np.ndarray:
+    def solid(self, view: View) -> np.ndarray:
         """Where a clip's tiles of the first layer have something of their own, whatever its colour: bool [T, H, W].
 
         An outline may have the colour of the backdrop, as black ones at night. It differs from the backdrop where that
-        has another colour. Arguments of `paint`.
+        has another colour.
         """
-        layer = game.tile_layers[0]
+        layer = view.game.tile_layers[0]
         if self._own is None:
             self._own = np.zeros((layer.ids + 1, layer.cell, layer.cell), bool)
             for look in np.unique(self.keys[:, :-1], axis=0):
@@ -71,10 +66,8 @@ class TileLooks:
                 blank = pictures[0][kinds[0] > 0]
                 if len(blank):
                     self._own |= (kinds > 0) & (pictures != np.bincount(blank).argmax())
-        corner = np.asarray(state.tile_xy[0]).astype(np.int64)
-        y = (np.arange(told.shape[1]) + origin[0] - corner[:, 1:]) % layer.cell
-        x = (np.arange(told.shape[2]) + origin[1] - corner[:, :1]) % layer.cell
-        found: np.ndarray = self._own[told, y[:, :, None], x[:, None]]  # id -1 reads the spare last entry: nothing
+        y, x = (along % layer.cell for along in view.from_corner(0))
+        found: np.ndarray = self._own[view.tile_ids(0), y[:, :, None], x[:, None]]  # id -1 reads the spare last entry
         return found
 
     def pictures(self, look: np.ndarray, ids: int) -> tuple[np.ndarray, np.ndarray]:

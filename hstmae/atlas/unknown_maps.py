@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..games import GameSpec, GameState
+from ..games.pixels import View, parts
 from .maps import Atlas
-from .recall import parts
 
 _UNSEEN = 255
 _AROUND = 2  # columns of cells to either side whose visible pixels count
@@ -22,47 +22,33 @@ _ELSEWHERE = 0.1  # what wrong pixels in other columns count of a map, which is 
 _MOST = 0.99  # trust where all agree
 
 
-def complete(
-    frames: np.ndarray,
-    mask: np.ndarray,
-    told: np.ndarray,
-    moving: np.ndarray,
-    state: GameState,
-    game: GameSpec,
-    atlas: Atlas,
-    origin: tuple[int, int] = (0, 0),
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the cells that the state does not tell.
+def complete(view: View, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the cells that the state, at level "full", does not tell.
 
-    Args:
-        frames: uint8 [T, H, W] palette indices; masked pixels are not read.
-        mask: bool [T, H, W], True = masked.
-        told: int16 [T, H, W], id of the tile under each pixel, -1 = not told (see `recall.tile_map`).
-        moving: bool [T, H, W], where something moves.
-        state: decoded at level "full", leading axis T.
-        origin: y and x of the frames' corner in the native picture.
     Returns:
         (palette entries uint8 [T, H, W], trust float32 [T, H, W]; 0 where the state tells the tile or nothing fits).
     """
-    colours, trust = np.zeros(frames.shape, np.uint8), np.zeros(frames.shape, np.float32)
+    game, state = view.game, view.needed_state()
+    colours, trust = np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32)
     layer = game.tile_layers[0]
-    top = game.native_size[0] - layer.rows * layer.cell - origin[0]  # of the grid, in the frames
-    rows = slice(max(top, 0), min(frames.shape[1], game.native_size[0] - origin[0]))
-    width = max(0, min(frames.shape[2], game.native_size[1] - origin[1]))
-    open_ = told < 0
+    top = game.native_size[0] - layer.rows * layer.cell - view.origin[0]  # of the grid, in the frames
+    rows = slice(max(top, 0), view.inside[0].stop)
+    width = view.inside[1].stop
+    open_ = view.tile_ids(0) < 0
     open_[:, : rows.start], open_[:, rows.stop :], open_[:, :, width:] = False, False, False
     camera, scene = np.asarray(state.camera).astype(np.int64), np.asarray(state.scene)
     for part in parts(camera, scene):
-        if int(scene[part[0]]) in atlas.maps or not (open_[part] & mask[part]).any():
+        if int(scene[part[0]]) in atlas.maps or not (open_[part] & view.mask[part]).any():
             continue
         first = int(camera[part].min()) // layer.cell
         cells = (int(camera[part].max()) + game.native_size[1] - 1) // layer.cell - first + 1
         seen = np.full((layer.rows * layer.cell, cells * layer.cell), _UNSEEN, np.uint8)
-        left = camera[part] - first * layer.cell + origin[1]
+        left = camera[part] - first * layer.cell + view.origin[1]
         inner = slice(rows.start - top, rows.stop - top)
+        visible = open_ & ~view.mask & ~view.moving
         for t, x in zip(part, left, strict=True):
-            shown = open_[t, rows, :width] & ~mask[t, rows, :width] & ~moving[t, rows, :width]
-            seen[inner, x : x + width][shown] = frames[t, rows, :width][shown]
+            shown = visible[t, rows, :width]
+            seen[inner, x : x + width][shown] = view.frames[t, rows, :width][shown]
         drawn, known = _candidates(state, part, first, cells, game, atlas)
         best, sure = _weigh(drawn, known, seen, layer.cell)
         for t, x in zip(part, left, strict=True):
@@ -86,7 +72,7 @@ def _candidates(
         some = world.tiles[:, first : first + cells]
         maps[number, :, : some.shape[1]] = some
     ids = np.full((1 + 2 * len(maps), layer.rows, cells), -1, np.int64)
-    told, corner = np.asarray(state.tiles[0]), np.asarray(state.tile_xy[0]).astype(np.int64)
+    stored, corner = np.asarray(state.tiles[0]), np.asarray(state.tile_xy[0]).astype(np.int64)
     meant = np.full(layer.ids, -1)
     meant[game.looks.first_guess : game.looks.first_guess + len(game.looks.guessed_tiles)] = game.looks.guessed_tiles
     meant[
@@ -95,7 +81,7 @@ def _candidates(
     for t in part:
         at = (int(np.asarray(state.camera)[t]) + corner[t, 0]) // layer.cell - first + np.arange(layer.cols)
         inside = (at >= 0) & (at < cells)
-        guess = meant[told[t][:, inside]]
+        guess = meant[stored[t][:, inside]]
         ids[0][:, at[inside]] = np.where(guess >= 0, guess, ids[0][:, at[inside]])
     untold, marks = np.isin(maps, game.looks.unrecorded_tiles), np.isin(maps, game.looks.landmark_tiles)
     ids[1 : 1 + len(maps)] = np.where(marks, maps, ids[0])

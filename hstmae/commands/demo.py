@@ -99,7 +99,7 @@ def _session(args: argparse.Namespace) -> int:
     from ..inference.footage.palette import open_footage
     from ..inference.job import choose_level
     from ..inference.loading import load
-    from ..masks.detect import TubeSpec, tube_mask
+    from ..masks.tubes import TubeSpec, tube_mask
     from ..output import filling, write_result
     from ..pictures.colours import require_known
     from ..pictures.indexed import Picture
@@ -109,7 +109,7 @@ def _session(args: argparse.Namespace) -> int:
     if not 0.0 < args.ratio < 1.0 or args.frames < 1 or args.seed < 0:
         raise UsageError("--ratio must lie between 0 and 1, --frames must be at least 1, --seed at least 0")
     predictor = load(args.checkpoint, args.device, args.atlas)
-    if predictor.true_colour:
+    if not predictor.game.indexed:
         raise UsageError(
             f"{args.checkpoint}: the demo is for games with a palette, and '{predictor.game.name}' has none; "
             f"try: hstmae restore INPUT --game {predictor.game.name} --mask tube:0.9 --compare"
@@ -169,36 +169,30 @@ def measure(
     level: str,
 ) -> dict[str, Any]:
     """Figures of a restored session and of the fillers, clip by clip as the model saw it."""
-    from ..atlas.recall import fixed_pixels
-    from ..evaluation.evaluate import regions_of, sprite_pixels
-    from ..evaluation.fillers import Baselines
-    from ..evaluation.metrics import MetricSums
-    from ..evaluation.perceptual import perceptual_fields
-    from ..inference.windows import session_windows
+    from ..evaluation.baselines import Baselines
+    from ..evaluation.metrics import MetricSums, perceptual_fields
+    from ..games.pixels import View
+    from ..restoration.windows import session_windows
 
     sums, baselines = MetricSums(), Baselines(predictor.game, level, predictor.atlas)
     assert result.indices is not None
     for window in session_windows(stretch.frame_numbers, predictor.game.stride):
         index, owned = window.index, window.index[window.owned]
-        shape = (len(index), *truth.shape[1:])
         state = None
         if stretch.state is not None:
             context = None if stretch.context is None else stretch.context[index]
             state = predictor.game.decode(stretch.state[index], context)
-        regions = regions_of(predictor.game, state, shape, (0, 0))
-        boxes = sprite_pixels(predictor.game, state, shape, (0, 0))
+        view = View(truth[index], mask[index], predictor.game, state, level)
         sums.add(
             truth=truth[owned],
             indices=result.indices[owned],
             rgb=result.rgb[owned],
             palette=palette,
             mask=mask[owned],
-            regions=regions[window.owned],
-            sprites=None if boxes is None else boxes[window.owned],
+            regions=view.regions[window.owned],
+            sprites=None if view.sprites is None else view.sprites[window.owned],
         )
-        camera, scene = (None, None) if state is None else (state.camera, state.scene)
-        fixed = fixed_pixels(predictor.game, shape, (0, 0))
-        baselines.add(truth[index], palette, mask[index], camera, fixed, regions, window.owned, scene, sprites=boxes)
+        baselines.add(view, palette, window.owned)
     settings = {"mask": "tube", "state": level, "model": predictor.config.name, "split": "one session"}
     return {**sums.result(), **perceptual_fields(), **settings, "baselines": baselines.result()}
 

@@ -70,7 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crop", type=int, default=0, help="side of a square crop, a multiple of 16; 0 = whole frames")
     parser.add_argument("--clip", type=int, default=16, help="frames per clip, even")
     parser.add_argument("--stride", type=int, default=0, help="frames from one to the next of a clip; 0 = the game's")
-    parser.add_argument("--batch", type=int, default=2, help="clips that go through the network together")
     add_atlas(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON")
@@ -126,10 +125,10 @@ def run(args: argparse.Namespace) -> int:
 
     from ..data.clips.dataset import ClipDataset
     from ..errors import UsageError
-    from ..evaluation.damages import NAMES
     from ..evaluation.evaluate import EvaluateOptions, evaluate
     from ..evaluation.report import RATIOS, check, write_report
     from ..inference.loading import load
+    from ..masks.damage import NAMES
     from ..output import write_result
     from ..training.run.setup import crop_size
 
@@ -137,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--crop must be a multiple of 16 (or 0 for whole frames), got {args.crop}")
     if args.clip % 2 or args.clip < 2:
         raise UsageError(f"--clip must be even and at least 2, got {args.clip}")
-    options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.batch, args.inpaint)
+    options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.inpaint)
     if args.report is not None:
         check(args.report)
     elif args.report_ratios:
@@ -149,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
     stride = args.stride or predictor.game.stride
     with opened(args.test_data, predictor.game.name) as store:
         sizes = [info.size for info in store.infos() if args.split in ("all", info.split)]
-        crop = crop_size(sizes, args.crop) if predictor.true_colour and sizes else args.crop
+        crop = crop_size(sizes, args.crop) if not predictor.game.indexed and sizes else args.crop
         dataset = ClipDataset(
             store,
             splits=() if args.split == "all" else (args.split,),
@@ -182,7 +181,7 @@ def run(args: argparse.Namespace) -> int:
 
 def table(report: dict[str, Any]) -> str:
     """The report for people: settings, then model and fillers line by line."""
-    from ..evaluation.columns import TITLES, cells
+    from ..evaluation.metrics import TITLES, cells
 
     lines = [
         f"model {report['model']}, state {report['state']}, mask {report['mask']} {report['ratio']:g}, "

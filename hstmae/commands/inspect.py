@@ -115,7 +115,7 @@ def _draw(args: argparse.Namespace, subject: Subject, name: str) -> None:
     from ..drawing.exhibit import Exhibit
     from ..errors import UsageError
     from ..inference.visualizer import save_mp4, save_png
-    from ..masks.detect import parse_tube, tube_mask
+    from ..masks.tubes import parse_tube, tube_mask
 
     tube = parse_tube(args.mask)
     if tube is None:

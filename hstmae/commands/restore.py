@@ -79,7 +79,8 @@ def mask_source(mask: str | None, detect: str | None) -> MaskSource:
     """The --mask and --detect options as a MaskSource. Raises UsageError or DataError."""
     from ..errors import DataError
     from ..inference.job import MaskSource
-    from ..masks.detect import parse_colour, parse_tube
+    from ..masks.files import parse_colour
+    from ..masks.tubes import parse_tube
 
     tube = parse_tube(mask) if mask else None
     path = Path(mask) if mask and tube is None else None

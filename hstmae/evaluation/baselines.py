@@ -1,89 +1,83 @@
-"""Fillers that see exactly what the model sees. A model is worth something by what it gains over them."""
+"""The fillers' figures beside the model's: they see the same pixels of a clip, and are measured alike."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError
+from ..atlas.maps import Atlas, Located
+from ..games import GameSpec
+from ..games.pixels import View
+from .fillers import camera_copy, inpainting, level_memory, mean_colour, mode_colour, mode_rgb, nearest_pixel
+from .metrics import MetricSums
+
+NO_STATE = "state level none: without the camera, tubes hide the same screen positions in every frame of the clip"
+NO_CAMERA = "the footage does not say how its camera moves, and tubes hide the same places in every frame of the clip"
+
+Filled = tuple[str, np.ndarray | None, np.ndarray]  # filler, palette entries (None: true colour), RGB
 
 
-def mode_colour(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Fill masked pixels with the most frequent colour of the clip's visible pixels.
+class Baselines:
+    """Sums of the fillers' figures over the clips of an evaluation."""
 
-    Args:
-        frames: uint8 palette indices [T, H, W]; masked pixels are not read.
-        mask: bool [T, H, W], True = masked.
-    Returns:
-        uint8 [T, H, W]. Nothing visible at all fills with index 0.
-    """
-    visible = frames[~mask]
-    colour = int(np.bincount(visible, minlength=1).argmax()) if len(visible) else 0
-    return np.where(mask, np.uint8(colour), frames)
+    def __init__(self, game: GameSpec, level: str, atlas: Atlas | None = None, inpaint: bool = False) -> None:
+        self.game, self.level, self.inpaint = game, level, inpaint
+        self.atlas = atlas if level != "none" else None
+        self.sums: dict[str, MetricSums] = {}
+        self.found = 0  # masked pixels that camera_copy found in another frame
 
+    def add(self, truth: View, palette: np.ndarray | None, counted: np.ndarray | None = None) -> None:
+        """Fill one clip and measure it.
 
-def camera_copy(
-    frames: np.ndarray, mask: np.ndarray, camera: np.ndarray, fixed: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Copy each masked pixel from the nearest frame of the clip that shows the same place of the world.
+        Args:
+            truth: the true frames with what was hidden of them, and their state where there is one.
+            palette: uint8 [K, 3], None for true colour.
+            counted: bool [T], frames that are measured; None = all.
+        """
+        keep = np.ones(len(truth.frames), bool) if counted is None else counted
+        for name, entries, rgb in self._fill(truth, palette, keep):
+            self.sums.setdefault(name, MetricSums()).add(
+                truth=truth.frames[keep],
+                indices=None if entries is None else entries[keep],
+                rgb=rgb[keep],
+                palette=palette,
+                mask=truth.mask[keep],
+                regions=truth.regions[keep],
+                sprites=None if truth.sprites is None else truth.sprites[keep],
+            )
 
-    Of two frames equally near in time the earlier one is taken. What no frame shows gets the mode colour.
+    def _fill(self, truth: View, palette: np.ndarray | None, keep: np.ndarray) -> Iterator[Filled]:
+        frames, mask = truth.frames, truth.mask
+        if palette is None:
+            seen = np.where(mask[..., None], np.uint8(0), frames)
+            for name, fill in (
+                ("mode_colour", mode_rgb),
+                ("mean_colour", mean_colour),
+                ("nearest_pixel", nearest_pixel),
+            ):
+                yield name, None, fill(seen, mask)
+            return
+        seen = np.where(mask, np.uint8(0), frames)
+        mode = mode_colour(seen, mask)
+        yield "mode_colour", mode, palette[mode]
+        if self.level != "none" and truth.state is not None:
+            copied, found = camera_copy(seen, mask, np.asarray(truth.state.camera), truth.fixed)
+            self.found += int((found & mask)[keep].sum())
+            yield "camera_copy", copied, palette[copied]
+        if self.atlas is not None and truth.state is not None:
+            place = self.atlas.look_up(Located.of_state(truth.state), truth.at_level("compact"))
+            remembered = level_memory(seen, mask, *place)
+            yield "level_memory", remembered, palette[remembered]
+        if self.inpaint:
+            yield "opencv_inpainting", None, inpainting(seen, mask, palette)
 
-    Args:
-        frames: uint8 palette indices [T, H, W]; masked pixels are not read.
-        mask: bool [T, H, W], True = masked.
-        camera: integer [T], world x of the picture's left edge.
-        fixed: bool [T, H, W], True where the picture does not scroll (a status bar); None = it scrolls everywhere.
-    Returns:
-        (uint8 [T, H, W] filled, bool [T, H, W] True where a masked pixel was found in another frame).
-    """
-    count, _, width = frames.shape
-    filled = mode_colour(frames, mask)
-    open_ = mask.copy()
-    columns = np.arange(width)
-    for t in range(count):
-        others = sorted((s for s in range(count) if s != t), key=lambda s: (abs(s - t), s))
-        for s in others:
-            if not open_[t].any():
-                break
-            source = columns + int(camera[t]) - int(camera[s])
-            inside = (source >= 0) & (source < width)
-            source = np.clip(source, 0, width - 1)
-            shown = inside & ~mask[s][:, source]
-            colour = frames[s][:, source]
-            if fixed is not None:
-                # a place of the status bar is copied from the same screen place, and never from or to the scene
-                shown = np.where(fixed[t], fixed[s] & ~mask[s], shown & ~fixed[s][:, source])
-                colour = np.where(fixed[t], frames[s], colour)
-            take = open_[t] & shown
-            filled[t][take] = colour[take]
-            open_[t] &= ~take
-    return filled, mask & ~open_
-
-
-def level_memory(frames: np.ndarray, mask: np.ndarray, colours: np.ndarray, trust: np.ndarray) -> np.ndarray:
-    """Fill masked pixels with what the game's maps show at the camera's place, and the rest with the mode colour.
-
-    Args:
-        frames: uint8 [T, H, W] palette indices; masked pixels are not read.
-        mask: bool [T, H, W], True = masked.
-        colours: uint8 [T, H, W], what an atlas holds of the place (see `Atlas.look_up`) ...
-        trust: float32 [T, H, W], ... 0 where it holds nothing.
-    """
-    return np.where(mask & (trust > 0), colours, mode_colour(frames, mask))
-
-
-def inpainting(frames: np.ndarray, mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Fill masked pixels frame by frame by OpenCV's inpainting (Telea's fast marching, radius 3): uint8 [T, H, W, 3].
-
-    Raises:
-        UsageError: OpenCV is not installed.
-    """
-    try:
-        import cv2
-    except ImportError:
-        raise UsageError("--inpaint needs OpenCV: pip install 'hstmae[bench]'") from None
-    shown: Any = palette[np.where(mask, np.uint8(0), frames)]
-    hidden = mask.astype(np.uint8)
-    return np.stack([cv2.inpaint(f, m, 3, cv2.INPAINT_TELEA) for f, m in zip(shown, hidden, strict=True)])
+    def result(self) -> dict[str, Any]:
+        """Figures by filler; `camera_copy` with its coverage, or null with a reason."""
+        report: dict[str, Any] = {name: sums.result() for name, sums in self.sums.items()}
+        if "camera_copy" in self.sums:
+            report["camera_copy"]["coverage"] = self.found / self.sums["camera_copy"].masked
+        else:
+            report |= {"camera_copy": None, "camera_copy_reason": NO_STATE if self.game.indexed else NO_CAMERA}
+        return report

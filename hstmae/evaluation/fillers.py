@@ -1,94 +1,148 @@
-"""Simple fillers beside the model: they see the same pixels of a clip, and are measured alike."""
+"""Fillers that see exactly what the model sees. A model is worth something by what it gains over them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..games import GameSpec
-from .baselines import camera_copy, inpainting, level_memory, mode_colour
-from .metrics import MetricSums
+from ..errors import UsageError
+from ..pictures.colours import pack_rgb, unpack_rgb
 
-if TYPE_CHECKING:
-    from ..atlas.maps import Atlas
-
-NO_CAMERA = "state level none: without the camera, tubes hide the same screen positions in every frame of the clip"
+_ROWS = 16  # rows of pixels whose distances are held at a time
 
 
-class Baselines:
-    """Sums of the fillers' figures over the clips of an evaluation."""
+def mode_colour(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fill masked pixels with the most frequent colour of the clip's visible pixels.
 
-    def __init__(self, game: GameSpec, level: str, atlas: Atlas | None = None, inpaint: bool = False) -> None:
-        self.game = game
-        self.level = level
-        self.atlas = atlas if level != "none" else None
-        self.memory = MetricSums() if self.atlas is not None else None
-        self.inpainted = MetricSums() if inpaint else None
-        self.mode = MetricSums()
-        self.camera = MetricSums() if level != "none" else None
-        self.found = 0  # masked pixels that camera_copy found in another frame
+    Args:
+        frames: uint8 palette indices [T, H, W]; masked pixels are not read.
+        mask: bool [T, H, W], True = masked.
+    Returns:
+        uint8 [T, H, W]. Nothing visible at all fills with index 0.
+    """
+    visible = frames[~mask]
+    colour = int(np.bincount(visible, minlength=1).argmax()) if len(visible) else 0
+    return np.where(mask, np.uint8(colour), frames)
 
-    def add(
-        self,
-        truth: np.ndarray,
-        palette: np.ndarray,
-        mask: np.ndarray,
-        camera: np.ndarray | None,
-        fixed: np.ndarray,
-        regions: np.ndarray,
-        counted: np.ndarray | None = None,
-        scene: np.ndarray | None = None,
-        origin: tuple[int, int] = (0, 0),
-        sprites: np.ndarray | None = None,
-    ) -> None:
-        """Fill one clip and measure it.
 
-        Args:
-            truth: uint8 [T, H, W]; read where `mask` is False, and to measure.
-            palette: uint8 [K, 3].
-            mask: bool [T, H, W], True = hidden.
-            camera: integer [T] world x of the left edge, or None.
-            fixed: bool [T, H, W], where the picture does not scroll.
-            regions: region ids [T, H, W].
-            counted: bool [T], frames that are measured; None = all.
-            scene: integer [T], which map is shown, or None.
-            origin: y and x of the frames' corner in the native picture.
-            sprites: bool [T, H, W], where sprites are, or None.
-        """
-        keep = np.ones(len(truth), bool) if counted is None else counted
-        seen = np.where(mask, np.uint8(0), truth)
+def camera_copy(
+    frames: np.ndarray, mask: np.ndarray, camera: np.ndarray, fixed: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Copy each masked pixel from the nearest frame of the clip that shows the same place of the world.
 
-        def measure(sums: MetricSums, filled: np.ndarray, colours: np.ndarray | None = None) -> None:
-            sums.add(
-                truth=truth[keep],
-                indices=filled[keep] if colours is None else None,
-                rgb=palette[filled[keep]] if colours is None else colours[keep],
-                palette=palette,
-                mask=mask[keep],
-                regions=regions[keep],
-                sprites=None if sprites is None else sprites[keep],
-            )
+    Of two frames equally near in time the earlier one is taken. What no frame shows gets the mode colour.
 
-        measure(self.mode, mode_colour(seen, mask))
-        if self.camera is not None and camera is not None:
-            filled, found = camera_copy(seen, mask, camera, fixed)
-            self.found += int((found & mask)[keep].sum())
-            measure(self.camera, filled)
-        if self.memory is not None and self.atlas is not None and scene is not None and camera is not None:
-            place = self.atlas.look_up(scene, camera, self.game, "compact", truth.shape, origin)
-            measure(self.memory, level_memory(seen, mask, *place))
-        if self.inpainted is not None:
-            measure(self.inpainted, seen, inpainting(seen, mask, palette))
+    Args:
+        frames: uint8 palette indices [T, H, W]; masked pixels are not read.
+        mask: bool [T, H, W], True = masked.
+        camera: integer [T], world x of the picture's left edge.
+        fixed: bool [T, H, W], True where the picture does not scroll (a status bar); None = it scrolls everywhere.
+    Returns:
+        (uint8 [T, H, W] filled, bool [T, H, W] True where a masked pixel was found in another frame).
+    """
+    count, _, width = frames.shape
+    filled = mode_colour(frames, mask)
+    open_ = mask.copy()
+    columns = np.arange(width)
+    for t in range(count):
+        others = sorted((s for s in range(count) if s != t), key=lambda s: (abs(s - t), s))
+        for s in others:
+            if not open_[t].any():
+                break
+            source = columns + int(camera[t]) - int(camera[s])
+            inside = (source >= 0) & (source < width)
+            source = np.clip(source, 0, width - 1)
+            shown = inside & ~mask[s][:, source]
+            colour = frames[s][:, source]
+            if fixed is not None:
+                # a place of the status bar is copied from the same screen place, and never from or to the scene
+                shown = np.where(fixed[t], fixed[s] & ~mask[s], shown & ~fixed[s][:, source])
+                colour = np.where(fixed[t], frames[s], colour)
+            take = open_[t] & shown
+            filled[t][take] = colour[take]
+            open_[t] &= ~take
+    return filled, mask & ~open_
 
-    def result(self) -> dict[str, Any]:
-        """Figures by filler: `mode_colour`; `camera_copy` with coverage, or null with a reason; and those asked for."""
-        report: dict[str, Any] = {"mode_colour": self.mode.result(), "camera_copy": None}
-        if self.camera is not None and self.camera.clips:
-            report["camera_copy"] = {**self.camera.result(), "coverage": self.found / self.camera.masked}
-        else:
-            report["camera_copy_reason"] = NO_CAMERA
-        for name, sums in (("level_memory", self.memory), ("opencv_inpainting", self.inpainted)):
-            if sums is not None and sums.clips:
-                report[name] = sums.result()
-        return report
+
+def level_memory(frames: np.ndarray, mask: np.ndarray, colours: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """Fill masked pixels with what the game's maps show at the camera's place, and the rest with the mode colour.
+
+    Args:
+        frames: uint8 [T, H, W] palette indices; masked pixels are not read.
+        mask: bool [T, H, W], True = masked.
+        colours: uint8 [T, H, W], what an atlas holds of the place (see `Atlas.look_up`) ...
+        trust: float32 [T, H, W], ... 0 where it holds nothing.
+    """
+    return np.where(mask & (trust > 0), colours, mode_colour(frames, mask))
+
+
+def inpainting(frames: np.ndarray, mask: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Fill masked pixels frame by frame by OpenCV's inpainting (Telea's fast marching, radius 3): uint8 [T, H, W, 3].
+
+    Raises:
+        UsageError: OpenCV is not installed.
+    """
+    try:
+        import cv2
+    except ImportError:
+        raise UsageError("--inpaint needs OpenCV: pip install 'hstmae[bench]'") from None
+    shown: Any = palette[np.where(mask, np.uint8(0), frames)]
+    hidden = mask.astype(np.uint8)
+    return np.stack([cv2.inpaint(f, m, 3, cv2.INPAINT_TELEA) for f, m in zip(shown, hidden, strict=True)])
+
+
+def mode_rgb(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fill masked pixels with the most frequent colour of the clip's visible pixels; black where nothing is visible.
+
+    Args:
+        frames: uint8 [T, H, W, 3]; masked pixels are not read.
+        mask: bool [T, H, W], True = masked.
+    Returns:
+        uint8 [T, H, W, 3].
+    """
+    values, counts = np.unique(pack_rgb(frames[~mask]), return_counts=True)
+    colour = unpack_rgb(values[counts.argmax()]) if len(values) else np.zeros(3, np.uint8)
+    return np.where(mask[..., None], colour, frames)
+
+
+def mean_colour(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fill masked pixels with the mean of the clip's visible ones, the best single colour; arguments of `mode_rgb`."""
+    visible = frames[~mask]
+    colour = visible.mean(0).round().astype(np.uint8) if len(visible) else np.zeros(3, np.uint8)
+    return np.where(mask[..., None], colour, frames)
+
+
+def nearest_pixel(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fill each masked pixel with the nearest visible one of its frame; arguments of `mode_rgb`.
+
+    A frame without a visible pixel becomes black.
+    """
+    filled = np.where(mask[..., None], np.uint8(0), frames)
+    source: np.ndarray | None = None
+    for t in range(len(frames)):
+        if t == 0 or not np.array_equal(mask[t], mask[t - 1]):  # tubes hide the same pixels in all frames
+            source = _nearest(mask[t])
+        if source is not None:
+            filled[t] = frames[t].reshape(-1, 3)[source]
+    return filled
+
+
+def _nearest(mask: np.ndarray) -> np.ndarray | None:
+    """bool [H, W] -> int64 [H, W] flat place of the nearest pixel that is not masked; None where there is none."""
+    height, width = mask.shape
+    edge = np.pad(mask, 1, constant_values=False)  # only visible pixels beside a masked one can be nearest to one
+    beside = edge[:-2, 1:-1] | edge[2:, 1:-1] | edge[1:-1, :-2] | edge[1:-1, 2:]
+    places = np.flatnonzero(~mask & beside)
+    own = np.arange(mask.size).reshape(mask.shape)
+    if mask.all():
+        return None
+    if not len(places):
+        return own
+    y, x = places // width, places % width
+    found = own.copy()
+    for top in range(0, height, _ROWS):
+        rows, cols = np.nonzero(mask[top : top + _ROWS])
+        distance = (rows[:, None] + top - y) ** 2 + (cols[:, None] - x) ** 2
+        found[top + rows, cols] = places[distance.argmin(1)]
+    return found

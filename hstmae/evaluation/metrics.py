@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -215,3 +216,31 @@ class MetricSums:
             "clips": self.clips,
             "masked_pixels": self.masked,
         }
+
+
+COLUMNS = (
+    ("psnr_masked", "PSNR dB", "{:.2f}"),
+    ("psnr_masked_argmax", "argmax dB", "{:.2f}"),
+    ("psnr_masked_median", "median dB", "{:.2f}"),
+    ("exact_match", "exact %", "{:.3%}"),
+    ("exact_match_sprites", "sprites %", "{:.2%}"),
+    ("ssim", "SSIM", "{:.4f}"),
+    ("ssim_intra", "intra", "{:.4f}"),
+    ("ssim_inter", "inter", "{:.4f}"),
+    ("mse", "MSE", "{:.2f}"),
+    ("flicker", "flicker", "{:.3f}"),
+)
+TITLES = [title for _, title, _ in COLUMNS]
+
+
+def cells(figures: dict[str, Any]) -> list[str]:
+    """A row of the table: what `MetricSums.result` gives, "-" where a figure is null."""
+    return ["-" if figures[key] is None else form.format(figures[key]) for key, _, form in COLUMNS]
+
+
+def perceptual_fields() -> dict[str, str | None]:
+    """The report's `lpips` and `fid`: null with a reason, since both need networks trained on photographs."""
+    why = "needs the published weights of {}, which this version neither brings nor computes with"
+    networks = {"lpips": "AlexNet (torchvision)", "fid": "Inception v3 (torch-fidelity)"}
+    reasons: dict[str, str | None] = {f"{name}_reason": why.format(network) for name, network in networks.items()}
+    return dict.fromkeys(networks) | reasons

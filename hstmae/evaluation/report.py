@@ -11,10 +11,9 @@ import numpy as np
 
 from ..errors import UsageError
 from ..inference.predictor import Predictor
-from .columns import TITLES, cells
-from .damages import NAMES
+from ..masks.damage import NAMES
 from .evaluate import EvaluateOptions, Measured, evaluate
-from .metrics import psnr, squared_error
+from .metrics import TITLES, cells, psnr, squared_error
 
 if TYPE_CHECKING:
     from ..data.clips.dataset import ClipDataset

@@ -59,3 +59,18 @@ def file_entries(stored: np.ndarray, entries: np.ndarray, game: GameSpec) -> tup
     same = same[(entries[: len(same)] == game.palette[: len(same)]).all(1)]
     meaning[same] = same  # the game's own table at its own place: twins of a colour keep their entries
     return meaning, game.palette
+
+
+def nearest_entries(rgb: np.ndarray, palette: np.ndarray, game: GameSpec) -> np.ndarray:
+    """The palette entry nearest to each colour (squared distance in RGB).
+
+    Args:
+        rgb: uint8 [N, 3].
+        palette: uint8 [K, 3]; of entries with one colour, the one that software really uses is taken.
+    Returns:
+        uint8 [N].
+    """
+    order = preferred_entries(palette, game)
+    colours, inverse = np.unique(rgb, axis=0, return_inverse=True)
+    distance = ((colours[:, None].astype(np.int32) - palette[order][None].astype(np.int32)) ** 2).sum(-1)
+    return order[distance.argmin(1)].astype(np.uint8)[inverse.reshape(-1)]

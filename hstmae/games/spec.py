@@ -109,6 +109,11 @@ class GameSpec(ABC):
     fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]]  # region, x0, y0, x1, y1; win over all others
     looks: ClassVar[ConsoleLooks] = ConsoleLooks()
 
+    @property
+    def indexed(self) -> bool:
+        """Whether frames are palette entries; without a palette they are RGB."""
+        return len(self.palette) > 0
+
     @abstractmethod
     def context(self, state: np.ndarray, frame_numbers: np.ndarray) -> np.ndarray:
         """What earlier memory tells about later pictures, carried forward frame by frame.

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..masks.detect import TubeSpec, detect, load_mask, tube_mask
+from ..masks.detect import detect
+from ..masks.files import load_mask
+from ..masks.tubes import TubeSpec, tube_mask
 from ..pictures.colours import require_known, unpack_rgb
 from ..pictures.indexed import Picture
 from ..pictures.true_colour import RgbPicture

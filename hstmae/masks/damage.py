@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,20 +66,32 @@ def logo_damage(size: Size, share: float, generator: torch.Generator) -> Tensor:
     return mask
 
 
-def frame_drop(size: Size, share: float, generator: torch.Generator) -> Tensor:
-    """Whole frames, exactly ``round(share * T)`` of them, anywhere."""
+def lost_frames(size: Size, share: float, generator: torch.Generator) -> Tensor:
+    """Whole frames in bursts of up to six, exactly ``round(share * T)`` of them."""
     time, _, _ = _checked(size, share)
-    mask = torch.zeros(size, dtype=torch.bool)
-    mask[torch.randperm(time, generator=generator)[: round(share * time)]] = True
+    mask, missing = torch.zeros(size, dtype=torch.bool), round(share * time)
+    while missing:
+        first, frames = _span(time, min(missing, 6), min(missing, 6), generator)
+        fresh = ~mask[first : first + frames, 0, 0]
+        mask[first : first + frames] = True
+        missing -= int(fresh.sum())
     return mask
 
 
-DAMAGE: dict[str, Callable[[Size, float, torch.Generator], Tensor]] = {
-    "block": block_damage,
-    "scratch": scratch_damage,
+SHAPES: dict[str, Callable[[Size, float, torch.Generator], Tensor]] = {
+    "lost blocks": block_damage,
+    "scratches": scratch_damage,
     "logo": logo_damage,
-    "drop": frame_drop,
+    "lost frames": lost_frames,
 }
+NAMES = tuple(SHAPES)
+MEASURED = {"lost blocks": 0.08, "scratches": 0.03, "logo": 0.05, "lost frames": 0.375}  # shares hidden by `damages`
+
+
+def damages(size: Size, seed: int = 0) -> dict[str, np.ndarray]:
+    """One mask of every shape, bool [T, H, W], by which restoration is measured; none is empty from 4 frames on."""
+    generator = torch.Generator().manual_seed(seed)
+    return {name: draw(size, MEASURED[name], generator).numpy() for name, draw in SHAPES.items()}
 
 
 def _checked(size: Size, share: float) -> Size:

@@ -1,85 +1,15 @@
-"""What is missing in a picture: mask files, synthetic tubes, and detection of blocks that somebody painted over.
-
-A mask is bool [T, H, W] or [H, W], True = missing.
-"""
+"""Finding blocks that somebody painted over: masks bool [T, H, W], True = missing."""
 
 from __future__ import annotations
 
-import math
-import re
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 
-from ..errors import DataError, UsageError
 from ..pictures.colours import pack_rgb
 
-UNIT = 16  # side of the columns of pixels that tubes hide
+UNIT = 16  # side of the blocks
 FOREIGN_SIDE = 8  # smallest side of a uniform rectangle in a colour the game does not have
 BLOCK_SHARE = 0.93  # share of a colour's pixels in whole aligned blocks from which the colour counts as a filling
 FOREIGN_COLOURS = 16  # at most this many painted colours are looked at: damage is painted in few colours
-
-
-@dataclass(frozen=True)
-class TubeSpec:
-    """`tube:RATIO[:SEED]`: hide this share of the 16x16 positions in every frame, drawn by the seed."""
-
-    ratio: float
-    seed: int = 0
-
-
-def parse_tube(text: str) -> TubeSpec | None:
-    """`tube:0.9` or `tube:0.9:3` -> TubeSpec; None for anything that does not start with `tube`.
-
-    Raises:
-        UsageError: starts with `tube`, but is not a tube mask.
-    """
-    if text != "tube" and not text.startswith("tube:"):
-        return None
-    match = re.fullmatch(r"tube:([0-9.eE+-]+)(?::([0-9]+))?", text)
-    try:
-        ratio = float(match.group(1)) if match else math.nan
-    except ValueError:
-        ratio = math.nan
-    if match is None or not 0.0 < ratio < 1.0:
-        raise UsageError(f"mask '{text}': write tube:RATIO or tube:RATIO:SEED with 0 < RATIO < 1, e.g. tube:0.9:7")
-    return TubeSpec(ratio, int(match.group(2) or 0))
-
-
-def tube_mask(size: tuple[int, int], spec: TubeSpec) -> np.ndarray:
-    """The tube mask of a picture size: bool [H, W], whole 16x16 positions (cut off at the right and lower edge)."""
-    import torch
-
-    from ..models.masking import tube_visible
-
-    height, width = size
-    rows, cols = -(-height // UNIT), -(-width // UNIT)
-    generator = torch.Generator().manual_seed(spec.seed)
-    hidden = np.ones(rows * cols, bool)
-    hidden[tube_visible(1, rows * cols, spec.ratio, generator)[0].numpy()] = False
-    grid = hidden.reshape(rows, cols).repeat(UNIT, 0).repeat(UNIT, 1)
-    return grid[:height, :width]
-
-
-def load_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """A picture file as a mask of `size` (height, width): white (brighter than middle grey) = missing.
-
-    Raises:
-        DataError: unreadable or of another size.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            grey = np.asarray(picture.convert("L"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise DataError(f"mask {path}: cannot be read as a picture ({error})") from error
-    if grey.shape != size:
-        raise DataError(
-            f"mask {path}: is {grey.shape[1]}x{grey.shape[0]}, the footage {size[1]}x{size[0]}; sizes must be equal"
-        )
-    return grey >= 128
 
 
 def _in_square(where: np.ndarray, side: int) -> np.ndarray:
@@ -109,13 +39,6 @@ def _aligned_blocks(where: np.ndarray) -> np.ndarray:
     blocks = np.zeros_like(where)
     blocks[:, : rows * UNIT, : cols * UNIT] = whole.repeat(UNIT, 1).repeat(UNIT, 2)
     return blocks
-
-
-def parse_colour(text: str) -> int:
-    """`#rrggbb` -> packed colour. Raises UsageError."""
-    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", text):
-        raise UsageError(f"colour '{text}': write it as #rrggbb, e.g. #000000")
-    return int(text.lstrip("#"), 16)
 
 
 def detect(colours: np.ndarray, palette: np.ndarray | None, fill: int | None = None) -> tuple[np.ndarray, list[int]]:

@@ -10,12 +10,15 @@ import pytest
 
 from hstmae.atlas.known_pixels import SURE, Known, known_pixels
 from hstmae.atlas.locate import Locator
+from hstmae.atlas.maps import Located
 from hstmae.data.store.reader import EpisodeStore
-from hstmae.evaluation.evaluate import hidden_pixels, tube_for_clip
 from hstmae.games import GameState
+from hstmae.games.pixels import View
 from hstmae.games.state import NOWHERE
 from hstmae.inference.loading import load
-from hstmae.inference.predictor import Predictor, Restoration, mix
+from hstmae.inference.predictor import Predictor
+from hstmae.masks.tubes import numbered_tube
+from hstmae.restoration.restorer import Restoration, mix
 
 ROWS = np.arange(0, 64, 4)
 
@@ -35,7 +38,7 @@ def locator(predictor: Predictor) -> Locator:
 def clip(sample_store: EpisodeStore, predictor: Predictor) -> tuple[np.ndarray, np.ndarray, GameState]:
     read = sample_store.read(0, ROWS)
     assert read.state is not None
-    mask = hidden_pixels(tube_for_clip(240, 0.9, 0, 0), (16, 240, 256))
+    mask = numbered_tube((16, 240, 256), 0.9, 0, 0)
     return read.frames, np.array(mask), predictor.game.decode(read.state, read.context)
 
 
@@ -48,13 +51,13 @@ def seen(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
 )
 def test_most_is_known_and_right(predictor, locator, clip, level: str, share: float, right: float) -> None:  # type: ignore[no-untyped-def]
     frames, mask, state = clip
-    told = None if level == "none" else state
-    known = known_pixels(seen(frames, mask), mask, predictor.game, level, told, locator)
+    given = None if level == "none" else state
+    known = known_pixels(View(seen(frames, mask), mask, predictor.game, given, level), locator)
     assert not known.found[~mask].any()
     assert known.found[mask].mean() >= share
     assert (known.indices == frames)[known.found].mean() >= right
     noise = np.random.default_rng(0).integers(0, 40, frames.shape, np.uint8)
-    again = known_pixels(np.where(mask, noise, frames), mask, predictor.game, level, told, locator)
+    again = known_pixels(View(np.where(mask, noise, frames), mask, predictor.game, given, level), locator)
     assert np.array_equal(again.trust, known.trust)
     assert np.array_equal(again.indices[again.found], known.indices[known.found])
 
@@ -63,23 +66,29 @@ def test_a_camera_that_lies_is_found_out(predictor, locator, clip) -> None:  # t
     """Visible pixels contradict it, so little is taken from there: at `compact` the place is found."""
     frames, mask, state = clip
     lying = replace(state, camera=state.camera + 40)
-    known = known_pixels(seen(frames, mask), mask, predictor.game, "compact", lying, locator)
+    known = known_pixels(View(seen(frames, mask), mask, predictor.game, lying, "compact"), locator)
     atlas = known.found & (known.trust != np.float32(0.9999))  # the rest is from other frames
     assert (known.indices == frames)[atlas].mean() > 0.97
-    colours, trust = locator.atlas.look_up(lying.scene, lying.camera, predictor.game, "compact", frames.shape)
+    colours, trust = locator.atlas.look_up(
+        Located.of_state(lying), View(frames, mask, predictor.game, lying, "compact")
+    )
     believed = mask & (trust >= SURE)
     assert (colours == frames)[believed].mean() < 0.95  # control: the lie, believed
 
 
 def test_places_are_found_from_what_is_visible(predictor, locator, clip) -> None:  # type: ignore[no-untyped-def]
     frames, mask, state = clip
-    found = locator.locate(seen(frames, mask), mask)
+    found = locator.locate(View(seen(frames, mask), mask, predictor.game))
     assert (found.scene == state.scene).mean() >= 0.9 and (found.camera == state.camera).mean() >= 0.9
-    part = locator.locate(seen(frames, mask)[:, 32:, 48:208], mask[:, 32:, 48:208], (32, 48))
+    part = locator.locate(
+        View(seen(frames, mask)[:, 32:, 48:208], mask[:, 32:, 48:208], predictor.game, origin=(32, 48))
+    )
     assert (part.camera == state.camera)[part.scene == state.scene].mean() >= 0.9 and (part.scene == state.scene).any()
     noise = np.random.default_rng(0).choice(frames[0].ravel(), frames.shape)
-    assert (locator.locate(seen(noise, mask), mask).scene == NOWHERE).all()
-    assert (locator.locate(frames, np.ones_like(mask)).scene == NOWHERE).all()  # nothing visible at all
+    assert (locator.locate(View(seen(noise, mask), mask, predictor.game)).scene == NOWHERE).all()
+    assert (
+        locator.locate(View(frames, np.ones_like(mask), predictor.game)).scene == NOWHERE
+    ).all()  # nothing visible at all
 
 
 def test_new_maps_are_completed_from_others(predictor, locator, clip) -> None:  # type: ignore[no-untyped-def]
@@ -88,7 +97,7 @@ def test_new_maps_are_completed_from_others(predictor, locator, clip) -> None:  
     own = int(state.scene[0])
     maps = {scene: world for scene, world in locator.atlas.maps.items() if scene != own}
     stranger = Locator(replace(locator.atlas, maps=maps), predictor.game)
-    known = known_pixels(seen(frames, mask), mask, predictor.game, "full", state, stranger)
+    known = known_pixels(View(seen(frames, mask), mask, predictor.game, state, "full"), stranger)
     assert known.found[mask].mean() > 0.85
     assert (known.indices == frames)[known.found].mean() > 0.995
 

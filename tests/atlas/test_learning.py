@@ -9,12 +9,12 @@ import pytest
 
 from hstmae.atlas.learning.learn import build_atlas, frames_to_read
 from hstmae.atlas.learning.visits import UNSEEN, VARIES, Visit, ballot, learn_looks
-from hstmae.atlas.maps import KINDS, Atlas
-from hstmae.atlas.recall import moving_pixels
+from hstmae.atlas.maps import KINDS, Atlas, Located
 from hstmae.cli import main
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import DataError
 from hstmae.games import get_game
+from hstmae.games.pixels import View
 
 GAME = get_game("smb")
 
@@ -28,9 +28,9 @@ def test_the_bundled_session_gives_its_own_map(sample_store: EpisodeStore) -> No
     state = GAME.decode(read.state, read.context)
     assert list(atlas.maps) == np.unique(state.scene).tolist()
     atlas.trust[:, 1:] = 1  # one visit tests nothing, so nothing is trusted: look at what was learned all the same
-    shape = (48, 240, 256)
-    colours, trust = atlas.look_up(state.scene, state.camera, GAME, "compact", shape)
-    still = ~moving_pixels(state, GAME, "full", shape, (0, 0)) & (trust > 0)
+    view = View.whole(read.frames, GAME, state)
+    colours, trust = atlas.look_up(Located.of_state(state), view.at_level("compact"))
+    still = ~view.moving & (trust > 0)
     still[:, :32] = False  # the clock runs
     assert still[:, 32:].mean() > 0.9 and (colours == read.frames)[still].mean() > 0.985
     assert len(atlas.looks.keys) > 5 and len(atlas.text.keys) > 5

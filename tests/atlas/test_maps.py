@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.atlas.maps import KINDS, LEVELS, Atlas, WorldMap, kinds_of
-from hstmae.atlas.recall import fixed_pixels, tile_map
+from hstmae.atlas.maps import KINDS, LEVELS, Atlas, Located, WorldMap, kinds_of
 from hstmae.atlas.tiles import TileLooks
 from hstmae.errors import CheckpointError
-from hstmae.games import get_game
+from hstmae.games import GameState, get_game
+from hstmae.games.pixels import View
 
 GAME = get_game("smb")
 H, W = GAME.native_size
@@ -32,15 +32,21 @@ def made_up(seed: int = 0) -> Atlas:
     return atlas
 
 
+def blank(
+    shape: tuple[int, int, int], level: str = "full", origin: tuple[int, int] = (0, 0), state: GameState | None = None
+) -> View:
+    return View(np.zeros(shape, np.uint8), np.zeros(shape, bool), GAME, state, level, origin)
+
+
 @given(
     camera=st.integers(-300, WIDE + 50), top=st.integers(0, 60), left=st.integers(0, 40), level=st.sampled_from(LEVELS)
 )
 def test_places_are_looked_up_where_they_are(camera: int, top: int, left: int, level: str) -> None:
     atlas, shape = made_up(), (2, 100, 180)
-    scene = np.array([SCENE, SCENE + 1])
-    colours, trust = atlas.look_up(scene, np.array([camera, camera]), GAME, level, shape, (top, left))
+    view = blank(shape, level, (top, left))
+    colours, trust = atlas.look_up(Located(np.array([SCENE, SCENE + 1]), np.array([camera, camera])), view)
     assert not trust[1].any()  # another map
-    bar = fixed_pixels(GAME, shape, (top, left))[0]
+    bar = view.fixed[0]
     world = atlas.maps[SCENE]
     for y, x in np.random.default_rng(abs(camera)).integers(0, (100, 180), (200, 2)):
         if bar[y, x]:
@@ -56,22 +62,22 @@ def test_places_are_looked_up_where_they_are(camera: int, top: int, left: int, l
 
 
 def test_beyond_the_native_picture_nothing_is_known() -> None:
-    _, trust = made_up().look_up(np.array([SCENE]), np.array([0]), GAME, "full", (1, H + 16, W + 32))
+    _, trust = made_up().look_up(Located(np.array([SCENE]), np.array([0])), blank((1, H + 16, W + 32)))
     assert trust[0, :H, :W].all() and not trust[0, H:].any() and not trust[0, :, W:].any()
 
 
 def test_another_tile_than_the_maps_is_not_drawn() -> None:
     atlas, camera = made_up(), 37
-    told = np.full((1, H, W), -1, np.int16)
+    ids, place = np.full((1, H, W), -1, np.int16), Located(np.array([SCENE]), np.array([camera]))
     x = (np.arange(W) + camera) // 16
-    told[0, 32:] = atlas.maps[SCENE].tiles.repeat(16, 0)[:, x]
-    _, same = atlas.look_up(np.array([SCENE]), np.array([camera]), GAME, "full", (1, H, W), told=told)
+    ids[0, 32:] = atlas.maps[SCENE].tiles.repeat(16, 0)[:, x]
+    _, same = atlas.look_up(place, blank((1, H, W)), ids)
     assert same.all()
-    told[0, 100:120, 60:70] += 1
-    _, other = atlas.look_up(np.array([SCENE]), np.array([camera]), GAME, "full", (1, H, W), told=told)
+    ids[0, 100:120, 60:70] += 1
+    _, other = atlas.look_up(place, blank((1, H, W)), ids)
     assert np.array_equal(
         other == 0,
-        told != np.where(told >= 0, atlas.maps[SCENE].tile_at(GAME, np.arange(H), np.arange(W) + camera), -1),
+        ids != np.where(ids >= 0, atlas.maps[SCENE].tile_at(GAME, np.arange(H), np.arange(W) + camera), -1),
     )
 
 
@@ -164,13 +170,13 @@ def test_tiles_are_drawn_at_their_offset_in_their_look() -> None:
     state.globals[0, look], state.globals[1, look] = 1, 2
     keys = np.array([[1, 1, 1, 1, 7], [2, 2, 2, 2, 7]], np.int32)
     looks = TileLooks(keys, pictures, np.full((2, 16, 16), 3, np.uint8))
-    told = tile_map(state, GAME, 0, (2, H, W), (0, 0))
-    colours, kinds = looks.paint(told, state, GAME, (0, 0))
+    view = View.whole(np.zeros((2, H, W), np.uint8), GAME, state)
+    colours, kinds = looks.paint(view.tile_ids(0), view)
     for t, offset in ((0, 5), (1, 11)):
         for y, x in ((32, 0), (47, 200), (239, 255)):
             assert colours[t, y, x] == pictures[t, (y - 32) % 16, (x + offset) % 16] and kinds[t, y, x] == 3
     assert not kinds[:, :32].any()
+    crop = blank((2, 40, 66), "full", (50, 33), state)
+    assert np.array_equal(looks.paint(crop.tile_ids(0), crop)[0], colours[:, 50:90, 33:99])
     state.tiles[0][:] = 8  # never seen
-    assert not looks.paint(tile_map(state, GAME, 0, (2, H, W), (0, 0)), state, GAME, (0, 0))[1].any()
-    cropped = looks.paint(told[:, 50:90, 33:99], state, GAME, (50, 33))[0]
-    assert np.array_equal(cropped, colours[:, 50:90, 33:99])
+    assert not looks.paint(view.tile_ids(0) * 0 + 8, view)[1].any()

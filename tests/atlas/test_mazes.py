@@ -6,8 +6,8 @@ import numpy as np
 
 from hstmae.atlas.maps import KINDS, LEVELS, Atlas, Located, WorldMap
 from hstmae.atlas.mazes import other_pages
-from hstmae.atlas.recall import led_back, parts
 from hstmae.games import get_game
+from hstmae.games.pixels import View, led_back, parts
 
 GAME = get_game("smb")
 H, W = GAME.native_size
@@ -34,13 +34,15 @@ def test_each_column_of_the_world_shows_the_page_that_fits() -> None:
     mask = np.broadcast_to(mask.repeat(16, 1).repeat(16, 2), frames.shape)
     place = Located(np.full(len(camera), 7), camera)
     shown = np.where(mask, np.uint8(255), frames)
-    colours, trust = other_pages(shown, mask, place, atlas, GAME, "compact", 0.5)
+    colours, trust = other_pages(View(shown, mask, GAME, None, "compact"), place, atlas, 0.5)
     right = (colours == frames)[:, 32:]
     assert right.mean() > 0.9 and trust[:, 32:].min() == 1
-    told, _ = atlas.look_up(place.scene, camera, GAME, "compact", frames.shape)
-    assert (told == frames)[:, 32:].mean() < 0.5  # control: the state's own page
-    shown = np.where(mask, np.uint8(255), told)
-    assert np.array_equal(other_pages(shown, mask, place, atlas, GAME, "compact", 0.5)[0], told)  # nothing to correct
+    own, _ = atlas.look_up(place, View(frames, mask, GAME, None, "compact"))
+    assert (own == frames)[:, 32:].mean() < 0.5  # control: the state's own page
+    shown = np.where(mask, np.uint8(255), own)
+    assert np.array_equal(
+        other_pages(View(shown, mask, GAME, None, "compact"), place, atlas, 0.5)[0], own
+    )  # nothing to correct
 
 
 def test_what_leads_back_is_told_from_a_new_beginning() -> None:

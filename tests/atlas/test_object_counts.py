@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from hstmae.atlas.learning.object_counts import ObjectCounter
-from hstmae.atlas.objects import ObjectLooks, glowing, objects, sprites
-from hstmae.atlas.recall import tile_map
+from hstmae.atlas.objects import ObjectLooks
 from hstmae.atlas.tiles import TileLooks
 from hstmae.games import GameState, get_game
+from hstmae.games.boxes import glowing, objects, sprites
+from hstmae.games.pixels import View
 
 GAME = get_game("smb")
 H, W = GAME.native_size
@@ -136,7 +137,7 @@ def test_a_black_outline_at_night_is_no_backdrop() -> None:
     memory = np.zeros((1, GAME.state_size), np.uint8)
     memory[:, 0x74E], memory[:, 0x744], memory[:, 0x500 + 3 * 16 + 5] = 1, 4, tile
     state = GAME.decode(memory, None)
-    solid = looks.solid(tile_map(state, GAME, 0, (1, H, W), (0, 0)), state, GAME, (0, 0))
+    solid = looks.solid(View.whole(np.zeros((1, H, W), np.uint8), GAME, state))
     assert solid.sum() == 16 and solid[0, 32 + 3 * 16 + 4, 80:96].all()
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hstmae.atlas.recall import fixed_pixels, recall
+from hstmae.atlas.recall import recall
 from hstmae.games import GameState, get_game
+from hstmae.games.pixels import View
 
 GAME = get_game("smb")
 H, W = GAME.native_size
@@ -26,7 +27,7 @@ def scene(rng: np.random.Generator, count: int, step: int) -> tuple[np.ndarray, 
     state.sprites[..., 1] = H
     state.sprites[:, 0, 0], state.sprites[:, 0, 1] = rng.integers(0, W - 8, count), rng.integers(40, H - 8, count)
     frames = np.stack([world[:, c : c + W] for c in camera])
-    bar = fixed_pixels(GAME, frames.shape, (0, 0))
+    bar = View.whole(frames, GAME, None).fixed
     frames[bar] = rng.integers(0, 64, int(bar.sum()))
     for t, (x, y) in enumerate(state.sprites[:, 0, :2].tolist()):
         frames[t, y : y + 8, x : x + 8] = rng.integers(0, 64, (8, 8))
@@ -39,11 +40,11 @@ def test_what_is_found_is_right_and_masked_pixels_are_not_read(seed: int, step: 
     rng = np.random.default_rng(seed)
     frames, state = scene(rng, 6, step)
     mask = rng.random(frames.shape) < share
-    made = recall(np.where(mask, np.uint8(0), frames), mask, state, GAME, "full")
+    made = recall(View(np.where(mask, np.uint8(0), frames), mask, GAME, state, "full"))
     assert not made.found[~mask].any() and made.found.any()
     assert np.array_equal(made.indices[made.found], frames[made.found])
     noisy = np.where(mask, rng.integers(0, 64, frames.shape, np.uint8), frames)
-    again = recall(noisy, mask, state, GAME, "full")
+    again = recall(View(noisy, mask, GAME, state, "full"))
     assert np.array_equal(again.found, made.found) and np.array_equal(again.indices, made.indices)
 
 
@@ -53,8 +54,8 @@ def test_all_that_can_be_known_is_found() -> None:
     frames, state = scene(rng, 4, 0)
     state.sprites[..., 1] = H
     mask = rng.random(frames.shape) < 0.5
-    made = recall(frames, mask, state, GAME, "full")
-    expected = mask & ~mask.all(0) & ~fixed_pixels(GAME, frames.shape, (0, 0))
+    made = recall(View(frames, mask, GAME, state, "full"))
+    expected = mask & ~mask.all(0) & ~View.whole(frames, GAME, None).fixed
     assert np.array_equal(made.found, expected)
 
 
@@ -69,14 +70,14 @@ def test_a_state_that_lies_gives_wrong_pixels(wrong: str) -> None:
         state.sprites[..., 1] = H
     else:
         frames[3:] = scene(rng, 3, 4)[0]  # another map, which the state does not tell
-    made = recall(frames, mask, state, GAME, "full")
+    made = recall(View(frames, mask, GAME, state, "full"))
     assert (made.indices != frames)[made.found].any()
     if wrong == "scene":
         state.scene[3:] = 8
         state.sprites[3:, :, 1] = 0
         state.sprites[3:, :, 0] = np.arange(64) * 4 % W  # the second map's sprite may be anywhere: cover nothing else
-        told = recall(frames, mask, state, GAME, "full")
-        assert np.array_equal(told.indices[:3][told.found[:3]], frames[:3][told.found[:3]])
+        corrected = recall(View(frames, mask, GAME, state, "full"))
+        assert np.array_equal(corrected.indices[:3][corrected.found[:3]], frames[:3][corrected.found[:3]])
 
 
 def test_the_nearer_sighting_counts_and_boxes_are_left_out_at_compact() -> None:
@@ -84,11 +85,11 @@ def test_the_nearer_sighting_counts_and_boxes_are_left_out_at_compact() -> None:
     frames = np.arange(5, dtype=np.uint8)[:, None, None].repeat(H, 1).repeat(W, 2)  # each frame its own colour
     mask = np.zeros(frames.shape, bool)
     mask[1:3] = True
-    made = recall(frames, mask, state, GAME, "compact")
+    made = recall(View(frames, mask, GAME, state, "compact"))
     assert made.found[1:3].all() and not made.found[0].any()
     assert (made.indices[1] == 0).all() and (made.indices[2] == 3).all()
     state.boxes[:, -1] = (5, 100, 100, 120, 130)  # the player
-    boxed = recall(frames, mask, state, GAME, "compact")
+    boxed = recall(View(frames, mask, GAME, state, "compact"))
     assert not boxed.found[1, 100:130, 100:120].any() and boxed.found[1].sum() == H * W - 20 * 30
 
 
@@ -96,9 +97,9 @@ def test_a_crop_is_looked_up_as_the_whole_picture_is() -> None:
     rng = np.random.default_rng(4)
     frames, state = scene(rng, 5, 3)
     mask = rng.random(frames.shape) < 0.5
-    whole = recall(frames, mask, state, GAME, "full")
+    whole = recall(View(frames, mask, GAME, state, "full"))
     part = (slice(None), slice(48, 160), slice(64, 192))
-    crop = recall(frames[part], mask[part], state, GAME, "full", (48, 64))
+    crop = recall(View(frames[part], mask[part], GAME, state, "full", (48, 64)))
     assert (crop.found <= whole.found[part]).all() and crop.found.any()
     assert np.array_equal(crop.indices[crop.found], frames[part][crop.found])
 
@@ -116,7 +117,7 @@ def test_tiles_that_changed_or_glow_are_left_to_the_network() -> None:
     state.tiles[0][1, 2, 7] = GAME.looks.first_guess  # a guess excludes nothing
     state.tiles[1][:] = 5
     state.tiles[1][1, 2, 4:6] = 6, GAME.tile_layers[1].ids - 1  # a digit that changed, and one that is not known
-    found = recall(frames, mask, state, GAME, "full").found[1]
+    found = recall(View(frames, mask, GAME, state, "full")).found[1]
     expected = np.ones((H, W), bool)
     expected[16:24, 32:48] = False
     for column in (3, 5):

@@ -17,8 +17,8 @@ from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError
-from hstmae.evaluation.evaluate import regions_of
 from hstmae.games import get_game
+from hstmae.games.pixels import View
 
 GAME = get_game("smb")
 WIDTH = GAME.native_size[1]
@@ -126,7 +126,7 @@ def test_regions_are_cut_and_mirrored_with_the_picture(store: EpisodeStore, flip
         wanted = GAME.region_map(full.state, 8)
         wanted = wanted[:, :, ::-1] if flip else wanted
         y, x = clip.origin
-        found = regions_of(GAME, clip.state, clip.frames.shape, clip.origin)
+        found = View(clip.frames, np.zeros(clip.frames.shape, bool), GAME, clip.state, "full", clip.origin).regions
         assert np.array_equal(found, wanted[:, y : y + 160, x : x + 160])
         assert len(np.unique(found)) > 2
         full_frames = full.frames[:, :, ::-1] if flip else full.frames

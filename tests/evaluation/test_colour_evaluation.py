@@ -9,8 +9,8 @@ import torch
 from hstmae.config import ModelConfig
 from hstmae.data.clips.clip import Clip
 from hstmae.errors import DataError
-from hstmae.evaluation.colour_baselines import mean_colour, mode_rgb, nearest_pixel
 from hstmae.evaluation.evaluate import EvaluateOptions, evaluate
+from hstmae.evaluation.fillers import mean_colour, mode_rgb, nearest_pixel
 from hstmae.evaluation.metrics import MetricSums, psnr
 from hstmae.games import get_game
 from hstmae.inference.predictor import Predictor

@@ -12,9 +12,11 @@ from hstmae.data.clips.clip import Clip
 from hstmae.data.episode import Episode
 from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.errors import DataError, UsageError
-from hstmae.evaluation.evaluate import EvaluateOptions, evaluate, fixed_pixels, hidden_pixels, tube_for_clip
+from hstmae.evaluation.evaluate import EvaluateOptions, evaluate
 from hstmae.games import get_game
+from hstmae.games.pixels import View
 from hstmae.inference.predictor import Predictor
+from hstmae.masks.tubes import numbered_tube
 
 GAME = get_game("smb")
 COLOURS = (0x22, 0x17, 0x30, 0x0F)
@@ -70,29 +72,23 @@ def test_without_state_it_is_wrong_and_the_camera_filler_is_null_with_a_reason()
     assert run(Clips(2))["baselines"]["camera_copy"]["coverage"] == 0.0  # the camera stands still
 
 
-def test_figures_do_not_depend_on_the_batch_size_but_on_the_seed() -> None:
-    one, two = run(Clips(3), batch=1, state="compact"), run(Clips(3), batch=2, state="compact")
-    assert one == two
-    assert json.dumps(one)  # plain data
-    tubes = [tube_for_clip(240, 0.9, seed, k).tolist() for seed in (0, 1) for k in (0, 1)]
-    assert len({tuple(t) for t in tubes}) == 4 and all(len(t) == 24 for t in tubes)
-
-
-def test_hidden_pixels_are_the_units_that_are_not_visible() -> None:
-    hidden = hidden_pixels(torch.tensor([1, 5]), (2, 32, 48))
-    expected = np.ones((2, 32, 48), bool)
-    expected[:, :16, 16:32] = False
-    expected[:, 16:, 32:48] = False
-    np.testing.assert_array_equal(hidden, expected)
+def test_figures_depend_on_the_seed() -> None:
+    assert json.dumps(run(Clips(3), state="compact"))  # plain data
+    tubes = [numbered_tube((2, 240, 256), 0.9, seed, k) for seed in (0, 1) for k in (0, 1)]
+    assert len({t.tobytes() for t in tubes}) == 4
+    for tube in tubes:
+        units = tube.reshape(2, 15, 16, 16, 16)
+        assert (units.all((2, 4)) == units.any((2, 4))).all()  # whole positions ...
+        assert (~units[:, :, 0, :, 0]).sum() == 2 * 24 and (tube[0] == tube[1]).all()  # ... the same in all frames
 
 
 def test_fixed_pixels_follow_the_crop() -> None:
-    fixed = fixed_pixels(GAME, (2, 64, 64), (16, 32))
+    fixed = View(np.zeros((2, 64, 64), np.uint8), np.zeros((2, 64, 64), bool), GAME, origin=(16, 32)).fixed
     assert fixed[:, :16].all() and not fixed[:, 16:].any()  # the status bar ends at native row 32
 
 
 def test_impossible_requests() -> None:
-    for bad in ({"ratio": 1.0}, {"state": "some"}, {"clips": -1}, {"batch": 0}):
+    for bad in ({"ratio": 1.0}, {"state": "some"}, {"clips": -1}, {"seed": -1}):
         with pytest.raises(UsageError):
             EvaluateOptions(**bad)
     with pytest.raises(DataError, match="no clip"):

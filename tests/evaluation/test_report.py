@@ -12,11 +12,11 @@ from test_evaluate import Clips, StatePainter
 
 from hstmae.config import ModelConfig
 from hstmae.errors import UsageError
-from hstmae.evaluation.damages import NAMES, damages
 from hstmae.evaluation.evaluate import EvaluateOptions, Measured, evaluate
 from hstmae.evaluation.metrics import MetricSums, psnr
 from hstmae.evaluation.report import Sheet, write_report
 from hstmae.inference.predictor import Predictor
+from hstmae.masks.damage import NAMES, damages
 
 PREDICTOR = Predictor(StatePainter(), ModelConfig(), recall=False)
 
@@ -71,7 +71,7 @@ def test_errors_by_region_add_up() -> None:
 def test_damage_of_a_name_is_what_is_measured() -> None:
     report = evaluate(PREDICTOR, Noisy(2), EvaluateOptions(damage="logo"))
     assert report["mask"] == "logo"
-    assert report["masked_pixels"] == 2 * damages(4, 64, 64)["logo"].sum()
+    assert report["masked_pixels"] == 2 * damages((4, 64, 64))["logo"].sum()
     with pytest.raises(UsageError, match="damage must be one of"):
         EvaluateOptions(damage="coffee")
 

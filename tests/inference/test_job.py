@@ -11,7 +11,7 @@ from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
 from hstmae.inference.footage.palette import open_footage
 from hstmae.inference.job import MaskSource, Summary, choose_level, restore_footage
-from hstmae.masks.detect import TubeSpec
+from hstmae.masks.tubes import TubeSpec
 from hstmae.output import filling
 from hstmae.pictures.indexed import read_picture, to_png
 

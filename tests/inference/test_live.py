@@ -16,12 +16,12 @@ from hstmae.errors import ConfigError, DataError
 from hstmae.games import get_game
 from hstmae.inference.live import RealtimeRestorer, Restored
 from hstmae.inference.predictor import Predictor
-from hstmae.inference.reconstruct import read_out, reconstruct
 from hstmae.models import build_model, load_pretrained
 from hstmae.models.fast.head import FastHead, read_pixels
 from hstmae.models.inputs import MaskedClips
 from hstmae.models.mae import HSTMAE
 from hstmae.models.masking import hidden_cubes, tube_visible
+from hstmae.restoration.reconstruct import read_out, reconstruct
 
 SMALL = ModelConfig(
     name="hst-mae-test", dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), head_dim=16, decoder_dim=32, decoder_depth=1,
@@ -100,7 +100,7 @@ def test_fast_head_paints_what_the_head_does(
     head = FastHead(untrained, compiled)
     assert batch.palette is not None
     with torch.inference_mode():
-        entry, colour, confidence = read_out(untrained(clips, queries), batch.palette[0])
+        colour, entry, confidence = read_out(untrained(clips, queries), batch.palette[0])
         done = untrained.decode(clips, queries)
         made = head.paint(done, batch.palette)
         bare = head.paint(done)
@@ -190,8 +190,9 @@ def test_stream_equals_the_whole_clip_restored_at_once(
     batch = collate([ClipDataset(store, clip=4, stride=1, crop=0).clip(0, at)])
     visible = torch.arange(0, 240, 7)[None]
     whole = reconstruct(
-        untrained, batch.frames, visible, hidden_cubes(visible, 240, 2), batch.palette, state=batch.state, level="full"
+        untrained, MaskedClips(batch.frames, visible, batch.state), hidden_cubes(visible, 240, 2), batch.palette
     )
+    assert whole.indices is not None
     assert newest.first == at + 2
     assert (newest.indices == whole.indices[0, 2:]).mean() > 0.9999
 

@@ -13,10 +13,11 @@ from hstmae.data.sources.base import SourceFrame
 from hstmae.data.store.recording import record_into_store
 from hstmae.errors import DataError
 from hstmae.games import get_game
-from hstmae.inference.colour_readout import nearest_entries
+from hstmae.games.palette import nearest_entries
 from hstmae.inference.footage.palette import open_footage
 from hstmae.inference.job import MaskSource, Summary, restore_footage, stretch_length
-from hstmae.masks.detect import TubeSpec, detect
+from hstmae.masks.detect import detect
+from hstmae.masks.tubes import TubeSpec
 from hstmae.pictures.true_colour import read_rgb_picture
 
 PAINT = np.array([51, 102, 204], np.uint8)  # ColourPainter.COLOUR
@@ -85,7 +86,10 @@ def test_palette_games_with_a_colour_head_get_the_nearest_entries() -> None:
     assert (result.rgb[mask] == PAINT).all() and (result.indices[mask] == nearest).all()
     np.testing.assert_array_equal(result.indices[~mask], clip[~mask])
     assert result.confidence is None
-    assert nearest_entries(np.zeros((2, 3), np.uint8), palette, "smb").tolist() == [0x0F, 0x0F]  # the black in use
+    assert nearest_entries(np.zeros((2, 3), np.uint8), palette, get_game("smb")).tolist() == [
+        0x0F,
+        0x0F,
+    ]  # the black in use
 
 
 def test_wrong_input_is_told() -> None:

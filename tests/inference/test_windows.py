@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.inference.windows import plan_windows, runs
+from hstmae.restoration.windows import plan_windows, runs
 
 
 @given(st.integers(1, 400), st.sampled_from([2, 4, 16]), st.integers(1, 5), st.integers(0, 1))

@@ -4,7 +4,9 @@ from PIL import Image
 
 from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
-from hstmae.masks.detect import TubeSpec, detect, load_mask, parse_colour, parse_tube, tube_mask
+from hstmae.masks.detect import detect
+from hstmae.masks.files import load_mask, parse_colour
+from hstmae.masks.tubes import TubeSpec, parse_tube, tube_mask
 from hstmae.pictures.colours import colour_table, pack_rgb, require_known, to_indices
 
 PALETTE = get_game("smb").palette

@@ -11,10 +11,11 @@ import torch
 import yaml
 from training_fakes import COLOURS, FRAMES, HELD_BACK, SIDE, MemoryClips, TinyModel, make_config
 
-from hstmae.config import RunConfig
+from hstmae.config import ModelConfig, RunConfig
 from hstmae.models.checkpoint import LAST, load_checkpoint
 from hstmae.models.cubes import to_cubes
 from hstmae.models.inputs import MaskedClips
+from hstmae.restoration.restorer import Restorer
 from hstmae.training.masks.inputs import StepInputs
 from hstmae.training.run.trainer import Trainer
 from hstmae.training.run.watch import DECODED, HIDDEN, SCALE, SEEN, mask_picture, restoration_picture, tensorboard
@@ -70,13 +71,13 @@ def test_mask_picture_shows_what_is_hidden_and_decoded() -> None:
     assert picture[::SCALE, ::SCALE][:, :2].tolist() == [[SEEN, DECODED], [HIDDEN, SEEN]]
 
 
-def test_restoration_picture_keeps_what_is_seen(tmp_path: Path) -> None:
+def test_restoration_picture_keeps_what_is_seen() -> None:
     clip = HELD_BACK[0]
 
     def black(_: MaskedClips, queries: torch.Tensor) -> torch.Tensor:
         return 50.0 * torch.nn.functional.one_hot(torch.full((*queries.shape, 2, 16, 16), 3), COLOURS)
 
-    picture = restoration_picture(black, clip, 0, make_config(tmp_path), torch.device("cpu"))  # type: ignore[arg-type]
+    picture = restoration_picture(Restorer(black, ModelConfig(), recall=False), clip, 0, 0)
     masked, restored, true = np.split(picture, 3, axis=1)
     assert clip.palette is not None
     assert np.array_equal(true, clip.palette[clip.frames[FRAMES // 2]])

@@ -15,11 +15,11 @@ import numpy as np
 from ...data.store.reader import EpisodeStore
 from ...errors import DataError
 from ...games import GameSpec, GameState
+from ...games.boxes import glowing, objects, sprites
+from ...games.pixels import View, led_back
 from ...games.state import NOWHERE
-from ..maps import AGREE, KINDS, LEVELS, Atlas, WorldMap
-from ..objects import glowing, objects, sprites
-from ..recall import fixed_pixels, led_back, moving_pixels, tile_map
-from .map_votes import MapVotes, most_told, tile_votes
+from ..maps import AGREE, KINDS, LEVELS, Atlas, Located, WorldMap
+from .map_votes import MapVotes, most_voted, tile_votes
 from .object_counts import ObjectCounter
 from .visits import (
     Visit,
@@ -120,6 +120,13 @@ def _state(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray) 
     return game.decode(read.state, read.context)
 
 
+def _read(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray) -> View:
+    """Some frames of an episode with all of their state."""
+    read = store.read(episode, rows, ("frames", "state", "context"))
+    assert read.state is not None
+    return View.whole(read.frames, game, game.decode(read.state, read.context))
+
+
 def _vote(
     store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, camera: np.ndarray, area: int, stale: int
 ) -> Visit:
@@ -131,8 +138,7 @@ def _vote(
     cell = game.tile_layers[0].cell if game.tile_layers else width
     left = int(camera.min()) // cell * cell
     span = -(-(int(camera.max()) - left + width) // cell) * cell
-    shape = (1, height, width)
-    fixed = fixed_pixels(game, shape, (0, 0))[0]
+    fixed = View.whole(np.zeros((1, height, width), np.uint8), game, None).fixed[0]
     counts = np.zeros((len(entries), height, span), np.uint16)
     bar = np.zeros((len(entries), height, width), np.uint16)
     tiles = _common_tiles(store, game, episode, rows, left, span, stale)
@@ -140,16 +146,14 @@ def _vote(
     looks: Any = []
     characters: Any = []
     for some in np.split(np.arange(len(rows)), range(_CHUNK, len(rows), _CHUNK)):
-        read = store.read(episode, rows[some], ("frames", "state", "context"))
-        assert read.state is not None
-        state = game.decode(read.state, read.context)
+        view = _read(store, game, episode, rows[some])
+        state, still = view.needed_state(), ~view.moving
         looks.append(np.asarray(state.globals)[:, list(game.looks.tile_globals)])
-        still = ~moving_pixels(state, game, "full", (len(some), height, width), (0, 0))
         if game.tile_layers:
-            now = tile_map(state, game, 0, (len(some), height, width), (0, 0))
+            now = view.tile_ids(0)
         if len(game.tile_layers) > 1:
             bar_rows = game.tile_layers[1].rows * game.tile_layers[1].cell
-            characters.append((read.frames[:, :bar_rows], np.asarray(state.tiles[1]), still[:, :bar_rows]))
+            characters.append((view.frames[:, :bar_rows], np.asarray(state.tiles[1]), still[:, :bar_rows]))
         for k, i in enumerate(some):
             at = x + int(camera[i]) - left
             if game.tile_layers:
@@ -158,7 +162,7 @@ def _vote(
             else:
                 kept = still[k] & ~fixed
             kept &= at >= stale - left
-            shown = number[read.frames[k]]
+            shown = number[view.frames[k]]
             counts[shown, y, at] += kept
             bar[shown, y, x] += fixed & still[k]
     looks, often = np.unique(np.concatenate(looks), axis=0, return_counts=True)
@@ -191,13 +195,10 @@ def _common_tiles(
         ids = np.asarray(state.tiles[0]).astype(np.int64)
         first = (np.asarray(state.camera).astype(np.int64) + np.asarray(state.tile_xy[0])[:, 0] - left) // layer.cell
         column = first[:, None, None] + np.arange(layer.cols)
-        told = (
-            (ids < min(game.looks.first_guess, layer.ids - 1))
-            & (column >= max(0, (stale - left) // layer.cell))
-            & (column < cells)
-        )
-        keys.append(tile_votes((places + column)[told], ids[told]))
-    return most_told(keys, layer.rows * cells).reshape(layer.rows, cells)
+        sure = ids < min(game.looks.first_guess, layer.ids - 1)
+        sure &= (column >= max(0, (stale - left) // layer.cell)) & (column < cells)
+        keys.append(tile_votes((places + column)[sure], ids[sure]))
+    return most_voted(keys, layer.rows * cells).reshape(layer.rows, cells)
 
 
 def _test(
@@ -211,50 +212,41 @@ def _test(
     tested: np.ndarray,
 ) -> None:
     """Count, for every state level and kind, how often the map of the other visits is right about this one."""
-    height, width = game.native_size
     rows = visit.rows[:: max(1, 32 // stride)]
     single = Atlas(game.name, {visit.area: world}, np.tile(np.arange(KINDS, dtype=np.float32), (len(LEVELS), 1)))
+
+    def count(number: int, view: View, colours: np.ndarray, kinds: np.ndarray) -> None:
+        kind = kinds.astype(np.int64).ravel()
+        tested[number] += np.bincount(kind, minlength=KINDS)
+        right[number] += np.bincount(kind, (colours == view.frames).ravel(), minlength=KINDS)
+
     for some in np.split(rows, range(_CHUNK, len(rows), _CHUNK)):
-        read = store.read(visit.episode, some, ("frames", "state", "context"))
-        assert read.state is not None
-        state = game.decode(read.state, read.context)
-        shape = (len(some), height, width)
+        whole = _read(store, game, visit.episode, some)
+        place = Located.of_state(whole.needed_state())
         for number, level in enumerate(LEVELS):
-            told = tile_map(state, game, 0, shape, (0, 0)) if level == "full" and game.tile_layers else None
-            colours, kinds = single.look_up(state.scene, state.camera, game, level, shape, told=told)
+            view = whole.at_level(level)
+            ids = view.tile_ids(0) if level == "full" and game.tile_layers else None
+            colours, kinds = single.look_up(place, view, ids)
             if level != "none":
-                kinds[moving_pixels(state, game, level, shape, (0, 0))] = 0
-            kind = kinds.astype(np.int64).ravel()
-            tested[number] += np.bincount(kind, minlength=KINDS)
-            right[number] += np.bincount(kind, (colours == read.frames).ravel(), minlength=KINDS)
+                kinds[view.moving] = 0
+            count(number, view, colours, kinds)
         if len(game.tile_layers) > 1:
-            told = tile_map(state, game, 1, shape, (0, 0))
-            colours, kinds = atlas.text.paint(told, state, game, (0, 0), 1)
-            kinds[moving_pixels(state, game, "full", shape, (0, 0))] = 0
-            kind = kinds.astype(np.int64).ravel()
-            tested[-1] += np.bincount(kind, minlength=KINDS)
-            right[-1] += np.bincount(kind, (colours == read.frames).ravel(), minlength=KINDS)
+            colours, kinds = atlas.text.paint(whole.tile_ids(1), whole, 1)
+            kinds[whole.moving] = 0
+            count(-1, whole, colours, kinds)
 
 
 def _count_objects(
-    store: EpisodeStore,
-    game: GameSpec,
-    own: Atlas,
-    visit: Visit,
-    moving: ObjectCounter,
-    hardware: ObjectCounter,
+    store: EpisodeStore, game: GameSpec, own: Atlas, visit: Visit, moving: ObjectCounter, hardware: ObjectCounter,
     glow: ObjectCounter,
-) -> None:
+) -> None:  # fmt: skip
     """Count a visit's objects, sprites and glowing tiles; `own` trusts only what all visits to the map agree on."""
     for some in np.split(visit.rows, range(_CHUNK, len(visit.rows), _CHUNK)):
-        read = store.read(visit.episode, some, ("frames", "state", "context"))
-        assert read.state is not None
-        state = game.decode(read.state, read.context)
-        shape = (len(some), *game.native_size)
-        told = tile_map(state, game, 0, shape, (0, 0)) if game.tile_layers else None
-        colours, trust = own.look_up(state.scene, state.camera, game, "full", shape, told=told)
+        view = _read(store, game, visit.episode, some)
+        state = view.needed_state()
+        ids = view.tile_ids(0) if game.tile_layers else None
+        colours, trust = own.look_up(Located.of_state(state), view, ids)
         backdrop = own.backdrop(state.scene)
-        moving.add(read.frames, objects(state, game), colours, trust > 0, backdrop)
-        hardware.add(read.frames, sprites(state, game), colours, trust > 0, backdrop)
-        still = ~moving_pixels(state, game, "full", shape, (0, 0))
-        glow.add(read.frames, glowing(state, game), np.full_like(read.frames, 255), still, backdrop)
+        moving.add(view.frames, objects(state, game), colours, trust > 0, backdrop)
+        hardware.add(view.frames, sprites(state, game), colours, trust > 0, backdrop)
+        glow.add(view.frames, glowing(state, game), np.full_like(view.frames, 255), ~view.moving, backdrop)

@@ -14,11 +14,11 @@ _TILES_ABOVE = 1 << 14  # no tile id is as large
 
 
 def tile_votes(place: np.ndarray, tile: np.ndarray) -> np.ndarray:
-    """Votes on the tile ids of places: int64 of the same shape, for `most_told`."""
+    """Votes on the tile ids of places: int64 of the same shape, for `most_voted`."""
     return place.astype(np.int64) * _TILES_ABOVE + tile
 
 
-def most_told(votes: list[np.ndarray], places: int) -> np.ndarray:
+def most_voted(votes: list[np.ndarray], places: int) -> np.ndarray:
     """The tile that most of the votes (see `tile_votes`) name at each place: int16 [places], -1 without any."""
     key, count = np.unique(np.concatenate(votes), return_counts=True)
     tiles = np.full(places, -1, np.int16)
@@ -90,4 +90,4 @@ class MapVotes:
         for visit in self.visits:
             row, column = np.nonzero(visit.tiles >= 0)
             keys.append(tile_votes(row * width + column + visit.left // self.cell, visit.tiles[row, column]))
-        return most_told(keys, rows * width).reshape(rows, -1)
+        return most_voted(keys, rows * width).reshape(rows, -1)

@@ -16,7 +16,7 @@ from ...config import CurriculumConfig, RunConfig, TrainConfig
 from ...data.clips.clip import ClipBatch
 from ...errors import ConfigError
 from ...games import GameSpec, get_game
-from ...masks.damage import block_damage, logo_damage, scratch_damage
+from ...masks.damage import SHAPES
 from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
 from ...models.masking import damaged_visible, scored_visible
 from .inputs import StepInputs, choose_queries, draw_inputs, draw_queries, draw_state, seed_of
@@ -26,7 +26,7 @@ from .unit_scores import change, information, semantics
 
 DRAW = 1  # stream of a step's seed that masks, queries and levels are drawn from
 EASY, NEUTRAL, HARD = 1, 2, 3  # phases
-_SHAPES = {"block": block_damage, "scratch": scratch_damage, "logo": logo_damage}
+_SHAPES = {name: draw for name, draw in SHAPES.items() if name != "lost frames"}  # those hide whole slices
 
 
 class MaskSource(Protocol):

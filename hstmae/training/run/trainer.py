@@ -21,6 +21,7 @@ from ...data.clips.prefetch import Prefetcher
 from ...errors import HstError
 from ...models import save_pretrained
 from ...models.checkpoint import BEST, keep_epoch, remove_leftovers, save_checkpoint, save_last, save_weights
+from ...restoration.restorer import Restorer
 from .clips import batches_from, epoch_steps, place_clips
 from .distributed import World
 from .learner import Learner
@@ -230,9 +231,8 @@ class Trainer(Learner):
         result = {"psnr_masked": 0.0, "exact_match": 0.0}
         if self.world.first or self.sharded:
             with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
-                result = validate(
-                    self.average.model, self.held_back, self.device, self.config.train.seed, self.config.model.head
-                )
+                restorer = Restorer(self.average.model, self.config.model, self.device, recall=False, fast=False)
+                result = validate(restorer, self.held_back, self.config.train.seed)
         result = dict(zip(result, self.world.told(list(result.values())), strict=True))
         if self.best is None or result["psnr_masked"] > self.best:
             self.best = result["psnr_masked"]

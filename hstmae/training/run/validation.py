@@ -2,69 +2,58 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import torch
-from torch import nn
+import numpy as np
 
-from ...data.clips.clip import Clip, collate
+from ...data.clips.clip import Clip
 from ...errors import DataError
-from ...models.cubes import DEPTH, grid_size, take_cubes, to_cubes
-from ...models.inputs import MaskedClips
-from ...models.masking import hidden_cubes, tube_visible
-from ...models.state import FULL
-from ..losses.reconstruction import exact_colours, posterior_mean, target_colours
-from ..masks.inputs import seed_of
+from ...masks.tubes import numbered_tube
+from ...restoration.restorer import Restoration, Restorer
 from .progress import psnr
 
 RATIO = 0.9  # of the units, tube mask
 
 
-@torch.no_grad()
-def validate(
-    model: nn.Module, clips: Sequence[Clip], device: torch.device, seed: int, head: str = "palette", level: int = FULL
-) -> dict[str, float]:
-    """Restore every hidden cube of `clips` (whole frames, tube mask at 90 %, with the state where there is one).
+def validate(restorer: Restorer, clips: Sequence[Clip], seed: int) -> dict[str, float]:
+    """Restore `clips` (whole frames, tube mask at 90 %, with the full state where there is one).
 
     Masks depend on `seed` and the clip's position in the list only, so results of different steps compare.
 
     Args:
-        model: called as in training; its mode is left as it is.
+        restorer: the network, without recall.
         clips: at least one.
-        head: what the model answers: "palette" for logits, "rgb" for colours.
-        level: how much of the state the model is told: 0 none, 1 compact, 2 full.
     Returns:
-        `psnr_masked`, dB of the squared error pooled over all hidden pixels (posterior-mean colour, or the colour
-        clipped to 0 .. 1), and `exact_match`, the share of them whose most probable palette entry, or whose colour
-        rounded to 8 bits, is the true one.
+        `psnr_masked`, dB of the squared error pooled over all hidden pixels (posterior-mean colour, or the colour of a
+        head "rgb", as a picture file stores it), and `exact_match`, the share of them whose most probable palette
+        entry, or whose colour, is the true one.
     Raises:
         DataError: true-colour clips for a palette head.
     """
-    error = exact = 0.0
-    pixels = 0
+    error = exact = pixels = 0
     for position, clip in enumerate(clips):
-        batch = collate([clip]).to(device)
-        if batch.palette is None and head == "palette":
-            raise DataError("a palette head cannot be validated on true-colour clips; set model.head=rgb")
-        time, height, width = batch.frames.shape[1:4]
-        units = math.prod(grid_size(height, width))
-        generator = torch.Generator().manual_seed(seed_of(seed, position))
-        visible = tube_visible(1, units, RATIO, generator).to(device)
-        queries = hidden_cubes(visible, units, time // DEPTH)
-        told = None if batch.state is None else torch.full((1,), level, device=device)
-        given = MaskedClips(batch.frames, visible, batch.state, told, batch.origin, batch.size)
-        out = model(given, queries).float()
-        target = take_cubes(to_cubes(batch.frames), queries)
-        truth = target_colours(target, batch.palette)
-        count = truth.numel() // 3
-        if head == "rgb":
-            colours = out.clamp(0, 1)
-            exact += count * float(exact_colours(colours, truth))
+        hidden, made = restore_held_back(restorer, clip, seed, position)
+        truth = clip.frames[hidden] if clip.palette is None else clip.palette[clip.frames[hidden]]
+        difference = made.rgb[hidden].astype(np.int64) - truth
+        error += int((difference * difference).sum())
+        if clip.palette is None or made.confidence is None or made.indices is None:
+            exact += int((difference == 0).all(-1).sum())
         else:
-            assert batch.palette is not None
-            colours = posterior_mean(out, batch.palette)
-            exact += float((out.argmax(-1) == target).sum())
-        error += float((colours - truth).square().sum(dtype=torch.float64)) / 3
-        pixels += count
-    return {"psnr_masked": psnr(error / pixels), "exact_match": exact / pixels}
+            exact += int((made.indices[hidden] == clip.frames[hidden]).sum())
+        pixels += len(difference)
+    return {"psnr_masked": psnr(error / pixels / 3 / 255**2), "exact_match": exact / pixels}
+
+
+def restore_held_back(
+    restorer: Restorer, clip: Clip, seed: int, position: int, wanted: np.ndarray | None = None
+) -> tuple[np.ndarray, Restoration]:
+    """The mask of the validation clip at `position`, bool [T, H, W], and the clip restored (`wanted` frames of it)."""
+    if clip.palette is None and restorer.config.head == "palette":
+        raise DataError("a palette head cannot be validated on true-colour clips; set model.head=rgb")
+    shape = (clip.frames.shape[0], clip.frames.shape[1], clip.frames.shape[2])
+    hidden = numbered_tube(shape, RATIO, seed, position)
+    made = restorer.restore_clip(
+        clip.frames, hidden, clip.state, palette=clip.palette, origin=clip.origin, size=clip.size, clip=shape[0],
+        wanted=wanted,
+    )  # fmt: skip
+    return hidden, made

@@ -12,14 +12,11 @@ import torch
 from torch import nn
 
 from ...config import RunConfig
-from ...data.clips.clip import Clip, collate
-from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
-from ...models.inputs import MaskedClips
-from ...models.masking import hidden_cubes, tube_visible
-from ...models.state import FULL
-from ..losses.reconstruction import posterior_mean, target_colours
-from ..masks.inputs import StepInputs, seed_of
-from .validation import RATIO
+from ...data.clips.clip import Clip
+from ...models.cubes import DEPTH
+from ...restoration.restorer import Restorer
+from ..masks.inputs import StepInputs
+from .validation import restore_held_back
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -86,8 +83,9 @@ class TensorBoard:
             self._writer.add_scalar(f"val/{name}", value, step)
         slices = self._config.data.clip // DEPTH
         self._writer.add_image("train/masks", mask_picture(inputs, grid, slices), step, dataformats="HW")
+        restorer = Restorer(model, self._config.model, self._device, recall=False, fast=False)
         for position, clip in enumerate(self._clips):
-            picture = restoration_picture(model, clip, position, self._config, self._device)
+            picture = restoration_picture(restorer, clip, position, self._config.train.seed)
             self._writer.add_image(f"val/masked_restored_true_{position}", picture, step, dataformats="HWC")
         self._writer.flush()
 
@@ -123,32 +121,13 @@ def mask_picture(inputs: StepInputs, grid: tuple[int, int], slices: int) -> np.n
     return np.concatenate(panels, 1)
 
 
-@torch.no_grad()
-def restoration_picture(
-    model: nn.Module, clip: Clip, position: int, config: RunConfig, device: torch.device
-) -> np.ndarray:
+def restoration_picture(restorer: Restorer, clip: Clip, position: int, seed: int) -> np.ndarray:
     """One frame from the middle of a validation clip: masked, restored, true, side by side: uint8 [H, 3 * W, 3].
 
-    The mask is that of `validate` for the clip at this position; of the answer, seen pixels are taken as they are.
+    The mask is that of `validate` for the clip at this position.
     """
-    batch = collate([clip]).to(device)
-    time, height, width = batch.frames.shape[1:4]
-    units, slices = math.prod(grid_size(height, width)), time // DEPTH
-    visible = tube_visible(1, units, RATIO, torch.Generator().manual_seed(seed_of(config.train.seed, position)))
-    middle = slices // 2
-    hidden = hidden_cubes(visible.to(device), units, slices)
-    queries = hidden[:, hidden[0] % slices == middle]
-    level = None if batch.state is None else torch.full((1,), FULL, device=device)
-    given = MaskedClips(batch.frames, visible.to(device), batch.state, level, batch.origin, batch.size)
-    out = model(given, queries)
-    if config.model.head == "rgb":
-        colours = out.float().clamp(0, 1)
-    else:
-        assert batch.palette is not None  # training has said so before
-        colours = posterior_mean(out, batch.palette)
-    true = target_colours(to_cubes(batch.frames), batch.palette)[:, :, middle : middle + 1]
-    restored, masked = true.clone(), true.clone()
-    restored[0, queries[0] // slices, 0] = colours[0]
-    masked[0, queries[0] // slices, 0] = HIDDEN / 255
-    row = torch.cat([from_cubes(cubes, (height, width))[0, 0] for cubes in (masked, restored, true)], 1)
-    return (row * 255).round().to(torch.uint8).cpu().numpy()
+    middle = len(clip.frames) // 2
+    hidden, made = restore_held_back(restorer, clip, seed, position, np.arange(len(clip.frames)) == middle)
+    true = clip.frames[middle] if clip.palette is None else clip.palette[clip.frames[middle]]
+    masked = np.where(hidden[middle, ..., None], np.uint8(HIDDEN), true)
+    return np.concatenate([masked, made.rgb[middle], true], 1)

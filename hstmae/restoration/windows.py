@@ -57,5 +57,5 @@ def session_windows(frame_numbers: np.ndarray, stride: int, clip: int = 16) -> l
     return [
         Window(window.index + start, window.owned)
         for start, end in runs(frame_numbers)
-        for window in plan_windows(end - start, clip=clip, stride=stride)
+        for window in plan_windows(end - start, clip=clip, stride=stride, overlap=clip // 4)
     ]

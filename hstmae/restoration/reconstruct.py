@@ -1,0 +1,108 @@
+"""From a network's answer to pictures: the one place where restoration runs the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..models.cubes import from_cubes, to_cubes
+from ..models.inputs import MaskedClips
+
+if TYPE_CHECKING:
+    from ..models.fast.head import FastHead
+
+STATE_LEVELS = {"none": 0, "compact": 1, "full": 2}
+CUBES_AT_ONCE = 1024  # cubes decoded per forward pass; 64 palette entries x 512 pixels x 4 bytes = 128 KiB each
+FAST_CUBES_AT_ONCE = 8192  # with a FastHead, which keeps no logits
+
+Model = Callable[..., Tensor]
+
+
+@dataclass
+class Reconstruction:
+    """A batch of clips in which the queried cubes come from the network and all else from the input.
+
+    Attributes:
+        rgb: uint8 [B, T, H, W, 3]: of a palette head the posterior mean colour, of a head "rgb" its colours, rounded as
+            a picture file stores them.
+        indices: uint8 [B, T, H, W], the most probable palette entry; None for a head "rgb".
+        confidence: float32 [B, T, H, W], probability of that entry, 1 outside the queried cubes; None likewise.
+    """
+
+    rgb: np.ndarray
+    indices: np.ndarray | None
+    confidence: np.ndarray | None
+
+
+def read_out(logits: Tensor, palette: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits float [..., K] and palette [K, 3] -> colour uint8 [..., 3], entry uint8 [...], confidence [...]."""
+    probability = logits.float().softmax(-1)
+    confidence, entry = probability.max(-1)
+    colour = (probability @ palette.to(probability)).round().clamp(0, 255)
+    return colour.to(torch.uint8), entry.to(torch.uint8), confidence
+
+
+def rounded(colours: Tensor) -> Tensor:
+    """Colours float [...] around 0 .. 1 -> uint8 [...], as a picture file stores them."""
+    return (colours.float() * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+@torch.inference_mode()
+def reconstruct(
+    model: Model,
+    clips: MaskedClips,
+    queries: Tensor,
+    palette: Tensor | None,
+    *,
+    rgb_head: bool = False,
+    cubes_at_once: int | None = None,
+    fast: FastHead | None = None,
+) -> Reconstruction:
+    """Let the network draw the cubes of `queries`.
+
+    Args:
+        model: called as the contract of HSTMAE.forward says; in eval mode.
+        clips: what it is given; every index inside the palette.
+        queries: int64 [B, Q] flat cubes to draw.
+        palette: uint8 [K, 3] or [B, K, 3], colours of the indices; None for RGB frames.
+        rgb_head: the network answers with colours instead of logits over the palette.
+        cubes_at_once: bound on the cubes of one forward pass, and so on memory.
+        fast: `FastHead.of(model)`: the same pictures sooner, in float32.
+    """
+    frames = clips.frames
+    batch, time, height, width = frames.shape[:4]
+    palettes = None if palette is None else palette if palette.ndim == 3 else palette[None].expand(batch, -1, -1)
+    coloured = frames if palettes is None else torch.stack([p[f.int()] for p, f in zip(palettes, frames, strict=True)])
+    parts = [to_cubes(coloured).flatten(1, 2).clone()]  # [B, N * S, 2, 16, 16, 3]
+    if not rgb_head:
+        entries = to_cubes(frames).flatten(1, 2).clone()
+        parts += [entries, torch.ones(entries.shape, device=frames.device)]
+    if cubes_at_once is None:
+        cubes_at_once = CUBES_AT_ONCE if fast is None else FAST_CUBES_AT_ONCE
+    for some in queries.split(max(1, cubes_at_once // batch), dim=1):
+        drawn: list[tuple[Tensor, ...]]
+        if fast is not None:
+            made = fast.paint(fast.model.decode(clips, some), palettes)
+            assert made.colour is not None and made.confidence is not None
+            drawn = list(zip(made.colour, made.entry, made.confidence, strict=True))
+        elif rgb_head:
+            drawn = [(colours,) for colours in rounded(model(clips, some))]
+        else:
+            assert palettes is not None
+            drawn = [read_out(one, colours) for one, colours in zip(model(clips, some), palettes, strict=True)]
+        for b, arrays in enumerate(drawn):
+            for part, array in zip(parts, arrays, strict=True):
+                part[b, some[b]] = array
+
+    def whole(cubes: Tensor) -> np.ndarray:
+        return np.asarray(from_cubes(cubes.unflatten(1, (-1, time // 2)), (height, width)).cpu().numpy())
+
+    if rgb_head:
+        return Reconstruction(whole(parts[0]), None, None)
+    rgb, indices, confidence = (whole(part) for part in parts)
+    return Reconstruction(rgb, indices, confidence)

@@ -1,0 +1,256 @@
+"""Restoring a clip: what other frames and the atlas show of the masked pixels, then the network for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..atlas.known_pixels import Known, known_pixels
+from ..atlas.locate import Locator
+from ..atlas.maps import Atlas
+from ..config import ModelConfig
+from ..games import GameSpec, GameState, get_game
+from ..games.palette import nearest_entries
+from ..games.pixels import View
+from ..models.inputs import MaskedClips
+from ..models.masking import visible_from_pixels
+from .reconstruct import STATE_LEVELS, reconstruct
+from .windows import Window, session_windows
+
+if TYPE_CHECKING:
+    from ..models.fast.head import FastHead
+
+CLIP = 16
+HINT = 0.85  # share of a hint's colour in what the network draws; more if it is trusted more
+UNIT = 16
+
+
+@dataclass
+class Restoration:
+    """Restored footage. Visible pixels are the input's own, bit for bit.
+
+    Attributes:
+        rgb: uint8 [T, H, W, 3]; masked pixels hold the posterior mean colour, or what a model with head "rgb" answers,
+            visible ones their own colour.
+        indices: uint8 [T, H, W] palette entries (of head "rgb": those nearest to its colours); None for true colour.
+        confidence: float32 [T, H, W], probability of the chosen entry; 1 on visible pixels. None for head "rgb", which
+            answers with one colour and no probability.
+    """
+
+    rgb: np.ndarray
+    indices: np.ndarray | None
+    confidence: np.ndarray | None
+
+
+class Restorer:
+    """A network with its game and atlas.
+
+    Attributes:
+        model: the network, in eval mode.
+        config: its ModelConfig.
+        game: the GameSpec it was trained for.
+        recall: whether pixels are looked up in other frames and in the atlas before the network draws the rest.
+        atlas: the game's maps, None without any.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        config: ModelConfig,
+        device: str | torch.device = "cpu",
+        *,
+        recall: bool = True,
+        atlas: Atlas | None = None,
+        fast: bool = True,
+    ) -> None:
+        """fast: draw with products of the model's weights (`FastHead`), which stay as they are from then on."""
+        self.model = model.to(device).eval() if isinstance(model, torch.nn.Module) else model
+        self.config = config
+        self.game: GameSpec = get_game(config.game)
+        self.recall = recall and self.game.indexed
+        self.atlas = atlas
+        self.device = torch.device(device)
+        self._fast = fast
+        self._head: FastHead | None = None
+        self._locator: Locator | None = None
+
+    def restore_clip(
+        self,
+        frames: np.ndarray,
+        mask: np.ndarray,
+        state: GameState | None = None,
+        *,
+        level: str = "full",
+        palette: np.ndarray | None = None,
+        origin: tuple[int, int] = (0, 0),
+        size: tuple[int, int] | None = None,
+        frame_numbers: np.ndarray | None = None,
+        clip: int = CLIP,
+        wanted: np.ndarray | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> Restoration:
+        """Fill in the masked pixels.
+
+        The network is shown only those 16x16 columns of a clip that hold no masked pixel at all, so what stands in
+        masked pixels cannot reach it; of its drawing only masked pixels are used.
+
+        Args:
+            frames: uint8 [T, H, W] palette indices; of a game without a palette, RGB [T, H, W, 3]. Any T >= 1 and size.
+            mask: bool [T, H, W], True = missing.
+            state: decoded, numpy arrays with leading axis T.
+            level: how much of the state is used: "full", "compact" or "none".
+            palette: uint8 [K, 3]; the game's own by default. None for true colour.
+            origin: (y, x) of the frames' upper left corner inside the game's native picture.
+            size: height and width of the native picture, of true colour; by default that of the frames.
+            frame_numbers: integer [T]; the network's clips do not cross jumps. Consecutive by default.
+            clip: frames that the network sees at once.
+            wanted: bool [T], frames to restore; the others only help and come back with their masked pixels cleared.
+                None = all.
+            progress: called with the number of frames finished after each clip of the network.
+        """
+        numbers = np.arange(len(frames)) if frame_numbers is None else np.asarray(frame_numbers)
+        asked = np.ones(len(frames), bool) if wanted is None else wanted
+        if state is None or level == "none":
+            state, level = None, "none"
+        colours = self.game.palette if palette is None else palette
+        hidden = mask if self.game.indexed else mask[..., None]
+        cleared = np.where(hidden, np.uint8(0), frames)  # masked pixels are gone before anything else looks at them
+        view = View(cleared, mask, self.game, state, level, origin)
+        known = self._known(view)
+        if known is not None:
+            cleared[known.found] = known.indices[known.found]
+            view = replace(view, mask=mask & ~known.found)  # to the network they are visible
+        if not self.game.indexed:
+            result = Restoration(cleared, None, None)
+        else:
+            sure = None if self.config.head == "rgb" else np.ones(frames.shape, np.float32)
+            result = Restoration(colours[cleared], cleared, sure)
+        for window in session_windows(numbers, self.game.stride, clip):
+            owned = window.owned & asked[window.index]
+            self._restore_window(result, view, Window(window.index, owned), colours, size)
+            if progress is not None:
+                progress(int(owned.sum()))
+        if known is not None and result.indices is not None:
+            self._add_known(result, known, colours, asked)
+        return result
+
+    def _known(self, view: View) -> Known | None:
+        """Masked pixels that need no network; None where there is nothing to ask."""
+        if not self.recall or (view.state is None and self.atlas is None):
+            return None
+        if self._locator is None and self.atlas is not None:
+            self._locator = Locator(self.atlas, self.game)
+        return known_pixels(view, self._locator)
+
+    @staticmethod
+    def _add_known(result: Restoration, known: Known, palette: np.ndarray, asked: np.ndarray) -> None:
+        mix(result, known, palette, asked)
+        assert result.indices is not None
+        found = known.found & asked[:, None, None]
+        if result.confidence is not None:
+            result.confidence[found] = known.trust[found]
+        dropped = known.found & ~asked[:, None, None]  # of frames that were not asked for
+        result.indices[dropped], result.rgb[dropped] = 0, palette[0]
+
+    def _restore_window(
+        self, result: Restoration, view: View, window: Window, palette: np.ndarray, size: tuple[int, int] | None
+    ) -> None:
+        """Restore the frames that `window` owns, in place."""
+        hidden = view.mask[window.index]
+        wanted = hidden & window.owned[:, None, None]
+        if not wanted.any():
+            return
+        # The frames' own masked pixels are cleared even where an earlier window has filled them in already.
+        if result.indices is None:
+            frames = np.where(hidden[..., None], np.uint8(0), result.rgb[window.index])
+        else:
+            frames = np.where(hidden, np.uint8(0), result.indices[window.index])
+        height, width = frames.shape[1:3]
+        state = None
+        if view.state is not None:
+            part = view.state.map(lambda a: np.ascontiguousarray(a[window.index]))
+            state = part.map(lambda a: torch.from_numpy(a)[None].to(self.device))
+        made = self._draw(_pad(frames, "edge"), _pad(hidden, "constant"), _pad(wanted, "constant"), palette, state,
+                          view, size or (height + view.origin[0], width + view.origin[1]))  # fmt: skip
+        for k in np.flatnonzero(window.owned):
+            t, where = window.index[k], wanted[k]
+            result.rgb[t][where] = made.rgb[k, :height, :width][where]
+            if result.indices is None:
+                continue
+            if made.indices is None or made.confidence is None:
+                result.indices[t][where] = nearest_entries(result.rgb[t][where], palette, self.game)
+                continue
+            assert result.confidence is not None
+            result.indices[t][where] = made.indices[k, :height, :width][where]
+            result.confidence[t][where] = made.confidence[k, :height, :width][where]
+
+    def _draw(
+        self,
+        frames: np.ndarray,
+        hidden: np.ndarray,
+        wanted: np.ndarray,
+        palette: np.ndarray,
+        state: GameState | None,
+        view: View,
+        size: tuple[int, int],
+    ) -> Restoration:
+        """Run the network on one padded clip; `size` is that of the native picture."""
+        visible, _ = visible_from_pixels(torch.from_numpy(hidden))
+        _, queries = visible_from_pixels(torch.from_numpy(wanted))
+        clip, seen, asked = (x[None].to(self.device) for x in (torch.from_numpy(frames), visible, queries))
+        clips = MaskedClips(
+            clip,
+            seen,
+            state,
+            torch.tensor([STATE_LEVELS[view.level]], device=self.device),
+            torch.tensor([view.origin], device=self.device),
+            None if self.game.indexed else torch.tensor([size], device=self.device),
+        )
+        colours = torch.tensor(palette, device=self.device) if self.game.indexed else None
+        rgb_head = self.config.head == "rgb"
+        made = reconstruct(self.model, clips, asked, colours, rgb_head=rgb_head, fast=self._fast_head())
+        arrays = (None if a is None else a[0] for a in (made.indices, made.confidence))
+        return Restoration(made.rgb[0], *arrays)
+
+    def _fast_head(self) -> FastHead | None:
+        if self._fast and self._head is None and isinstance(self.model, torch.nn.Module):
+            from ..models.fast.head import FastHead
+
+            self._head = FastHead.of(self.model)
+        return self._head
+
+
+def mix(result: Restoration, known: Known, palette: np.ndarray, asked: np.ndarray | None = None) -> None:
+    """Let hints have their share of what the network drew, in place; `asked` bool [T], frames that are wanted."""
+    assert result.indices is not None
+    wanted = True if asked is None else asked[:, None, None]
+    if known.mean is not None and known.share is not None:
+        where = (known.share > 0) & ~known.found & wanted
+        share = known.share[where][:, None]
+        both = share * known.mean[where] + (1 - share) * result.rgb[where]
+        result.rgb[where] = np.rint(both).astype(np.uint8)
+        likely = known.trust[where] > 0.5
+        result.indices[where] = np.where(likely, known.indices[where], result.indices[where])
+        if result.confidence is not None:
+            result.confidence[where] = np.where(likely, known.trust[where], result.confidence[where])
+        known.trust[where] = 0
+    where = known.hint & wanted
+    trust, entry = known.trust[where], known.indices[where]
+    share = np.maximum(trust, HINT)[:, None]
+    result.rgb[where] = np.rint(share * palette[entry] + (1 - share) * result.rgb[where]).astype(np.uint8)
+    if result.confidence is not None:
+        result.confidence[where] = np.where(
+            result.indices[where] == entry, np.maximum(result.confidence[where], trust), trust
+        )
+    result.indices[where] = entry
+
+
+def _pad(clip: np.ndarray, mode: Any) -> np.ndarray:
+    """[T, H, W] or [T, H, W, 3] -> the next multiples of 16 at the lower and right edge."""
+    height, width = clip.shape[1:3]
+    sides = ((0, 0), (0, -height % UNIT), (0, -width % UNIT), (0, 0))
+    return np.pad(clip, sides[: clip.ndim], mode=mode)
