@@ -85,8 +85,10 @@ def _dispatch(args: list[str]) -> int:
     if not args:
         print(_overview(), file=sys.stderr)
         return EXIT_USAGE
+    if args[0] == "help" and len(args) == 2:  # as "VERB --help"
+        args = [args[1], "--help"]
     verb, rest = args[0], args[1:]
-    if verb in ("-h", "--help"):
+    if verb in ("-h", "--help", "help"):
         print(_overview())
         return 0
     if verb in ("-V", "--version"):
@@ -148,7 +150,7 @@ def _overview() -> str:
     return (
         "usage: hstmae VERB [options]\n\nRestores masked or damaged game footage.\n\n"
         f"verbs:\n{verbs}\n\n"
-        "'hstmae VERB --help' tells more, with examples; 'hstmae --version' prints the version."
+        "'hstmae VERB --help' or 'hstmae help VERB' tells more, with examples; 'hstmae --version' prints the version."
     )
 
 

@@ -63,7 +63,25 @@ def test_usage_errors_of_a_verb(verb, capsys):
     assert "hstmae demo: error: argument --number: invalid int value: 'x'" in capsys.readouterr().err
     assert cli.main(["demo", "--num", "3"]) == 2  # no abbreviations: a later option could change their meaning
     assert cli.main(["demo", "--help"]) == 0
-    assert "hstmae demo --number 3" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "hstmae demo --number 3" in text
+    assert cli.main(["help", "demo"]) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_help_alone_is_the_overview(capsys):
+    assert cli.main(["help"]) == 0
+    assert "usage: hstmae VERB" in capsys.readouterr().out
+    assert cli.main(["help", "demmo"]) == 2
+    assert "did you mean 'demo'?" in capsys.readouterr().err
+
+
+def test_usage_errors_load_nothing_heavy(environment):
+    code = (
+        "import sys; from hstmae.cli import main, VERBS; codes = [main([v, '--nonsense']) for v in VERBS]\n"
+        "print(set(codes), *sorted({'torch', 'numpy', 'PIL', 'matplotlib', 'zstandard'} & set(sys.modules)))"
+    )
+    assert run(environment, "-c", code, check=True).stdout == "{2}\n"
 
 
 @pytest.mark.parametrize(
