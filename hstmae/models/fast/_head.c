@@ -6,7 +6,7 @@
  *
  * Plain C with GCC's vectors of eight floats, which every instruction set can carry out; where the loader can choose
  * (glibc on x86-64), a version for newer processors lies beside the general one. Pixels do not depend on each other,
- * so nothing depends on how they are shared out among threads. fast_head.py has the same arithmetic in torch.
+ * so nothing depends on how they are shared out among threads. head.py has the same arithmetic in torch.
  */
 #include <stdint.h>
 #include <string.h>
@@ -167,7 +167,7 @@ INLINE void mix(
     *confidence = part;
 }
 
-/* Pixels of one frame; the same as `_Job` in head_kernel.py.
+/* Pixels of one frame; the same as `_Job` in kernel.py.
  * width is a multiple of 16, columns one of 8, both at most 256; depth is at most 16, count and piece multiples of 4. */
 typedef struct {
     const float *table;        /* [rows, width], row 0 zero */
