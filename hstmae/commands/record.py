@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+import math
+import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..output import Kind, Output
 
 if TYPE_CHECKING:
     from ..data.sources.base import SourceEpisode
-    from ..data.sources.smb.emulator import NesEmulator
-    from ..data.sources.smb.session import RecordedEpisode
 
 HELP = "record episodes from an emulator or a Gymnasium environment"
 EXAMPLES = """examples:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _record_env(args: argparse.Namespace) -> dict[str, Any]:
     from ..data.sources.gymnasium import GymEpisode, has_memory
-    from ..data.sources.smb.movies import read_movie
+    from ..data.sources.movies import read_movie
     from ..errors import UsageError
     from ..games.atari import game_of
 
@@ -97,90 +97,40 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _record_game(args: argparse.Namespace) -> dict[str, Any]:
-    from ..data.sources.smb.emulator import NesEmulator, find_rom
-    from ..data.sources.smb.level_start import parse_level
-    from ..data.sources.smb.movies import read_movie
+    from ..data.sources.movies import read_movie
+    from ..data.sources.smb import recorder
     from ..errors import UsageError
 
     if bool(args.movie) == args.autoplay:
         raise UsageError("give either --movie FILE or --autoplay")
     if args.search_frames is not None and args.search_frames < 1:
         raise UsageError("--search-frames must be 1 or more")
-    everything = ",".join(f"{world}-{number}" for world in range(1, 9) for number in range(1, 5))
-    levels = [level.strip() for level in (everything if args.level == "all" else args.level).split(",")]
-    for level in levels:
-        parse_level(level)
+    levels = recorder.parse_levels(args.level)
     movie = read_movie(args.movie, args.game) if args.movie else None
     if movie is not None and movie.game != args.game:
         raise UsageError(f"{args.movie} is a movie of {movie.game}, not of {args.game}")
-    emulator = NesEmulator(find_rom(args.rom))
+    emulator = recorder.NesEmulator(recorder.find_rom(args.rom))
     notes: list[dict[str, Any]] = []
-    episodes = _autoplayed(args, emulator, levels, notes) if movie is None else _played(emulator, movie)
-    if args.format == "store":
-        summary = _into_store(args, args.game, "emulator", episodes)
+    if movie is not None:
+        episodes = recorder.played(emulator, movie)
     else:
-        summary = _into_folder(args, episodes)
+        seeds = range(args.seed, args.seed + args.episodes)
+        limits = {"seconds": args.seconds}
+        if args.search_frames is not None:
+            limits = {"seconds": math.inf, "max_frames": args.search_frames}
+        episodes = recorder.autoplayed(emulator, levels, seeds, limits, notes, args.save_movies)
+    if args.format == "store":
+        return {**_into_store(args, args.game, "emulator", episodes), "autoplay": notes}
+    began, written, frames = time.perf_counter(), [], 0
+    for episode in episodes:
+        print(recorder.write_smbdataset(episode.episode(), args.out))
+        written.append(episode.name)
+        frames += episode.size
+    seconds = time.perf_counter() - began
+    speed = frames / seconds
+    print(f"{len(written)} episodes, {frames:,} frames in {seconds:.1f} s: {speed:,.0f} frames/s")
+    summary = {"episodes": written, "frames": frames, "seconds": seconds, "frames_per_second": speed}
     return {**summary, "autoplay": notes}
-
-
-def _played(emulator: NesEmulator, movie: Any) -> Iterator[RecordedEpisode]:
-    import zlib
-
-    from ..data.sources.smb.movies import format_json
-    from ..data.sources.smb.session import play_movie
-    from ..errors import DataError
-
-    found = False
-    for episode in play_movie(emulator, movie, session=f"m{zlib.crc32(format_json(movie)):08x}"):
-        found = True
-        yield episode
-    if not found:
-        raise DataError(
-            "the movie never reaches play: it may be made for another ROM or emulator, whose start takes more or fewer "
-            "frames"
-        )
-
-
-def _autoplayed(
-    args: argparse.Namespace, emulator: NesEmulator, levels: list[str], notes: list[dict[str, Any]]
-) -> Iterator[RecordedEpisode]:
-    import math
-    from itertools import islice
-    from pathlib import Path
-
-    from tqdm import tqdm
-
-    from ..data.sources.smb.autoplay import autoplay
-    from ..data.sources.smb.movies import write_movie
-    from ..data.sources.smb.session import play_movie
-
-    for level in levels:
-        for seed in range(args.seed, args.seed + args.episodes):
-            with tqdm(unit="frame", desc=f"search {level} s{seed}") as bar:
-
-                def report(frames: int, progress: int, bar: tqdm[Any] = bar) -> None:
-                    bar.update(frames - bar.n)
-                    bar.set_postfix(reached=progress, refresh=False)
-
-                limits = {"seconds": args.seconds}
-                if args.search_frames is not None:
-                    limits = {"seconds": math.inf, "max_frames": args.search_frames}
-                play = autoplay(emulator, level, seed=seed, report=report, **limits)
-            speed = play.searched / play.seconds
-            if not notes:
-                print("level  seed   share  end     pixels        searched  frames/s")
-            pixels = f"{play.x}/{play.length}"
-            end = "reached" if play.won else "no"
-            print(f"{level}  {seed:7d}  {play.share:6.1%}  {end:7} {pixels:12}  {play.searched:8,}  {speed:8,.0f}")
-            notes.append(
-                {"level": level, "seed": seed, "won": play.won, "share": play.share, "x": play.x}
-                | {"length": play.length, "maps": play.maps, "searched": play.searched}
-                | {"frames_per_second": speed, "movie_frames": len(play.movie)}
-            )
-            if args.save_movies:
-                write_movie(play.movie, Path(args.save_movies) / f"{level}_s{seed}.json")
-            # A warp would begin a second episode in its very last frame.
-            yield from islice(play_movie(emulator, play.movie, session=f"s{seed}"), 1)
 
 
 def _into_store(args: argparse.Namespace, game: str, kind: str, episodes: Iterable[SourceEpisode]) -> dict[str, Any]:
@@ -200,18 +150,3 @@ def _into_store(args: argparse.Namespace, game: str, kind: str, episodes: Iterab
     print(f"speed     {summary.packed_frames:,} frames in {summary.seconds:.1f} s: {summary.frames_per_second:,.0f}/s")
     print(f"hash      {summary.hash}")
     return summary.to_json()
-
-
-def _into_folder(args: argparse.Namespace, episodes: Iterable[RecordedEpisode]) -> dict[str, Any]:
-    import time
-
-    from ..data.sources.smb.dataset_writer import write_smbdataset
-
-    began, written, frames = time.perf_counter(), [], 0
-    for episode in episodes:
-        print(write_smbdataset(episode.episode(), args.out))
-        written.append(episode.name)
-        frames += episode.size
-    seconds = time.perf_counter() - began
-    print(f"{len(written)} episodes, {frames:,} frames in {seconds:.1f} s: {frames / seconds:,.0f} frames/s")
-    return {"episodes": written, "frames": frames, "seconds": seconds, "frames_per_second": frames / seconds}

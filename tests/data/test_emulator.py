@@ -14,12 +14,12 @@ import pytest
 
 from benchmarks.state_check import StateCheck, check_episode
 from hstmae.cli import main
+from hstmae.data.sources.movies import Movie, format_json, read_movie, write_movie
 from hstmae.data.sources.smb.autoplay import autoplay
 from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.data.sources.smb.emulator import RIGHT, A, B, NesEmulator, find_rom
 from hstmae.data.sources.smb.level_start import area_number, parse_level, start_level
-from hstmae.data.sources.smb.movies import Movie, format_json, read_movie, write_movie
 from hstmae.data.sources.smb.session import RecordedEpisode, play_movie
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.recording import record_into_store
@@ -66,7 +66,7 @@ def test_replays_are_bit_exact_in_another_process(emulator: NesEmulator, tmp_pat
     code = (
         "import sys; from hstmae.data.sources.emulator import NesEmulator; from hstmae.data.sources.movies import *; "
         "from hstmae.data.sources.session import play_movie; "
-        "print(next(play_movie(NesEmulator(sys.argv[1]), read_movie(sys.argv[2]))).signature()[0][1])"
+        "print(next(play_movie(NesEmulator(sys.argv[1]), read_movie(sys.argv[2], 'smb'))).signature()[0][1])"
     )
     command = [sys.executable, "-c", code, str(rom_or_reason()[0]), str(tmp_path / "run.json")]
     shown = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
@@ -78,7 +78,9 @@ def test_fm2_and_json_replay_alike(emulator: NesEmulator, tmp_path: Path) -> Non
     movie = Movie("smb", np.concatenate([start.actions, np.full(60, RIGHT, np.uint8)]))  # 1-1 needs no pokes
     for name in ("run.fm2", "run.json"):
         write_movie(movie, tmp_path / name)
-    signatures = [next(play_movie(emulator, read_movie(tmp_path / n))).signature() for n in ("run.fm2", "run.json")]
+    signatures = [
+        next(play_movie(emulator, read_movie(tmp_path / n, "smb"))).signature() for n in ("run.fm2", "run.json")
+    ]
     assert signatures[0] == signatures[1]
 
 

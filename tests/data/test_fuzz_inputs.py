@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from fuzzing import CASES, attack, damaged
 
+from hstmae.data.sources.movies import format_json, parse_fm2, read_movie
 from hstmae.data.sources.side_file import read_side_file
-from hstmae.data.sources.smb.movies import format_json, parse_fm2, read_movie
 
 FM2 = b"version 3\nemuVersion 22020\nrerecordCount 0\npalFlag 0\n" + b"|0|R.....A.|........||\n" * 12
 
@@ -31,14 +31,14 @@ def side_jsonl() -> bytes:
 
 @pytest.mark.parametrize("name", ["movie.fm2", "movie.json"])
 def test_movies(tmp_path: Path, name: str) -> None:
-    whole = FM2 if name.endswith("fm2") else format_json(parse_fm2(FM2))
+    whole = FM2 if name.endswith("fm2") else format_json(parse_fm2(FM2, "smb"))
     path = tmp_path / name
     path.write_bytes(whole)
-    assert len(read_movie(path)) == 12
+    assert len(read_movie(path, "smb")) == 12
 
     def read(case: int) -> None:
         path.write_bytes(damaged(whole, np.random.default_rng([1, case])))
-        read_movie(path)
+        read_movie(path, "smb")
 
     assert attack(read, CASES // 2) > CASES // 8
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.data.sources.smb.movies import (
+from hstmae.data.sources.movies import (
     MAX_FRAMES,
     Movie,
     format_fm2,
@@ -49,10 +49,10 @@ def movies(draw: st.DrawFn, pokes: bool) -> Movie:
 
 
 def test_fm2_buttons_have_their_bits() -> None:
-    movie = parse_fm2(FM2)
+    movie = parse_fm2(FM2, "smb")
     assert movie.actions.tolist() == [0, 0x04 | 0x10 | 0x80, 0x84, 0x02 | 0x08]
     assert movie.resets == ((1, "soft"), (3, "hard"))
-    assert parse_fm2(FM2.replace(b"\n", b"\r\n")) == movie
+    assert parse_fm2(FM2.replace(b"\n", b"\r\n"), "smb") == movie
 
 
 @given(movies(pokes=True))
@@ -62,16 +62,16 @@ def test_json_round_trip(movie: Movie) -> None:
 
 @given(movies(pokes=False))
 def test_fm2_round_trip(movie: Movie) -> None:
-    assert parse_fm2(format_fm2(movie)) == movie
+    assert parse_fm2(format_fm2(movie), "smb") == movie
 
 
 def test_files_by_ending(tmp_path: Path) -> None:
     movie = Movie("smb", np.array([0, 4, 4], np.uint8), pokes=((1, 0x75F, 3),))
     write_movie(movie, tmp_path / "a.json")
-    assert read_movie(tmp_path / "a.json") == movie
+    assert read_movie(tmp_path / "a.json", "smb") == movie
     plain = Movie("smb", movie.actions)
     write_movie(plain, tmp_path / "a.fm2")
-    assert read_movie(tmp_path / "a.fm2") == plain
+    assert read_movie(tmp_path / "a.fm2", "smb") == plain
     with pytest.raises(DataError, match=r"\.json"):
         write_movie(movie, tmp_path / "b.fm2")
     with pytest.raises(DataError, match="must end in"):
@@ -98,7 +98,7 @@ def test_files_by_ending(tmp_path: Path) -> None:
 def test_what_cannot_be_replayed_is_refused(change: tuple[bytes, bytes], what: str) -> None:
     assert change[0] in FM2
     with pytest.raises(DataError, match=what):
-        parse_fm2(FM2.replace(*change))
+        parse_fm2(FM2.replace(*change), "smb")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_impossible_json_is_refused(entries: dict[str, object]) -> None:
         parse_json(json.dumps(value).encode())
 
 
-@pytest.mark.parametrize("whole", [FM2, format_json(parse_fm2(FM2))])
+@pytest.mark.parametrize("whole", [FM2, format_json(parse_fm2(FM2, "smb"))])
 def test_truncation_and_bit_flips_give_typed_errors_only(whole: bytes, tmp_path: Path) -> None:
     path = tmp_path / "movie"
     variants = [whole[:end] for end in range(len(whole))]
@@ -143,7 +143,7 @@ def test_truncation_and_bit_flips_give_typed_errors_only(whole: bytes, tmp_path:
     for data in variants:
         path.write_bytes(data)
         try:
-            assert 1 <= len(read_movie(path)) <= MAX_FRAMES
+            assert 1 <= len(read_movie(path, "smb")) <= MAX_FRAMES
         except DataError:
             refused += 1
     assert refused > len(variants) // 4
@@ -153,4 +153,4 @@ def test_deep_nesting_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="damaged JSON"):
         parse_json(b'{"format": ' + b"[" * 200_000)
     with pytest.raises(DataError, match="cannot be read"):
-        read_movie(tmp_path / "absent.fm2")
+        read_movie(tmp_path / "absent.fm2", "smb")

@@ -25,24 +25,24 @@ class ToyConsole:
         self.power()
 
     def power(self) -> None:
-        self.ram = np.zeros(2048, np.uint8)
-        self.ram[0x772] = 3  # the title screen
-        self.ram[0xE7], self.ram[0xE8] = MAP & 255, MAP >> 8
+        self.memory = np.zeros(2048, np.uint8)
+        self.memory[0x772] = 3  # the title screen
+        self.memory[0xE7], self.memory[0xE8] = MAP & 255, MAP >> 8
         self.x, self.height, self.rise, self.upper = 40, 0, 0, False
         self._draw_map()
 
     def save(self) -> object:
-        return self.ram.copy(), self.x, self.height, self.rise, self.upper
+        return self.memory.copy(), self.x, self.height, self.rise, self.upper
 
     def load(self, state: tuple[np.ndarray, int, int, int, bool]) -> None:
         ram, self.x, self.height, self.rise, self.upper = state
-        self.ram = ram.copy()
+        self.memory = ram.copy()
 
     def read(self, address: int) -> int:
-        return int(self.ram[address & 0x7FF])
+        return int(self.memory[address & 0x7FF])
 
     def poke(self, address: int, value: int) -> None:
-        self.ram[address] = value
+        self.memory[address] = value
 
     def peek(self, address: int) -> int:
         """One object, in column 14 of page 3."""
@@ -50,7 +50,7 @@ class ToyConsole:
 
     def step(self, buttons: int) -> None:
         self.frames += 1
-        ram = self.ram
+        ram = self.memory
         if ram[0x770] == 0:
             if buttons & START:
                 ram[0x770], ram[0x75A] = 1, 2
@@ -80,7 +80,7 @@ class ToyConsole:
                 blocks[7, column] = x >= FORK
                 blocks[8:11, column] = self.dead_end and x > WALL
             start = 0x500 + 0xD0 * (page & 1)
-            self.ram[start : start + 0xD0] = blocks.ravel()
+            self.memory[start : start + 0xD0] = blocks.ravel()
 
     def _play(self, buttons: int) -> None:
         if self.height == 0 and buttons & A:
@@ -91,7 +91,7 @@ class ToyConsole:
         elif self.height > 0:
             self.height -= 2
         elif self._over_a_pit():
-            self.ram[0x0E] = 0x0B
+            self.memory[0x0E] = 0x0B
             return
         step = 2 * (bool(buttons & RIGHT) - bool(buttons & LEFT))
         crossing = self.x < FORK <= self.x + step
@@ -103,4 +103,4 @@ class ToyConsole:
         if self.dead_end and not self.upper and self.x > WALL:
             self.x = WALL
         if self.x >= FLAG:
-            self.ram[0x770] = 2
+            self.memory[0x770] = 2

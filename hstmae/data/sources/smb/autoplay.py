@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from ....errors import UsageError
+from ..movies import Movie
 from .emulator import DOWN, LEFT, RIGHT, A, B
 from .explore import Archive, Place
 from .level_start import Console, map_length, map_number, parse_level, start_level
-from .movies import Movie
 
 _DYING = (0x06, 0x0B)  # of the player's state, 0x0E
 _CONTROL = 8  # player's state: moves as the buttons say

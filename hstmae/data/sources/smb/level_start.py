@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from ....errors import DataError, UsageError
+from ..movies import Movie
 from .emulator import START
-from .movies import Movie
 
 _TITLE_LIMIT = 600  # frames until the title screen must have come, and a level must have begun
 _MAP_END = 0xFD  # of a map's list of objects

@@ -19,8 +19,8 @@ import numpy as np
 from ....games import get_game
 from ...episode import Episode
 from ..base import Report, SourceFrame
+from ..movies import Movie
 from .emulator import NesEmulator
-from .movies import Movie
 
 GAME = "smb"
 

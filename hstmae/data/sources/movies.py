@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ....atomic import write_bytes
-from ....errors import DataError
+from ...atomic import write_bytes
+from ...errors import DataError
 
 MAX_FILE_BYTES = 64 << 20
 MAX_FRAMES = 4_000_000  # 18 hours at 60 frames per second
@@ -62,7 +62,7 @@ class Movie:
     __hash__ = None  # type: ignore[assignment]
 
 
-def read_movie(path: str | Path, game: str = "smb") -> Movie:
+def read_movie(path: str | Path, game: str) -> Movie:
     """Read a movie file; what it is is told by its content.
 
     Args:
@@ -96,7 +96,7 @@ def write_movie(movie: Movie, path: str | Path) -> None:
     write_bytes(path, format_fm2(movie) if kind == ".fm2" else format_json(movie))
 
 
-def parse_fm2(data: bytes, game: str = "smb") -> Movie:
+def parse_fm2(data: bytes, game: str) -> Movie:
     """The bytes of a FCEUX text movie. Raises DataError as `read_movie` does."""
     header: dict[bytes, bytes] = {}
     actions = bytearray()
