@@ -79,6 +79,28 @@ class ConsoleLooks:
     maze_step: int = 0
 
 
+@dataclass(frozen=True)
+class CoderHints:
+    """What helps coders of the game's memory and pictures; the default says nothing. Other hints, other bytes: a file
+    or a model is decoded with the hints it was made with.
+
+    Attributes:
+        seldom_globals, often_globals: which of `GameState.globals` change the colours of everything, those that do so
+            seldom and those that cycle; None = all of them.
+        late_bytes: bytes of the memory that are best coded last, since they follow from others.
+        sprite_list: name of the field that lists the sprites, four bytes each, the first of them the line; "" = none.
+        first_hidden_line: line from which on sprites of that list are below the picture.
+        slots: names of fields with one entry per slot; the first says by 0 that the slot is not in use.
+    """
+
+    seldom_globals: tuple[int, ...] | None = None
+    often_globals: tuple[int, ...] | None = None
+    late_bytes: tuple[int, ...] = ()
+    sprite_list: str = ""
+    first_hidden_line: int = 256
+    slots: tuple[str, ...] = ()
+
+
 class GameSpec(ABC):
     """A game as class attributes, and functions that read its memory.
 
@@ -108,6 +130,7 @@ class GameSpec(ABC):
     tile_regions: ClassVar[np.ndarray]  # uint8 [ids of tile_layers[0]]: region of each tile id
     fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]]  # region, x0, y0, x1, y1; win over all others
     looks: ClassVar[ConsoleLooks] = ConsoleLooks()
+    coding: ClassVar[CoderHints] = CoderHints()
 
     @property
     def indexed(self) -> bool:

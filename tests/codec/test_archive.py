@@ -14,7 +14,7 @@ from plain_profile import PlainProfile, Tables
 from hstmae import cli
 from hstmae.codec.jobs.decode import parts_of, write_recordings
 from hstmae.codec.jobs.encode_many import archive
-from hstmae.codec.jobs.inputs import Found, coded_episodes, find_input, guess_game
+from hstmae.codec.jobs.inputs import Found, coded_episodes, find_input
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import PART
 from hstmae.data.sources.smb.dataset_files import FileLog
@@ -195,9 +195,8 @@ def test_an_error_in_a_process_ends_the_run(recordings: Path, tmp_path: Path) ->
 
 
 def test_inputs_are_told_apart(recordings: Path, tmp_path: Path) -> None:
-    assert guess_game(recordings) == "smb" and guess_game(tmp_path / "in" / "more") == "smb"
+    assert find_input(recordings, None, VideoOptions()).game == "smb"
     (tmp_path / "empty").mkdir()
-    assert guess_game(tmp_path / "empty") == "generic"
     (tmp_path / "x.txt").write_text("x")
     for path, game in (("nothing", None), ("x.txt", None), ("empty", None)):
         with pytest.raises((UsageError, DataError)):

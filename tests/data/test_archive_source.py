@@ -16,7 +16,6 @@ from synthetic_episodes import frame_file, make_episode, write_episodes
 from hstmae.data.sources.smb import archive, sevenzip
 from hstmae.data.sources.smb.archive import ArchivedEpisode, StagedEpisode, list_archive, unpack
 from hstmae.data.sources.smb.dataset import MAX_FILE_BYTES, list_episodes
-from hstmae.data.store import jobs
 from hstmae.data.store.preprocessing import Summary, preprocess
 from hstmae.data.store.writer import EpisodeWriter, Packing
 from hstmae.errors import DataError
@@ -137,14 +136,16 @@ def test_unpacking_waits_for_packing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = write_archive(tmp_path / "all.7z", members_of(tmp_path / "in"))
     held: list[int] = []
 
-    def watched(path: Path, episodes: list[ArchivedEpisode], folder: Path, take: Callable[..., None]) -> None:
+    def watched(
+        first: ArchivedEpisode, episodes: list[ArchivedEpisode], folder: Path, take: Callable[..., None]
+    ) -> None:
         def counted(k: int, staged: StagedEpisode) -> None:
             take(k, staged)
             held.append(len(list(folder.glob("*.bin"))))
 
-        unpack(path, episodes, folder, counted)
+        unpack(first.archive, episodes, folder, counted)
 
-    monkeypatch.setattr(jobs, "unpack", watched)
+    monkeypatch.setattr(ArchivedEpisode, "unpack", watched)
     assert run(path, tmp_path / "out", workers).episodes == 9
     assert len(held) == 9 and max(held) <= (0 if workers == 1 else 2 * workers)
 

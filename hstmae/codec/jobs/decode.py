@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...atomic import TEMP_MARK, replacing
-from ...data.sources.smb.dataset_files import FileLooks
-from ...data.sources.smb.dataset_writer import write_smbdataset
+from ...data.sources.finding import FileLooks, Layout, layout_of
 from ...errors import CodecError, UsageError
 from ...executor import Advance, run_all, worker_count
+from ...games import get_game
 from ...output import filling
 from ..container.chunks import read_payload
 from ..session.frame import HstFrame, rate
@@ -163,9 +163,12 @@ def write_recording(
     """
     facts = reader.episodes()[part.position]
     target = folder / facts.name
-    looks = _looks(reader, part.position)
+    layout = layout_of(get_game(facts.game))
+    if layout is None:
+        raise UsageError(f"{facts.name}: recordings of '{facts.game}' have no layout of their own; choose another --to")
+    looks = _looks(reader, part.position, layout)
     if looks is None or looks.frames != facts.frames:
-        path = write_smbdataset(reader.read(part.position, part.rows), folder, overwrite=overwrite)
+        path = layout.write(reader.read(part.position, part.rows), folder, overwrite)
         progress(len(part.rows))
         return path, 0
     places = _places(reader, part.position)
@@ -180,12 +183,12 @@ def write_recording(
     return target, len(part.rows)
 
 
-def _looks(reader: HstReader, position: int) -> FileLooks | None:
+def _looks(reader: HstReader, position: int, layout: Layout) -> FileLooks | None:
     place = reader.entries[position].files
     if place is None:
         return None
     packed, palette = read_payload(reader.data, *place), reader.episodes()[position].colours
-    return None if packed is None or palette is None else FileLooks(packed, palette)
+    return None if packed is None or palette is None else layout.looks(packed, palette)
 
 
 def _places(reader: HstReader, position: int) -> np.ndarray:

@@ -9,8 +9,7 @@ from itertools import islice
 from typing import Any
 
 from ...data.sources.base import Problem, SourceEpisode, SourceFrame, UnusableEpisode
-from ...data.sources.smb.dataset import SmbEpisode
-from ...data.sources.smb.dataset_files import FileLog
+from ...data.sources.finding import FileLog, layout_of
 from ...data.store.jobs import discard
 from ...data.store.manifest import canonical
 from ...errors import DataError
@@ -111,17 +110,13 @@ def _encode(
     signature = task.signature()
     encoder: EpisodeEncoder | None = None
     log = _log(task)
-    names = episode.file_names() if log is not None and isinstance(episode, SmbEpisode) else {}
     waiting = 0
     for row, frame in enumerate(islice(episode.frames(report, notes), 0, None, task.stride)):
         state = frame.state if task.with_state else None
         if encoder is None:
             encoder = _encoder(task, frame, signature)
-        if log is not None and frame.state is not None and frame.action is not None:
-            assert isinstance(episode, SmbEpisode)
-            name = names[frame.number]
-            log.add(name, episode.read_file(name), frame.number, frame.pixels, frame.state, frame.action,
-                    episode.outcome)  # fmt: skip
+        if log is not None:
+            log.add_frame(frame)
         if row < task.first:
             continue
         waiting += 1
@@ -146,8 +141,10 @@ def _encode(
 
 def _log(task: Task) -> FileLog | None:
     """Where the looks of source files are collected; without memory the files could not be written again."""
-    wanted = task.with_files and task.with_state and task.stride == 1 and isinstance(task.episode, SmbEpisode)
-    return FileLog(task.exact) if wanted else None
+    layout = layout_of(get_game(task.game))
+    if layout is None or not (task.with_files and task.with_state and task.stride == 1):
+        return None
+    return layout.log(task.episode, task.exact)
 
 
 def _encoder(task: Task, frame: SourceFrame, signature: str) -> EpisodeEncoder:

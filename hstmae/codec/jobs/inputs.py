@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...data.sources.base import Problem, Report, SourceEpisode, SourceFrame
-from ...data.sources.finding import find_sources
-from ...data.sources.smb.archive import is_archive
-from ...data.sources.smb.dataset import is_frame_name
-from ...data.sources.video import FILMS, VideoOptions
+from ...data.sources.finding import find_sources, game_of
+from ...data.sources.video import VideoOptions
 from ...data.store.manifest import META
 from ...data.store.reader import EpisodeStore
 from ...errors import DataError, UsageError
@@ -160,7 +157,7 @@ def find_input(path: Path, game: str | None, video: VideoOptions, wanted: Sequen
             raise UsageError(f"--game {game}: {path} says itself what game it holds; leave --game out")
         found = _hst(path) if path.suffix.lower() == SUFFIX else _store(path)
     else:
-        game = game or guess_game(path)
+        game = game or game_of(path)
         kind, episodes = find_sources(path, get_game(game), video)
         found = Found(kind, game, list(episodes))
     chosen = [e for e in found.episodes if not wanted or any(fnmatchcase(e.name, pattern) for pattern in wanted)]
@@ -185,18 +182,3 @@ def _store(path: Path) -> Found:
 def _hst(path: Path) -> Found:
     episodes: list[SourceEpisode] = [*coded_episodes(path)]
     return Found("hst", "", episodes)
-
-
-def guess_game(path: Path) -> str:
-    """ "smb" for what is named like recordings of the data set, "generic" for everything else."""
-    if is_archive(path):
-        return "smb"
-    if path.is_file():
-        if path.suffix.lower() in FILMS:
-            return "generic"
-        raise DataError(f"{path}: neither a store, a .hst file, recordings nor a film ({' '.join(FILMS)})")
-    for place, folders, files in os.walk(path):
-        folders.sort()
-        if any(is_frame_name(name) or is_archive(Path(place) / name) for name in files):
-            return "smb"
-    return "generic"

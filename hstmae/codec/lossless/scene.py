@@ -8,9 +8,6 @@ import numpy as np
 
 from ...games.spec import GameSpec
 
-# Positions in GameState.globals of what changes the colours of everything, by game: (rarely changing, cycling).
-_LOOK = {"smb": ((0, 4, 5, 6, 11), (0, 5, 9))}
-
 
 @dataclass(frozen=True)
 class Scene:
@@ -57,10 +54,9 @@ class Scene:
         """Read uint8 [T, S] memory; what came before the group is not known to it. Raises GameError."""
         frames = len(state)
         s = game.decode(state, game.context(state, np.arange(frames)) if game.context_size else None)
-        fixed = tuple(range(s.globals.shape[1]))
         look = np.zeros((frames, 2), np.uint32)
-        for k, chosen in enumerate(_LOOK.get(game.name, (fixed, fixed))):
-            for i in chosen:
+        for k, chosen in enumerate((game.coding.seldom_globals, game.coding.often_globals)):
+            for i in range(s.globals.shape[1]) if chosen is None else chosen:
                 look[:, k] = look[:, k] * np.uint32(0x01000193) + s.globals[:, i] + np.uint32(1)
         hints = np.zeros(frames, np.uint8)
         hints[1:] = np.clip(np.diff(s.camera.astype(np.int64)), -100, 100) + 128

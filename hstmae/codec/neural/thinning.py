@@ -10,9 +10,6 @@ import numpy as np
 
 from ...games import GameSpec, GameState
 
-_FIRST_HIDDEN = 239  # OAM line from which a sprite of the NES is below the picture
-_SLOT = "enemy_"  # fields of this name have one entry per slot; the first of them says whether it is in use
-
 
 def read_bytes(game: GameSpec, states: np.ndarray, seed: int = 0) -> np.ndarray:
     """Which bytes of the memory the decoded state depends on, found by changing each of them.
@@ -42,20 +39,18 @@ def thin(game: GameSpec, state: np.ndarray, kept: np.ndarray) -> np.ndarray:
         kept: bool [S], see `read_bytes`.
     """
     out = np.where(kept, state, 0).astype(np.uint8)
-    fields = {field.name: field for field in game.fields}
-    if "oam" in fields:
-        oam = fields["oam"]
-        sprites = out[:, oam.address : oam.address + oam.count].reshape(len(out), -1, 4)
-        hidden = sprites[..., 0] >= _FIRST_HIDDEN
-        sprites[..., 0][hidden] = 0xFF
+    hints = game.coding
+    fields = {f.name: slice(f.address, f.address + f.count) for f in game.fields}
+    if hints.sprite_list:
+        sprites = out[:, fields[hints.sprite_list]].reshape(len(out), -1, 4)
+        hidden = sprites[..., 0] >= hints.first_hidden_line
+        sprites[..., 0][hidden] = 255
         _hold(sprites[..., 1:], hidden)
-        out[:, oam.address : oam.address + oam.count] = sprites.reshape(len(out), -1)
-    slots = [field for field in game.fields if field.name.startswith(_SLOT)]
-    if slots:
-        first = slots[0]
-        off = out[:, first.address : first.address + first.count] == 0
-        for field in slots[1:]:
-            _hold(out[:, field.address : field.address + field.count], off)
+        out[:, fields[hints.sprite_list]] = sprites.reshape(len(out), -1)
+    if hints.slots:
+        idle = out[:, fields[hints.slots[0]]] == 0
+        for name in hints.slots[1:]:
+            _hold(out[:, fields[name]], idle)
     return out
 
 

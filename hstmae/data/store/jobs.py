@@ -11,8 +11,7 @@ from typing import Protocol, TypeVar
 
 from ...atomic import TEMP_MARK
 from ...executor import Advance, Work, make_executor, worker_count
-from ..sources.base import SourceEpisode
-from ..sources.smb.archive import ArchivedEpisode, StagedEpisode, unpack
+from ..sources.base import ArchivedSource, SourceEpisode, StagedSource
 
 
 class EpisodeJob(Protocol):
@@ -49,23 +48,23 @@ def run_jobs(
         OSError: the disk is full or cannot be written.
         whatever `work` or `take` raises.
     """
-    archives: dict[Path, list[tuple[Job, ArchivedEpisode]]] = {}
+    archives: dict[Path, list[tuple[Job, ArchivedSource]]] = {}
     temp = folder / f".archive{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}"
     try:
         count = worker_count(workers, len(jobs))
         with make_executor(work, take, workers=count, advance=advance, advice=advice) as executor:
             for job in jobs:
-                if isinstance(job.episode, ArchivedEpisode):
+                if isinstance(job.episode, ArchivedSource):
                     archives.setdefault(job.episode.archive, []).append((job, job.episode))
                 else:
                     executor.submit(job)
-            for number, (archive, packed) in enumerate(archives.items()):
+            for number, packed in enumerate(archives.values()):
                 (temp / str(number)).mkdir(parents=True)
 
-                def submit(k: int, staged: StagedEpisode, packed: list[tuple[Job, ArchivedEpisode]] = packed) -> None:
+                def submit(k: int, staged: SourceEpisode, packed: list[tuple[Job, ArchivedSource]] = packed) -> None:
                     executor.submit(replace(packed[k][0], episode=staged))  # type: ignore[type-var]
 
-                unpack(archive, [episode for _, episode in packed], temp / str(number), submit)
+                packed[0][1].unpack([episode for _, episode in packed], temp / str(number), submit)
             executor.finish()
     finally:
         shutil.rmtree(temp, ignore_errors=True)
@@ -73,5 +72,5 @@ def run_jobs(
 
 def discard(episode: SourceEpisode) -> None:
     """Remove the temporary file of an episode that came out of an archive."""
-    if isinstance(episode, StagedEpisode):
+    if isinstance(episode, StagedSource):
         episode.discard()

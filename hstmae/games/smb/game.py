@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spec import ConsoleLooks, GameSpec, StateField, TileLayer
+from ..spec import CoderHints, ConsoleLooks, GameSpec, StateField, TileLayer
 from ..state import GameState, ObjectBoxes
 from .history import COLUMNS, ROWS, UNKNOWN, history
 from .looks import object_boxes
@@ -104,6 +104,17 @@ class SuperMarioBros(GameSpec):
         sprites_per_line=8,
         behind_bits=4,
         maze_step=256,
+    )
+    coding = CoderHints(
+        seldom_globals=(0, 4, 5, 6, 11),
+        often_globals=(0, 5, 9),
+        late_bytes=(*range(0x200, 0x300), *range(8)),  # the sprite list, scratch bytes
+        sprite_list="oam",
+        first_hidden_line=239,
+        slots=(
+            *("enemy_active", "enemy_type", "enemy_state", "enemy_page", "enemy_x", "enemy_y", "enemy_y_page"),
+            *("enemy_speed_x", "enemy_speed_y"),
+        ),
     )
     sprite_slots = 64
     sprite_tiles = 256

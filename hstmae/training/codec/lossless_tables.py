@@ -1,4 +1,4 @@
-"""Make the tables of the lossless coder from a store: `python -m hstmae.codec.pretrain STORE OUT.tables`.
+"""Make the tables of the lossless coder: `python -m hstmae.training.codec.lossless_tables STORE OUT.tables`.
 
 The coder runs over groups of the training split without ever starting anew; what it has learned then is thinned out
 (contexts met in few groups go, numbers are rounded) and written. The same store gives the same file.
@@ -25,23 +25,20 @@ from ...games.registry import get_game
 from ...games.spec import GameSpec
 
 SPEED = 3  # of learning weights here, half of what coding uses: they are to fit all groups
-# Bytes that are best coded last, since they follow from others: the sprite list, scratch bytes.
-_LAST = {"smb": (*range(0x200, 0x300), *range(8))}
-
 
 EXAMPLES = """
 examples:
-  python -m hstmae.codec.pretrain data/preprocessed smb.tables
-  python -m hstmae.codec.pretrain data/preprocessed try.tables --groups 50
+  python -m hstmae.training.codec.lossless_tables data/preprocessed GAME.tables
+  python -m hstmae.training.codec.lossless_tables data/preprocessed try.tables --groups 50
 
-Use them with LosslessProfile("smb", Path("smb.tables")), or put them in place of hstmae/codec/tables/GAME.tables. A
-file coded with them can only be decoded with them. The defaults made the bundled tables, in 16 minutes of one core.
+Use them with LosslessProfile("GAME", Path("GAME.tables")), or put them in place of
+hstmae/codec/lossless/tables/GAME.tables. A file coded with them can only be decoded with them. The defaults made the bundled tables, in 16 minutes of one core.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m hstmae.codec.pretrain",
+        prog="python -m hstmae.training.codec.lossless_tables",
         description=(__doc__ or "").split(":")[0] + ".",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -139,7 +136,7 @@ def train_rows(store: EpisodeStore, count: int, keep: int) -> tuple[RowModel, Ro
     few = [memory_of(e) for e in groups(store, 170, 64, ("state", "actions"))]
     size, width = few[0][0].shape[1], few[0][1].shape[1]
     rows = [np.concatenate(pair, 1) for pair in few]
-    order, partners = choose_partners(rows, size, _LAST.get(store.game, ()))
+    order, partners = choose_partners(rows, size, get_game(store.game).coding.late_bytes)
     every = np.concatenate(rows)[::8]
     start = np.array([np.bincount(every[:, a], minlength=256).argmax() for a in range(len(order))], np.uint8)
     print("partners chosen", flush=True)

@@ -24,7 +24,6 @@ from .clips import CodecClips
 from .lossless_tables import SPEED, Learner, choose_partners, round_slots, round_weights
 
 _FEW = 2.0  # decisions of either kind that a context is taken to have seen before
-_SPRITES = "oam"  # field whose bytes are coded last, since they follow from others
 
 
 def find_kept(clips: CodecClips, rng: np.random.Generator, moments: int = 40) -> np.ndarray:
@@ -80,7 +79,7 @@ def fit_rows(clips: CodecClips, kept: np.ndarray, seed: int, groups: int, folder
     if not isinstance(kernel, Compiled) or not few or few[0][1].shape[1] == 0:
         return False
     width = few[0][1].shape[1]
-    late = [f for f in clips.game.fields if f.name == _SPRITES]
+    late = [f for f in clips.game.fields if f.name == clips.game.coding.sprite_list]
     last = tuple(i for i, a in enumerate(columns) if any(f.address <= a < f.address + f.count for f in late))
     order, partners = choose_partners([np.concatenate(pair, 1) for pair in few], len(columns), last)
     every = np.concatenate([rows for rows, _ in few])[::4]

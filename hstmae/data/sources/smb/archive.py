@@ -42,6 +42,12 @@ class ArchivedEpisode(SmbEpisode):
     archive: Path
     inside: str
 
+    def unpack(
+        self, episodes: Sequence[ArchivedEpisode], folder: Path, take: Callable[[int, StagedEpisode], None]
+    ) -> None:
+        """`unpack` of several episodes of this archive."""
+        unpack(self.archive, episodes, folder, take)
+
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         """As of a folder. Unpacks all that lies before this episode: `unpack` is for reading many of them.
 
