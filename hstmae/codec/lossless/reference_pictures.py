@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...errors import CodecError
 from .coding_models import LEVELS, NEAR, PictureModel
-from .reference import MASK, Mixer, hash2
+from .reference_coder import MASK, Mixer, hash2
 from .reference_render import CENTRE, PAD, find_shift, render
 from .scene import Scene
 
 BLOCK, SOURCES, RANKS, PIXEL_SLOTS, TRANSPARENT, TOP_MISSED = 8, 7, 4, 8, 256, 128
 
 
+_SURE = (1, 2, 3, 5, 9, 24, 63)  # times in a row from which a cell is surer
+
+
 def level(trust: int) -> int:
     """How sure a cell is, 0 .. 7, by how often in a row (0 .. 63) it was right."""
-    if trust < 4:
-        return trust
-    return 3 if trust == 4 else 4 if trust < 9 else 5 if trust < 24 else 6 if trust < 63 else 7
+    return bisect_right(_SURE, trust)
 
 
 @dataclass

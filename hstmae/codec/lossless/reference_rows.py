@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .coding_models import RowModel
-from .reference import MASK, Mixer, hash2, mix32
+from .reference_coder import MASK, Mixer, hash2, mix32
 
 
 def code_rows(mixer: Mixer, rows: np.ndarray, side: np.ndarray, model: RowModel) -> None:
