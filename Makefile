@@ -16,7 +16,7 @@ install:
 	@$(PYTHON) scripts/bootstrap.py
 
 demo: install
-	@$(BIN)/hstmae demo --out out/demo
+	@$(BIN)/hstmae demo --out out/demo --overwrite
 
 test: install
 	@$(BIN)/python -m pytest -n 2 -q

@@ -176,7 +176,8 @@ def test_demo_command(model, session, tmp_path, capsys) -> None:
     out = tmp_path / "demo"
     args = ["demo", "--checkpoint", str(model), "--input", str(session), "--frames", "2", "--out", str(out)]
     assert main(args) == 0
-    assert main(args) == 0  # again, into the same folder
+    assert main(args) == 2 and "--overwrite" in capsys.readouterr().err
+    assert main([*args, "--overwrite"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("demo: hid 90%") and "mode_colour" in shown
     names = {p.name for p in out.iterdir()}
