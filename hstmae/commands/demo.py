@@ -13,7 +13,7 @@ from .options import add_atlas
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..inference.footage.palette import Stretch
+    from ..inference.footage.base import Stretch
     from ..inference.predictor import Predictor, Restoration
 
 HELP = "hide 90 % of a bundled real session, restore it, write pictures and figures"
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 def _image(args: argparse.Namespace) -> int:
     """Restore one masked picture; blocks are looked for where nothing is transparent."""
     from ..errors import DataError
-    from ..inference.footage.palette import open_footage
+    from ..inference.footage.opening import open_footage
     from ..inference.job import MaskSource, Summary, restore_footage
     from ..inference.loading import load
     from ..output import filling
@@ -96,13 +96,11 @@ def _session(args: argparse.Namespace) -> int:
 
     from ..atomic import write_json
     from ..errors import UsageError
-    from ..inference.footage.palette import open_footage
+    from ..inference.footage.opening import open_footage
     from ..inference.job import choose_level
     from ..inference.loading import load
     from ..masks.tubes import TubeSpec, tube_mask
     from ..output import filling, write_result
-    from ..pictures.colours import require_known
-    from ..pictures.indexed import Picture
     from .evaluate import table
 
     started = time.perf_counter()
@@ -117,14 +115,11 @@ def _session(args: argparse.Namespace) -> int:
     footage = next(iter(open_footage(args.input, predictor.game.name, args.state != "none")))
     level = choose_level(args.state, footage)
     stretch = footage.read(0, args.frames)
-    pictures = [p for p in stretch.pictures if isinstance(p, Picture)]
-    first = pictures[0]
+    pictures, first = stretch.pictures, stretch.pictures[0]
     truth = np.stack(
-        [
-            require_known(p.indices, p.packed, p.missing, predictor.game.name, file)
-            for p, file in zip(pictures, stretch.files, strict=True)
-        ]
+        [p.shown(p.missing, predictor.game, file) for p, file in zip(pictures, stretch.files, strict=True)]
     )
+    palette = first.colours(np.arange(len(predictor.game.palette)))
     mask = np.broadcast_to(tube_mask(first.size, TubeSpec(args.ratio, args.seed)), truth.shape)
     if not mask.any():
         raise UsageError(f"--ratio {args.ratio} hides none of the 16x16 positions: give a larger one")
@@ -136,13 +131,13 @@ def _session(args: argparse.Namespace) -> int:
     with filling(args.out, args.overwrite) as temp:
         with tqdm(total=len(truth), unit="frame", desc="restore") as bar:
             result = predictor.restore(
-                truth, mask, first.palette, stretch.state, stretch.context, level=level,
+                truth, mask, palette, stretch.state, stretch.context, level=level,
                 frame_numbers=stretch.frame_numbers, progress=bar.update,
             )  # fmt: skip
         assert result.indices is not None  # a game with a palette
-        report = measure(predictor, stretch, first.palette, truth, mask, result, level)
+        report = measure(predictor, stretch, palette, truth, mask, result, level)
         report |= {"ratio": args.ratio, "seed": args.seed, "source": str(args.input), "frames": len(truth)}
-        draw(temp, truth, mask, result, first.palette, predictor.game.fps)
+        draw(temp, truth, mask, result, palette, predictor.game.fps)
         for t, file in enumerate(stretch.files):
             (temp / "frames").mkdir(exist_ok=True)
             (temp / "frames" / file).write_bytes(pictures[t].restored(result.indices[t], mask[t]))
@@ -203,15 +198,8 @@ def draw(
     """Write side_by_side.png (the middle frame), sheet.png (some frames) and animation.gif into `folder`."""
     import numpy as np
 
-    from ..inference.visualizer import (
-        contact_sheet,
-        save_gif,
-        save_png,
-        show_confidence,
-        show_error,
-        show_masked,
-        side_by_side,
-    )
+    from ..drawing.panels import show_confidence, show_error, show_masked
+    from ..inference.visualizer import contact_sheet, save_gif, save_png, side_by_side
 
     assert result.indices is not None  # a game with a palette
     restored = result.indices

@@ -13,7 +13,7 @@ from ..output import Kind, Output
 from .options import add_atlas
 
 if TYPE_CHECKING:
-    from ..inference.footage.palette import Footage
+    from ..inference.footage.base import Footage
     from ..inference.job import MaskSource, Summary
     from ..inference.predictor import Predictor
 
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ..errors import GameError, UsageError
-    from ..inference.footage.palette import open_footage
+    from ..inference.footage.opening import open_footage
     from ..inference.job import Summary, choose_level, restore_footage
     from ..inference.loading import load
     from ..output import resuming, write_result
@@ -135,6 +135,7 @@ def run(args: argparse.Namespace) -> int:
                     print("\ngive the same command again to go on", file=sys.stderr)
                 raise
         if not summary.masked and not masks.detect:
+            journal.done.clear()  # copies of the input are not worth going on with
             raise UsageError("nothing is missing: no pixel is transparent; say what is with --mask or --detect")
     problems = [str(p) for s in sequences for p in getattr(s, "problems", ())]
     for problem in problems:

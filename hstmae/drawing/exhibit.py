@@ -9,8 +9,8 @@ import numpy as np
 
 from ..data.episode import Episode
 from ..games import GameSpec, GameState
-from ..inference.visualizer import show_masked
 from .overlay import SPRITE_COLOUR, TILE_COLOUR, draw_regions, draw_state, enlarged, readings, region_colour
+from .panels import show_masked
 from .sheet import Row, compose
 
 if TYPE_CHECKING:

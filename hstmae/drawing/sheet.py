@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..inference.visualizer import BACKGROUND
 from .overlay import font
+from .panels import BACKGROUND
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..inference.visualizer import show_error, show_masked
+from ..drawing.panels import show_error, show_masked
 
 DPI = 120
 COLUMNS = ("original", "masked", "restored", "error x 8")

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from ..drawing.panels import show_confidence, show_error, show_masked
 from ..errors import DataError
 from ..masks.detect import detect
 from ..masks.files import load_mask
 from ..masks.tubes import TubeSpec, tube_mask
-from ..pictures.colours import require_known, unpack_rgb
-from ..pictures.indexed import Picture
-from ..pictures.true_colour import RgbPicture
-from .footage.palette import AnyPicture, Footage, Stretch
+from ..pictures.base import Picture
+from ..pictures.colours import unpack_rgb
+from .footage.base import Footage, Stretch
 from .predictor import Predictor
-from .visualizer import save_mp4, show_confidence, show_error, show_masked, side_by_side
+from .visualizer import save_mp4, side_by_side
 
 SHORTEST, LONGEST = 64, 256  # frames held in memory at a time ...
 PIXELS = 256 * 240 * 256  # ... and about how many pixels
@@ -42,7 +42,7 @@ class MaskSource:
     detect: bool = False
     fill: int | None = None
 
-    def of(self, pictures: Sequence[AnyPicture], files: list[str]) -> tuple[np.ndarray, list[int]]:
+    def of(self, pictures: Sequence[Picture], files: list[str]) -> tuple[np.ndarray, list[int]]:
         """(bool [T, H, W], packed colours taken for damage) of frames of one size.
 
         Raises:
@@ -59,8 +59,7 @@ class MaskSource:
             else:
                 mask |= load_mask(self.path, size)
         if self.detect:
-            palette = pictures[0].palette if isinstance(pictures[0], Picture) else None
-            painted, found = detect(np.stack([p.packed for p in pictures]), palette, self.fill)
+            painted, found = detect(np.stack([p.packed for p in pictures]), pictures[0].palette, self.fill)
             mask |= painted
         return mask, found
 
@@ -183,7 +182,7 @@ def _restore_stretch(
     result = predictor.restore(
         _pixels(stretch, mask, predictor),
         mask,
-        stretch.pictures[0].palette if isinstance(stretch.pictures[0], Picture) else None,
+        stretch.pictures[0].palette,
         stretch.state,
         stretch.context,
         level=level,
@@ -209,43 +208,34 @@ def _restore_stretch(
 
 def _pixels(stretch: Stretch, mask: np.ndarray, predictor: Predictor) -> np.ndarray:
     """What the model takes: uint8 [T, H, W] entries, or [T, H, W, 3]."""
-    first, files = stretch.pictures[0], stretch.files
-    made = []
+    files, made = stretch.files, []
+    palettes = [np.zeros(0) if p.palette is None else p.palette for p in stretch.pictures]
     for t, (picture, file) in enumerate(zip(stretch.pictures, files, strict=True)):
-        if isinstance(picture, RgbPicture):
-            made.append(picture.rgb)
-            continue
-        if not isinstance(first, Picture) or not np.array_equal(picture.palette, first.palette):
+        if not np.array_equal(palettes[t], palettes[0]):
             raise DataError(f"{file}: its palette differs from that of {files[0]}; restore them one by one")
-        made.append(require_known(picture.indices, picture.packed, mask[t], predictor.game.name, file))
+        made.append(picture.shown(mask[t], predictor.game, file))
     return np.stack(made)
 
 
 def _compare_with_truth(
-    picture: AnyPicture, mask: np.ndarray, pixels: np.ndarray, rgb: np.ndarray, summary: Summary
+    picture: Picture, mask: np.ndarray, pixels: np.ndarray, rgb: np.ndarray, summary: Summary
 ) -> None:
     """A synthetic mask hides what is known: measure it (transparent pixels hide nothing known and are left out)."""
-    known = mask & ~picture.missing
-    if isinstance(picture, Picture):
-        known &= picture.indices >= 0
-        equal = pixels[known] == picture.indices[known]
-        colours = picture.palette[picture.indices[known]]
-    else:
-        colours = picture.rgb[known]
-        equal = (pixels[known] == colours).all(-1)
-    summary.exact += int(equal.sum())
+    known = mask & ~picture.missing & picture.readable
+    colours = picture.colours(picture.pixels[known])
+    equal = pixels[known] == picture.pixels[known]
+    summary.exact += int((equal if equal.ndim == 1 else equal.all(-1)).sum())
     summary.squared += float(((rgb[known].astype(np.int64) - colours) ** 2).sum()) / 3.0
     summary.known += int(known.sum())
 
 
 def _write_comparison(
-    path: Path, picture: AnyPicture, mask: np.ndarray, pixels: np.ndarray, sure: np.ndarray | None, hidden: bool
+    path: Path, picture: Picture, mask: np.ndarray, pixels: np.ndarray, sure: np.ndarray | None, hidden: bool
 ) -> None:
     """`hidden`: what is under the mask is known, so that errors can be shown."""
     path.parent.mkdir(parents=True, exist_ok=True)
     before = unpack_rgb(picture.packed)
-    made = picture.palette[pixels] if isinstance(picture, Picture) else pixels
-    after = np.where(mask[..., None], made, before)
+    after = np.where(mask[..., None], picture.colours(pixels), before)
     panels = [("input", before), ("missing", show_masked(before, mask)), ("restored", after)]
     if hidden:
         panels.append(("error x2", show_error(after, before)))

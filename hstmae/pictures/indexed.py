@@ -16,13 +16,14 @@ import numpy as np
 from ..errors import DataError
 from ..games import GameSpec
 from ..games.palette import colour_table, file_entries, pack_rgb, to_indices
+from .colours import require_known
 
 MAX_PIXELS = 4096 * 4096
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
-class Picture:
+class IndexedPicture:
     """A picture file in terms of a game's palette.
 
     Attributes:
@@ -49,13 +50,21 @@ class Picture:
     def size(self) -> tuple[int, int]:
         return self.packed.shape[0], self.packed.shape[1]
 
-    def restored(self, indices: np.ndarray, mask: np.ndarray) -> bytes:
-        """The file's bytes with masked pixels replaced.
+    @property
+    def readable(self) -> np.ndarray:
+        return self.indices >= 0
 
-        Args:
-            indices: uint8 [H, W], the game's entries; read where `mask` is True.
-            mask: bool [H, W]. All other pixels are written as they were.
-        """
+    @property
+    def pixels(self) -> np.ndarray:
+        return self.indices
+
+    def shown(self, mask: np.ndarray, game: GameSpec, where: str) -> np.ndarray:
+        return require_known(self.indices, self.packed, mask, game.name, where)
+
+    def colours(self, pixels: np.ndarray) -> np.ndarray:
+        return self.palette[pixels]
+
+    def restored(self, indices: np.ndarray, mask: np.ndarray) -> bytes:
         if self.entries is None or self.meaning is None:
             stored = self.stored.copy()
             stored[mask, :3] = self.palette[indices[mask]]
@@ -90,7 +99,7 @@ def to_png(pixels: np.ndarray, palette: np.ndarray | None) -> bytes:
     return file.getvalue()
 
 
-def read_picture(path: Path, game: GameSpec) -> Picture:
+def read_picture(path: Path, game: GameSpec) -> IndexedPicture:
     """Read a PNG file.
 
     Raises:
@@ -103,7 +112,7 @@ def read_picture(path: Path, game: GameSpec) -> Picture:
     return decode_picture(data, game, str(path))
 
 
-def decode_picture(data: bytes, game: GameSpec, where: str) -> Picture:
+def decode_picture(data: bytes, game: GameSpec, where: str) -> IndexedPicture:
     """As `read_picture`, from bytes; `where` is named in errors."""
     from PIL import Image
 
@@ -120,7 +129,7 @@ def decode_picture(data: bytes, game: GameSpec, where: str) -> Picture:
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
         raise DataError(f"{where}: damaged PNG ({error})") from error
     packed = pack_rgb(rgba[..., :3])
-    return Picture(
+    return IndexedPicture(
         indices=to_indices(packed, colour_table(game.palette, game)),
         packed=packed,
         missing=rgba[..., 3] == 0,
@@ -132,7 +141,7 @@ def decode_picture(data: bytes, game: GameSpec, where: str) -> Picture:
     )
 
 
-def _indexed(file: object, game: GameSpec, tail: bytes) -> Picture:
+def _indexed(file: object, game: GameSpec, tail: bytes) -> IndexedPicture:
     stored = np.asarray(file, np.uint8)  # type: ignore[call-overload]
     entries = np.array(file.getpalette("RGB"), np.uint8).reshape(-1, 3)  # type: ignore[attr-defined]
     if len(entries) <= stored.max():  # entries a file uses without defining them are black
@@ -146,7 +155,7 @@ def _indexed(file: object, game: GameSpec, tail: bytes) -> Picture:
         missing = alpha[stored] == 0
     elif isinstance(clear, int):
         missing = stored == clear
-    return Picture(meaning[stored], pack_rgb(entries)[stored], missing, palette, stored, entries, meaning, tail)
+    return IndexedPicture(meaning[stored], pack_rgb(entries)[stored], missing, palette, stored, entries, meaning, tail)
 
 
 def end_of_png(data: bytes, where: str) -> int:

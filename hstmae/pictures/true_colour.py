@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..games import GameSpec
 from ..games.palette import pack_rgb
 from .indexed import MAX_PIXELS, SIGNATURE, end_of_png, to_png
 
@@ -40,13 +41,25 @@ class RgbPicture:
     def packed(self) -> np.ndarray:
         return pack_rgb(self.rgb)
 
-    def restored(self, pixels: np.ndarray, mask: np.ndarray) -> bytes:
-        """A PNG file with masked pixels replaced.
+    @property
+    def palette(self) -> None:
+        return None
 
-        Args:
-            pixels: uint8 [H, W, 3]; read where `mask` is True.
-            mask: bool [H, W]. All other pixels are written as they were.
-        """
+    @property
+    def readable(self) -> np.ndarray:
+        return np.ones(self.size, bool)
+
+    @property
+    def pixels(self) -> np.ndarray:
+        return self.rgb
+
+    def shown(self, mask: np.ndarray, game: GameSpec, where: str) -> np.ndarray:
+        return self.rgb
+
+    def colours(self, pixels: np.ndarray) -> np.ndarray:
+        return pixels
+
+    def restored(self, pixels: np.ndarray, mask: np.ndarray) -> bytes:
         stored = np.where(mask[..., None], pixels, self.rgb)
         if self.alpha is not None:
             stored = np.dstack([stored, np.where(mask, np.uint8(255), self.alpha)])

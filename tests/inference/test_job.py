@@ -9,7 +9,7 @@ from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
-from hstmae.inference.footage.palette import open_footage
+from hstmae.inference.footage.opening import open_footage
 from hstmae.inference.job import MaskSource, Summary, choose_level, restore_footage
 from hstmae.masks.tubes import TubeSpec
 from hstmae.output import filling
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
 
 def restored(path, out, masks: MaskSource, level: str = "auto", **options) -> tuple[Painter, Summary]:
     painter, summary = Painter(), Summary()
-    for footage in open_footage(path):
+    for footage in open_footage(path, "smb"):
         restore_footage(predictor(painter), footage, masks, level, out / footage.name, summary, **options)
     return painter, summary
 
@@ -51,7 +51,7 @@ def restored(path, out, masks: MaskSource, level: str = "auto", **options) -> tu
 def test_a_recorded_folder_is_restored_in_frame_order_with_its_own_memory(folder, tmp_path) -> None:
     _, summary = restored(folder, tmp_path / "out", MaskSource(tube=TubeSpec(0.5, 1)), compare=True)
     truth = episode()
-    (footage,) = open_footage(folder)
+    (footage,) = open_footage(folder, "smb")
     assert [f.split("_f")[1].split("_")[0] for f in footage.files] == ["8", "9", "10", "11", "12"]
     for t, file in enumerate(footage.files):
         before, after = read_picture(folder / file, GAME), read_picture(tmp_path / "out" / file, GAME)
@@ -82,7 +82,7 @@ def test_state_is_used_only_where_asked_and_there(folder, tmp_path) -> None:
     assert painter.calls[0]["state"] is None
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "a.png").write_bytes(to_png(np.full((16, 16), 0x22, np.uint8), GAME.palette))
-    (plain,) = open_footage(tmp_path / "plain")
+    (plain,) = open_footage(tmp_path / "plain", "smb")
     assert choose_level("auto", plain) == "none"
     with pytest.raises(DataError, match="--state full"):
         choose_level("full", plain)
@@ -136,10 +136,10 @@ def test_frames_of_two_sizes_and_foreign_colours_are_errors(tmp_path) -> None:
 def test_open_footage_tells_what_it_cannot_take(tmp_path) -> None:
     for path, reason in ((tmp_path / "no", "no such"), (tmp_path, "holds no PNG")):
         with pytest.raises(DataError, match=reason):
-            list(open_footage(path))
+            list(open_footage(path, "smb"))
     (tmp_path / "film.mp4").write_bytes(b"x")
     with pytest.raises(DataError, match="convert"):
-        list(open_footage(tmp_path / "film.mp4"))
+        list(open_footage(tmp_path / "film.mp4", "smb"))
 
 
 def test_output_is_whole_or_absent(tmp_path) -> None:

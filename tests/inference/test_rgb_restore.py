@@ -14,7 +14,7 @@ from hstmae.data.store.recording import record_into_store
 from hstmae.errors import DataError
 from hstmae.games import get_game
 from hstmae.games.palette import nearest_entries
-from hstmae.inference.footage.palette import open_footage
+from hstmae.inference.footage.opening import open_footage
 from hstmae.inference.job import MaskSource, Summary, restore_footage, stretch_length
 from hstmae.masks.detect import detect
 from hstmae.masks.tubes import TubeSpec

@@ -2,16 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hstmae.inference.visualizer import (
-    GAP,
-    LABEL_HEIGHT,
-    contact_sheet,
-    save_gif,
-    save_png,
-    show_confidence,
-    show_error,
-    show_masked,
-)
+from hstmae.drawing.panels import show_confidence, show_error, show_masked
+from hstmae.inference.visualizer import GAP, LABEL_HEIGHT, contact_sheet, save_gif, save_png
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (10, 12, 3)).astype(np.uint8)
 

@@ -1,0 +1,69 @@
+"""One sequence of frames to restore, read a stretch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ...errors import DataError
+from ...pictures.base import Picture
+
+
+@dataclass
+class Stretch:
+    """Some consecutive frames of a footage.
+
+    Attributes:
+        files: the name to write each restored frame to.
+        pictures: one per frame.
+        state: uint8 [T, S] or None; context: uint8 [T, C] or None.
+        frame_numbers: int64 [T].
+    """
+
+    files: list[str]
+    pictures: Sequence[Picture]
+    state: np.ndarray | None
+    context: np.ndarray | None
+    frame_numbers: np.ndarray
+
+
+class Footage(Protocol):
+    """One sequence of frames of one size.
+
+    `name` is "" for an input that is itself the sequence; `count` is its number of frames, of a film about that; `fps`
+    is None for what is no film; `place` names the input in messages.
+    """
+
+    name: str
+    count: int
+    has_state: bool
+
+    @property
+    def fps(self) -> float | None: ...
+
+    @property
+    def place(self) -> str: ...
+
+    def signature(self) -> list[list[object]]:
+        """JSON values that change when the input changes."""
+
+    def read(self, start: int, end: int) -> Stretch:
+        """The frames from position `start` to `end`, or to where the footage ends.
+
+        Raises:
+            DataError: a frame cannot be read.
+        """
+
+
+def one_size(path: Path, picture: Picture, size: tuple[int, int] | None) -> tuple[int, int]:
+    """`size` (height, width), which `picture` has to have; its own where there is none yet. Raises DataError."""
+    if size not in (None, picture.size):
+        raise DataError(
+            f"{path}: is {picture.size[1]}x{picture.size[0]}, the frames before it {size[1]}x{size[0]}; "
+            "restore sizes one by one"
+        )
+    return picture.size
