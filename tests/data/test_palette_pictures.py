@@ -13,7 +13,7 @@ from hstmae.data.sources.finding import find_sources, game_of
 from hstmae.data.sources.video import VideoOptions
 from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
-from hstmae.inference.footage.palette import open_footage
+from hstmae.inference.footage.opening import open_footage
 
 GAME = get_game("smb")
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample_session"
