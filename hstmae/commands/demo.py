@@ -25,6 +25,7 @@ examples:
   hstmae demo --checkpoint checkpoints/hst-mae-nano --input_image assets/sample_masked.png
 """
 
+OWN = Path("out/demo")  # the demo's own folder: a second demo may replace what the first one left there
 SHEET_ROWS = 5
 ANIMATION_STEP = 3  # every third frame of 60: 20 pictures a second, which GIF can say exactly
 
@@ -45,14 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", choices=("auto", "full", "compact", "none"), default="auto", help="auto: all the state there is"
     )
-    parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="folder for the pictures")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OWN,
+        metavar="DIR",
+        help="folder for the pictures (%(default)s, which is filled anew)",
+    )
     add_atlas(parser)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(args.out, Kind.FOLDER), (args.json, Kind.FILE)]
+    return [(None if args.out == OWN else args.out, Kind.FOLDER), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,7 +81,7 @@ def _image(args: argparse.Namespace) -> int:
     first = footage.read(0, 1)
     transparent = bool(first.pictures[0].missing.any())
     summary = Summary()
-    with filling(args.out, args.overwrite) as temp:
+    with filling(args.out, args.overwrite or args.out == OWN) as temp:
         masks = MaskSource(detect=not transparent)
         restore_footage(predictor, footage, masks, args.state, temp, summary, compare=True)
         if not summary.masked:
@@ -128,7 +135,7 @@ def _session(args: argparse.Namespace) -> int:
         f"then restored them with {predictor.config.name}, state {level}",
         flush=True,
     )
-    with filling(args.out, args.overwrite) as temp:
+    with filling(args.out, args.overwrite or args.out == OWN) as temp:
         with tqdm(total=len(truth), unit="frame", desc="restore") as bar:
             result = predictor.restore(
                 truth, mask, palette, stretch.state, stretch.context, level=level,
