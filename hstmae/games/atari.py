@@ -51,7 +51,7 @@ class Atari(TrueColour):
 
 @dataclass(frozen=True)
 class MovingObject:
-    """A rectangle whose corner is told by memory.
+    """A rectangle whose corner is in the memory.
 
     Attributes:
         x, y: bytes of memory counted from its start, or None for a side that stays where the offset says.
@@ -85,11 +85,11 @@ class LabelledAtari(Atari):
         t, count, (height, width) = len(state), len(self.objects), self.native_size
         left, top, right, bottom = self.field
         boxes = np.zeros((t, count, 5), np.int16)
-        for k, thing in enumerate(self.objects):
-            x0 = state[:, thing.x].astype(np.int16) + thing.offset[0]
-            y = np.ones(t, np.int16) if thing.y is None else state[:, thing.y].astype(np.int16)
-            y0 = thing.offset[1] + (y if thing.y is not None else 0)
-            edges = np.stack([x0, y0 + 0 * x0, x0 + thing.size[0], y0 + thing.size[1] + 0 * x0], 1)
+        for k, item in enumerate(self.objects):
+            x0 = state[:, item.x].astype(np.int16) + item.offset[0]
+            y = np.ones(t, np.int16) if item.y is None else state[:, item.y].astype(np.int16)
+            y0 = item.offset[1] + (y if item.y is not None else 0)
+            edges = np.stack([x0, y0 + 0 * x0, x0 + item.size[0], y0 + item.size[1] + 0 * x0], 1)
             edges = np.clip(edges, (left, top, left, top), (right, bottom, right, bottom))
             shown = (edges[:, 0] < edges[:, 2]) & (edges[:, 1] < edges[:, 3]) & (y > 0)
             boxes[shown, k, 0] = k + 1

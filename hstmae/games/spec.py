@@ -237,7 +237,7 @@ class GameSpec(ABC):
 
     def shown_text(self, state: GameState, level: str) -> np.ndarray:
         """Ids of tile_layers[1], int [T, rows, cols], as they are shown in T frames in a row: not all that is in the
-        memory is drawn. `level` is how much of the state is told, "full" or "compact"."""
+        memory is drawn. `level` is how much of the state is used, "full" or "compact"."""
         return np.asarray(state.tiles[1])
 
     def check_state(self, state: np.ndarray) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-NOWHERE = -(1 << 31)  # `area` of a state that does not tell which map is shown
+NOWHERE = -(1 << 31)  # `area` of a state that does not say which map is shown
 Array = Any  # numpy.ndarray from a GameSpec, torch.Tensor once batched: the container does not care
 
 
@@ -23,13 +23,13 @@ class GameState:
         globals: uint8 [T, G]: bytes that change how everything looks (area type, colour cycle ...).
         camera: int32 [T]: world x of the picture's left edge.
         area: int32 [T]: a number that tells maps apart, though not all of them and not all the time; what models with
-            `places: area` remember places by. NOWHERE where that is not told.
+            `places: area` remember places by. NOWHERE where the state does not say.
         tokens: float32 [T, K, F]: the `compact` state: K tokens of F normalised numbers (unused ones are 0).
         token_xy: float32 [T, K, 2]: where each token sits.
         token_valid: bool [T, K]: False for, say, an enemy slot that is not in use.
         boxes: int16 [T, M, 5]: region id, x0, y0, x1, y1 (exclusive); unused ones have region 0. Later ones win.
         scene: int32 [T]: which map of the game is shown, the same number whenever it is; with `camera` it names a
-            place. NOWHERE where that is not told. Left out, `area` is as good.
+            place. NOWHERE where the state does not say. Left out, `area` is as good.
         clock: int32 [T]: the game's own count of frames, by which pictures of objects take turns. Left out, 0.
         glow: int32 [T]: which colours tiles show that glow (`ConsoleLooks.cycling_tiles`), by number. Left out, 0.
         camera_y: int32 [T]: world y of the picture's top edge. Left out, 0.

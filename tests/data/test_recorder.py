@@ -1,4 +1,4 @@
-"""`hstmae record --game` on a small made-up console: what the autoplayer finds goes into a store, or into files."""
+"""`hstmae record --game` on a console made of a few lines: play goes into a store, or into files."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class ClipDataset:
             episode: position or name in the store.
             start: position of the first frame in the episode.
             origin: y, x of the crop's corner; None = the middle.
-            with_context: decode the state with what earlier frames told.
+            with_context: decode the state with what earlier frames held.
         Raises:
             DataError: the clip leaves the episode or crosses a gap, or the crop leaves the picture.
         """

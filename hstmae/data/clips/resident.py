@@ -158,9 +158,9 @@ def _variants(dataset: ClipDataset) -> list[tuple[bool, bool]]:
     """(with context, mirrored): the ways in which a frame's state can be asked for; none for a game without state."""
     if not dataset.game.state_size:
         return []
-    context = [told for told, wanted in ((True, dataset.forget < 1), (False, dataset.forget > 0)) if wanted]
+    context = [choice for choice, wanted in ((True, dataset.forget < 1), (False, dataset.forget > 0)) if wanted]
     flips = [flip for flip, wanted in ((False, dataset.flip < 1), (True, dataset.flip > 0)) if wanted]
-    return [(told, flip) for told in context for flip in flips]
+    return [(choice, flip) for choice in context for flip in flips]
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -73,7 +73,7 @@ def file_stamp(path: Path, content: bool) -> int:
             while block := file.read(1 << 20):
                 crc = zlib.crc32(block, crc)
             return crc
-    except OSError:  # told when its frames are read
+    except OSError:  # reported when its frames are read
         return -1
 
 

@@ -48,7 +48,7 @@ class FilmEpisode:
         try:
             with opened(self.path) as (container, stream):
                 self.size = max(1, _expected(container, stream))
-        except UnusableEpisode:  # told again, as a problem of this episode, when its frames are read
+        except UnusableEpisode:  # reported when its frames are read, as a problem of this episode
             self.size = 1
 
     def signature(self, content: bool = False) -> list[list[object]]:

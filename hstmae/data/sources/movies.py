@@ -63,7 +63,7 @@ class Movie:
 
 
 def read_movie(path: str | Path, game: str) -> Movie:
-    """Read a movie file; what it is is told by its content.
+    """Read a movie file; its content says which kind.
 
     Args:
         game: what a `.fm2` file is for, since it does not say.

@@ -51,7 +51,7 @@ _SOLID_FROM = np.array([0x10, 0x51, 0x88, 0xC0])  # first solid metatile id of e
 _ITEMS = (0xC0, 0xC1, 0xC2, 0xC3)  # question blocks and coins
 
 
-_TILE_IDS = 256 + len(_GUESSES) + 1  # metatiles that are told, guessed scenery, and the unknown
+_TILE_IDS = 256 + len(_GUESSES) + 1  # metatiles, guessed scenery, and the unknown
 
 
 def _region_of_metatile() -> np.ndarray:

@@ -1,7 +1,7 @@
 """Super Mario Bros.: where the objects of `compact` are drawn, and what decides how they look.
 
 Pictures lag behind the memory: most objects move after they are drawn, so they are seen where they were one frame
-before; the player is drawn after moving [data]. Codes and addresses: see `smb_objects`.
+before; the player is drawn after moving [data]. Codes and addresses: see `objects`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..state import GameState, ObjectBoxes
 
+Numbers = np.ndarray | int
 _ENEMY, _SLOTS, _PLAYER, _STATUS = 2, 6, 1, 8  # tokens; slot 5 holds power-ups and the flag
 _BALL, _YOU, _ITEM, _FLAG = 64, 65, 66, 67  # kinds beside the game's own codes
 _BITS = 1 << np.arange(16)
@@ -60,7 +61,7 @@ def object_boxes(state: GameState) -> ObjectBoxes:
     moving = np.where(vy != 0, np.sign(vx) + 1, 3)  # a plant; it hides in its pipe, whose rim is at a multiple of 16
     phase = np.where(kind == _PIRANHA, ((y & 15) * 4 + moving) * 4 + 2 * phase + (clock & 1), phase)
 
-    # A pixel more on each side: fractions of pixels are not told.
+    # A pixel more on each side: tokens hold no fractions of pixels.
     left = x - 1 - np.where(_SIDEWAYS[kind], np.rint(vx / 16).astype(int), 0)
     top = y - 1 - np.where(_UPRIGHT[kind], vy, 0)
     width = np.where(lift, np.where(small, 26, 50), 18)
@@ -72,9 +73,9 @@ def object_boxes(state: GameState) -> ObjectBoxes:
         _part(kind, code, phase, left, ((top + 129) & 255) - 1, width, height, shown & small)[:, enemies],
         _balls(kind, x, y, np.rint(8 * them[..., 3]).astype(int) & 31, clock, shown & firebar)[:, : 5 * _BALLS],
     ]
-    flag = valid & (y < 0)  # the flag's screen is never told
-    item = _part(np.full_like(kind, _ITEM), 64 * code + kind, phase, x, y, width * 0 + 16, height * 0 + 25, shown)
-    pole = _part(np.full_like(kind, _FLAG), 0 * code, 0 * phase, x, y & 255, width * 0 + 16, height * 0 + 17, flag)
+    flag = valid & (y < 0)  # no token holds the flag's screen
+    item = _part(_ITEM, 64 * code + kind, phase, x, y, 16, 25, shown)
+    pole = _part(_FLAG, 0, 0, x, y & 255, 16, 17, flag)
     parts.append(np.where(flag[..., None], pole, item)[:, _SLOTS - 1 :])
     parts.append(_player(tokens[:, _PLAYER], np.asarray(state.boxes)[:, -1].astype(np.int64))[:, None])
     every = np.concatenate(parts, 1)
@@ -87,17 +88,18 @@ def _number(bits: np.ndarray) -> np.ndarray:
 
 
 def _part(
-    kind: np.ndarray,
-    code: np.ndarray,
-    phase: np.ndarray,
+    kind: Numbers,
+    code: Numbers,
+    phase: Numbers,
     left: np.ndarray,
     top: np.ndarray,
-    width: np.ndarray,
-    height: np.ndarray,
+    width: Numbers,
+    height: Numbers,
     used: np.ndarray,
 ) -> np.ndarray:
-    """int64 [T, M, 8]: key, box, used."""
-    return np.stack([kind, code, phase, left, top, left + width, top + height, used], -1)
+    """int64 [T, M, 8]: key, box, used. Single numbers stand for all M."""
+    columns = (kind, code, phase, left, top, left + width, top + height, used)
+    return np.stack(np.broadcast_arrays(*columns), -1).astype(np.int64)
 
 
 def _balls(
@@ -107,14 +109,11 @@ def _balls(
     left = x[..., None] + _RIGHT[angle]
     top = y[..., None] + 1 - _UP[angle]
     there = used[..., None] & ((np.arange(_BALLS) < _BALLS // 2) | (kind == _LONG)[..., None])
-    zero = np.zeros_like(left)
-    phase = zero + ((clock >> 2) & 3)[..., None]
-    made = _part(zero + _BALL, zero, phase, left, top, zero + 8, zero + 8, there)
-    return made.reshape(len(x), -1, 8)
+    return _part(_BALL, 0, ((clock >> 2) & 3)[..., None], left, top, 8, 8, there).reshape(len(x), -1, 8)
 
 
 def _player(token: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """int64 [T, 8]. Standing, walking and turning round are told by the speed."""
+    """int64 [T, 8]. The speed says whether the player stands, walks or turns round."""
     speed = np.rint(64 * token[:, 2]).astype(int)
     towards = np.where(token[:, 6] > 0.5, -1, 1)
     phase = np.where(speed == 0, 0, np.where((np.abs(speed) >= 9) & (np.sign(speed) != towards), 2, 1))

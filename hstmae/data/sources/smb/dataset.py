@@ -117,7 +117,7 @@ class SmbEpisode:
     def _checksum(self, name: str) -> int:
         try:
             return zlib.crc32(self.read_file(name))
-        except OSError:  # told when its frames are read
+        except OSError:  # reported when its frames are read
             return -1
 
     def read_file(self, name: str) -> bytes:
