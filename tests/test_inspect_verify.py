@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hstmae import cli
-from hstmae.data.inspection import EpisodeFacts, group_by_level
+from hstmae.data.inspection import EpisodeCounts, count_by_level
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.writer import Packing
@@ -120,11 +120,11 @@ def test_true_colour_pictures_are_shown_without_state(tmp_path: Path) -> None:
 
 def test_groups_add_up() -> None:
     facts = [
-        EpisodeFacts("a", "10-1", "win", "train", 30, 300, 2, 1),
-        EpisodeFacts("b", "2-1", "fail", "train", 10, 50, 0, 0),
-        EpisodeFacts("c", "2-1", "win", "val", 10, 150, 5, 0),
+        EpisodeCounts("a", "10-1", "win", "train", 30, 300, 2, 1),
+        EpisodeCounts("b", "2-1", "fail", "train", 10, 50, 0, 0),
+        EpisodeCounts("c", "2-1", "win", "val", 10, 150, 5, 0),
     ]
-    groups = group_by_level(facts)
+    groups = count_by_level(facts)
     assert [group.level for group in groups] == ["2-1", "10-1", "all"]
     assert (groups[0].episodes, groups[0].frames, groups[0].repaired, groups[0].bytes_per_frame) == (2, 20, 5, 10)
     assert groups[-1].outcomes == {"fail": 1, "win": 2} and groups[-1].left_out == 1

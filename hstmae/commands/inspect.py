@@ -11,7 +11,7 @@ from ..bundled import find, find_config
 from ..output import Kind, Output
 
 if TYPE_CHECKING:
-    from ..data.inspection import EpisodeFacts, Group, Subject
+    from ..data.inspection import LevelCounts, Subject
 
 HELP = "show what is in a store or a source: a table, a sheet, a film"
 EXAMPLES = """examples:
@@ -59,7 +59,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..data.inspection import group_by_level, open_subject, summary
+    from ..data.inspection import open_subject, summary
     from ..errors import UsageError
     from ..output import write_result
 
@@ -74,17 +74,16 @@ def run(args: argparse.Namespace) -> int:
     if args.frames is not None and args.frames < 1:
         raise UsageError(f"--frames is {args.frames}; expected 1 or more")
     subject = open_subject(args.input, args.game)
-    facts = subject.facts()
-    if args.episode is not None and args.episode not in {fact.name for fact in facts}:
-        raise UsageError(f"{args.input} has no episode '{args.episode}'; {_near(args.episode, facts)}")
-    groups = group_by_level(facts)
-    report = summary(subject, args.input, groups, facts)
+    report, levels = summary(subject, args.input)
+    names = [episode["name"] for episode in report["episodes"]]
+    if args.episode is not None and args.episode not in names:
+        raise UsageError(f"{args.input} has no episode '{args.episode}'; {_near(args.episode, names)}")
     if args.out is not None:
-        _draw(args, subject, args.episode or facts[0].name)
+        _draw(args, subject, args.episode or names[0])
     write_result(args.json, report)
-    _print(report, groups)
+    _print(report, levels)
     if args.out is not None:
-        print(f"\n{args.out} shows {args.episode or facts[0].name}")
+        print(f"\n{args.out} shows {args.episode or names[0]}")
     return 0
 
 
@@ -102,11 +101,11 @@ def _masks(args: argparse.Namespace) -> int:
     return 0
 
 
-def _near(name: str, facts: Sequence[EpisodeFacts]) -> str:
+def _near(name: str, names: Sequence[str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, [fact.name for fact in facts], 1)
-    return f"did you mean '{near[0]}'?" if near else f"the first is '{facts[0].name}'"
+    near = difflib.get_close_matches(name, names, 1)
+    return f"did you mean '{near[0]}'?" if near else f"the first is '{names[0]}'"
 
 
 def _draw(args: argparse.Namespace, subject: Subject, name: str) -> None:
@@ -132,7 +131,7 @@ def _draw(args: argparse.Namespace, subject: Subject, name: str) -> None:
         save_png(exhibit.sheet(), args.out)
 
 
-def _print(report: dict[str, Any], groups: Sequence[Group]) -> None:
+def _print(report: dict[str, Any], levels: Sequence[LevelCounts]) -> None:
     kind = f"{report['kind']} of {report['source']['kind']}"
     print(f"{report['path']}: {kind}, game {report['game']}")
     if "hash" in report:
@@ -141,12 +140,12 @@ def _print(report: dict[str, Any], groups: Sequence[Group]) -> None:
         print(f"pictures {', '.join(report['sizes'][:4])} at {rates} fps; state in {report['with_state']} episodes")
         print(f"splits   {splits}")
         print(f"hash     {report['hash']}")
-    outcomes = list(groups[-1].outcomes)
+    outcomes = list(levels[-1].outcomes)
     heads = ["level", "episodes", "frames", *outcomes, "repaired", "left out", "bytes/frame"]
     rows = [
         [g.level, f"{g.episodes:,}", f"{g.frames:,}", *(f"{g.outcomes.get(name, 0):,}" for name in outcomes),
          _number(g.repaired), _number(g.left_out), f"{g.bytes_per_frame:,.1f}"]
-        for g in groups
+        for g in levels
     ]  # fmt: skip
     widths = [max(len(row[k]) for row in [heads, *rows]) for k in range(len(heads))]
     print()

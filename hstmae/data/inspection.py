@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..games import GameSpec, get_game
+from ..games import get_game
 from .episode import Episode
-from .sources.base import Problem, SourceEpisode, SourceFrame
+from .sources.base import Problem, SourceEpisode
 from .sources.finding import find_sources, game_of
 from .sources.video import VideoOptions
 from .store.manifest import is_store
 from .store.reader import EpisodeStore
 
+Progress = Callable[[int], object]
+
 
 @dataclass(frozen=True)
-class EpisodeFacts:
+class EpisodeCounts:
     """What the summary counts of one episode.
 
     Attributes:
         frames: number of frames; of a source, the number stated by its files.
         bytes: of its data on disk.
-        repaired, left_out: frames repaired, things left out; None where they are known only once it is packed.
+        repaired, left_out: frames repaired, files left out; None where they are known only once it is packed.
     """
 
     name: str
@@ -40,7 +43,7 @@ class EpisodeFacts:
 
 
 @dataclass(frozen=True)
-class Group:
+class LevelCounts:
     """Sums over the episodes of one level (or of all)."""
 
     level: str
@@ -52,60 +55,37 @@ class Group:
     bytes_per_frame: float
 
 
-def group_by_level(facts: Sequence[EpisodeFacts]) -> list[Group]:
-    """One Group per level in the order of its numbers, and last one named "all"."""
+def count_by_level(episodes: Sequence[EpisodeCounts]) -> list[LevelCounts]:
+    """One LevelCounts per level in the order of its numbers, and last one named "all"."""
 
     def order(level: str) -> tuple[list[int], str]:
         return [int(part) for part in level.split("-") if part.isdigit()], level
 
-    levels = sorted({fact.level for fact in facts}, key=order)
-    groups = [_sum(level or "unknown", [fact for fact in facts if fact.level == level]) for level in levels]
-    return [*groups, _sum("all", facts)]
+    levels = sorted({episode.level for episode in episodes}, key=order)
+    sums = [_sum(level or "unknown", [e for e in episodes if e.level == level]) for level in levels]
+    return [*sums, _sum("all", episodes)]
 
 
-def _sum(level: str, facts: Sequence[EpisodeFacts]) -> Group:
-    outcomes: dict[str, int] = {}
-    for fact in facts:
-        outcomes[fact.outcome] = outcomes.get(fact.outcome, 0) + 1
-    frames = sum(fact.frames for fact in facts)
-    return Group(
+def _sum(level: str, episodes: Sequence[EpisodeCounts]) -> LevelCounts:
+    frames = sum(episode.frames for episode in episodes)
+    return LevelCounts(
         level=level,
-        episodes=len(facts),
+        episodes=len(episodes),
         frames=frames,
-        outcomes=dict(sorted(outcomes.items())),
-        repaired=_total(fact.repaired for fact in facts),
-        left_out=_total(fact.left_out for fact in facts),
-        bytes_per_frame=sum(fact.bytes for fact in facts) / max(frames, 1),
+        outcomes=dict(sorted(Counter(episode.outcome for episode in episodes).items())),
+        repaired=_total(episode.repaired for episode in episodes),
+        left_out=_total(episode.left_out for episode in episodes),
+        bytes_per_frame=sum(episode.bytes for episode in episodes) / max(frames, 1),
     )
 
 
-def _total(numbers: Any) -> int | None:
-    known = [number for number in numbers if number is not None]
-    return sum(known) if known else None
-
-
-class Subject(Protocol):
-    """Something that can be inspected."""
-
-    kind: str
-    game: GameSpec
-
-    def facts(self) -> list[EpisodeFacts]: ...
-
-    def about(self) -> dict[str, Any]:
-        """What is known beside the episodes: JSON values."""
-
-    def frames(self, name: str, start: int, count: int, spread: bool, progress: Callable[[int], object]) -> Episode:
-        """Frames of an episode: `count` in a row from position `start`, or spread evenly over what follows it.
-
-        Raises:
-            UsageError: the episode has no frame at `start`, or there is no such episode.
-            DataError: it cannot be read.
-        """
+def _total(counts: Iterable[int | None]) -> int | None:
+    stated = [count for count in counts if count is not None]
+    return sum(stated) if stated else None
 
 
 class StoreSubject:
-    """A preprocessed store."""
+    """A preprocessed store; `SourceSubject` has the same methods."""
 
     kind = "store"
 
@@ -113,9 +93,9 @@ class StoreSubject:
         self._store = EpisodeStore(path)
         self.game = get_game(self._store.game)
 
-    def facts(self) -> list[EpisodeFacts]:
+    def episodes(self) -> list[EpisodeCounts]:
         return [
-            EpisodeFacts(
+            EpisodeCounts(
                 i.name, i.level, i.outcome, i.split, i.frames, i.data_bytes,
                 i.notes.get("repaired", 0), i.notes.get("left_out", 0),
             )
@@ -123,6 +103,7 @@ class StoreSubject:
         ]  # fmt: skip
 
     def about(self) -> dict[str, Any]:
+        """What is known beside the episodes: JSON values."""
         infos = self._store.infos()
         return {
             "hash": self._store.hash,
@@ -132,7 +113,13 @@ class StoreSubject:
             "with_state": sum(i.has_state for i in infos),
         }
 
-    def frames(self, name: str, start: int, count: int, spread: bool, progress: Callable[[int], object]) -> Episode:
+    def frames(self, name: str, start: int, count: int, spread: bool, progress: Progress) -> Episode:
+        """Frames of an episode: `count` in a row from position `start`, or spread evenly over what follows it.
+
+        Raises:
+            UsageError: the episode has no frame at `start`, or there is no such episode.
+            DataError: it cannot be read.
+        """
         chosen = positions(name, self._store.info(name).frames, start, count, spread)
         part = self._store.read(name, chosen)
         progress(len(chosen))
@@ -151,53 +138,41 @@ class SourceSubject:
         for episode in found:
             self._episodes.setdefault(episode.name, episode)
 
-    def facts(self) -> list[EpisodeFacts]:
+    def episodes(self) -> list[EpisodeCounts]:
         return [
-            EpisodeFacts(e.name, e.level, e.outcome, "", e.size, _bytes_of(e), None, None)
+            EpisodeCounts(e.name, e.level, e.outcome, "", e.size, _bytes_of(e), None, None)
             for e in sorted(self._episodes.values(), key=lambda e: e.name)
         ]
 
     def about(self) -> dict[str, Any]:
         return {"source": {"kind": self._format}}
 
-    def frames(self, name: str, start: int, count: int, spread: bool, progress: Callable[[int], object]) -> Episode:
+    def frames(self, name: str, start: int, count: int, spread: bool, progress: Progress) -> Episode:
         if name not in self._episodes:
             raise UsageError(f"no episode '{name}'; one of them is '{min(self._episodes)}'")
-        episode = self._episodes[name]
-        wanted = positions(name, episode.size, start, count, spread).tolist()
+        source = self._episodes[name]
+        wanted = positions(name, source.size, start, count, spread).tolist()
         problems: list[Problem] = []
         notes: dict[str, int] = {}
-        kept: list[SourceFrame] = []
-        states: list[np.ndarray | None] = []
-        numbers: list[int] = []
-        for place, frame in enumerate(episode.frames(problems.append, notes)):
+        kept, rows, states, numbers = [], [], [], []
+        for place, frame in enumerate(source.frames(problems.append, notes)):
             progress(1)
             states.append(frame.state)
             numbers.append(frame.number)
             if place in wanted:
                 kept.append(frame)
+                rows.append(place)
             if place == wanted[-1]:
                 break
         if not kept:
             raise DataError(f"{name}: no usable frame ({problems[0] if problems else 'fewer than its files state'})")
-        return self._episode(episode, kept, states, numbers, notes)
-
-    def _episode(
-        self,
-        episode: SourceEpisode,
-        kept: list[SourceFrame],
-        states: list[np.ndarray | None],
-        numbers: list[int],
-        notes: dict[str, int],
-    ) -> Episode:
-        known = [state for state in states if state is not None]
-        history = np.stack(known) if known and len(known) == len(states) else None
+        stated = [state for state in states if state is not None]
+        history = np.stack(stated) if len(stated) == len(states) else None
         context = None
         if history is not None and self.game.context_size:
             context = self.game.context(history, np.array(numbers))
-        rows = [numbers.index(frame.number) for frame in kept]
         return Episode(
-            name=episode.name,
+            name=source.name,
             game=self.game.name,
             frames=np.stack([frame.pixels for frame in kept]),
             palette=kept[0].palette,
@@ -205,11 +180,14 @@ class SourceSubject:
             context=None if context is None else context[rows],
             actions=None,
             frame_numbers=np.array([frame.number for frame in kept], np.int32),
-            outcome=episode.outcome,
-            level=episode.level,
-            fps=episode.fps or self.game.fps,
+            outcome=source.outcome,
+            level=source.level,
+            fps=source.fps or self.game.fps,
             notes=notes,
         )
+
+
+Subject = StoreSubject | SourceSubject
 
 
 def positions(name: str, frames: int, start: int, count: int, spread: bool) -> np.ndarray:
@@ -245,19 +223,18 @@ def open_subject(path: Path, game: str | None = None) -> Subject:
     return store
 
 
-def summary(subject: Subject, path: Path, groups: Sequence[Group], facts: Sequence[EpisodeFacts]) -> dict[str, Any]:
-    """The summary as JSON values."""
-    splits: dict[str, int] = {}
-    for fact in facts:
-        if fact.split:
-            splits[fact.split] = splits.get(fact.split, 0) + 1
-    return {
+def summary(subject: Subject, path: Path) -> tuple[dict[str, Any], list[LevelCounts]]:
+    """The summary as JSON values, and its sums by level."""
+    episodes = subject.episodes()
+    levels = count_by_level(episodes)
+    report = {
         "path": str(path),
         "kind": subject.kind,
         "game": subject.game.name,
         **subject.about(),
-        "splits": dict(sorted(splits.items())),
-        "total": asdict(groups[-1]),
-        "levels": [asdict(group) for group in groups[:-1]],
-        "episodes": [asdict(fact) for fact in facts],
+        "splits": dict(sorted(Counter(episode.split for episode in episodes if episode.split).items())),
+        "total": asdict(levels[-1]),
+        "levels": [asdict(level) for level in levels[:-1]],
+        "episodes": [asdict(episode) for episode in episodes],
     }
+    return report, levels

@@ -17,15 +17,16 @@ from hstmae.data import EpisodeStore
 from hstmae.data.sources.smb import dataset as smbdataset
 from hstmae.data.sources.smb.dataset import SmbEpisode, list_episodes
 from hstmae.data.store import building
+from hstmae.data.store.building import StoreSummary
 from hstmae.data.store.manifest import EPISODES, META, PROBLEMS
-from hstmae.data.store.preprocessing import Summary, preprocess
+from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError
 
 FAST = Packing(level=1)
 
 
-def run(source: Path, out: Path, workers: int = 1) -> Summary:
+def run(source: Path, out: Path, workers: int = 1) -> StoreSummary:
     return preprocess(source, out, workers=workers, packing=FAST)
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from .manifest import (
     digest,
     read_info,
     split_of,
-    with_split,
 )
 from .packing import Packed, kept_problems
 
@@ -35,7 +34,7 @@ CREATED_BY = f"hstmae preprocess, store format {VERSION}"
 
 
 @dataclass(frozen=True)
-class Summary:
+class StoreSummary:
     """What a run did and what the store now holds. Speeds count the frames of this run alone.
 
     Attributes:
@@ -115,7 +114,7 @@ def write_manifest(
         if info.game != game:
             raise UsageError(f"{store} holds episodes of game '{info.game}'; give '{game}' a store of its own")
         split = split_of(info.name, info.level, splits["val_levels"], splits["val_fraction"])
-        infos.append(with_split(info, split))
+        infos.append(replace(info, split=split))
         problems += kept_problems(folder)
     if not infos:
         raise DataError(f"nothing usable was found: {len(problems)} problems, the first: {problems[0]}")
@@ -146,11 +145,11 @@ def write_manifest(
 
 def summarise(
     store: Path, manifest: dict[str, Any], results: list[Packed], kept: int, replaced: int, seconds: float
-) -> Summary:
+) -> StoreSummary:
     totals, source = manifest["totals"], manifest["source"]
     size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
     frames = sum(result.info.frames for result in results if result.info)
-    return Summary(
+    return StoreSummary(
         store=str(store),
         hash=manifest["hash"],
         episodes=totals["episodes"],

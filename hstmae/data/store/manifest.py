@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -81,22 +82,12 @@ class EpisodeInfo:
 
     def to_json(self, with_split: bool = True) -> dict[str, Any]:
         value: dict[str, Any] = {
-            "name": self.name,
-            "game": self.game,
-            "level": self.level,
-            "outcome": self.outcome,
-            "split": self.split,
-            "frames": self.frames,
+            **vars(self),
             "size": list(self.size),
-            "fps": self.fps,
             "runs": [list(run) for run in self.runs],
             "palette": None if self.palette is None else self.palette.tobytes().hex(),
-            "source": self.source,
             "notes": dict(sorted(self.notes.items())),
-            "content_hash": self.content_hash,
             "columns": [column.to_json() for column in self.columns.values()],
-            "data_bytes": self.data_bytes,
-            "data_sha256": self.data_sha256,
         }
         if not with_split:  # the split may change without the episode being packed again
             del value["split"]
@@ -205,7 +196,7 @@ def build_manifest(
             "episodes": len(ordered),
             "frames": sum(info.frames for info in ordered),
             "data_bytes": sum(info.data_bytes for info in ordered),
-            "episodes_by_split": _count(info.split for info in ordered),
+            "episodes_by_split": dict(sorted(Counter(info.split for info in ordered).items())),
         },
         "problems_sha256": problems_sha256,
         "episodes": [
@@ -214,13 +205,6 @@ def build_manifest(
     }
     manifest["hash"] = digest(canonical(manifest))
     return manifest
-
-
-def _count(words: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for word in words:
-        counts[word] = counts.get(word, 0) + 1
-    return dict(sorted(counts.items()))
 
 
 def digest_file(path: Path) -> str:
@@ -284,7 +268,3 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[EpisodeInfo]]:
     if not complete:
         raise StoreError(f"{path} is damaged (it states no game or no hashes); run preprocess again")
     return manifest, [EpisodeInfo.from_json(value, str(path)) for value in episodes]
-
-
-def with_split(info: EpisodeInfo, split: str) -> EpisodeInfo:
-    return replace(info, split=split)

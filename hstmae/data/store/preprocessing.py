@@ -14,7 +14,7 @@ from ..sources.base import Problem, SourceEpisode
 from ..sources.finding import find_sources, game_of
 from ..sources.video import VideoOptions
 from .building import (
-    Summary,
+    StoreSummary,
     check_store,
     locked,
     problems_of_others,
@@ -40,7 +40,7 @@ def preprocess(
     video: VideoOptions | None = None,
     rebuild: bool = False,
     progress: bool = False,
-) -> Summary:
+) -> StoreSummary:
     """Make a store from a folder of recordings or videos, or add to one.
 
     Episodes that the store already holds unchanged are kept; episodes of the store that are not in `input_dir` stay.
@@ -83,7 +83,7 @@ def build_store(
     *,
     rebuild: bool = False,
     progress: bool = False,
-) -> Summary:
+) -> StoreSummary:
     """`preprocess` with episodes that were found already.
 
     Args:

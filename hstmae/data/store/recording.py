@@ -11,7 +11,7 @@ from ...errors import StoreError, UsageError
 from ...games import get_game
 from ..sources.base import SourceEpisode
 from .building import (
-    Summary,
+    StoreSummary,
     check_store,
     locked,
     problems_of_others,
@@ -33,7 +33,7 @@ def record_into_store(
     kind: str,
     packing: Packing | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Summary:
+) -> StoreSummary:
     """Add episodes to a store, which is made where there is none. An episode the store holds already is kept.
 
     The manifest is written at the end: a run that is stopped leaves the store as the last finished run did.
