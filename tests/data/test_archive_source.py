@@ -16,7 +16,8 @@ from synthetic_episodes import frame_file, make_episode, write_episodes
 from hstmae.data.sources.smb import archive, sevenzip
 from hstmae.data.sources.smb.archive import ArchivedEpisode, StagedEpisode, list_archive, unpack
 from hstmae.data.sources.smb.dataset import MAX_FILE_BYTES, list_episodes
-from hstmae.data.store.preprocessing import Summary, preprocess
+from hstmae.data.store.building import StoreSummary
+from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.writer import EpisodeWriter, Packing
 from hstmae.errors import DataError
 
@@ -57,7 +58,7 @@ def recordings(folder: Path, count: int = 3) -> Path:
     return folder
 
 
-def run(source: Path, out: Path, workers: int = 1) -> Summary:
+def run(source: Path, out: Path, workers: int = 1) -> StoreSummary:
     return preprocess(source, out, workers=workers, packing=FAST)
 
 

@@ -19,7 +19,8 @@ from hstmae.data import EpisodeStore
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.sources.side_file import SideData, read_side_file
 from hstmae.data.sources.video import VideoOptions, find_videos, natural_order
-from hstmae.data.store.preprocessing import Summary, preprocess
+from hstmae.data.store.building import StoreSummary
+from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError, HstError, UsageError
 
@@ -63,7 +64,7 @@ def write_pictures(folder: Path, pictures: np.ndarray) -> Path:
     return folder
 
 
-def pack(folder: Path, out: Path, **options: object) -> tuple[EpisodeStore, Summary]:
+def pack(folder: Path, out: Path, **options: object) -> tuple[EpisodeStore, StoreSummary]:
     summary = preprocess(
         folder, out, game="generic", workers=1, packing=FAST, val_fraction=0, video=VideoOptions(**options)
     )  # type: ignore[arg-type]
