@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -52,3 +53,115 @@ def test_a_module_outside_all_layers_is_caught(checkout):
     done = lint(checkout)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "utils" in done.stdout
+
+
+# Whatever the layers allow, no two modules may need each other, directly or around several corners.
+
+
+def modules_of(folder: Path) -> dict[str, Path]:
+    """The package's modules by dotted name; a folder with an __init__.py goes by its own name."""
+    files = {p.relative_to(folder.parent).with_suffix(""): p for p in folder.rglob("*.py")}
+    return {".".join(n.parts[:-1] if n.name == "__init__" else n.parts): p for n, p in files.items()}
+
+
+def imports_of(name: str, path: Path, modules: dict[str, Path]) -> set[str]:
+    """Modules of the package that one of them imports, at its top or inside of functions; not for type checkers alone.
+
+    `from .a import b` is module a.b where there is one, else module a; packages on the way (`a` of `a.b`) do not count.
+    """
+    home = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for other in node.orelse:
+                visit(other)
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            start = home[: len(home) - node.level + 1] if node.level else []
+            base = ".".join([*start, *filter(None, [node.module])])
+            inner = {f"{base}.{alias.name}" for alias in node.names}
+            found.update(inner & modules.keys())
+            if inner - modules.keys():
+                found.add(base)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return (found & modules.keys()) - {name}
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Strongly connected components of more than one module (Tarjan), in order of their names."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    out = []
+
+    def walk(v: str) -> None:
+        number[v] = low[v] = len(number)
+        stack.append(v)
+        for w in graph[v]:
+            if w not in number:
+                walk(w)
+            if w in stack:
+                low[v] = min(low[v], low[w])
+        if low[v] == number[v]:
+            at = stack.index(v)
+            if len(stack) - at > 1:
+                out.append(sorted(stack[at:]))
+            del stack[at:]
+
+    for v in graph:
+        if v not in number:
+            walk(v)
+    return sorted(out)
+
+
+def package_circles(folder: Path) -> list[list[str]]:
+    modules = modules_of(folder)
+    return circles({name: imports_of(name, path, modules) for name, path in modules.items()})
+
+
+def test_no_modules_need_each_other_in_a_circle(root):
+    assert package_circles(root / "hstmae") == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "circle"),
+    [
+        (
+            {"errors.py": "def late():\n    from .native import x", "native.py": "from .errors import HstError"},
+            ["hstmae.errors", "hstmae.native"],
+        ),
+        (
+            {"errors.py": "from . import native", "native.py": "import hstmae.errors"},
+            ["hstmae.errors", "hstmae.native"],
+        ),
+        (
+            {
+                "errors.py": "from .games import pixels3",
+                "games/pixels3.py": "from ..native import x",
+                "native.py": "from . import errors",
+            },
+            ["hstmae.errors", "hstmae.games.pixels3", "hstmae.native"],
+        ),
+    ],
+)
+def test_a_circle_is_caught(checkout, lines, circle):
+    for name, line in lines.items():
+        path = checkout / "hstmae" / name
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.write_text(f"{text}\n\n{line}\n", encoding="utf-8")
+    assert circle in package_circles(checkout / "hstmae")
+
+
+def test_imports_for_type_checkers_alone_make_no_circle(checkout):
+    line = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .errors import HstError\n"
+    path = checkout / "hstmae" / "native.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n" + line, encoding="utf-8")
+    errors = checkout / "hstmae" / "errors.py"
+    errors.write_text(errors.read_text(encoding="utf-8") + "\nfrom .native import library_path\n", encoding="utf-8")
+    assert not [c for c in package_circles(checkout / "hstmae") if "hstmae.native" in c]
