@@ -1,4 +1,4 @@
-"""State alignment: what visual tokens alone tell of the game's state."""
+"""State alignment: predicting the game's state from visual tokens alone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from ..games import GameSpec
 class StateAlignment(nn.Module):
     """Predicts the `compact` tokens of every frame from the visual tokens of its slice.
 
-    One learned query per kind of token (player, enemy 0, ...) reads the visible cubes of a slice by attention, and a
-    linear map of the kind says the two frames' numbers. Visual representations of games are judged in this way in
-    https://arxiv.org/abs/1906.08226, and trained by it here.
+    One learned query per kind of token (player, enemy 0, ...) attends to the visible cubes of a slice, and a linear map
+    of the kind predicts the features of its two frames (a probe in https://arxiv.org/abs/1906.08226, here a loss).
     """
 
     def __init__(self, game: GameSpec, dim: int):
@@ -27,10 +26,10 @@ class StateAlignment(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [B, U, S, C], visible units before any state has reached them -> [B, 2 S, K, F + 1].
 
-        The last number says whether the token is in use (1) or not (0), the others are its features.
+        The last of the F + 1 numbers says whether the token is in use (1) or not (0).
         """
         x = self.norm(x)
         weight = torch.einsum("busc,kc->bksu", x, self.queries).softmax(-1)
         read = torch.einsum("bksu,busc->bskc", weight, x)
-        said = torch.einsum("bskc,kcn->bskn", read, self.out) + self.bias
-        return said.unflatten(-1, (2, self.numbers)).transpose(2, 3).flatten(1, 2)
+        predicted = torch.einsum("bskc,kcn->bskn", read, self.out) + self.bias
+        return predicted.unflatten(-1, (2, self.numbers)).transpose(2, 3).flatten(1, 2)

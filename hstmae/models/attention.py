@@ -1,10 +1,10 @@
 """Attention over visible tokens: rotary positions, and shifted windows on any set of units.
 
-Tube masking leaves an irregular set of units. Windows and shifts are whole units, so a plan made from the units'
-coordinates decides who sees whom, and two back ends carry it out with equal results:
+Tube masking leaves an irregular set of units. Windows and shifts are whole units, so a plan is made from the units'
+coordinates alone, and two back ends carry it out with equal results:
 
 * mask: one attention over all visible tokens with a same-window mask (cheap when few units are visible);
-* gather: the units of each window brought together and padded (linear in the number of units).
+* gather: the units of each window gathered and padded (linear in the number of units).
 
 Swin Transformer (https://arxiv.org/abs/2103.14030) moves windows by rolling the picture and masking what wrapped
 around; with the window's number (y + shift) // w the same groups come out without a roll, partial windows included.
@@ -53,7 +53,7 @@ def sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
 
 @dataclass
 class WindowPlan:
-    """Who attends to whom among U units. Exactly one of `same` and `slots` is set (neither: everybody to everybody).
+    """Which of U units attend to each other. At most one of `same` and `slots` is set (neither: all to all).
 
     Attributes:
         same: bool [B, U, U], True where two units share a window (mask back end).
@@ -81,38 +81,47 @@ def window_plan(yx: Tensor, grid: tuple[int, int], window: int, shift: int, back
     Args:
         yx: int64 [B, U, 2] coordinates of the units; grid: units per column and row.
         backend: "mask"; "gather"; "packed", which is gather with the padding that these units need and no more, so its
-            sizes depend on data; or "auto", which decides from sizes alone so that no graph breaks, but for eager
+            sizes depend on data; or "auto", which decides from sizes alone so that no graph breaks, except in eager
             inference on a CPU, where counting is cheap.
     """
     b, u = yx.shape[:2]
     if window >= max(grid) and shift == 0:
         return WindowPlan()
-    index, windows = window_index(yx, grid, window, shift)
+    index, index_count = window_index(yx, grid, window, shift)
     eager = yx.device.type == "cpu" and not torch.is_grad_enabled() and not _traced()
     packed = backend == "packed" or (backend == "auto" and eager)
     if packed:
-        counts = torch.zeros(b, windows, dtype=torch.long, device=yx.device).scatter_add_(
-            1, index, index.new_ones(b, u)
-        )
+        counts = torch.zeros(b, index_count, dtype=torch.long, device=yx.device)
+        counts.scatter_add_(1, index, torch.ones_like(index))
         windows, size = int((counts > 0).sum(1).amax()), int(counts.amax())
     else:
-        windows, size = min(windows, u), min(window * window, u)
+        windows, size = min(index_count, u), min(window * window, u)
     if backend == "auto":
         backend = "mask" if u <= 64 and u * u <= (2 if packed else 4) * windows * size * size else "gather"
     if backend == "mask":
         return WindowPlan(same=index[:, :, None] == index[:, None, :])
+    inside = torch.zeros(b, index_count, dtype=torch.long, device=yx.device).scatter_(1, index, 1)
+    number = (inside.cumsum(1) - 1).gather(1, index)  # windows in use, counted from 0
+    slots, filled, place = sorted_in(number, windows, size)
+    return WindowPlan(slots=(slots - 1).clamp(min=0), filled=filled, place=place)
+
+
+def sorted_in(index: Tensor, windows: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Put tokens with window numbers `index` [B, n] into windows of `size` places.
+
+    Returns:
+        token in each place int64 [B, W, size], counted from 1 (0: none); whether there is one, bool [B, W, size]; flat
+        place of each token, int64 [B, n].
+    """
+    b, n = index.shape
     order = index.argsort(stable=True, dim=1)
     ordered = index.gather(1, order)
-    new = torch.ones_like(ordered)
-    new[:, 1:] = (ordered[:, 1:] != ordered[:, :-1]).long()
-    number = new.cumsum(1) - 1  # windows in use, counted from 0
-    at = torch.arange(u, device=yx.device).expand(b, u)
-    first = torch.where(new.bool(), at, 0).cummax(1).values
-    flat = number * size + at - first  # [B, U] place of the ordered units
-    slots = torch.zeros(b, windows * size, dtype=torch.long, device=yx.device).scatter_(1, flat, order)
-    filled = torch.zeros(b, windows * size, dtype=torch.bool, device=yx.device).scatter_(1, flat, True)
+    first = torch.searchsorted(ordered, ordered)  # where each token's window begins
+    flat = ordered * size + torch.arange(n, device=index.device) - first
+    slots = torch.zeros(b, windows * size, dtype=torch.long, device=index.device).scatter_(1, flat, order + 1)
+    filled = torch.zeros(b, windows * size, dtype=torch.bool, device=index.device).scatter_(1, flat, True)
     place = torch.empty_like(flat).scatter_(1, order, flat)
-    return WindowPlan(slots=slots.view(b, windows, size), filled=filled.view(b, windows, size), place=place)
+    return slots.view(b, windows, size), filled.view(b, windows, size), place
 
 
 def _traced() -> bool:
@@ -157,9 +166,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, plan: WindowPlan, slices: int) -> Te
 
     key = plan.filled.clone()
     key[..., 0] = True  # an unused window still needs one key; its result is never read
-    mask = (
-        key[:, None, :, None, None, :, None].expand(b, groups, w, 1, 1, n, unit).reshape(b * groups * w, 1, 1, n * unit)
-    )
+    mask = key[:, None, :, None, None, :, None].expand(b, groups, w, 1, 1, n, unit).reshape(-1, 1, 1, n * unit)
     out = sdpa(gathered(q), gathered(k), gathered(v), mask).reshape(b, groups, w * n, unit * h * d)
     out = out.transpose(1, 2)[row, plan.place].transpose(1, 2)
     return ungrouped(out)

@@ -31,10 +31,8 @@ class DropPath(nn.Module):
 
 
 def head_norm(head_dim: int, wanted: bool) -> nn.Module:
-    """Normalisation of queries or keys [..., heads, D] before they are rotated (https://arxiv.org/abs/2302.05442).
-
-    Dot products stay bounded however large the weights grow. Without it, nothing is changed and no weight is added.
-    """
+    """Normalisation of queries or keys [..., heads, D] before rotation (https://arxiv.org/abs/2302.05442), which bounds
+    the attention logits; an identity without weights where it is not `wanted`."""
     return nn.RMSNorm(head_dim) if wanted else nn.Identity()
 
 

@@ -1,8 +1,8 @@
-"""The state canvas: learned textures placed at the exact pixels where the game's memory says tiles and sprites are.
+"""The state canvas: learned textures placed at the exact pixels where the game's memory has tiles and sprites.
 
-Nothing of a game's graphics is built in. A GameSpec lists layers; this module turns ids and positions into texel
-numbers per pixel of the wanted cubes, and a palette head reads the learned features there. Attention then only has to
-say what unknown cells hold, never to learn shifts by single pixels.
+Nothing of a game's graphics is built in. A GameSpec lists layers; ids and positions become texel numbers per pixel of
+the wanted cubes, and a head reads the learned features there. Attention then only has to predict the content of unknown
+cells, never shifts by single pixels.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Canvas(nn.Module):
 
 
 class CellCodes(nn.Module):
-    """What the tile ids around a cube say about it: two 3x3 convolutions over embedded ids, read at its cells."""
+    """Tile ids around a cube: two 3x3 convolutions over embedded ids, read at its cells."""
 
     def __init__(self, game: GameSpec, dim: int, out: int):
         super().__init__()

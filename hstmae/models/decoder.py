@@ -1,4 +1,4 @@
-"""The decoder: queries for the wanted cubes read what is visible, what the coarse stage says there, and the state."""
+"""The decoder: queries for the wanted cubes attend to visible cubes and to state tokens."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class DecoderBlock(nn.Module):
 
 @dataclass
 class CubeContext:
-    """What is said of L cubes before any of them is decoded.
+    """Inputs of the decoder at L cubes.
 
     Attributes:
         cubes: int64 [B, L], flat cube indices.
         coarse: [B, L, C4], the stage-4 cell over each cube.
         regions: int64 [B, L].
         place: float [B, L, 4], slice, y, x, world x in cubes, native.
-        codes: [B, L, dim], what the state canvas says, or None.
+        codes: [B, L, dim], embedded tile ids around each cube (`CellCodes`), or None.
     """
 
     cubes: Tensor
@@ -79,7 +79,7 @@ class CubeContext:
 
 
 class Decoder(nn.Module):
-    """Positions have four axes: slice, y, x on the screen, x in the world (equal to the screen's without a camera)."""
+    """Rotary positions have four axes: slice, y and x on the screen, x in the world (the screen's without a camera)."""
 
     def __init__(self, config: ModelConfig, regions: int, with_state: bool = True):
         super().__init__()
@@ -87,20 +87,20 @@ class Decoder(nn.Module):
         dim = config.decoder_dim
         self.fine, self.coarse = nn.Linear(config.dims[2], dim), nn.Linear(config.dims[3], dim)
         self.mask_token = nn.Parameter(torch.randn(dim) * 0.02)
-        self.sink = nn.Parameter(torch.randn(dim) * 0.02)  # a key that is always there, even with nothing visible
+        self.sink = nn.Parameter(torch.randn(dim) * 0.02)  # a key that exists even with nothing visible
         self.position = nn.Linear(24, dim)
         self.region = nn.Embedding(regions, dim)
         self.level = nn.Embedding(3, dim)
-        told = [with_state and i % 2 == 0 for i in range(config.decoder_depth)]
-        self.blocks = nn.ModuleList(DecoderBlock(config, reads_state) for reads_state in told)
+        self.blocks = nn.ModuleList(
+            DecoderBlock(config, with_state and i % 2 == 0) for i in range(config.decoder_depth)
+        )
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, fine: Tensor, context: CubeContext, state: StateTokens, level: Tensor, grid: CubeGrid) -> Tensor:
         """Decode the queries.
 
-        Pictures of more than 256 units are decoded in windows of 16x16 units, moved by 8 in every other block. Places
-        are counted from the window's corner there, so that no distance is larger than in a small picture, that of the
-        sink (at 0) included.
+        Pictures of more than 256 units are decoded in windows of 16x16 units, moved by 8 in every other block, with
+        positions counted from the window's corner: no distance is larger than in a small picture.
 
         Args:
             fine: [B, V, C3] encoded visible cubes.

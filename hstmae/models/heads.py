@@ -12,17 +12,16 @@ from .inputs import Decoded
 from .place_memory import PlaceMemory
 from .state import COMPACT, FULL
 
-GREY = 0.5  # what an untrained head answers, about ...
-START_SPREAD = 0.1  # ... with so much less spread than its weights were drawn for
+GREY = 0.5  # mean output of an untrained head ...
+START_SPREAD = 0.1  # ... and by how much its fresh weights are scaled down
 
 
 class PaletteHead(nn.Module):
     """Canvas features (exact, per pixel) and decoded content (per cell) meet in a small network per pixel.
 
     A decoded query predicts codes: one for each cell that the cube touches, drawn with a learned basis at the cell's
-    exact offset (so that content and sub-cell shift stay apart), and one for the cube itself, at no offset. Where the
-    state tells the place, what the memory holds of that cell of the game's maps is added to the cell's code. Global
-    state (area type, colour cycle) scales and shifts the hidden channels.
+    exact offset (so that content and sub-cell shift stay apart), and one for the cube itself, at no offset. The place
+    memory adds to the codes of cells. Global state (area type, colour cycle) scales and shifts the hidden channels.
     """
 
     def __init__(self, config: ModelConfig, game: GameSpec, colours: int):
@@ -85,7 +84,7 @@ class PaletteHead(nn.Module):
         return content, codes[..., -1, :]
 
     def frame_globals(self, state: GameState | None, level: Tensor) -> Tensor:
-        """What the global state says about each frame: [B, T, pixel_dim], or [pixel_dim] for all without a state."""
+        """Embedded global state of each frame: [B, T, pixel_dim], or [pixel_dim] for all without a state."""
         last = self.globals.num_embeddings - 1
         nothing = self.globals.weight[last]
         if state is None:
@@ -96,11 +95,8 @@ class PaletteHead(nn.Module):
 
 
 class RgbHead(nn.Module):
-    """One linear map from a query to the colours of its cube, as masked autoencoders of natural video have.
-
-    Where the game has tile layers, what the palette head's network per pixel makes of the state canvas is added to it,
-    with three colour channels in place of a posterior.
-    """
+    """One linear map from a query to the colours of its cube, as masked autoencoders of natural video have; where the
+    game has tile layers, plus a palette head with three colour channels in place of logits."""
 
     def __init__(self, config: ModelConfig, game: GameSpec):
         super().__init__()

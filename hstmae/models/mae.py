@@ -39,10 +39,10 @@ class HSTMAE(Pretrained):
         super().__init__(config)
         self.game = game = get_game(config.game)
         colours, regions = len(game.palette), len(game.regions)
-        told = bool(game.token_names)
-        self.encoder = Encoder(config, colours, regions, told)
+        has_tokens = bool(game.token_names)
+        self.encoder = Encoder(config, colours, regions, has_tokens)
         self.state = StateEncoder(game, config.state_dim)
-        self.decoder = Decoder(config, regions, told)
+        self.decoder = Decoder(config, regions, has_tokens)
         self.head = PaletteHead(config, game, colours) if config.head == "palette" else RgbHead(config, game)
         self.apply(init_weights)
         # After init_weights, which is for the transformer: tables and codes have scales of their own.
@@ -52,7 +52,7 @@ class HSTMAE(Pretrained):
             self.head.start_grey()
         self.canvas = Canvas(game, config.texture_dim) if game.tile_layers else None
         self.cells = CellCodes(game, 24, config.decoder_dim) if game.tile_layers else None
-        self.alignment = StateAlignment(game, config.dims[2]) if config.state_alignment and told else None
+        self.alignment = StateAlignment(game, config.dims[2]) if config.state_alignment and has_tokens else None
         self.register_buffer("palette", torch.from_numpy(game.palette.copy()), persistent=False)
 
     def no_weight_decay(self) -> set[str]:

@@ -1,10 +1,10 @@
-"""A memory of the game's maps in the weights, addressed by the place that the state tells.
+"""The place memory: the game's maps in the weights, addressed by the map and the camera of the state.
 
-At 90 to 95 % masking most of what is hidden was never visible in the clip. A map that was seen in training can still be
-drawn, if the model knows where it is: map number and world coordinates are hashed into one table (the idea of the hash
-grids of https://arxiv.org/abs/2201.05989). A place of which training saw nothing would read other places' entries, so
-the places that were trained are noted (in a Bloom filter), and all others get nothing. Maps that are new still begin
-like others do: their first columns have codes of their own, whatever the map.
+At 90 to 95 % masking most hidden cells were never visible in the clip. A map that was seen in training can still be
+drawn where the state says where it is: map number and world coordinates are hashed into one table (the idea of the hash
+grids of https://arxiv.org/abs/2201.05989). A cell that training never saw would read entries of other cells, so those
+that were trained are noted in a Bloom filter, and all others get zero. Maps that are new still begin like others do:
+their first columns have codes of their own, whatever the map.
 """
 
 from __future__ import annotations
@@ -24,18 +24,12 @@ _BEGINNING = 32  # columns
 
 
 class PlaceMemory(nn.Module):
-    """One code per cell of the world: hash(map, column, row) -> entry -> code, if the place was seen in training."""
+    """One code per cell of the world: hash(map, column, row) -> entry -> code, where training has seen that cell."""
 
     trained: Tensor
 
     def __init__(
-        self,
-        game: GameSpec,
-        code: int,
-        key: str = "area",
-        entries: int = 1 << 17,
-        width: int = 8,
-        marks: int = 1 << 19,
+        self, game: GameSpec, code: int, key: str = "area", entries: int = 1 << 17, width: int = 8, marks: int = 1 << 19
     ):
         super().__init__()
         if key not in ("area", "scene"):
@@ -53,7 +47,7 @@ class PlaceMemory(nn.Module):
     def forward(self, state: GameState, level: Tensor, at: Places) -> Tensor:
         """-> [B, Q, 2, side, side, code] for the cells that each wanted cube touches; zero at state level `none`.
 
-        In training it notes the places it is asked for.
+        In training mode it marks those cells as seen.
         """
         cell, rows = self.layer.cell, self.layer.rows
         row, frame = at.row[..., 0, 0], at.frame[..., 0, 0]
@@ -64,22 +58,22 @@ class PlaceMemory(nn.Module):
         x = (world[..., None] + near)[..., None, :]
         area = getattr(state, self.key)[row, frame].long()[..., None, None]
         inside = (y >= 0) & (y < rows) & (level >= COMPACT)[:, None, None, None, None]
-        told = inside & (area != NOWHERE)
-        seen = told & self._seen(area, x, y, told)
+        seen = self._seen(area, x, y, inside & (area != NOWHERE))
         entry = (area * _PRIMES[0]) ^ (x * _PRIMES[1]) ^ (y * _PRIMES[2])
         code = self.entries(entry % self.entries.num_embeddings) * seen[..., None]
         early = inside & (x >= 0) & (x < _BEGINNING)
         start = x.clamp(0, _BEGINNING - 1) * rows + y.clamp(0, rows - 1)
         return self.recall(code + self.beginnings(start) * early[..., None])
 
-    def _seen(self, area: Tensor, x: Tensor, y: Tensor, told: Tensor) -> Tensor:
-        """Whether training has seen these places: never a wrong no, rarely a wrong yes."""
-        spare = self.trained.numel() - 1  # what places that are not told write to
-        marks = [torch.where(told, _mixed(area, x, y, seed) % spare, spare) for seed in _SEEDS]
+    def _seen(self, area: Tensor, x: Tensor, y: Tensor, located: Tensor) -> Tensor:
+        """Whether training has seen these cells of the world, as far as they are `located`: never a wrong no, rarely a
+        wrong yes."""
+        spare = self.trained.numel() - 1  # what cells that are not located write to
+        marks = [torch.where(located, _mixed(area, x, y, seed) % spare, spare) for seed in _SEEDS]
         if self.training:
             for index in marks:
                 self.trained.scatter_(0, index.flatten(), 1)
-        return (self.trained[marks[0]] & self.trained[marks[1]]).bool()
+        return located & (self.trained[marks[0]] & self.trained[marks[1]]).bool()
 
 
 def _mixed(area: Tensor, x: Tensor, y: Tensor, seed: int) -> Tensor:

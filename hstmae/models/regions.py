@@ -1,4 +1,4 @@
-"""Which kind of place each cube is: HUD, background, solid, item, player, enemy (names in the GameSpec)."""
+"""The region of each cube: HUD, background, solid, item, player, enemy (names in the GameSpec)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .state import COMPACT, FULL
 def cube_regions(game: GameSpec, state: GameState | None, level: Tensor, grid: CubeGrid) -> Tensor:
     """Region id of each cube, int64 [B, N, S]: the highest-numbered region found in its first frame.
 
-    Tile regions count at state level `full`, boxes from `compact` on, fixed places (the HUD) always.
+    Tile regions count at state level `full`, boxes from `compact` on, fixed regions (the HUD) always.
     """
     b, device = len(level), level.device
     n = grid.units[0] * grid.units[1]

@@ -28,9 +28,9 @@ class StateTokens:
 
 
 class StateEncoder(nn.Module):
-    """One MLP per kind of token. A learned null token is always there, so attention has something without any state.
+    """One MLP per kind of token. A learned null token is always a key, so that attention is defined without any state.
 
-    A game that tells nothing has no kinds: its null token is a constant zero.
+    A game without state has no kinds: its null token is a constant zero.
     """
 
     def __init__(self, game: GameSpec, dim: int):

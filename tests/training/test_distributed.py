@@ -168,7 +168,7 @@ def test_parts_of_a_batch_and_of_its_draw() -> None:
 def test_without_torchrun_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with joined_world() as world:
-        assert world == World() and world.largest(3) == 3 and world.told([2.5]) == [2.5]
+        assert world == World() and world.largest(3) == 3 and world.of_first([2.5]) == [2.5]
     monkeypatch.setenv("WORLD_SIZE", "two")
     with pytest.raises(ConfigError, match="WORLD_SIZE is 'two'"), joined_world():
         pass

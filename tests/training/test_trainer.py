@@ -17,12 +17,12 @@ from training_fakes import HELD_BACK, MemoryClips, TinyModel, make_config
 from hstmae.errors import CheckpointError, ConfigError
 from hstmae.models.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint, load_resume
 from hstmae.models.zoo import load_tensors
-from hstmae.training.run.trainer import DivergenceError, Summary, Trainer
+from hstmae.training.run.trainer import DivergenceError, RunSummary, Trainer
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 
 
-def run(out: Path, resume: bool = False, max_steps: int = 0, **train: object) -> tuple[Trainer, Summary]:
+def run(out: Path, resume: bool = False, max_steps: int = 0, **train: object) -> tuple[Trainer, RunSummary]:
     trainer = Trainer(make_config(out, **train), MemoryClips(), HELD_BACK, model=TinyModel(), say=lambda _: None)
     return trainer, trainer.fit(load_resume(out, print)[0] if resume else None, max_steps)
 

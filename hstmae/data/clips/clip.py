@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -66,15 +66,13 @@ class ClipBatch:
 
     def to(self, device: torch.device | str) -> ClipBatch:
         """The same batch with every tensor on `device`."""
-        return replace(
-            self,
-            frames=self.frames.to(device),
-            palette=None if self.palette is None else self.palette.to(device),
-            origin=self.origin.to(device),
-            state=None if self.state is None else self.state.map(lambda a: a.to(device)),
-            indices=self.indices.to(device),
-            size=None if self.size is None else self.size.to(device),
-        )
+        return self.map(lambda tensor: tensor.to(device))
+
+    def map(self, fn: Callable[[torch.Tensor], torch.Tensor]) -> ClipBatch:
+        """Apply `fn` to every tensor; the names stay."""
+        values = {name: getattr(self, name) for name in ("frames", "palette", "origin", "indices", "size")}
+        changed: dict[str, Any] = {name: fn(value) for name, value in values.items() if value is not None}
+        return replace(self, state=None if self.state is None else self.state.map(fn), **changed)
 
 
 @dataclass(frozen=True)

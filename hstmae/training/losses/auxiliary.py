@@ -40,21 +40,19 @@ class AuxiliaryLosses:
         self.aligns = state > 0  # whether the model is to predict the state
 
     def add(
-        self, loss: Tensor, colours: Tensor, truth: Tensor, said: Tensor | None, batch: ClipBatch, inputs: StepInputs
+        self, loss: Tensor, colours: Tensor, truth: Tensor, aligned: Tensor | None, batch: ClipBatch, inputs: StepInputs
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The whole loss, and every term as it is before weighting.
 
         Args:
             loss: reconstruction loss, scalar with its graph.
             colours: float [B, Q, 2, 16, 16, 3], restored colours of the decoded cubes in 0 .. 1 (the posterior mean of
-                a palette head), with their graph.
-            truth: float, of the same shape.
-            said: float [B, T, K, F + 1], the predicted state, where it was asked for.
+                a palette head), with their graph; truth: of the same shape.
+            aligned: float [B, T, K, F + 1], the predicted state, where it was asked for.
             batch: the true clips and their state, whatever level of it the model was given.
-            inputs: which cubes were visible and decoded.
         Returns:
             The sum with its graph, and detached scalars `seams`, `regions`, `temporal`, `alignment` as far as they are
-            switched on; one that nothing in this step told is logged by its running magnitude.
+            switched on; one that is not present in this step is logged by its running magnitude.
         """
         shares, terms, state = self._balance.shares, {}, batch.state
         around = Neighbourhood.of(batch.frames, inputs.visible, inputs.queries, inputs.shown)
@@ -70,10 +68,11 @@ class AuxiliaryLosses:
                 still = fixed_cubes(self._game, around, batch.origin)
                 terms[TEMPORAL] = temporal_loss(error, around, shift, joined, still)
             if ALIGNMENT in shares:
-                if said is None or state is None or inputs.level is None:
-                    terms[ALIGNMENT] = _nothing(loss if said is None else said)
+                if aligned is None or state is None or inputs.level is None:
+                    graph = (loss if aligned is None else aligned).float().sum()
+                    terms[ALIGNMENT] = Term(graph * 0, torch.zeros((), dtype=torch.bool, device=loss.device))
                 else:
-                    terms[ALIGNMENT] = alignment_loss(said, state, inputs.level == NONE)
+                    terms[ALIGNMENT] = alignment_loss(aligned, state, inputs.level == NONE)
         return self._balance.combine(loss, terms)
 
     def state_dict(self) -> dict[str, Any]:
@@ -82,11 +81,6 @@ class AuxiliaryLosses:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Raises KeyError or ValueError where `state` belongs to other terms."""
         self._balance.load_state_dict(state)
-
-
-def _nothing(x: Tensor) -> Term:
-    """A term that is not told, and yet part of the graph."""
-    return Term(x.float().sum() * 0, torch.zeros((), dtype=torch.bool, device=x.device))
 
 
 def auxiliary_losses(config: RunConfig) -> AuxiliaryLosses | None:

@@ -15,7 +15,7 @@ _LEAST = 1e-6  # a running magnitude below it no longer raises a weight
 
 @dataclass(frozen=True)
 class Term:
-    """A loss of one step. value: scalar with its graph; present: bool scalar, whether anything told it in this step."""
+    """A loss of one step. value: scalar with its graph; present: bool scalar, whether any pixel or clip counted."""
 
     value: Tensor
     present: Tensor
@@ -24,13 +24,9 @@ class Term:
 class LossBalance:
     """Scales each term so that it contributes its share of the main loss: ``share * running(main) / running(term)``.
 
-    Running magnitudes are exponential means over the steps in which a term was present, the step at hand included, so
-    a term whose share is 0.3 adds 0.3 times the main loss whatever its unit and however it falls. As the weight is a
-    constant for the gradient, a term's gradient is that of its relative change, as in the normalisation by initial
-    losses of https://arxiv.org/abs/1711.02257, with running instead of initial ones and fixed shares.
-
-    Everything is computed on the device, without waiting for it; across ranks the magnitudes are averaged, so all use
-    the same weights.
+    Running magnitudes are exponential means over the steps in which a term was present, the step at hand included; the
+    weight is a constant for the gradient. The normalisation by initial losses of https://arxiv.org/abs/1711.02257, with
+    running ones and fixed shares. Across ranks the magnitudes are averaged, so all use the same weights.
 
     Args:
         shares: contribution of each term relative to the main loss, above 0.

@@ -31,16 +31,16 @@ def seam_loss(error: Tensor, around: Neighbourhood) -> Term:
     # Own side and other side of the border with the cube to the right, below, to the left and above.
     for dy, dx, axis, own, other in ((0, 1, -2, 15, 0), (1, 0, -3, 15, 0), (0, -1, -2, 0, 15), (-1, 0, -3, 0, 15)):
         slot = around.slots_at(row + dy, column + dx, piece)
-        known = slot <= count
+        counted = slot <= count
         difference = error.select(axis, own)  # [B, Q, 2, 16, 3]
         if dy + dx > 0:
             decoded = slot < count
             theirs = error.select(axis, other)[clip, slot.clamp(max=count - 1)]
             difference = difference - theirs * decoded[..., None, None, None]
         else:
-            known = slot == count  # the border of two decoded cubes has been counted from its other side
-        total = total + (smooth_abs(difference).flatten(2).mean(-1) * known).sum()
-        borders = borders + known.sum()
+            counted = slot == count  # the border of two decoded cubes has been counted from its other side
+        total = total + (smooth_abs(difference).flatten(2).mean(-1) * counted).sum()
+        borders = borders + counted.sum()
     return Term(total / borders.clamp_min(1), borders > 0)
 
 

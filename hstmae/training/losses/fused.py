@@ -93,13 +93,13 @@ class _Reconstruction(torch.autograd.Function):
                     means[part] = mean
                 error = mean - truth
                 square = error.square()
-                told = [-chosen.sum(), square.sum() / 3, exact.float()]
+                parts = [-chosen.sum(), square.sum() / 3, exact.float()]
                 if weight is None:
-                    told += told[:2]
+                    parts += parts[:2]
                 else:
                     w = weight[part].float().unsqueeze(-1)
-                    told += [-(w * chosen).sum(), (w * square).sum() / 3]
-                sums += torch.stack(told)
+                    parts += [-(w * chosen).sum(), (w * square).sum() / 3]
+                sums += torch.stack(parts)
                 if grad is not None:
                     error *= 2 * rgb_weight / 3
                     slope = torch.bmm(error, c.transpose(1, 2))

@@ -77,14 +77,8 @@ def smooth_abs(x: Tensor) -> Tensor:
 
 
 def box_regions(state: GameState, at: Places) -> Tensor:
-    """Region id of the boxes (player, enemies, items) over each pixel, the highest where several are, 0 without any.
-
-    Args:
-        state: with leading axes [B, T], native pixels.
-        at: pixels of decoded cubes.
-    Returns:
-        int16 [B, Q, 2, 16, 16].
-    """
+    """Region id of the boxes (player, enemies, items) over each pixel of decoded cubes, the highest where several are,
+    0 without any: int16 [B, Q, 2, 16, 16]."""
     boxes = state.boxes[at.row[..., 0, 0], at.frame[..., 0, 0]]  # [B, Q, 2, M, 5]
     if not boxes.shape[-2]:
         return torch.zeros(torch.broadcast_shapes(at.frame.shape, at.y.shape, at.x.shape), dtype=torch.int16,
@@ -97,16 +91,10 @@ def box_regions(state: GameState, at: Places) -> Tensor:
 
 
 def pixel_regions(game: GameSpec, state: GameState | None, at: Places) -> Tensor:
-    """Region id of each pixel: `GameSpec.region_map` at the pixels of decoded cubes.
+    """Region id of each pixel of decoded cubes, int16 [B, Q, 2, 16, 16]: `GameSpec.region_map` there.
 
-    A label for a loss: it uses the whole state whatever level of it the model is given, and where boxes overlap the
-    highest id wins. Without a state only the game's fixed regions are told.
-
-    Args:
-        state: with leading axes [B, T], or None.
-        at: pixels of decoded cubes.
-    Returns:
-        int16 [B, Q, 2, 16, 16].
+    A label for a loss: it uses the whole state whatever level of it the model is given; without a state, the game's
+    fixed regions alone. Where boxes overlap the highest id wins.
     """
     shape = torch.broadcast_shapes(at.frame.shape, at.y.shape, at.x.shape)
     out = torch.zeros(shape, dtype=torch.int16, device=at.y.device)

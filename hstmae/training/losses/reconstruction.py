@@ -12,14 +12,7 @@ CHARBONNIER_EPS = 1e-3  # of colours in 0 .. 1: a quarter of one 8-bit step
 
 
 def posterior_mean(logits: Tensor, palette: Tensor) -> Tensor:
-    """Expected colour of every pixel.
-
-    Args:
-        logits: float [B, ..., K].
-        palette: uint8 [B, K, 3].
-    Returns:
-        float32 [B, ..., 3] in 0 .. 1.
-    """
+    """Expected colour of every pixel: logits float [B, ..., K], palette uint8 [B, K, 3] -> float32 [B, ..., 3]."""
     posterior = logits.float().softmax(-1).flatten(1, -2)  # [B, M, K]
     with torch.autocast(logits.device.type, enabled=False):  # three digits of a colour would limit PSNR
         return torch.bmm(posterior, palette.float() / 255).view(*logits.shape[:-1], 3)
@@ -31,7 +24,7 @@ def colour_loss(
     """Charbonnier loss plus `rgb_weight` times the mean squared error, for a model that answers colours.
 
     The Charbonnier term, mean of ``sqrt(d^2 + eps^2)`` with eps = 1e-3, is an absolute error with a smooth minimum
-    (https://doi.org/10.1109/ICIP.1994.413553): it does not blur an edge to spare a large error as the square does.
+    (https://doi.org/10.1109/ICIP.1994.413553), which blurs edges less than the square.
 
     Args:
         colours: float [B, Q, ..., 3], in 0 .. 1 where they are right, not clipped.
@@ -54,17 +47,16 @@ def colour_loss(
 
 
 def emphasis_weights(target: Tensor, strength: float, objects: Tensor | None = None) -> Tensor:
-    """Weight of each pixel in the reconstruction: ``1 + strength`` where it tells much, 1 elsewhere.
+    """Weight of each pixel in the reconstruction: ``1 + strength`` where it matters, 1 elsewhere.
 
     That is on an edge (it differs from the pixel to the left or above, or these from it, within the cube; of RGB by
     more than an eighth of full scale), in a colour that fewer than 2 % of the target's pixels have (palette indices
-    only), or on a sprite. Most pixels of a game are sky; as many of them can be wrong as right at little cost to a mean
-    over all. Class weights of this kind: https://arxiv.org/abs/1901.05555.
+    only), or on a sprite. Class weights of this kind: https://arxiv.org/abs/1901.05555.
 
     Args:
         target: uint8 [B, Q, 2, 16, 16] palette indices or [B, Q, 2, 16, 16, 3] RGB.
         strength: 0 or above.
-        objects: bool [B, Q, 2, 16, 16], where sprites are, as far as a state tells.
+        objects: bool [B, Q, 2, 16, 16], where the state has sprites.
     Returns:
         float32 [B, Q, 2, 16, 16].
     """
@@ -72,23 +64,19 @@ def emphasis_weights(target: Tensor, strength: float, objects: Tensor | None = N
         across, down = (
             (target.narrow(a, 1, 15).short() - target.narrow(a, 0, 15).short()).abs().amax(-1) > EDGE for a in (4, 3)
         )
-        told = torch.zeros(target.shape[:-1], dtype=torch.bool, device=target.device)
+        marked = torch.zeros(target.shape[:-1], dtype=torch.bool, device=target.device)
     else:
         across, down = (target.narrow(a, 1, 15) != target.narrow(a, 0, 15) for a in (4, 3))
         share = torch.bincount(target.flatten().int(), minlength=256) / target.numel()
-        told = (share < RARE)[target.int()]
+        marked = (share < RARE)[target.int()]
     for axis, edge in ((4, across), (3, down)):
-        told.narrow(axis, 1, 15).logical_or_(edge)
-        told.narrow(axis, 0, 15).logical_or_(edge)
-    return 1 + strength * (told if objects is None else told | objects).float()
+        marked.narrow(axis, 1, 15).logical_or_(edge)
+        marked.narrow(axis, 0, 15).logical_or_(edge)
+    return 1 + strength * (marked if objects is None else marked | objects).float()
 
 
 def exact_colours(colours: Tensor, truth: Tensor) -> Tensor:
-    """Share of pixels whose red, green and blue all round to the true 8-bit values: float32 scalar.
-
-    Args:
-        colours, truth: float [B, ..., 3] in 0 .. 1.
-    """
+    """Share of pixels float [B, ..., 3] whose red, green and blue all round to the true 8-bit values: a scalar."""
     return ((colours - truth).abs().amax(-1) * 255 < 0.5).float().mean()
 
 
@@ -105,7 +93,7 @@ def target_colours(target: Tensor, palette: Tensor | None) -> Tensor:
 
 @torch.no_grad()
 def cube_losses(out: Tensor, target: Tensor, palette: Tensor | None, head: str) -> Tensor:
-    """Loss of each decoded cube over every fourth row and column, which is enough to tell hard from easy.
+    """Loss of each decoded cube over every fourth row and column, which is enough to rank them.
 
     Args:
         out: logits [B, Q, 2, 16, 16, K] of head "palette", colours [B, Q, 2, 16, 16, 3] of head "rgb".

@@ -48,11 +48,11 @@ def temporal_loss(error: Tensor, around: Neighbourhood, shift: Tensor, joined: T
     clip = torch.arange(b, device=error.device)[:, None, None, None]
     index = ((clip * count + slot.clamp(max=count - 1)) * DEPTH + then % DEPTH) * 16 + x % 16
     theirs = columns.flatten(0, 3).flatten(1).index_select(0, index.flatten()).view_as(columns)
-    known = goes_on[..., None] & (slot <= count)
+    counted = goes_on[..., None] & (slot <= count)
     decoded = (slot < count)[..., None, None]
     off = smooth_abs(theirs * decoded - columns).flatten(4).mean(-1)
-    pixels = known.sum()
-    return Term((off * known).sum() / pixels.clamp_min(1), pixels > 0)
+    pixels = counted.sum()
+    return Term((off * counted).sum() / pixels.clamp_min(1), pixels > 0)
 
 
 def camera_motion(state: GameState | None, batch: int, frames: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ that small state is part of a checkpoint, so a resumed run draws the same masks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ EASY, NEUTRAL, HARD = 1, 2, 3  # phases
 _SHAPES = {name: draw for name, draw in SHAPES.items() if name != "lost frames"}  # those hide whole slices
 
 
-class MaskSource(Protocol):
+class StepMasks(Protocol):
     """Draws the inputs of every step."""
 
     observes: bool  # whether `observe` is to be called
@@ -46,7 +47,7 @@ class MaskSource(Protocol):
         """Raises KeyError or ValueError where `state` does not fit."""
 
 
-def mask_source(config: RunConfig) -> MaskSource:
+def mask_source(config: RunConfig) -> StepMasks:
     """The masks that a run's configuration asks for.
 
     Raises:
@@ -125,7 +126,7 @@ def moment_at(config: CurriculumConfig, step: int, steps: int) -> Moment:
 
 
 class Curriculum:
-    """Phase 1 hides what tells little, phase 2 anything, phase 3 also what is predicted to fail and what moves.
+    """Phase 1 hides units without detail, phase 2 any, phase 3 also those that move or are predicted to fail.
 
     In every phase some steps hide shapes of damage instead, and some show whole slices and nothing of the others.
 
@@ -148,16 +149,16 @@ class Curriculum:
         now = moment_at(self._config, step, self._train.steps)
         frames = batch.frames
         grid, self._slices = grid_size(*frames.shape[2:4]), frames.shape[1] // DEPTH
-        told, moved = information(frames), change(frames)
+        detail, moved = information(frames), change(frames)
         meant = semantics(moved, batch.state, batch.origin, grid, self._sprite_size)
-        self._features = features = unit_features(told, moved, meant, grid, batch.origin)
+        self._features = features = unit_features(detail, moved, meant, grid, batch.origin)
         chance = torch.rand((), generator=generator).item()
         if chance < self._config.anchors and self._slices > self._config.anchor_slices:
             inputs = self._anchors(frames, generator)
         elif self._config.anchors <= chance < self._config.anchors + self._config.damage:
             inputs = self._damage(frames, generator)
         else:
-            inputs = self._tubes(frames, now, told, meant, features, generator)
+            inputs = self._tubes(frames, now, detail, meant, features, generator)
         if batch.state is None:
             return inputs
         shares = replace(self._train, state_full=now.state_full, state_compact=now.state_compact)
@@ -175,18 +176,12 @@ class Curriculum:
         self._predictor.load_state_dict(state)
 
     def _tubes(
-        self,
-        frames: Tensor,
-        now: Moment,
-        told: Tensor,
-        meant: Tensor,
-        features: Tensor,
-        generator: torch.Generator,
+        self, frames: Tensor, now: Moment, detail: Tensor, meant: Tensor, features: Tensor, generator: torch.Generator
     ) -> StepInputs:
         """Tubes by the scores of the phase; in the last one each clip has a rule of its own, in fixed proportions."""
         batch = len(frames)
         kinds = ["easy" if now.phase == EASY else "neutral"] * batch
-        scores, bias = told.double(), [-self._config.sharpness * now.factor] * batch
+        scores, bias = detail.double(), [-self._config.sharpness * now.factor] * batch
         if now.phase == HARD:
             failing = self._predictor.predict(features)
             place = torch.randperm(batch, generator=generator) + torch.rand((), generator=generator)
@@ -246,18 +241,22 @@ def _generator(config: TrainConfig, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed_of(config.seed, step, DRAW))
 
 
+def all_shares(values: Sequence[float]) -> bool:
+    """Whether there are values, each between 0 and 1."""
+    return bool(values) and all(0 < value < 1 for value in values)
+
+
 def _check(config: CurriculumConfig) -> None:
     """Raise ConfigError, naming the key, for the first value that makes no curriculum."""
     shares = {name: getattr(config, name) for name in ("random", "semantic", "damage", "anchors")}
     rules = [
         ("phases", 0 < config.phases[0] <= config.phases[1] <= 1, "two rising shares of the run, above 0"),
-        ("ratios", all(0 < r < 1 for r in config.ratios), "three shares between 0 and 1"),
+        ("ratios", all_shares(config.ratios), "three shares between 0 and 1"),
         ("sharpness", config.sharpness >= 0, "0 or above"),
         *((name, 0 <= share <= 1, "a share, 0 .. 1") for name, share in shares.items()),
         ("semantic", config.random + config.semantic <= 1, "at most 1 together with random"),
         ("anchors", config.damage + config.anchors <= 1, "at most 1 together with damage"),
-        ("damage_ratios", all(0 < r < 1 for r in config.damage_ratios), "shares between 0 and 1"),
-        ("damage_ratios", bool(config.damage_ratios), "one or more shares"),
+        ("damage_ratios", all_shares(config.damage_ratios), "one or more shares between 0 and 1"),
         ("anchor_slices", config.anchor_slices > 0, "above 0"),
         ("forget", 0 < config.forget <= 1, "above 0 and at most 1"),
     ]

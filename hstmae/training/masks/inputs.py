@@ -82,7 +82,7 @@ def draw_queries(
 
 
 def draw_state(inputs: StepInputs, batch: int, config: TrainConfig, generator: torch.Generator) -> StepInputs:
-    """The same inputs with what each of `batch` clips is told of the state: its level, and whether the map is named."""
+    """The same inputs with each clip's state level, and whether its state names the map."""
     device = inputs.visible.device
     level = draw_levels(batch, config, generator).to(device)
     lost = None
@@ -99,14 +99,9 @@ def draw_levels(batch: int, config: TrainConfig, generator: torch.Generator) -> 
 
 
 def choose_queries(
-    cubes: Tensor,
-    hidden: Tensor,
-    count: int,
-    hard: float,
-    generator: torch.Generator,
-    likelier: Tensor | None = None,
+    cubes: Tensor, hidden: Tensor, count: int, hard: float, generator: torch.Generator, likelier: Tensor | None = None
 ) -> Tensor:
-    """Choose the cubes to decode: a share by how much they tell, the rest uniformly, without replacement.
+    """Choose the cubes to decode: a share by detail, the rest uniformly, without replacement.
 
     Most of a picture is one colour; a uniform choice would spend nearly all decoding on it.
 
@@ -135,7 +130,7 @@ def choose_queries(
 
 
 def detail_scores(cubes: Tensor) -> Tensor:
-    """How much a cube tells; 0 for a flat one.
+    """Detail of each cube; 0 for a flat one.
 
     Palette indices: mean over its pixels of the surprise ``-log2 p(colour)``, p being the colour's share of the batch,
     plus `CHANGE_BITS` times the share of pixels that differ from the frame before. Both means are over every second row

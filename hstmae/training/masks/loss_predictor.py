@@ -79,9 +79,9 @@ def unit_features(information: Tensor, change: Tensor, moving: Tensor, grid: tup
         origin: int64 [B, 2], y and x of the frames' corner in the native picture.
     """
     b, n = information.shape
-    told = information.clamp_min(0).log1p()
-    around = F.avg_pool2d(told.view(b, 1, *grid), 3, 1, 1, count_include_pad=False).flatten(1)
+    detail = information.clamp_min(0).log1p()
+    around = F.avg_pool2d(detail.view(b, 1, *grid), 3, 1, 1, count_include_pad=False).flatten(1)
     row = torch.arange(n, device=origin.device) // grid[1]
     y = (row + origin[:, :1] / 16) / max(grid[0], 1)
     flat = (information == 0).float()
-    return torch.stack([torch.ones_like(told), told, told.square() / 4, change, moving, around, y, flat], -1)
+    return torch.stack([torch.ones_like(detail), detail, detail.square() / 4, change, moving, around, y, flat], -1)

@@ -67,7 +67,17 @@ def semantics(
 
 
 def _held(rectangles: Tensor, used: Tensor | None, origin: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Share of frames in which a unit touches one of the rectangles int64 [B, T, M, 4] (x0, y0, x1, y1)."""
+    """Share of frames in which a unit touches one of the rectangles (see `touched_units`)."""
+    return touched_units(rectangles, used, origin, grid).float().mean(1).flatten(1)
+
+
+def touched_units(rectangles: Tensor, used: Tensor | None, origin: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Which units rectangles reach into: bool [B, T, rows, columns].
+
+    Args:
+        rectangles: int64 [B, T, M, 4], x0, y0, x1, y1 in native pixels; used: bool [B, T, M], None = all.
+        origin: int64 [B, 2], y and x of the grid's corner.
+    """
     top = CUBE * torch.arange(grid[0], device=origin.device)
     left = CUBE * torch.arange(grid[1], device=origin.device)
     y, x = origin[:, 0, None, None, None], origin[:, 1, None, None, None]
@@ -76,5 +86,4 @@ def _held(rectangles: Tensor, used: Tensor | None, origin: Tensor, grid: tuple[i
     columns = (x0 - x < left + CUBE) & (x1 - x > left)
     if used is not None:
         rows &= used[..., None]
-    touched = rows.float().transpose(2, 3) @ columns.float() > 0  # [B, T, rows, columns]
-    return touched.float().mean(1).flatten(1)
+    return rows.float().transpose(2, 3) @ columns.float() > 0

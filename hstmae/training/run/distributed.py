@@ -8,7 +8,7 @@ which validation was best) are those of all ranks or of the first, so that no ra
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
@@ -61,7 +61,7 @@ class World:
         names = [""] * (self.size * len(batch))
         if self.largest(int(batch.state is None)):
             batch = replace(batch, state=None)
-        return replace(map_batch(batch, self.gather), episodes=names)
+        return replace(batch.map(self.gather), episodes=names)
 
     def largest(self, value: int) -> int:
         """The largest of the ranks' numbers. Exchanged on the CPU, so that no device has to be waited for."""
@@ -79,8 +79,8 @@ class World:
             values /= self.size
         return values
 
-    def told(self, values: list[float]) -> list[float]:
-        """What the first rank says; the others give as many numbers of any value."""
+    def of_first(self, values: list[float]) -> list[float]:
+        """The first rank's values, on every rank; the others give as many numbers of any value."""
         if self.size == 1:
             return values
         sent = torch.tensor(values, dtype=torch.float64)
@@ -176,22 +176,9 @@ def passes_of(batch: int, micro_batch: int, world: World) -> int:
     return next(n for n in range(-(-share // most), share + 1) if share % n == 0)
 
 
-def map_batch(batch: ClipBatch, fn: Callable[[Tensor], Tensor]) -> ClipBatch:
-    """Apply `fn` to every tensor of a batch; its names stay."""
-    return replace(
-        batch,
-        frames=fn(batch.frames),
-        palette=None if batch.palette is None else fn(batch.palette),
-        origin=fn(batch.origin),
-        state=None if batch.state is None else batch.state.map(fn),
-        indices=fn(batch.indices),
-        size=None if batch.size is None else fn(batch.size),
-    )
-
-
 def some_clips(batch: ClipBatch, part: slice) -> ClipBatch:
     """Some clips of a batch."""
-    return replace(map_batch(batch, lambda values: values[part]), episodes=batch.episodes[part])
+    return replace(batch.map(lambda values: values[part]), episodes=batch.episodes[part])
 
 
 def some_inputs(inputs: StepInputs, part: slice) -> StepInputs:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from PIL.Image import Image
 
-from ...config import RunConfig
+from ...config import RunConfig, apply_overrides, load_config
+from ...data.clips.clip import ClipBatch
 from ...drawing.sheet import Row, compose
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-    from torch import Tensor
-
-    from ...data.clips.clip import ClipBatch
-    from ..masks.curriculum import MaskSource
-    from ..masks.inputs import StepInputs
+from ...models.checkpoint import load_resume
+from ...models.cubes import CUBE, DEPTH, grid_size
+from ..masks.curriculum import NEUTRAL, StepMasks, mask_source, moment_at
+from ..masks.inputs import StepInputs
+from .setup import check_config, open_data
 
 CLIPS = 4  # columns
 SEEN, DECODED, HIDDEN = (255, 214, 64), (190, 60, 150), (50, 50, 50)  # border of seen units, tints of the others
@@ -36,8 +35,6 @@ def mask_sheet(config: RunConfig, learned: dict[str, Any] | None = None) -> Imag
     Raises:
         ConfigError, StoreError, DataError: configuration and store do not make a run.
     """
-    from .setup import check_config, open_data
-
     check_config(config)
     batch = open_data(replace(config, train=replace(config.train, val_clips=0)))[0].batch(0, CLIPS)
     rows = [_row(batch, *row) for row in _rows(config, batch, learned)]
@@ -49,8 +46,6 @@ def _rows(
     config: RunConfig, batch: ClipBatch, learned: dict[str, Any] | None
 ) -> Iterator[tuple[str, StepInputs, bool]]:
     """Caption, inputs, and whether the columns are slices of one clip instead of clips."""
-    from ..masks.curriculum import NEUTRAL, mask_source, moment_at
-
     train, course = config.train, config.train.curriculum
     if not course.enabled:
         masks = mask_source(config)
@@ -59,7 +54,7 @@ def _rows(
             yield f"step {step}: neutral, {inputs.ratio:.0%} of the units hidden", inputs, False
         return
 
-    def source(**changes: float) -> MaskSource:
+    def source(**changes: float) -> StepMasks:
         made = mask_source(replace(config, train=replace(train, curriculum=replace(course, **changes))))  # type: ignore
         if learned:
             made.load_state_dict(learned)
@@ -81,22 +76,16 @@ def _rows(
             yield caption, plain.draw(batch, step), False
     if course.damage:
         inputs = source(damage=1.0, anchors=0.0).draw(batch, 0)
-        yield (
-            f"{course.damage:.0%} of the steps: shapes of damage, {inputs.ratio:.0%} of the units hidden",
-            inputs,
-            False,
-        )
+        caption = f"{course.damage:.0%} of the steps: shapes of damage, {inputs.ratio:.0%} of the units hidden"
+        yield caption, inputs, False
     if course.anchors:
         inputs = source(damage=0.0, anchors=1.0).draw(batch, 0)
         yield f"{course.anchors:.0%} of the steps: whole slices of a clip, nothing of the others", inputs, True
 
 
 def _row(batch: ClipBatch, caption: str, inputs: StepInputs, one_clip: bool) -> Row:
-    from ...models.cubes import CUBE, DEPTH
-
     _, time, height, width = batch.frames.shape[:4]
-    slices = time // DEPTH
-    grid = (height // CUBE, width // CUBE)
+    grid, slices = grid_size(height, width), time // DEPTH
     places = [(0, k * slices // CLIPS) for k in range(CLIPS)] if one_clip else [(b, slices // 2) for b in range(CLIPS)]
     panels = []
     for clip, piece in places:
@@ -112,13 +101,12 @@ def _row(batch: ClipBatch, caption: str, inputs: StepInputs, one_clip: bool) -> 
 
 
 def _picture(batch: ClipBatch, clip: int, t: int) -> np.ndarray:
-    frame: Tensor = batch.frames[clip, t]
+    frame = batch.frames[clip, t]
     return np.asarray(frame if batch.palette is None else batch.palette[clip][frame.long()])
 
 
 def _draw(picture: np.ndarray, seen: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """The picture, seen units as they are in a thin frame, the others dark, those that are decoded in blue."""
-    from ...models.cubes import CUBE
 
     def pixels(units: np.ndarray) -> np.ndarray:
         return units.repeat(CUBE, 0).repeat(CUBE, 1)[..., None]
@@ -139,9 +127,6 @@ def read_run(path: Path, overrides: list[str]) -> tuple[RunConfig, dict[str, Any
     Raises:
         ConfigError, CheckpointError: the file or the run cannot be read.
     """
-    from ...config import apply_overrides, load_config
-    from ...models.checkpoint import load_resume
-
     if not path.is_dir():
         return load_config(path, overrides), None
     payload, _ = load_resume(path, print)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Summary:
+class RunSummary:
     """What one call of `fit` did. `stopped`: finished, max_steps, max_minutes, SIGTERM or SIGINT."""
 
     run: str

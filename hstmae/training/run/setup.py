@@ -20,6 +20,7 @@ from ...models.checkpoint import load_checkpoint
 from ...models.cubes import CUBE
 from ...models.growing import grow, why_not
 from ...models.zoo import mismatch
+from ..masks.curriculum import all_shares
 from .optim import OPTIMIZERS
 from .parallel import DDP, FSDP
 from .records import store_hash
@@ -30,63 +31,55 @@ VAL_SPLIT = "val"
 def check_config(config: RunConfig) -> None:
     """Raise ConfigError, naming the key, for values that have the right type and yet cannot be trained with."""
     train, data = config.train, config.data
-    rules = [
-        ("data.clip", data.clip, data.clip > 0 and data.clip % 2 == 0, "an even number of frames above 0"),
-        ("data.stride", data.stride, data.stride > 0, "above 0"),
-        ("data.crop", data.crop, data.crop >= 0 and data.crop % CUBE == 0, f"0 or a multiple of {CUBE}"),
-        ("data.flip", data.flip, 0 <= data.flip <= 1, "a share, 0 .. 1"),
-        ("data.palette_jitter", data.palette_jitter, 0 <= data.palette_jitter <= 1, "a strength, 0 .. 1"),
-        ("data.workers", data.workers, data.workers >= 0, "0 (none) or above"),
-        ("train.out", train.out, bool(train.out), "a folder"),
-        ("data.resident", data.resident, data.resident in ("auto", "on", "off"), "auto, on or off"),
-        ("train.batch", train.batch, train.batch > 0, "above 0"),
-        ("train.micro_batch", train.micro_batch, train.micro_batch >= 0, "0 (the whole batch) or above"),
-        ("train.optimizer", train.optimizer, train.optimizer in OPTIMIZERS, " or ".join(OPTIMIZERS)),
-        ("train.parallel", train.parallel, train.parallel in (DDP, FSDP), f"{DDP} or {FSDP}"),
-        ("train.keep_every", train.keep_every, train.keep_every >= 0, "0 (none) or above"),
-        ("train.export", train.export, not train.export or train.export.endswith(".pth"), "a file that ends in .pth"),
-        ("train.steps", train.steps, train.steps > 0, "above 0"),
-        ("train.lr", train.lr, train.lr > 0, "above 0"),
-        ("train.absolute_lr", train.absolute_lr, train.absolute_lr >= 0, "0 or above"),
-        ("train.betas", train.betas, all(0 <= b < 1 for b in train.betas), "two numbers in 0 .. 1, 1 excluded"),
-        ("train.weight_decay", train.weight_decay, train.weight_decay >= 0, "0 or above"),
-        ("train.warmup", train.warmup, 0 <= train.warmup <= 1, "a share of the run, 0 .. 1"),
-        ("train.min_lr", train.min_lr, 0 <= train.min_lr <= 1, "a share of the peak, 0 .. 1"),
-        ("train.clip_grad", train.clip_grad, train.clip_grad >= 0, "0 (off) or above"),
-        ("train.ema", train.ema, 0 <= train.ema < 1, "in 0 .. 1, 1 excluded"),
-        ("train.hard_queries", train.hard_queries, 0 <= train.hard_queries <= 1, "a share, 0 .. 1"),
-        ("train.queries", train.queries, train.queries >= 0, "0 (all) or above"),
-        ("train.lost", train.lost, 0 <= train.lost <= 1, "a share, 0 .. 1"),
-        ("train.emphasis", train.emphasis, train.emphasis >= 0, "0 (off) or above"),
-        ("train.rgb_loss", train.rgb_loss, train.rgb_loss >= 0, "0 or above"),
-        ("train.val_every", train.val_every, train.val_every > 0, "above 0"),
-        ("train.val_clips", train.val_clips, train.val_clips >= 0, "0 (no validation) or above"),
-        ("train.checkpoint_every", train.checkpoint_every, train.checkpoint_every > 0, "above 0"),
-        ("train.max_minutes", train.max_minutes, train.max_minutes >= 0, "0 (no limit) or above"),
-        ("train.seed", train.seed, train.seed >= 0, "0 or above"),
-        ("train.threads", train.threads, train.threads >= 0, "0 (all) or above"),
-        (
-            "train.mask_ratios",
-            train.mask_ratios,
-            bool(train.mask_ratios) and all(0 < r < 1 for r in train.mask_ratios),
-            "one or more shares between 0 and 1",
-        ),
-        (
-            "train.state_full, train.state_compact",
-            (train.state_full, train.state_compact),
-            min(train.state_full, train.state_compact) >= 0 and train.state_full + train.state_compact <= 1,
-            "probabilities whose sum is at most 1",
-        ),
-        (
-            "train.moving_cubes",
-            train.moving_cubes,
+    rules = {
+        "data.clip": (data.clip > 0 and data.clip % 2 == 0, "an even number of frames above 0"),
+        "data.stride": (data.stride > 0, "above 0"),
+        "data.crop": (data.crop >= 0 and data.crop % CUBE == 0, f"0 or a multiple of {CUBE}"),
+        "data.flip": (0 <= data.flip <= 1, "a share, 0 .. 1"),
+        "data.palette_jitter": (0 <= data.palette_jitter <= 1, "a strength, 0 .. 1"),
+        "data.workers": (data.workers >= 0, "0 (none) or above"),
+        "data.resident": (data.resident in ("auto", "on", "off"), "auto, on or off"),
+        "train.out": (bool(train.out), "a folder"),
+        "train.batch": (train.batch > 0, "above 0"),
+        "train.micro_batch": (train.micro_batch >= 0, "0 (the whole batch) or above"),
+        "train.optimizer": (train.optimizer in OPTIMIZERS, " or ".join(OPTIMIZERS)),
+        "train.parallel": (train.parallel in (DDP, FSDP), f"{DDP} or {FSDP}"),
+        "train.keep_every": (train.keep_every >= 0, "0 (none) or above"),
+        "train.export": (not train.export or train.export.endswith(".pth"), "a file that ends in .pth"),
+        "train.steps": (train.steps > 0, "above 0"),
+        "train.lr": (train.lr > 0, "above 0"),
+        "train.absolute_lr": (train.absolute_lr >= 0, "0 or above"),
+        "train.betas": (all(0 <= b < 1 for b in train.betas), "two numbers in 0 .. 1, 1 excluded"),
+        "train.weight_decay": (train.weight_decay >= 0, "0 or above"),
+        "train.warmup": (0 <= train.warmup <= 1, "a share of the run, 0 .. 1"),
+        "train.min_lr": (0 <= train.min_lr <= 1, "a share of the peak, 0 .. 1"),
+        "train.clip_grad": (train.clip_grad >= 0, "0 (off) or above"),
+        "train.ema": (0 <= train.ema < 1, "in 0 .. 1, 1 excluded"),
+        "train.hard_queries": (0 <= train.hard_queries <= 1, "a share, 0 .. 1"),
+        "train.queries": (train.queries >= 0, "0 (all) or above"),
+        "train.lost": (0 <= train.lost <= 1, "a share, 0 .. 1"),
+        "train.emphasis": (train.emphasis >= 0, "0 (off) or above"),
+        "train.rgb_loss": (train.rgb_loss >= 0, "0 or above"),
+        "train.val_every": (train.val_every > 0, "above 0"),
+        "train.val_clips": (train.val_clips >= 0, "0 (no validation) or above"),
+        "train.checkpoint_every": (train.checkpoint_every > 0, "above 0"),
+        "train.max_minutes": (train.max_minutes >= 0, "0 (no limit) or above"),
+        "train.seed": (train.seed >= 0, "0 or above"),
+        "train.threads": (train.threads >= 0, "0 (all) or above"),
+        "train.mask_ratios": (all_shares(train.mask_ratios), "one or more shares between 0 and 1"),
+        "train.moving_cubes": (
             train.moving_cubes == 1 or (train.moving_cubes >= 0 and not train.curriculum.enabled),
             "0 or more, and 1 with a curriculum, which draws cubes its own way",
         ),
-    ]
-    for name, value, fine, wanted in rules:
+        "train.state_full": (
+            min(train.state_full, train.state_compact) >= 0 and train.state_full + train.state_compact <= 1,
+            f"a probability, at most 1 together with train.state_compact ({train.state_compact})",
+        ),
+    }
+    for key, (fine, wanted) in rules.items():
+        section, name = key.split(".")
         if not fine:
-            raise ConfigError(f"configuration: {name} must be {wanted}, got {value!r}")
+            raise ConfigError(f"configuration: {key} must be {wanted}, got {getattr(getattr(config, section), name)!r}")
 
 
 def choose_device(name: str) -> torch.device:

@@ -56,7 +56,7 @@ def step_losses(
     aligns = auxiliary is not None and auxiliary.aligns
     frames = batch.frames if inputs.shown is None else inputs.shown
     clips = MaskedClips(frames, inputs.visible, state, inputs.level, batch.origin, batch.size)
-    out, said = model(clips, inputs.queries, align=True) if aligns else (model(clips, inputs.queries), None)
+    out, predicted = model(clips, inputs.queries, align=True) if aligns else (model(clips, inputs.queries), None)
     target = take_cubes(to_cubes(batch.frames), inputs.queries)
     weight = _emphasis(target, batch, inputs, config.emphasis)
     colours: Tensor | None = None
@@ -72,7 +72,7 @@ def step_losses(
     if observe is not None:
         observe(cube_losses(out.detach(), target, batch.palette, head))
     if auxiliary is not None and colours is not None:
-        loss, raw = auxiliary.add(loss, colours, target_colours(target, batch.palette), said, batch, inputs)
+        loss, raw = auxiliary.add(loss, colours, target_colours(target, batch.palette), predicted, batch, inputs)
         terms |= raw
     return loss, {"loss": loss.detach(), **terms}
 

@@ -26,7 +26,7 @@ from .clips import batches_from, epoch_steps, place_clips
 from .distributed import World
 from .learner import Learner
 from .optim import peak_lr
-from .progress import Pace, Summary, progress_line, psnr
+from .progress import Pace, RunSummary, progress_line, psnr
 from .records import MetricsLog, write_record
 from .stopping import FINISHED, MAX_MINUTES, MAX_STEPS, Stop
 from .validation import validate
@@ -73,10 +73,10 @@ class Trainer(Learner):
         self.epoch = epoch_steps(clips, config.train.batch)
         self.run = Path(config.train.out)
         self._stop = Stop(self.world)
-        self.observers: list[Observer] = []  # told what happens, on the first rank
+        self.observers: list[Observer] = []  # on the first rank
         self._pending: list[dict[str, Tensor]] = []  # terms of steps not logged yet, still on the device
 
-    def fit(self, resume: dict[str, Any] | None = None, max_steps: int = 0) -> Summary:
+    def fit(self, resume: dict[str, Any] | None = None, max_steps: int = 0) -> RunSummary:
         """Train until the schedule ends, a limit is reached or a signal comes; then write checkpoint and weights.
 
         Args:
@@ -136,7 +136,7 @@ class Trainer(Learner):
                     recent.start()
         self._export()
         minutes = (time.monotonic() - began) / 60
-        return Summary(
+        return RunSummary(
             str(self.run), self.step, train.steps, stopped, minutes, **total.rates(), train=last, validation=newest,
             best_psnr_masked=self.best,
         )  # fmt: skip
@@ -233,7 +233,7 @@ class Trainer(Learner):
             with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
                 restorer = Restorer(self.average.model, self.config.model, self.device, recall=False, fast=False)
                 result = validate(restorer, self.held_back, self.config.train.seed)
-        result = dict(zip(result, self.world.told(list(result.values())), strict=True))
+        result = dict(zip(result, self.world.of_first(list(result.values())), strict=True))
         if self.best is None or result["psnr_masked"] > self.best:
             self.best = result["psnr_masked"]
             payload = self.payload()

@@ -94,7 +94,7 @@ def _place(parameter: Parameter, value: float | str) -> float:
 
 
 def _row(frozen: Any) -> dict[str, Any]:
-    told = frozen.user_attrs
+    noted = frozen.user_attrs
     value = frozen.value
     if value is None and frozen.intermediate_values:
         value = frozen.intermediate_values[max(frozen.intermediate_values)]
@@ -102,9 +102,9 @@ def _row(frozen: Any) -> dict[str, Any]:
         "number": frozen.number,
         "state": frozen.state.name.lower(),
         "psnr_masked": value,
-        "step": told.get("step", 0),
-        "minutes": told.get("minutes", 0.0),
+        "step": noted.get("step", 0),
+        "minutes": noted.get("minutes", 0.0),
         "params": dict(frozen.params),
-        "folder": told.get("folder", ""),
-        **({"reason": told["reason"]} if "reason" in told else {}),
+        "folder": noted.get("folder", ""),
+        **({"reason": noted["reason"]} if "reason" in noted else {}),
     }

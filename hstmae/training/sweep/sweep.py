@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import Trial
 
-STUDY = "study.db"  # SQLite, in the sweep's folder: a killed sweep loses nothing that was told
+STUDY = "study.db"  # SQLite, in the sweep's folder: a killed sweep loses nothing that was reported
 NAME = "sweep"
 IDENTITY, REASON, FOLDER, STEP, MINUTES = "identity", "reason", "folder", "step", "minutes"  # attributes in the study
 
