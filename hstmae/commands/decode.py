@@ -145,13 +145,13 @@ def _mp4(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None
 
     if len(parts) > 1:
         raise UsageError(f"a film shows one episode, {len(parts)} are meant: give --episode NAME or --frames A:B")
-    facts = reader.episodes()[parts[0].position]
-    if facts.height % 2 or facts.width % 2:
-        raise UsageError(f"films need even sizes, this is {facts.width}x{facts.height}: use --to png")
+    description = reader.episodes()[parts[0].position]
+    if description.height % 2 or description.width % 2:
+        raise UsageError(f"films need even sizes, this is {description.width}x{description.height}: use --to png")
     with _bar(parts) as bar:
         frames = shown(reader, parts[0], args.fps, args.blend)
         pictures = (picture_of(frame).convert("RGB") for frame in _counted(frames, bar))
-        count = save_mp4(pictures, args.out, args.fps or facts.fps)
+        count = save_mp4(pictures, args.out, args.fps or description.fps)
     print(f"{count:,} pictures in {args.out}")
 
 

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stride", type=int, default=1, metavar="N", help="keep every Nth frame (default: all)")
     parser.add_argument("--no-state", action="store_true", help="leave the game's memory out")
     parser.add_argument("--episodes", type=_names, default=[], metavar="NAME,...", help="only these; * and ? for any")
-    parser.add_argument("--game", help="game the recordings are of (default: told by their names)")
+    parser.add_argument("--game", help="game the recordings are of (default: as their own marks say)")
     parser.add_argument("--on-error", choices=("skip", "fail"), default="skip",
                         help="leave damaged files out and report them, or stop (default: %(default)s)")  # fmt: skip
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")

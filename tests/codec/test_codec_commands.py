@@ -78,9 +78,9 @@ def test_options_of_encode(recordings: Path, tmp_path: Path) -> None:
     ]
     assert run("encode", recordings, tmp_path / "x.hst", *options) == 0
     with HstReader(tmp_path / "x.hst") as reader:
-        (facts,) = reader.episodes()
-        assert (len(reader), facts.state, facts.actions, facts.gop) == (4, 0, 1, 2)
-        assert facts.fps == pytest.approx(60.0988 / 3) and reader.entries[0].files is None
+        (description,) = reader.episodes()
+        assert (len(reader), description.state, description.actions, description.gop) == (4, 0, 1, 2)
+        assert description.fps == pytest.approx(60.0988 / 3) and reader.entries[0].files is None
         numbers = reader.episode(0).frame_numbers
     first = sorted(int(p.name.split("_f")[1].split("_")[0]) for p in next(recordings.iterdir()).iterdir())
     assert numbers.tolist() == first[::3]

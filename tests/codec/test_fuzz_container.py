@@ -16,7 +16,7 @@ from fuzzing import CASES, attack, damaged
 from made_up import session, write
 
 from hstmae.codec.container.chunks import EPISODE, GOP, OVERHEAD, Gap, chunk, pack_preamble, scan
-from hstmae.codec.container.description import _DICTIONARY, EpisodeFacts
+from hstmae.codec.container.description import _DICTIONARY, Description
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.recover import recover
 from hstmae.codec.session.verifying import describe, verify_file
@@ -140,9 +140,9 @@ STRANGE = (None, True, -1, 0, 2, 7, 8192, 1 << 20, 1 << 40, 1.5, float("inf"), "
            [], {}, [1], ["PICT"], [["a", "b"]], "zz")  # fmt: skip
 
 
-def lying(facts: dict[str, object], payload: bytes, frames: int) -> bytes:
+def lying(description: dict[str, object], payload: bytes, frames: int) -> bytes:
     packer = zlib.compressobj(9, zdict=_DICTIONARY)
-    text = packer.compress(json.dumps(facts).encode()) + packer.flush()
+    text = packer.compress(json.dumps(description).encode()) + packer.flush()
     return pack_preamble() + chunk(EPISODE, text, episode=0) + chunk(GOP, payload, episode=0, frames=frames)
 
 
@@ -157,11 +157,13 @@ def test_whole_chunks_that_state_nonsense(sessions: list[Episode], whole: bytes,
 
     def read(case: int) -> None:
         rng = np.random.default_rng([8, case])
-        facts = dict(sound)
+        description = dict(sound)
         for _ in range(int(rng.integers(0, 3))):
-            facts[list(facts)[int(rng.integers(len(facts)))]] = STRANGE[int(rng.integers(len(STRANGE)))]
+            description[list(description)[int(rng.integers(len(description)))]] = STRANGE[
+                int(rng.integers(len(STRANGE)))
+            ]
         body = damaged(payload, rng) if rng.random() < 0.5 else payload
-        path.write_bytes(lying(facts, body, int(rng.choice([header.frames, 0, 1, 1024]))))
+        path.write_bytes(lying(description, body, int(rng.choice([header.frames, 0, 1, 1024]))))
         with HstReader(path) as reader:
             describe(path)
             verify_file(path)
@@ -175,8 +177,8 @@ def test_claims_of_absurd_size_take_no_memory(whole: bytes, tmp_path: Path, size
     path = tmp_path / "x.hst"
     path.write_bytes(whole)
     with HstReader(path) as reader:
-        facts: EpisodeFacts = reader.episodes()[0]
-    claim = {**asdict(facts), "height": size[0], "width": size[1]}
+        description: Description = reader.episodes()[0]
+    claim = {**asdict(description), "height": size[0], "width": size[1]}
     path.write_bytes(lying(claim, b"\0" * 100, 1024))
     with pytest.raises(CodecError):
         _ = HstReader(path)[0]

@@ -19,7 +19,7 @@ from made_up import assert_same, session, write
 from plain_profile import PlainProfile
 
 from hstmae.codec.container.description import NUMBERED, STEPPED
-from hstmae.codec.session.encoder import facts_of
+from hstmae.codec.session.encoder import description_of
 from hstmae.codec.session.frame import rate
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import PART, HstWriter
@@ -133,9 +133,9 @@ def test_live_writing_can_be_read_along(tmp_path: Path) -> None:
     episode, profile = session(10), PlainProfile()
     path = tmp_path / "live.hst"
     assert episode.state is not None and episode.actions is not None
-    facts = facts_of(profile, name="live", game="smb", frame=episode.frames[0], palette=episode.palette,
+    description = description_of(profile, name="live", game="smb", frame=episode.frames[0], palette=episode.palette,
                      state=episode.state[0], action=1, fps=60.0, gop=4)  # fmt: skip
-    with HstWriter(path, live=True) as writer, writer.episode(profile, facts) as running:
+    with HstWriter(path, live=True) as writer, writer.episode(profile, description) as running:
         for t in range(10):
             running.add(episode.frames[t], t + 1, episode.state[t], int(episode.actions[t]))
             if t + 1 >= 4:
@@ -149,9 +149,9 @@ def test_live_writing_can_be_read_along(tmp_path: Path) -> None:
 
 def _write_forever(path: Path) -> None:
     episode, profile = session(64), PlainProfile()
-    facts = facts_of(profile, name="k", game="smb", frame=episode.frames[0], palette=episode.palette,
+    description = description_of(profile, name="k", game="smb", frame=episode.frames[0], palette=episode.palette,
                      state=None, action=None, fps=60.0, gop=4)  # fmt: skip
-    with HstWriter(path) as writer, writer.episode(profile, facts) as running:
+    with HstWriter(path) as writer, writer.episode(profile, description) as running:
         for t in range(10_000_000):
             running.add(episode.frames[t % 64], t)
 
@@ -213,9 +213,17 @@ def test_frames_that_do_not_go_together_are_refused(tmp_path: Path, change: dict
     broken = replace(whole, **{k: v for k, v in change.items() if k != "frames"})
     profile = PlainProfile()
     with pytest.raises(DataError), HstWriter(tmp_path / "x.hst") as writer:
-        facts = facts_of(profile, name="a", game="smb", frame=first.frames[0], palette=first.palette, state=None,
-                         action=None, fps=60.0)  # fmt: skip
-        with writer.episode(profile, facts) as running:
+        description = description_of(
+            profile,
+            name="a",
+            game="smb",
+            frame=first.frames[0],
+            palette=first.palette,
+            state=None,
+            action=None,
+            fps=60.0,
+        )
+        with writer.episode(profile, description) as running:
             for t in range(3):
                 frames = change.get("frames", broken.frames)
                 running.add(frames[t], int(broken.frame_numbers[t]))

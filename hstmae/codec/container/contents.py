@@ -23,7 +23,7 @@ from .chunks import (
     read_payload,
     scan,
 )
-from .description import MAX_TEXT, EpisodeFacts, unpack_facts
+from .description import MAX_TEXT, Description, unpack_description
 from .index import find_index
 
 Place = tuple[int, Header]  # a chunk: its offset and its header
@@ -35,14 +35,14 @@ class Entry:
 
     Attributes:
         number: of the episode in its file.
-        facts: its description; None where every copy of it is damaged.
+        description: its description; None where every copy of it is damaged.
         gops: its groups in order, none overlapping another.
         final: whether it was written to its end.
         files: chunk that tells how its source files looked, if there is one.
     """
 
     number: int
-    facts: EpisodeFacts | None = None
+    description: Description | None = None
     gops: list[Place] = field(default_factory=list)
     final: bool = False
     files: Place | None = None
@@ -59,8 +59,8 @@ class Entry:
             if header.first > at:
                 found.append((at, header.first - at))
             at = header.first + header.frames
-        if self.final and self.facts is not None and self.facts.frames > at:
-            found.append((at, self.facts.frames - at))
+        if self.final and self.description is not None and self.description.frames > at:
+            found.append((at, self.description.frames - at))
         return found
 
 
@@ -158,12 +158,12 @@ def _describe(entry: Entry, payload: bytes | None, final: bool, offset: int, unu
     if payload is None:
         return
     try:
-        facts = unpack_facts(payload)
+        description = unpack_description(payload)
     except CodecError as error:
         unusable.append(f"{error} at byte {offset}")
         return
-    if entry.facts is None or (final and not entry.final):
-        entry.facts, entry.final = facts, final
+    if entry.description is None or (final and not entry.final):
+        entry.description, entry.final = description, final
 
 
 def _in_order(gops: list[Place], unusable: list[str]) -> list[Place]:

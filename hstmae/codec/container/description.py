@@ -46,7 +46,7 @@ _STREAM = re.compile(r"[A-Z0-9]{4}")
 
 
 @dataclass(frozen=True)
-class EpisodeFacts:
+class Description:
     """Everything about an episode but its frames. Names as in `hstmae.data.Episode`.
 
     Attributes:
@@ -106,8 +106,40 @@ class EpisodeFacts:
             EPISODE, packer.compress(text) + packer.flush(), episode=episode, flags=FINAL if self.frames >= 0 else 0
         )
 
+    def check(self) -> None:
+        """Raise ValueError, TypeError or UnicodeError where a value makes no sense, or is beyond a limit."""
+        for name in ("name", "game", "palette", "profile", "tables", "tables_sha256", "level", "split", "source"):
+            if not isinstance(getattr(self, name), str) or len(getattr(self, name)) > 2000:
+                raise ValueError(f"{name} is no text, or too long")
+        (
+            self.name.encode("utf-8"),
+            self.level.encode("utf-8"),
+        )  # a lone surrogate would fail later, in a file name
+        if self.name in ("", "..") or self.name != Path(self.name).name or not self.name.isprintable():
+            raise ValueError(f"name {self.name!r}")
+        if not isinstance(self.signature, str) or self.outcome not in OUTCOMES:
+            raise ValueError(f"outcome {self.outcome!r}")
+        for name, low, high in (
+            *(("height", 1, MAX_SIDE), ("width", 1, MAX_SIDE), ("channels", 1, 3), ("state", 0, MAX_STATE)),
+            *(("actions", 0, MAX_ACTIONS), ("gop", 1, MAX_GOP), ("frames", -1, MAX_FRAMES)),
+        ):
+            number = getattr(self, name)
+            if type(number) is not int or not low <= number <= high:
+                raise ValueError(f"{name} is {number!r}")
+        if self.channels == 2 or self.height * self.width > MAX_PIXELS:
+            raise ValueError("impossible pictures")
+        palette = bytes.fromhex(self.palette)
+        if len(palette) % 3 or len(palette) > 768 or bool(palette) != (self.channels == 1):
+            raise ValueError("impossible palette")
+        if not isinstance(self.fps, float | int) or not math.isfinite(self.fps) or not 0 < self.fps <= 100_000:
+            raise ValueError(f"fps is {self.fps!r}")
+        if not 1 <= len(self.streams) <= MAX_STREAMS or len(set(self.streams)) != len(self.streams):
+            raise ValueError("impossible streams")
+        if not all(isinstance(name, str) and _STREAM.fullmatch(name) for name in self.streams):
+            raise ValueError("impossible names of streams")
 
-def unpack_facts(payload: bytes) -> EpisodeFacts:
+
+def unpack_description(payload: bytes) -> Description:
     """Payload of an EPISODE chunk. Raises CodecError where it makes no sense or is beyond a limit."""
     inflater = zlib.decompressobj(zdict=_DICTIONARY)
     try:
@@ -115,48 +147,19 @@ def unpack_facts(payload: bytes) -> EpisodeFacts:
         if len(text) > MAX_TEXT or not inflater.eof:
             raise ValueError("too long, or cut off")
         value = json.loads(text.decode("utf-8"))
-        facts = EpisodeFacts(
-            **{name: value[name] for name in value if name in EpisodeFacts.__dataclass_fields__}  # others: of later
+        description = Description(
+            **{name: value[name] for name in value if name in Description.__dataclass_fields__}  # others: of later
         )
-        facts = replace(
-            facts,
-            streams=tuple(facts.streams),
-            notes=tuple((str(k), int(v)) for k, v in facts.notes),
-            problems=tuple((str(file), str(reason), bool(out)) for file, reason, out in facts.problems),
+        description = replace(
+            description,
+            streams=tuple(description.streams),
+            notes=tuple((str(k), int(v)) for k, v in description.notes),
+            problems=tuple((str(file), str(reason), bool(out)) for file, reason, out in description.problems),
         )
-        _check(facts)
+        description.check()
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error) as error:
         raise CodecError(f"senseless description of an episode ({error!r})") from None
-    return facts
-
-
-def _check(facts: EpisodeFacts) -> None:
-    for name in ("name", "game", "palette", "profile", "tables", "tables_sha256", "level", "split", "source"):
-        if not isinstance(getattr(facts, name), str) or len(getattr(facts, name)) > 2000:
-            raise ValueError(f"{name} is no text, or too long")
-    facts.name.encode("utf-8"), facts.level.encode("utf-8")  # a lone surrogate would fail later, in a file name
-    if facts.name in ("", "..") or facts.name != Path(facts.name).name or not facts.name.isprintable():
-        raise ValueError(f"name {facts.name!r}")
-    if not isinstance(facts.signature, str) or facts.outcome not in OUTCOMES:
-        raise ValueError(f"outcome {facts.outcome!r}")
-    for name, low, high in (
-        *(("height", 1, MAX_SIDE), ("width", 1, MAX_SIDE), ("channels", 1, 3), ("state", 0, MAX_STATE)),
-        *(("actions", 0, MAX_ACTIONS), ("gop", 1, MAX_GOP), ("frames", -1, MAX_FRAMES)),
-    ):
-        number = getattr(facts, name)
-        if type(number) is not int or not low <= number <= high:
-            raise ValueError(f"{name} is {number!r}")
-    if facts.channels == 2 or facts.height * facts.width > MAX_PIXELS:
-        raise ValueError("impossible pictures")
-    palette = bytes.fromhex(facts.palette)
-    if len(palette) % 3 or len(palette) > 768 or bool(palette) != (facts.channels == 1):
-        raise ValueError("impossible palette")
-    if not isinstance(facts.fps, float | int) or not math.isfinite(facts.fps) or not 0 < facts.fps <= 100_000:
-        raise ValueError(f"fps is {facts.fps!r}")
-    if not 1 <= len(facts.streams) <= MAX_STREAMS or len(set(facts.streams)) != len(facts.streams):
-        raise ValueError("impossible streams")
-    if not all(isinstance(name, str) and _STREAM.fullmatch(name) for name in facts.streams):
-        raise ValueError("impossible names of streams")
+    return description
 
 
 def content_hash(gop: Gop, numbers: np.ndarray) -> bytes:
@@ -168,7 +171,7 @@ def content_hash(gop: Gop, numbers: np.ndarray) -> bytes:
 
 
 def pack_gop(
-    facts: EpisodeFacts, episode: int, first: int, numbers: np.ndarray, streams: Mapping[str, bytes], digest: bytes
+    description: Description, episode: int, first: int, numbers: np.ndarray, streams: Mapping[str, bytes], digest: bytes
 ) -> bytes:
     """A whole GOP chunk.
 
@@ -178,11 +181,13 @@ def pack_gop(
         streams: as the profile made them.
         digest: `content_hash` of what they decode to; b"" where decoding does not give the same bits everywhere.
     Raises:
-        CodecError: a stream that `facts` does not name.
+        CodecError: a stream that `description` does not name.
     """
-    unknown = set(streams) - set(facts.streams)
+    unknown = set(streams) - set(description.streams)
     if unknown:
-        raise CodecError(f"{facts.name}: profile '{facts.profile}' made streams its first group had not: {unknown}")
+        raise CodecError(
+            f"{description.name}: profile '{description.profile}' made streams its first group had not: {unknown}"
+        )
     apart = np.diff(numbers.astype(np.int64))
     steps, times = np.unique(apart[apart < 1 << 16], return_counts=True)
     step = int(steps[times.argmax()]) if len(steps) and times.max() > 1 else 1
@@ -192,9 +197,14 @@ def pack_gop(
     listed = len(starts) > 1
     head = step.to_bytes(2, "little") if step > 1 else b""
     head += len(starts).to_bytes(2, "little") + runs if listed else runs[:4]
-    lengths = [len(streams[name]) if name in streams else _ABSENT for name in facts.streams]
+    lengths = [len(streams[name]) if name in streams else _ABSENT for name in description.streams]
     payload = b"".join(
-        (digest, head, struct.pack(f"<{len(lengths)}I", *lengths), *(streams.get(name, b"") for name in facts.streams))
+        (
+            digest,
+            head,
+            struct.pack(f"<{len(lengths)}I", *lengths),
+            *(streams.get(name, b"") for name in description.streams),
+        )
     )
     flags = (HASHED if digest else 0) | (NUMBERED if listed else 0) | (STEPPED if step > 1 else 0)
     return chunk(GOP, payload, episode=episode, first=first, frames=len(numbers), flags=flags)
@@ -209,10 +219,10 @@ class GopParts:
     digest: bytes
 
 
-def unpack_gop(facts: EpisodeFacts, header: Header, payload: bytes) -> GopParts:
+def unpack_gop(description: Description, header: Header, payload: bytes) -> GopParts:
     """Raises CodecError where the payload makes no sense, or would unpack to more than MAX_DECODED bytes."""
-    if not header.frames or facts.raw_bytes(header.frames) > MAX_DECODED:
-        raise CodecError(f"{facts.name}: a group of {header.frames} frames is beyond the limits")
+    if not header.frames or description.raw_bytes(header.frames) > MAX_DECODED:
+        raise CodecError(f"{description.name}: a group of {header.frames} frames is beyond the limits")
     try:
         at = _HASH_BYTES if header.flags & HASHED else 0
         digest = payload[:at]
@@ -228,23 +238,23 @@ def unpack_gop(facts: EpisodeFacts, header: Header, payload: bytes) -> GopParts:
         else:
             runs = [(struct.unpack_from("<i", payload, at)[0], header.frames)]
             at += 4
-        lengths = struct.unpack_from(f"<{len(facts.streams)}I", payload, at)
+        lengths = struct.unpack_from(f"<{len(description.streams)}I", payload, at)
         at += 4 * len(lengths)
     except struct.error:
-        raise CodecError(f"{facts.name}: a group's head is cut off") from None
+        raise CodecError(f"{description.name}: a group's head is cut off") from None
     ends = [first + (n - 1) * step for first, n in runs]
     if sum(n for _, n in runs) != header.frames or any(
         first < 0 or end >= 1 << 31 for (first, _), end in zip(runs, ends, strict=True)
     ):
-        raise CodecError(f"{facts.name}: a group's frame numbers make no sense")
+        raise CodecError(f"{description.name}: a group's frame numbers make no sense")
     numbers = np.concatenate([first + step * np.arange(n, dtype=np.int64) for first, n in runs])
     if (np.diff(numbers) <= 0).any():
-        raise CodecError(f"{facts.name}: a group's frame numbers do not ascend")
+        raise CodecError(f"{description.name}: a group's frame numbers do not ascend")
     streams = {}
-    for name, length in zip(facts.streams, lengths, strict=True):
+    for name, length in zip(description.streams, lengths, strict=True):
         if length != _ABSENT:
             streams[name] = payload[at : at + length]
             at += length
     if at != len(payload):
-        raise CodecError(f"{facts.name}: a group's streams do not fill it")
+        raise CodecError(f"{description.name}: a group's streams do not fill it")
     return GopParts(numbers.astype(np.int32), streams, digest)

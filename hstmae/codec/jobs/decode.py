@@ -120,8 +120,8 @@ def write_npz(reader: HstReader, part: Part, path: Path, progress: Callable[[int
     Raises:
         UsageError: more than memory should be asked for.
     """
-    facts = reader.episodes()[part.position]
-    if facts.raw_bytes(len(part.rows)) > MAX_NPZ:
+    description = reader.episodes()[part.position]
+    if description.raw_bytes(len(part.rows)) > MAX_NPZ:
         raise UsageError(f"{path}: {len(part.rows)} frames are too many for one .npz: give --frames a:b")
     episode = reader.read(part.position, part.rows)
     arrays: dict[str, Any] = {
@@ -134,7 +134,13 @@ def write_npz(reader: HstReader, part: Part, path: Path, progress: Callable[[int
     arrays = {name: array for name, array in arrays.items() if array is not None}
     with replacing(path) as temp:
         np.savez_compressed(
-            temp, **arrays, fps=facts.fps, name=facts.name, level=facts.level, outcome=facts.outcome, game=facts.game
+            temp,
+            **arrays,
+            fps=description.fps,
+            name=description.name,
+            level=description.level,
+            outcome=description.outcome,
+            game=description.game,
         )
     progress(len(part.rows))
 
@@ -161,13 +167,15 @@ def write_recording(
         UsageError: the folder has content and `overwrite` is False.
         CodecError: the file is damaged.
     """
-    facts = reader.episodes()[part.position]
-    target = folder / facts.name
-    layout = layout_of(get_game(facts.game))
+    description = reader.episodes()[part.position]
+    target = folder / description.name
+    layout = layout_of(get_game(description.game))
     if layout is None:
-        raise UsageError(f"{facts.name}: recordings of '{facts.game}' have no layout of their own; choose another --to")
+        raise UsageError(
+            f"{description.name}: recordings of '{description.game}' have no layout of their own; choose another --to"
+        )
     looks = _looks(reader, part.position, layout)
-    if looks is None or looks.frames != facts.frames:
+    if looks is None or looks.frames != description.frames:
         path = layout.write(reader.read(part.position, part.rows), folder, overwrite)
         progress(len(part.rows))
         return path, 0
@@ -175,9 +183,9 @@ def write_recording(
     with filling(target, overwrite) as temp:
         for frame in reader.play(part.position, None, part.rows):
             if frame.state is None or frame.action is None:
-                raise CodecError(f"{reader.path}: {facts.name}: lacks memory or buttons")
+                raise CodecError(f"{reader.path}: {description.name}: lacks memory or buttons")
             row = int(places[frame.index])
-            data = looks.data(row, frame.pixels, frame.state, frame.action, facts.outcome)
+            data = looks.data(row, frame.pixels, frame.state, frame.action, description.outcome)
             (temp / looks.name(row, frame.number, frame.action)).write_bytes(data)
             progress(1)
     return target, len(part.rows)

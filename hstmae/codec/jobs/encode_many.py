@@ -105,7 +105,7 @@ def archive(
         for number, episode in enumerate(found.episodes)
     ]
     for game in sorted({task.game for task in tasks}):
-        make_profile(profile, game, **(options or {}))  # what is missing shall be told before anything is written
+        make_profile(profile, game, **(options or {}))  # what is missing shall be said before anything is written
     if resume and not target.with_name(target.name + PART).exists():
         resume = False  # nothing was written yet
     with HstWriter(target, overwrite=overwrite, resume=resume, about=about) as writer:
@@ -133,13 +133,13 @@ def archive(
         contents = writer.finished_episodes()
         if not contents:
             raise DataError(f"nothing usable was found: {len(problems)} problems, the first: {problems[0]}")
-    frames = sum(facts.frames for facts in contents)
+    frames = sum(description.frames for description in contents)
     return Archived(
         path=str(target),
         episodes=len(contents),
         frames=frames,
         bytes=target.stat().st_size,
-        raw_bytes=sum(facts.raw_bytes(facts.frames) for facts in contents),
+        raw_bytes=sum(description.raw_bytes(description.frames) for description in contents),
         kept_frames=kept,
         coded_frames=coded,
         seconds=time.perf_counter() - began,
@@ -155,15 +155,15 @@ def _left(tasks: Sequence[Task], writer: HstWriter) -> tuple[list[Task], int]:
     todo, kept = [], 0
     for task in tasks:
         entry = entries.get(task.number)
-        if entry is None or entry.facts is None:
+        if entry is None or entry.description is None:
             todo.append(task)
             continue
-        if (entry.facts.name, entry.facts.signature) != (task.episode.name, task.signature()):
+        begun = entry.description
+        if (begun.name, begun.signature) != (task.episode.name, task.signature()):
             raise UsageError(
-                f"{writer.place} was made of another input, or with other settings ({entry.facts.name}): remove it to "
-                "begin anew"
+                f"{writer.place} was made of another input or with other settings ({begun.name}): remove it first"
             )
         kept += entry.frames
         if not entry.final:
-            todo.append(replace(task, begun=entry.facts, first=entry.frames, has_files=entry.files is not None))
+            todo.append(replace(task, begun=begun, first=entry.frames, has_files=entry.files is not None))
     return todo, kept

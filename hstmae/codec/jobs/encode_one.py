@@ -16,8 +16,8 @@ from ...errors import DataError
 from ...executor import Advance
 from ...games import get_game
 from ..container.chunks import FILES, chunk
-from ..container.description import EpisodeFacts
-from ..session.encoder import EpisodeEncoder, facts_of
+from ..container.description import Description
+from ..session.encoder import EpisodeEncoder, description_of
 from ..session.profiles import make_profile, profile_of
 
 
@@ -51,7 +51,7 @@ class Task:
     with_files: bool = True
     exact: bool = False
     fail: bool = False
-    begun: EpisodeFacts | None = None
+    begun: Description | None = None
     first: int = 0
     has_files: bool = False
 
@@ -131,8 +131,8 @@ def _encode(
     notes["left_out"] = sum(problem.left_out for problem in problems)
     last = encoder.flush()
     if log is not None and log.frames and not task.has_files:
-        assert encoder.facts.colours is not None
-        last += chunk(FILES, log.pack(encoder.facts.colours), episode=task.number)
+        assert encoder.description.colours is not None
+        last += chunk(FILES, log.pack(encoder.description.colours), episode=task.number)
     listed = [(problem.file, problem.reason, problem.left_out) for problem in problems]
     yield last + encoder.finish(episode.outcome, sorted(notes.items()), listed)
     advance(waiting)
@@ -152,7 +152,7 @@ def _encoder(task: Task, frame: SourceFrame, signature: str) -> EpisodeEncoder:
     if task.begun is not None:  # with the very tables it was begun with
         return EpisodeEncoder(profile_of(task.begun, **dict(task.options)), task.begun, task.number, task.first)
     profile = make_profile(task.profile, task.game, **dict(task.options))
-    facts = facts_of(
+    description = description_of(
         profile,
         name=episode.name,
         game=task.game,
@@ -167,4 +167,4 @@ def _encoder(task: Task, frame: SourceFrame, signature: str) -> EpisodeEncoder:
         split=str(getattr(episode, "split", "")),
         source=episode.name,
     )
-    return EpisodeEncoder(profile, replace(facts, signature=signature), task.number)
+    return EpisodeEncoder(profile, replace(description, signature=signature), task.number)

@@ -102,15 +102,15 @@ class CodedEpisode:
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         with HstReader(self.path, **dict(self.options)) as reader:
-            facts = reader.episodes()[self.position]
-            notes.update(facts.notes)
-            for file, reason, left_out in facts.problems:
+            description = reader.episodes()[self.position]
+            notes.update(description.notes)
+            for file, reason, left_out in description.problems:
                 report(Problem(self.name, file, reason, left_out))
             for first, count in reader.missing(self.position):
                 report(Problem(self.name, "", f"frames {first} to {first + count - 1} are lost: the file is damaged"))
             rows = range(self.size) if self.rows is None else self.rows
-            for start in range(0, len(rows), facts.gop):
-                part = reader.read(self.position, rows[start : start + facts.gop])
+            for start in range(0, len(rows), description.gop):
+                part = reader.read(self.position, rows[start : start + description.gop])
                 yield from _frames(part.frames, part.palette, part.state, part.actions, part.frame_numbers)
 
 
@@ -143,7 +143,7 @@ def find_input(path: Path, game: str | None, video: VideoOptions, wanted: Sequen
 
     Args:
         path: store, .hst file, folder or archive of recordings, film, or folder of films or pictures.
-        game: what recordings are of; None = told by their names, else true colour.
+        game: what recordings are of; None = as their own marks say, else true colour.
         video: how true-colour footage is read.
         wanted: names of episodes, with * and ? for any; none = all.
     Raises:

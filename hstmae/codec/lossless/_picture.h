@@ -20,7 +20,7 @@ enum {
     TOP_MISSED = 128 /* bit of the mask of wrong sources */
 };
 
-/* What the kernel is told about the pictures of a group by the game's state; counts of 0 where nothing is known. */
+/* What the kernel knows of the pictures of a group by the game's state; counts of 0 where nothing is known. */
 typedef struct {
     int64_t layers, cells, sprites, size; /* tile layers, cells of all of them, sprites, pixels of a sprite's side */
     const int32_t *layout;                /* [layers, 3] rows, columns, pixels of a cell's side */

@@ -12,7 +12,6 @@ from ...errors import CodecError, GameError
 from ...games.registry import get_game
 from ...games.spec import GameSpec
 from ..container.gop import Gop, GopShape
-from .coding_models import RowModel
 from .kernel import DECODE, ENCODE, Backend, backend
 from .scene import Scene
 from .tables import tables_for
@@ -49,19 +48,19 @@ class LosslessProfile:
 
     def encode(self, gop: Gop) -> dict[str, bytes]:
         """Streams "PICT", "STAT" and "ACTN"; the last two only where there is something to code."""
-        shape, out, kernel = gop.shape, {}, self._kernel or backend()
-        actions = _side(gop.actions, shape)
+        shape, out, kernel, tables = gop.shape, {}, self._kernel or backend(), self._tables
+        actions, none = _side(gop.actions, shape), _side(None, shape)
         if shape.actions:
-            out["ACTN"] = kernel.rows(ENCODE, actions, _side(None, shape), self._model("ACTN", shape), b"")
+            out["ACTN"] = kernel.rows(ENCODE, actions, none, tables.action_model(actions), b"")
         if shape.state and gop.state is not None:
             state = np.ascontiguousarray(gop.state)
-            out["STAT"] = kernel.rows(ENCODE, state, actions, self._model("STAT", shape), b"")
+            out["STAT"] = kernel.rows(ENCODE, state, actions, tables.state_model(state, actions), b"")
         frames = np.ascontiguousarray(gop.frames)
         if shape.channels == 3:
             out["PICT"] = encode_true_colour(frames)
         else:
             scene = self._scene(gop.state, shape)
-            out["PICT"] = kernel.pictures(ENCODE, frames, scene, self._tables.pictures, b"")
+            out["PICT"] = kernel.pictures(ENCODE, frames, scene, tables.pictures, b"")
         return out
 
     def decode(self, streams: Mapping[str, bytes], shape: GopShape) -> Gop:
@@ -69,32 +68,25 @@ class LosslessProfile:
         wanted = {"PICT"} | ({"STAT"} if shape.state else set()) | ({"ACTN"} if shape.actions else set())
         if set(streams) != wanted:
             raise CodecError(f"streams {sorted(streams)} instead of {sorted(wanted)}")
-        kernel = self._kernel or backend()
+        kernel, tables = self._kernel or backend(), self._tables
         actions = np.zeros((shape.frames, shape.actions), np.uint8)
         state = np.zeros((shape.frames, shape.state), np.uint8)
         if shape.actions:
-            kernel.rows(DECODE, actions, _side(None, shape), self._model("ACTN", shape), streams["ACTN"])
+            kernel.rows(DECODE, actions, _side(None, shape), tables.action_model(actions), streams["ACTN"])
         if shape.state:
-            kernel.rows(DECODE, state, actions, self._model("STAT", shape), streams["STAT"])
+            kernel.rows(DECODE, state, actions, tables.state_model(state, actions), streams["STAT"])
         if shape.channels == 3:
             frames = decode_true_colour(streams["PICT"], shape)
         else:
             frames = np.zeros((shape.frames, shape.height, shape.width), np.uint8)
             scene = self._scene(state if shape.state else None, shape)
-            kernel.pictures(DECODE, frames, scene, self._tables.pictures, streams["PICT"])
+            kernel.pictures(DECODE, frames, scene, tables.pictures, streams["PICT"])
         return Gop(
             frames=frames,
             palette=None,
             state=state if shape.state else None,
             actions=(actions[:, 0] if shape.actions == 1 else actions) if shape.actions else None,
         )
-
-    def _model(self, stream: str, shape: GopShape) -> RowModel:
-        size, side = (shape.actions, 0) if stream == "ACTN" else (shape.state, shape.actions)
-        known = self._tables.actions if stream == "ACTN" else self._tables.state
-        if known is not None and len(known.start) == size and int(known.partners.max()) < size + side:
-            return known
-        return RowModel.neutral(size, side)
 
     def _scene(self, state: np.ndarray | None, shape: GopShape) -> Scene:
         game = self._game

@@ -31,6 +31,20 @@ class Tables:
     actions: RowModel | None
     pictures: PictureModel
 
+    def state_model(self, rows: np.ndarray, side: np.ndarray) -> RowModel:
+        """For memory uint8 [T, S] with controllers uint8 [T, A]; neutral where the tables are of other rows."""
+        return _fitting(self.state, rows.shape[1], side.shape[1])
+
+    def action_model(self, rows: np.ndarray) -> RowModel:
+        """For controllers uint8 [T, A], likewise."""
+        return _fitting(self.actions, rows.shape[1], 0)
+
+
+def _fitting(model: RowModel | None, size: int, side: int) -> RowModel:
+    if model is not None and len(model.start) == size and int(model.partners.max()) < size + side:
+        return model
+    return RowModel.neutral(size, side)
+
 
 def save_tables(path: Path, name: str, state: RowModel, actions: RowModel, pictures: PictureModel) -> None:
     """Write a file; the same models give the same bytes."""
@@ -101,5 +115,10 @@ def tables_for(game: str | None, path: Path | None = None) -> Tables:
     bundled = FOLDER / f"{game}.tables"
     if game and game.isidentifier() and bundled.is_file():
         return load_tables(bundled)
-    neutral = "neutral-1"
-    return Tables(neutral, hashlib.sha256(neutral.encode()).hexdigest(), None, None, PictureModel.neutral())
+    return neutral_tables()
+
+
+def neutral_tables() -> Tables:
+    """A start that knows nothing of a game."""
+    name = "neutral-1"
+    return Tables(name, hashlib.sha256(name.encode()).hexdigest(), None, None, PictureModel.neutral())

@@ -31,23 +31,23 @@ class Allocator:
         painter: Painter,
         grid: CellGrid,
         frames: np.ndarray,
-        told: np.ndarray,
+        drawn: np.ndarray,
         hints: np.ndarray,
     ):
-        """frames: uint8 [T, H, W] to be coded; told: what the state alone draws; hints: see `cell_hints`."""
-        self.model, self.painter, self.grid, self.frames, self.told = model, painter, grid, frames, told
+        """frames: uint8 [T, H, W] to be coded; drawn: what the state alone draws; hints: see `cell_hints`."""
+        self.model, self.painter, self.grid, self.frames = model, painter, grid, frames
         self.hints = hints
         self.colours = model.palette.float()
         self.layout = model.layout
         table = model.prior.double().clamp(1, ONE - 1) / ONE
         self.cost = (-table.log2()).tolist(), (-(1 - table).log2()).tolist()  # bits of a 1 and of a 0
         palette = model.palette.numpy().astype(np.int32)
-        wrong = ((palette[frames] - palette[told]) ** 2).sum(-1)
+        wrong = ((palette[frames] - palette[drawn]) ** 2).sum(-1)
         cells, _ = grid.of_cubes(np.arange(painter.units * grid.slices))
         known = cells.ravel() >= 0
         by_cube = _to_cubes(wrong, grid)
         count = grid.slices * grid.per_slice
-        self.told_error = np.bincount(cells.ravel()[known], by_cube.ravel()[known], minlength=count)
+        self.state_error = np.bincount(cells.ravel()[known], by_cube.ravel()[known], minlength=count)
 
     @torch.inference_mode()
     def choose(self, slope: float) -> dict[int, Code]:
@@ -71,18 +71,18 @@ class Allocator:
         """The codes of one slice's cells; cells that are left out get none."""
         held = {cell: walk.going_on(cell) for cell in cells}
         least = 3.0 * slope  # no news costs fewer bits
-        active = np.array([c for c in cells if held[c] or self.told_error[c] > least], np.int64)
+        active = np.array([c for c in cells if held[c] or self.state_error[c] > least], np.int64)
         if not len(active):
             return {}
         hidden, true = self._cells(piece, active)
-        keep = self.told_error[active].copy()
+        keep = self.state_error[active].copy()
         going = np.array([bool(held[int(c)]) for c in active])
         if going.any():
             which = np.flatnonzero(going)
             drawn = self._drawn([held[int(c)] for c in active[which]])
             keep[which] = self._errors(hidden, true, which, drawn)
         best: dict[int, Code] = {int(c): held[int(c)] for c in active}
-        need = np.flatnonzero((keep > least) | (going & (keep > self.told_error[active] + least)))
+        need = np.flatnonzero((keep > least) | (going & (keep > self.state_error[active] + least)))
         if not len(need):
             return best
         shown = torch.from_numpy(self.grid.pixels(self.frames, active[need]))
@@ -91,7 +91,7 @@ class Allocator:
         stages = self.model.rvq.stages
         # a drop, each number of stages, and the two recent codes nearest to the latent
         total = np.full((len(need), 2 + stages), np.inf)
-        off = self.told_error[active[need]]
+        off = self.state_error[active[need]]
         for row, (cell, last) in enumerate(zip(active[need].tolist(), lasts, strict=True)):
             on = self.cost[1][self.layout.new + walk.context(cell)]
             total[row, 0] = last * keep[need[row]] + slope * on

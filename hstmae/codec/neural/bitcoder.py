@@ -15,25 +15,33 @@ _LEAST = 64  # so that no decision costs more than ten bits
 _SHIFT = 5
 
 
-class BitWriter:
+class _Adaptive:
+    """The probability of a 1 in each context, in parts of ONE; it moves towards what is coded."""
+
+    def __init__(self, table: Sequence[int]):
+        self.p = list(table)
+        self._range = 0xFFFFFFFF
+
+    def _learn(self, context: int, value: int) -> None:
+        p = self.p[context]
+        self.p[context] = min(ONE - _LEAST, p + ((ONE - p) >> _SHIFT)) if value else max(_LEAST, p - (p >> _SHIFT))
+
+
+class BitWriter(_Adaptive):
     """`bit(context, value)` writes one decision; `finish` gives the bytes."""
 
     def __init__(self, table: Sequence[int]):
-        """table: the probability of a 1 in each context, of ONE."""
-        self.p = list(table)
-        self._low, self._range = 0, 0xFFFFFFFF
-        self._out = bytearray()
+        super().__init__(table)
+        self._low, self._out = 0, bytearray()
 
     def bit(self, context: int, value: int) -> int:
-        p = self.p[context]
-        bound = (self._range >> 16) * p
+        bound = (self._range >> 16) * self.p[context]
         if value:
             self._range = bound
-            self.p[context] = min(ONE - _LEAST, p + ((ONE - p) >> _SHIFT))
         else:
             self._low += bound
             self._range -= bound
-            self.p[context] = max(_LEAST, p - (p >> _SHIFT))
+        self._learn(context, value)
         while self._range < 1 << 24:
             self._range <<= 8
             self._shift()
@@ -66,25 +74,23 @@ class BitWriter:
         return bytes(self._out).rstrip(b"\0")
 
 
-class BitReader:
+class BitReader(_Adaptive):
     """`bit(context)` reads one decision; the same table and the same contexts give back what was written."""
 
     def __init__(self, table: Sequence[int], data: bytes):
-        self.p = list(table)
-        self._data, self._at, self._range = data, 4, 0xFFFFFFFF
+        super().__init__(table)
+        self._data, self._at = data, 4
         self._code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
 
     def bit(self, context: int, _: int = 0) -> int:
-        p = self.p[context]
-        bound = (self._range >> 16) * p
+        bound = (self._range >> 16) * self.p[context]
         value = self._code < bound
         if value:
             self._range = bound
-            self.p[context] = min(ONE - _LEAST, p + ((ONE - p) >> _SHIFT))
         else:
             self._code -= bound
             self._range -= bound
-            self.p[context] = max(_LEAST, p - (p >> _SHIFT))
+        self._learn(context, value)
         while self._range < 1 << 24:
             self._range <<= 8
             byte = self._data[self._at] if self._at < len(self._data) else 0

@@ -39,7 +39,7 @@ class Painter:
             queries = (torch.arange(self.units) * slices + torch.arange(slices)[:, None]).flatten()[None]
             self._done.append(model.decode(some, torch.tensor([FULL]), queries, slices, self.size))
 
-    def told(self) -> np.ndarray:
+    def from_state(self) -> np.ndarray:
         """What the state alone says: uint8 [T, H, W] palette indices."""
         parts = []
         for done in self._done:
@@ -64,7 +64,7 @@ class Painter:
         return self.model.rvq.dequantise(index, torch.tensor([len(c) for c in codes], dtype=torch.long))
 
     def correct(self, frames: np.ndarray, codes: dict[int, Code]) -> None:
-        """Draw the coded cells into the pictures of `told`, in place."""
+        """Draw the coded cells into the pictures of `from_state`, in place."""
         cubes = to_cubes(torch.from_numpy(frames)[None])[0]  # [units, S, 2, 16, 16], a copy
         drawn = {code: i for i, code in enumerate(dict.fromkeys(codes.values()))}
         if not drawn:

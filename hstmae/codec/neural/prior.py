@@ -48,7 +48,7 @@ class Layout:
 
 
 def cell_hints(game: GameSpec, state: GameState | None, grid: CellGrid) -> np.ndarray:
-    """What the state tells of each cell, uint8 [S, rows, cols]: twice 0 (told), 1 (guessed) or 2 (fixed, or no state),
+    """What the state says of each cell, uint8 [S, rows, cols]: twice 0 (known), 1 (guessed) or 2 (fixed, or no state),
     plus 1 where a sprite touches it. `state` with numpy arrays and leading axis T."""
     shape = (grid.slices, grid.rows, grid.cols)
     kind = np.full(shape, 2, np.int64)

@@ -104,7 +104,7 @@ class NeuralProfile:
         grid = CellGrid.of(self.game, decoded, *frames.shape)
         hints = cell_hints(self.game, decoded, grid)
         painter = Painter(self.model, self._head, decoded, grid)
-        allocator = Allocator(self.model, painter, grid, frames, painter.told(), hints)
+        allocator = Allocator(self.model, painter, grid, frames, painter.from_state(), hints)
         spent = sum(map(len, streams.values()))
 
         def picture(quality: float) -> bytes:
@@ -139,7 +139,7 @@ class NeuralProfile:
         grid, state, actions, codes, scale = self.read(streams, shape)
         decoded = self._decoded(state, grid.slices * 2)
         painter = Painter(self.model, self._head, decoded, grid)
-        frames = painter.told()
+        frames = painter.from_state()
         painter.correct(frames, codes)
         small = (shape.height // scale, shape.width // scale)
         frames = frames[: shape.frames, : small[0], : small[1]]

@@ -10,7 +10,7 @@ import numpy as np
 from ...data.episode import Episode
 from ...errors import DataError
 from ..container.chunks import MAX_GOP
-from ..container.description import MAX_PIXELS, MAX_SIDE, EpisodeFacts, content_hash, pack_gop
+from ..container.description import MAX_PIXELS, MAX_SIDE, Description, content_hash, pack_gop
 from ..container.gop import Gop, Profile
 from .profiles import decodes_exactly
 
@@ -18,7 +18,7 @@ GOP_FRAMES = 64
 _MAX_RAW = 64 << 20  # a group is held in memory several times over, so large pictures come in smaller groups
 
 
-def facts_of(
+def description_of(
     profile: Profile,
     *,
     name: str,
@@ -34,7 +34,7 @@ def facts_of(
     split: str = "",
     source: str = "",
     signature: str = "",
-) -> EpisodeFacts:
+) -> Description:
     """The description of an episode from its first frame: uint8 [H, W] or [H, W, 3], its state [S] and its buttons.
 
     Raises:
@@ -46,7 +46,7 @@ def facts_of(
     if not 1 <= gop <= MAX_GOP:
         raise DataError(f"a group of {gop} frames; expected 1 to {MAX_GOP}")
     per_frame = frame.nbytes + (0 if state is None else state.nbytes)
-    return EpisodeFacts(
+    return Description(
         name=name,
         game=game,
         height=height,
@@ -74,13 +74,13 @@ class EpisodeEncoder:
 
     Args:
         profile: codes the groups. One that need not decode to the same bits everywhere gets no hashes of content.
-        facts: of the episode, from `facts_of`, or as the file holds it where a part of the episode is written already.
+        description: of the episode, from `description_of`; as the file holds it where a part of it is written already.
         number: of the episode in its file.
         first: frames that are written already; None = nothing at all, not even the description.
     """
 
-    def __init__(self, profile: Profile, facts: EpisodeFacts, number: int, first: int | None = None) -> None:
-        self.facts = facts
+    def __init__(self, profile: Profile, description: Description, number: int, first: int | None = None) -> None:
+        self.description = description
         self._profile, self._number, self._first = profile, number, first or 0
         self._begun = first is not None
         self._exact = decodes_exactly(profile.name)
@@ -103,16 +103,20 @@ class EpisodeEncoder:
         Raises:
             DataError: it does not go with the frames before it.
         """
-        facts = self.facts
-        shape = (facts.height, facts.width) if facts.channels == 1 else (facts.height, facts.width, 3)
+        description = self.description
+        shape = (
+            (description.height, description.width)
+            if description.channels == 1
+            else (description.height, description.width, 3)
+        )
         sizes = (0 if state is None else len(state), 0 if action is None else 1)
-        if frame.shape != shape or sizes != (facts.state, facts.actions):
+        if frame.shape != shape or sizes != (description.state, description.actions):
             raise DataError(
-                f"{facts.name}: frame {number} is {frame.shape} with {sizes[0]} bytes of state and {sizes[1]} of "
-                f"buttons; the frames before it are {shape} with {facts.state} and {facts.actions}"
+                f"{description.name}: frame {number} is {frame.shape} with {sizes[0]} bytes of state and {sizes[1]} of "
+                f"buttons; the frames before it are {shape} with {description.state} and {description.actions}"
             )
         if not self._last < number < 1 << 31:
-            raise DataError(f"{facts.name}: frame number {number} after {self._last}; they must ascend")
+            raise DataError(f"{description.name}: frame number {number} after {self._last}; they must ascend")
         self._last = number
         self._frames.append(frame)
         self._numbers.append(number)
@@ -120,7 +124,7 @@ class EpisodeEncoder:
             self._states.append(state)
         if action is not None:
             self._actions.append(action)
-        return self.flush() if len(self._frames) == facts.gop else b""
+        return self.flush() if len(self._frames) == description.gop else b""
 
     def flush(self) -> bytes:
         """End the group that is being collected, although it may not be full."""
@@ -128,7 +132,7 @@ class EpisodeEncoder:
             return b""
         gop = Gop(
             np.stack(self._frames),
-            self.facts.colours,
+            self.description.colours,
             np.stack(self._states) if self._states else None,
             np.array(self._actions, np.uint8) if self._actions else None,
         )
@@ -137,10 +141,10 @@ class EpisodeEncoder:
         head = b""
         if not self._begun:
             self._begun = True
-            self.facts = replace(self.facts, streams=tuple(sorted(streams)))
-            head = self.facts.pack(self._number)
+            self.description = replace(self.description, streams=tuple(sorted(streams)))
+            head = self.description.pack(self._number)
         digest = content_hash(gop, numbers) if self._exact else b""
-        packed = pack_gop(self.facts, self._number, self._first, numbers, streams, digest)
+        packed = pack_gop(self.description, self._number, self._first, numbers, streams, digest)
         self._first += len(numbers)
         for waiting in (self._frames, self._states, self._actions, self._numbers):
             waiting.clear()
@@ -155,25 +159,25 @@ class EpisodeEncoder:
         """The last chunks. Raises DataError for an episode without frames."""
         rest = self.flush()
         if not self._first:
-            raise DataError(f"{self.facts.name}: an episode needs at least one frame")
-        self.facts = replace(
-            self.facts,
+            raise DataError(f"{self.description.name}: an episode needs at least one frame")
+        self.description = replace(
+            self.description,
             frames=self._first,
-            outcome=outcome or self.facts.outcome,
+            outcome=outcome or self.description.outcome,
             notes=tuple((k, v) for k, v in notes if v),
             problems=tuple(problems)[:1000],
         )
-        return rest + self.facts.pack(self._number)
+        return rest + self.description.pack(self._number)
 
 
 def encode_episode(profile: Profile, episode: Episode, number: int, gop: int = GOP_FRAMES) -> Iterable[bytes]:
-    """The chunks of a whole episode, group by group. Raises DataError as `facts_of` and `EpisodeEncoder` do."""
+    """The chunks of a whole episode, group by group. Raises DataError as `description_of` and `EpisodeEncoder` do."""
     if not len(episode):
         raise DataError(f"{episode.name}: an episode needs at least one frame")
     state, actions = episode.state, episode.actions
     encoder = EpisodeEncoder(
         profile,
-        facts_of(
+        description_of(
             profile,
             name=episode.name,
             game=episode.game,

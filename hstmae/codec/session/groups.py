@@ -13,13 +13,13 @@ import numpy as np
 from ...errors import CodecError
 from ..container.chunks import HASHED, Header, parse_header, read_payload
 from ..container.contents import Entry
-from ..container.description import EpisodeFacts, GopParts, content_hash, unpack_gop
+from ..container.description import Description, GopParts, content_hash, unpack_gop
 from ..container.gop import Gop, Profile
 from .profiles import profile_of
 
 
 @dataclass(frozen=True)
-class Group:
+class DecodedGroup:
     """A decoded group, int32 [T] its frame numbers, and the bytes it takes."""
 
     gop: Gop
@@ -43,22 +43,22 @@ class Groups:
     ) -> None:
         self._data, self._where, self._entries, self._limit, self._options = data, where, entries, cache, options
         self._lock = threading.Lock()
-        self._groups: OrderedDict[tuple[int, int], Group] = OrderedDict()
+        self._groups: OrderedDict[tuple[int, int], DecodedGroup] = OrderedDict()
         self._kept = 0
         self._profiles: dict[tuple[str, ...], Profile] = {}
 
-    def _facts(self, position: int) -> EpisodeFacts:
-        facts = self._entries[position].facts
-        assert facts is not None
-        return facts
+    def _description(self, position: int) -> Description:
+        description = self._entries[position].description
+        assert description is not None
+        return description
 
     def profile(self, position: int) -> Profile:
         """What decodes an episode. Raises CodecError where that is not here."""
-        facts = self._facts(position)
-        key = (facts.profile, facts.tables, facts.tables_sha256, facts.game)
+        description = self._description(position)
+        key = (description.profile, description.tables, description.tables_sha256, description.game)
         with self._lock:
             if key not in self._profiles:
-                self._profiles[key] = profile_of(facts, **self._options)
+                self._profiles[key] = profile_of(description, **self._options)
             return self._profiles[key]
 
     def parts(self, position: int, k: int) -> GopParts:
@@ -68,19 +68,19 @@ class Groups:
         payload = None if header != stated else read_payload(self._data, offset, stated)
         if payload is None:
             raise CodecError(
-                f"{self._where}: {self._facts(position).name}: frames {stated.first} to "
+                f"{self._where}: {self._description(position).name}: frames {stated.first} to "
                 f"{stated.first + stated.frames - 1} are damaged; `hstmae recover` makes a file of the rest"
             )
-        return unpack_gop(self._facts(position), stated, payload)
+        return unpack_gop(self._description(position), stated, payload)
 
     def decode(self, position: int, k: int) -> tuple[Gop, GopParts, Header]:
         """Group `k` of an episode, decoded anew. Raises CodecError where it is damaged or cannot be decoded here."""
         _, header = self._entries[position].gops[k]
-        facts, parts = self._facts(position), self.parts(position, k)
-        shape = facts.shape(header.frames)
+        description, parts = self._description(position), self.parts(position, k)
+        shape = description.shape(header.frames)
         gop = self.profile(position).decode(parts.streams, shape)
         if gop.shape != shape:
-            raise CodecError(f"{self._where}: {facts.name}: a group decoded to {gop.shape} instead of {shape}")
+            raise CodecError(f"{self._where}: {description.name}: a group decoded to {gop.shape} instead of {shape}")
         return gop, parts, header
 
     def check(self, position: int, k: int) -> str:
@@ -91,10 +91,12 @@ class Groups:
             return str(error)
         if header.flags & HASHED and content_hash(gop, parts.numbers) != parts.digest:
             end = header.first + header.frames - 1
-            return f"{self._where}: {self._facts(position).name}: frames {header.first} to {end} have other content"
+            return (
+                f"{self._where}: {self._description(position).name}: frames {header.first} to {end} have other content"
+            )
         return ""
 
-    def get(self, position: int, k: int) -> Group:
+    def get(self, position: int, k: int) -> DecodedGroup:
         """Group `k` of an episode, decoded. Raises CodecError as `decode` does."""
         with self._lock:
             found = self._groups.get((position, k))
@@ -103,7 +105,7 @@ class Groups:
                 return found
         gop, parts, _ = self.decode(position, k)
         size = sum(a.nbytes for a in (gop.frames, gop.state, gop.actions) if a is not None)
-        group = Group(gop, parts.numbers, size)
+        group = DecodedGroup(gop, parts.numbers, size)
         with self._lock:
             if (position, k) not in self._groups:
                 self._groups[position, k] = group

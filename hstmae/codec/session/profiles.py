@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import CodecError
-from ..container.description import EpisodeFacts
+from ..container.description import Description
 from ..container.gop import Profile
 
 Maker = Callable[..., Profile]  # called with game=NAME and the options of `make_profile`
@@ -56,17 +56,17 @@ def make_profile(name: str, game: str, **options: Any) -> Profile:
         raise CodecError(f"profile '{name}' does not take these options ({error})") from None
 
 
-def profile_of(facts: EpisodeFacts, **options: Any) -> Profile:
+def profile_of(description: Description, **options: Any) -> Profile:
     """The profile that decodes an episode.
 
     Raises:
         CodecError: unknown here, or its tables or model are not those the episode was encoded with: nothing else can
             decode it, so nothing else is tried.
     """
-    profile = make_profile(facts.profile, facts.game, **options)
-    if (profile.tables_id, profile.tables_sha256) != (facts.tables, facts.tables_sha256):
+    profile = make_profile(description.profile, description.game, **options)
+    if (profile.tables_id, profile.tables_sha256) != (description.tables, description.tables_sha256):
         raise CodecError(
-            f"{facts.name}: was coded with '{facts.tables}' ({facts.tables_sha256[:12]}), here is "
+            f"{description.name}: was coded with '{description.tables}' ({description.tables_sha256[:12]}), here is "
             f"'{profile.tables_id}' ({profile.tables_sha256[:12]}): decode it with the version of this program, or the "
             "model, that made it"
         )

@@ -15,7 +15,7 @@ from ...data.episode import Episode
 from ...errors import CodecError
 from ..container.chunks import check_preamble
 from ..container.contents import Contents, Entry, read_contents
-from ..container.description import EpisodeFacts
+from ..container.description import Description
 from .frame import HstFrame, rate
 from .groups import Groups
 
@@ -26,7 +26,7 @@ class HstReader:
     """A .hst file. `len(reader)` frames of all its episodes in a row; `reader[i]` is one, `reader[a:b:c]` a list.
 
     Safe to share between threads, and picklable (a worker process opens the file anew). A file without a usable index,
-    which is still being written or is damaged, is scanned; what is damaged is left out and told by `gaps` and by
+    which is still being written or is damaged, is scanned; what is damaged is left out and stated by `gaps` and by
     `missing`.
 
     Args:
@@ -53,13 +53,13 @@ class HstReader:
                 self.contents: Contents = read_contents(self._data)
             except CodecError as error:
                 raise CodecError(f"{self.path}: {error}") from None
-            self._entries = [e for e in self.contents.episodes if e.facts is not None and e.gops]
+            self._entries = [e for e in self.contents.episodes if e.description is not None and e.gops]
             if not self._entries:
                 raise CodecError(f"{self.path}: holds no episode that can be read")
         except CodecError:
             self.close()
             raise
-        self._names = {self._facts(k).name: k for k in reversed(range(len(self._entries)))}
+        self._names = {self._description(k).name: k for k in reversed(range(len(self._entries)))}
         self._starts = np.cumsum([0, *(entry.frames for entry in self._entries)])
         # Positions of the first frame of each group among the frames that are there.
         self._firsts = [np.cumsum([0, *(h.frames for _, h in e.gops)]) for e in self._entries]
@@ -81,10 +81,10 @@ class HstReader:
             self._map.close()
             self._map = None
 
-    def _facts(self, position: int) -> EpisodeFacts:
-        facts = self._entries[position].facts
-        assert facts is not None  # episodes without were left out
-        return facts
+    def _description(self, position: int) -> Description:
+        description = self._entries[position].description
+        assert description is not None  # episodes without were left out
+        return description
 
     @property
     def options(self) -> dict[str, Any]:
@@ -107,9 +107,9 @@ class HstReader:
         """The episodes' chunks, in the order of `episodes`."""
         return list(self._entries)
 
-    def episodes(self) -> list[EpisodeFacts]:
-        """What the file says about each episode. `facts.frames` is what was written; see `frames`."""
-        return [self._facts(k) for k in range(len(self._entries))]
+    def episodes(self) -> list[Description]:
+        """What the file says about each episode. `description.frames` is what was written; see `frames`."""
+        return [self._description(k) for k in range(len(self._entries))]
 
     def position(self, episode: int | str) -> int:
         """Position of an episode given by position (negative counts from the end) or name.
@@ -120,7 +120,7 @@ class HstReader:
         """
         if isinstance(episode, str):
             if episode not in self._names:
-                raise CodecError(f"{self.path} has no episode '{episode}'; the first is '{self._facts(0).name}'")
+                raise CodecError(f"{self.path} has no episode '{episode}'; the first is '{self._description(0).name}'")
             return self._names[episode]
         if not -len(self._entries) <= episode < len(self._entries):
             raise IndexError(f"episode {episode} of {len(self._entries)}")
@@ -150,17 +150,21 @@ class HstReader:
             CodecError: a group they lie in is damaged, or its profile, tables or model are not here.
         """
         position = self.position(episode)
-        facts = self._facts(position)
+        description = self._description(position)
         wanted = np.asarray(rows, np.int64)
         count = self._entries[position].frames
         if wanted.ndim != 1 or (len(wanted) and (wanted.min() < 0 or wanted.max() >= count)):
             raise IndexError(f"rows must be a list of numbers from 0 to {count - 1}")
-        shape = (facts.height, facts.width) if facts.channels == 1 else (facts.height, facts.width, 3)
+        shape = (
+            (description.height, description.width)
+            if description.channels == 1
+            else (description.height, description.width, 3)
+        )
         frames = np.empty((len(wanted), *shape), np.uint8)
         numbers = np.empty(len(wanted), np.int32)
-        state = np.empty((len(wanted), facts.state), np.uint8) if facts.state else None
-        buttons = (len(wanted),) if facts.actions == 1 else (len(wanted), facts.actions)
-        actions = np.empty(buttons, np.uint8) if facts.actions else None
+        state = np.empty((len(wanted), description.state), np.uint8) if description.state else None
+        buttons = (len(wanted),) if description.actions == 1 else (len(wanted), description.actions)
+        actions = np.empty(buttons, np.uint8) if description.actions else None
         group_of = np.searchsorted(self._firsts[position], wanted, "right") - 1
         for k in np.unique(group_of).tolist():
             chosen = group_of == k
@@ -171,20 +175,20 @@ class HstReader:
             if actions is not None and group.gop.actions is not None:
                 actions[chosen] = group.gop.actions[at]
         return Episode(
-            name=facts.name,
-            game=facts.game,
+            name=description.name,
+            game=description.game,
             frames=frames,
-            palette=facts.colours,
+            palette=description.colours,
             state=state,
             context=None,
             actions=actions,
             frame_numbers=numbers,
-            outcome=facts.outcome,
-            level=facts.level,
-            fps=facts.fps,
-            split=facts.split,
-            source=facts.source,
-            notes=dict(facts.notes),
+            outcome=description.outcome,
+            level=description.level,
+            fps=description.fps,
+            split=description.split,
+            source=description.source,
+            notes=dict(description.notes),
         )
 
     # Frames of all episodes in a row
@@ -209,16 +213,16 @@ class HstReader:
         return (self[k] for k in range(len(self)))
 
     def _frame(self, position: int, row: int) -> HstFrame:
-        facts = self._facts(position)
+        description = self._description(position)
         k = int(np.searchsorted(self._firsts[position], row, "right")) - 1
         group, at = self.groups.get(position, k), row - int(self._firsts[position][k])
         gop = group.gop
         return HstFrame(
-            facts.name,
+            description.name,
             row,
             int(group.numbers[at]),
             gop.frames[at],
-            facts.colours,
+            description.colours,
             None if gop.state is None else gop.state[at],
             None if gop.actions is None else int(gop.actions.reshape(len(gop.frames), -1)[at, 0]),
         )
@@ -232,7 +236,7 @@ class HstReader:
         """
         position = self.position(episode)
         part = range(self._entries[position].frames) if rows is None else rows
-        step = Fraction(1) if fps is None else rate(self._facts(position).fps) / rate(fps)
+        step = Fraction(1) if fps is None else rate(self._description(position).fps) / rate(fps)
         k = 0
         while int(k * step) < len(part):
             yield self._frame(position, part[int(k * step)])

@@ -58,25 +58,29 @@ def recover(source: str | Path, target: str | Path, *, overwrite: bool = False) 
         except CodecError as error:
             problems, start = [str(error)], 0
         contents = read_contents(data, use_index=False, start=start)
-        saved = [e for e in contents.episodes if e.facts is not None and e.gops]
+        saved = [e for e in contents.episodes if e.description is not None and e.gops]
         problems += contents.unusable
         problems += [
-            f"{e.frames} frames of an episode whose description is damaged" for e in contents.episodes if not e.facts
+            f"{e.frames} frames of an episode whose description is damaged"
+            for e in contents.episodes
+            if not e.description
         ]
-        missing = [(e.facts.name, first, count) for e in saved if e.facts for first, count in e.missing()]
-        problems += [f"{e.facts.name}: was not written to its end" for e in saved if e.facts and not e.final]
+        missing = [(e.description.name, first, count) for e in saved if e.description for first, count in e.missing()]
+        problems += [
+            f"{e.description.name}: was not written to its end" for e in saved if e.description and not e.final
+        ]
         if not saved:
             raise CodecError(f"{path}: nothing in it can be saved")
         with HstWriter(target, overwrite=overwrite, about=contents.about) as writer:
             for entry in saved:
-                assert entry.facts is not None
+                assert entry.description is not None
                 end = entry.gops[-1][1].first + entry.gops[-1][1].frames
                 # One that was being written ends with its last whole group, as far as anybody can tell.
-                facts = entry.facts if entry.final else replace(entry.facts, frames=end)
-                writer.append(replace(facts, frames=-1).pack(entry.number))
+                description = entry.description if entry.final else replace(entry.description, frames=end)
+                writer.append(replace(description, frames=-1).pack(entry.number))
                 for offset, header in [*entry.gops, *([entry.files] if entry.files else [])]:
                     writer.append(bytes(data[offset : offset + header.length + OVERHEAD]))
-                writer.append(facts.pack(entry.number))
+                writer.append(description.pack(entry.number))
     return Recovery(
         episodes=len(saved),
         frames=sum(e.frames for e in saved),

@@ -47,19 +47,19 @@ def verify_file(path: str | Path, progress: Callable[[int], object] | None = Non
         elif not problems and chunks[: len(reader.contents.table)] != reader.contents.table:
             problems.append(f"{path}: its index does not match its content")
         problems += [f"{path}: {line}" for line in reader.contents.unusable]
-        facts, groups = reader.episodes(), 0
+        description, groups = reader.episodes(), 0
         for k, entry in enumerate(reader.entries):
             for first, count in entry.missing():
-                problems.append(f"{path}: {facts[k].name}: frames {first} to {first + count - 1} are lost")
+                problems.append(f"{path}: {description[k].name}: frames {first} to {first + count - 1} are lost")
             if not entry.final:
-                problems.append(f"{path}: {facts[k].name}: was not written to its end")
+                problems.append(f"{path}: {description[k].name}: was not written to its end")
             for group, (_, header) in enumerate(entry.gops):
                 problem = reader.groups.check(k, group)
                 problems += [problem] if problem else []
                 groups += 1
                 if progress is not None:
                     progress(header.frames)
-        return Verdict(len(facts), len(reader), groups, reader.file_bytes, tuple(problems))
+        return Verdict(len(description), len(reader), groups, reader.file_bytes, tuple(problems))
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def describe(path: str | Path) -> dict[str, Any]:
         streams: dict[str, int] = {}
         episodes = []
         raw = rgb = 0
-        for k, (facts, entry) in enumerate(zip(reader.episodes(), reader.entries, strict=True)):
+        for k, (description, entry) in enumerate(zip(reader.episodes(), reader.entries, strict=True)):
             own: dict[str, int] = {}
             damaged = 0
             for group in range(len(entry.gops)):
@@ -85,33 +85,33 @@ def describe(path: str | Path) -> dict[str, Any]:
                     own[name] = own.get(name, 0) + len(data)
             for name, size in own.items():
                 streams[name] = streams.get(name, 0) + size
-            raw += facts.raw_bytes(entry.frames)
-            rgb += entry.frames * facts.height * facts.width * RGB
+            raw += description.raw_bytes(entry.frames)
+            rgb += entry.frames * description.height * description.width * RGB
             episodes.append(
                 {
-                    "name": facts.name,
-                    "game": facts.game,
-                    "level": facts.level,
-                    "outcome": facts.outcome,
-                    "split": facts.split,
+                    "name": description.name,
+                    "game": description.game,
+                    "level": description.level,
+                    "outcome": description.outcome,
+                    "split": description.split,
                     "frames": entry.frames,
                     "missing": [list(part) for part in entry.missing()],
                     "complete": entry.final,
-                    "size": [facts.height, facts.width],
-                    "colours": "palette" if facts.channels == 1 else "rgb",
-                    "fps": facts.fps,
-                    "state_bytes": facts.state,
-                    "profile": facts.profile,
-                    "tables": facts.tables,
-                    "tables_sha256": facts.tables_sha256,
-                    "gop": facts.gop,
+                    "size": [description.height, description.width],
+                    "colours": "palette" if description.channels == 1 else "rgb",
+                    "fps": description.fps,
+                    "state_bytes": description.state,
+                    "profile": description.profile,
+                    "tables": description.tables,
+                    "tables_sha256": description.tables_sha256,
+                    "gop": description.gop,
                     "groups": len(entry.gops),
                     "damaged_groups": damaged,
                     "bytes": sum(header.size for _, header in entry.gops),
                     "streams": own,
                     "source_files": entry.files is not None,
-                    "notes": dict(facts.notes),
-                    "problems": [list(problem) for problem in facts.problems],
+                    "notes": dict(description.notes),
+                    "problems": [list(problem) for problem in description.problems],
                 }
             )
         size, frames = reader.file_bytes, len(reader)

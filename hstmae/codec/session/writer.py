@@ -35,7 +35,7 @@ from ..container.chunks import (
     scan,
 )
 from ..container.contents import Contents, read_contents
-from ..container.description import EpisodeFacts, unpack_facts
+from ..container.description import Description, unpack_description
 from ..container.gop import Profile
 from ..container.index import pack_end, pack_index
 from .encoder import GOP_FRAMES, EpisodeEncoder, encode_episode
@@ -83,7 +83,7 @@ class HstWriter:
         try:
             lock(self._file, self.place)
             self._table: list[tuple[int, Header]] = []
-            self._final: dict[int, EpisodeFacts] = {}
+            self._final: dict[int, Description] = {}
             self.contents: Contents | None = self._found() if resume else None
             if not self._file.seek(0, os.SEEK_END):
                 self._write(pack_preamble())
@@ -109,7 +109,7 @@ class HstWriter:
                 end = found[0] + found[1].size
             with data[:end] as whole:
                 contents = read_contents(whole, use_index=False)
-        self._final = {e.number: e.facts for e in contents.episodes if e.final and e.facts is not None}
+        self._final = {e.number: e.description for e in contents.episodes if e.final and e.description is not None}
         self._file.truncate(end)
         return contents
 
@@ -123,7 +123,7 @@ class HstWriter:
         """Bytes so far."""
         return self._file.tell()
 
-    def finished_episodes(self) -> list[EpisodeFacts]:
+    def finished_episodes(self) -> list[Description]:
         """Descriptions of the episodes that are complete."""
         return list(self._final.values())
 
@@ -136,7 +136,7 @@ class HstWriter:
                 raise CodecError("these bytes are no chunks")
             self._table.append((base + at, header))
             if header.kind == EPISODE and header.flags & FINAL:
-                self._final[header.episode] = unpack_facts(
+                self._final[header.episode] = unpack_description(
                     bytes(view[at + HEADER_BYTES : at + header.size - CRC_BYTES])
                 )
             at += header.size
@@ -152,9 +152,9 @@ class HstWriter:
             self.append(chunks)
 
     @contextmanager
-    def episode(self, profile: Profile, facts: EpisodeFacts) -> Iterator[LiveEpisode]:
+    def episode(self, profile: Profile, description: Description) -> Iterator[LiveEpisode]:
         """An episode that is written as it happens; it is complete when the `with` block is left."""
-        live = LiveEpisode(self, EpisodeEncoder(profile, facts, self.next_number))
+        live = LiveEpisode(self, EpisodeEncoder(profile, description, self.next_number))
         yield live
         live.close()
 

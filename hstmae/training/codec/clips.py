@@ -18,7 +18,7 @@ class CodecClip:
 
     Attributes:
         frames: uint8 [T, H, W] palette indices.
-        state: numpy arrays with leading axis T; carried context is what the group alone tells. None = not told.
+        state: numpy arrays with leading axis T; carried context is what the group alone tells. None = level `none`.
         grid: its cells.
     """
 
@@ -57,20 +57,20 @@ class CodecClips:
             if numbers[-1] - numbers[0] == self.span - self.stride:
                 return episode, index, numbers
 
-    def draw(self, rng: np.random.Generator, told: float = 1.0) -> CodecClip:
-        """A clip; with probability `told` it comes with state."""
+    def draw(self, rng: np.random.Generator, with_state: float = 1.0) -> CodecClip:
+        """A clip; with probability `with_state` it comes with state."""
         place = self.place(rng)
         offset = int(rng.integers(self.gop // self.clip)) * self.clip
-        return self._clip(*place, slice(offset, offset + self.clip), bool(rng.random() < told))
+        return self._clip(*place, slice(offset, offset + self.clip), bool(rng.random() < with_state))
 
     def draw_group(self, rng: np.random.Generator) -> CodecClip:
         """All frames of a group, with state."""
         return self._clip(*self.place(rng), slice(None), True)
 
-    def _clip(self, episode: int, index: np.ndarray, numbers: np.ndarray, some: slice, told: bool) -> CodecClip:
+    def _clip(self, episode: int, index: np.ndarray, numbers: np.ndarray, some: slice, with_state: bool) -> CodecClip:
         frames = self.store.read(episode, index[some], ("frames",)).frames
         state = None
-        if told:
+        if with_state:
             memory = self.store.read(episode, index, ("state",)).state
             assert memory is not None
             # as a decoder does, which does not know the recorder's numbers

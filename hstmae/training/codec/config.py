@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...codec.neural.model import CodecConfig
 from ...config import load_yaml
+from ...configio import RETIRED, Retired
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class CodecTraining:
     queries: int = 128  # cubes drawn from the state, per clip and step ...
     coded: int = 40  # ... and of those drawn again with latents
     hard_queries: float = 0.6  # share of the queries drawn by detail
-    told: float = 0.92  # how often a clip comes with its state
+    with_state: float = 0.92  # how often a clip comes with its state
     held: float = 0.4  # how often the code of a cell is that of an earlier slice, as in streams
     changed: float = 40.0  # mean square error (of 255 steps) above which a cell counts as changed
     lr: float = 1.5e-3  # of the codec's own parts ...
@@ -44,6 +45,9 @@ class CodecTraining:
     max_minutes: float = 0.0
     seed: int = 0
     threads: int = 0
+
+
+RETIRED[CodecTraining] = {"told": Retired("how often a clip comes with its state", "with_state")}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,9 @@ def groups(store: EpisodeStore, count: int, frames: int, columns: tuple[str, ...
     if not places:
         raise CodecError(f"{store.path}: no group of {frames} frames in the training split")
     chosen = np.random.default_rng(0).permutation(len(places))[:count]
-    for i, start in (places[n] for n in chosen):
+    for n, (i, start) in enumerate(places[k] for k in chosen):
+        if n % 100 == 0:
+            print(f"group {n} of {len(chosen)}: {', '.join(columns)}", flush=True)
         yield store.read(i, range(start, start + frames), columns)
 
 
@@ -132,34 +135,53 @@ def round_weights(w: np.ndarray) -> np.ndarray:
     return ((w + 256) >> 9 << 9).astype(np.int32)
 
 
+Rows = tuple[np.ndarray, np.ndarray]  # memory uint8 [T, S] and controllers uint8 [T, A] of a group
+
+
 def train_rows(store: EpisodeStore, count: int, keep: int) -> tuple[RowModel, RowModel]:
     """The models of memory and controllers."""
     few = [memory_of(e) for e in groups(store, 170, 64, ("state", "actions"))]
-    size, width = few[0][0].shape[1], few[0][1].shape[1]
-    rows = [np.concatenate(pair, 1) for pair in few]
-    order, partners = choose_partners(rows, size, get_game(store.game).coding.late_bytes)
-    every = np.concatenate(rows)[::8]
-    start = np.array([np.bincount(every[:, a], minlength=256).argmax() for a in range(len(order))], np.uint8)
-    print("partners chosen", flush=True)
+    many = (memory_of(e) for e in groups(store, count, 64, ("state", "actions")))
+    late = get_game(store.game).coding.late_bytes
+    return learn_rows(few, many, late, every=8, bits=((24, 22), (20, 18)), keep=(keep, 20_000))
+
+
+def learn_rows(
+    few: list[Rows],
+    many: Iterable[Rows],
+    late: tuple[int, ...],
+    *,
+    every: int,
+    bits: tuple[tuple[int, int], tuple[int, int]],
+    keep: tuple[int, int],
+) -> tuple[RowModel, RowModel]:
+    """The models of memory and controllers that groups teach.
+
+    Args:
+        few: groups that the partners of each byte, and every `every`-th row the start, are chosen by.
+        many: groups learned from, without ever starting anew.
+        late: positions to be coded last.
+        bits, keep: of memory and of controllers: bits of the hash table while learning and in the end, and how many
+            entries are kept.
+    """
     kernel = compiled()
-    base = RowModel.neutral(len(order), width)
-    state = RowModel(order, partners, start, base.slots, base.own, base.shared)
-    actions = RowModel.neutral(width, 0)
-    slots, slots_a = Learner(24, 63), Learner(20, 63)
-    for n, e in enumerate(groups(store, count, 64, ("state", "actions"))):
-        memory, held = memory_of(e)
-        kernel.train_rows(memory, held, state, slots.table, slots.bits, SPEED)
-        kernel.train_rows(held, np.zeros((64, 0), np.uint8), actions, slots_a.table, slots_a.bits, SPEED)
-        slots.count()
-        slots_a.count()
-        if n % 100 == 0:
-            print("memory", n, flush=True)
-    return tuple(
-        RowModel(
-            m.order, m.partners, m.start, round_slots(s.thinned(k, b)), round_weights(m.own), round_weights(m.shared)
-        )
-        for m, s, k, b in ((state, slots, keep, 22), (actions, slots_a, 20_000, 18))
-    )  # type: ignore[return-value]
+    size, width = few[0][0].shape[1], few[0][1].shape[1]
+    order, partners = choose_partners([np.concatenate(pair, 1) for pair in few], size, late)
+    rows = np.concatenate([memory for memory, _ in few])[::every]
+    start = np.array([np.bincount(rows[:, a], minlength=256).argmax() for a in range(size)], np.uint8)
+    base = RowModel.neutral(size, width)
+    models = RowModel(order, partners, start, base.slots, base.own, base.shared), RowModel.neutral(width, 0)
+    slots = Learner(bits[0][0], 63), Learner(bits[1][0], 63)
+    for memory, held in many:
+        none = np.zeros((len(held), 0), np.uint8)
+        for row, side, model, learner in zip((memory, held), (held, none), models, slots, strict=True):
+            kernel.train_rows(row, side, model, learner.table, learner.bits, SPEED)
+            learner.count()
+    state, actions = (
+        replace(m, slots=round_slots(s.thinned(k, b)), own=round_weights(m.own), shared=round_weights(m.shared))
+        for m, s, k, (_, b) in zip(models, slots, keep, bits, strict=True)
+    )
+    return state, actions
 
 
 def choose_partners(rows: list[np.ndarray], size: int, last: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -206,13 +228,11 @@ def train_pictures(store: EpisodeStore, count: int) -> PictureModel:
     game: GameSpec = get_game(store.game)
     kernel, model = compiled(), PictureModel.neutral()
     slots, cells = Learner(22, 63), Learner(22, 0x00FF0000)
-    for n, e in enumerate(groups(store, count, 32, ("frames", "state", "actions"))):
+    for e in groups(store, count, 32, ("frames", "state", "actions")):
         for scene in (Scene.of(game, memory_of(e)[0]), Scene.nothing(32)):
             kernel.train_pictures(e.frames, scene, model, slots.table, cells.table, 22, SPEED)
         slots.count()
         cells.count()
-        if n % 100 == 0:
-            print("pictures", n, flush=True)
     kept = cells.thinned(260_000, 21)
     trust = np.array([0, 1, 2, 3, 3, 5, 5, 5, 5, *[10] * 15, *[30] * 40], np.uint32)[(kept.value >> 9) & 63]
     kept = Hashed(kept.bits, kept.at, (kept.value & 0x00FF01FF) | trust << 9)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ...codec.lossless.coding_models import PictureModel, RowModel
+from ...codec.lossless.coding_models import PictureModel
 from ...codec.lossless.kernel import Compiled, backend
 from ...codec.lossless.tables import save_tables
 from ...codec.neural.allocation import Allocator
@@ -21,7 +20,7 @@ from ...codec.neural.profile import slope_of
 from ...codec.neural.statecoder import TABLES
 from ...codec.neural.thinning import read_bytes, thin
 from .clips import CodecClips
-from .lossless_tables import SPEED, Learner, choose_partners, round_slots, round_weights
+from .lossless_tables import Rows, learn_rows
 
 _FEW = 2.0  # decisions of either kind that a context is taken to have seen before
 
@@ -56,7 +55,7 @@ def fit_prior(model: CodecModel, clips: CodecClips, rng: np.random.Generator, gr
         clip = clips.draw_group(rng)
         painter = Painter(model, head, clip.state, clip.grid)
         hints = cell_hints(model.game, clip.state, clip.grid)
-        codes = Allocator(model, painter, clip.grid, clip.frames, painter.told(), hints).choose(slope_of(quality))
+        codes = Allocator(model, painter, clip.grid, clip.frames, painter.from_state(), hints).choose(slope_of(quality))
         walk = CellWalk(model.layout, clip.grid, hints, count)
         for cell in walk.cells():
             walk.step(cell, codes.get(cell, ()))
@@ -72,38 +71,20 @@ def fit_rows(clips: CodecClips, kept: np.ndarray, seed: int, groups: int, folder
     Returns:
         False without the compiled kernel, or where recordings have no controllers: the coder then starts from nothing.
     """
-    kernel = backend()
     columns = np.flatnonzero(kept)
     rng = np.random.default_rng(seed)
     few = list(_rows(clips, kept, rng, min(150, groups)))
-    if not isinstance(kernel, Compiled) or not few or few[0][1].shape[1] == 0:
+    if not isinstance(backend(), Compiled) or not few or few[0][1].shape[1] == 0:
         return False
-    width = few[0][1].shape[1]
     late = [f for f in clips.game.fields if f.name == clips.game.coding.sprite_list]
     last = tuple(i for i, a in enumerate(columns) if any(f.address <= a < f.address + f.count for f in late))
-    order, partners = choose_partners([np.concatenate(pair, 1) for pair in few], len(columns), last)
-    every = np.concatenate([rows for rows, _ in few])[::4]
-    start = np.array([np.bincount(every[:, a], minlength=256).argmax() for a in range(len(columns))], np.uint8)
-    base = RowModel.neutral(len(columns), width)
-    state = RowModel(order, partners, start, base.slots, base.own, base.shared)
-    actions = RowModel.neutral(width, 0)
-    slots, slots_a = Learner(22, 63), Learner(18, 63)
-    for rows, held in _rows(clips, kept, rng, groups):
-        kernel.train_rows(rows, held, state, slots.table, slots.bits, SPEED)
-        kernel.train_rows(held, np.zeros((len(held), 0), np.uint8), actions, slots_a.table, slots_a.bits, SPEED)
-        slots.count()
-        slots_a.count()
-    made = [
-        replace(m, slots=round_slots(s.thinned(k, b)), own=round_weights(m.own), shared=round_weights(m.shared))
-        for m, s, k, b in ((state, slots, 400_000, 22), (actions, slots_a, 10_000, 16))
-    ]
-    save_tables(folder / TABLES, name, made[0], made[1], PictureModel.neutral(8))
+    many = _rows(clips, kept, rng, groups)
+    state, actions = learn_rows(few, many, last, every=4, bits=((22, 22), (18, 16)), keep=(400_000, 10_000))
+    save_tables(folder / TABLES, name, state, actions, PictureModel.neutral(8))
     return True
 
 
-def _rows(
-    clips: CodecClips, kept: np.ndarray, rng: np.random.Generator, groups: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _rows(clips: CodecClips, kept: np.ndarray, rng: np.random.Generator, groups: int) -> Iterator[Rows]:
     """Thinned memory uint8 [T, K] and controllers uint8 [T, A] of random groups."""
     for _ in range(groups):
         episode, index, _ = clips.place(rng)

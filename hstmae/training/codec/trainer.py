@@ -78,7 +78,7 @@ class CodecTrainer:
         for _ in range(self.train.first_clips):
             clip = self.clips.draw(self.rng)
             painter = Painter(self.model, head, clip.state, clip.grid)
-            wrong = ((colours[painter.told()] - colours[clip.frames]) ** 2).mean(-1)
+            wrong = ((colours[painter.from_state()] - colours[clip.frames]) ** 2).mean(-1)
             cell, _ = clip.grid.of_cubes(np.arange(painter.units * clip.grid.slices))
             cubes = to_cubes(torch.from_numpy(wrong)[None])[0].flatten(0, 1).numpy()
             error = mean_by_cell(cubes, cell, clip.grid.slices * clip.grid.per_slice)
@@ -95,16 +95,17 @@ class CodecTrainer:
         """One optimiser step; returns its terms."""
         t = self.train
         self.model.train()
-        self.model.head.memory.eval() if self.model.head.memory is not None else None
+        if self.model.head.memory is not None:
+            self.model.head.memory.eval()
         scale = min(1.0, (self.step + 1) / max(1, t.warmup))
         scale *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / max(1, t.steps))))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * scale
-        told = bool(self.rng.random() < t.told)
-        clips = [self.clips.draw(self.rng, float(told)) for _ in range(t.batch)]
+        with_state = bool(self.rng.random() < t.with_state)
+        clips = [self.clips.draw(self.rng, float(with_state)) for _ in range(t.batch)]
         frames = torch.from_numpy(np.stack([c.frames for c in clips]))
         state = None
-        if told:
+        if with_state:
             states = [c.state for c in clips if c.state is not None]
             state = GameState.stack(states, lambda a: torch.from_numpy(np.stack(a)))
         loss, terms = self._losses(clips, frames, state)
@@ -129,7 +130,7 @@ class CodecTrainer:
         hidden = model.hidden(done)
         target = take_cubes(cubes, queries)
         palette = model.palette.expand(b, -1, -1)
-        told, colours, said = reconstruction(model.logits(hidden), target, palette, t.rgb_loss)
+        plain, colours, said = reconstruction(model.logits(hidden), target, palette, t.rgb_loss)
         wrong = (colours.detach() - model.palette[target.int()].float() / 255).square().mean(-1) * 65025
         cells = choose_cells(clips, queries, wrong, t, model.rvq.stages, self.rng)
         self.pool.add(cells.pixels[cells.changed].numpy())
@@ -140,10 +141,10 @@ class CodecTrainer:
         again = target.gather(1, picked.expand(-1, -1, 2, 16, 16))
         coded, _, done_terms = reconstruction(logits, again, palette, t.rgb_loss)
         alone, alone_mse, alone_commit = self._alone()
-        loss = told + 2 * coded + alone + t.commitment * (commit + alone_commit)
+        loss = plain + 2 * coded + alone + t.commitment * (commit + alone_commit)
         terms = {
             "mse": float(said["mse"]), "coded_mse": float(done_terms["mse"]), "coded_ce": float(done_terms["ce"]),
-            "told_mse": float(wrong.gather(1, picked.expand_as(again)).mean() / 65025), "alone_mse": alone_mse,
+            "state_mse": float(wrong.gather(1, picked.expand_as(again)).mean() / 65025), "alone_mse": alone_mse,
             "commit": float(commit.detach()), "changed": float(cells.changed.sum()),
         }  # fmt: skip
         return loss, terms
