@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hstmae.games import GameState
-from hstmae.games.smb.game import _GLOBALS, _HUD_DIGITS, _HUD_IDS, _HUD_STATIC, _SOLID_FROM, HUD_HEIGHT, SuperMarioBros
+from hstmae.games.smb.game import SuperMarioBros
 from hstmae.games.smb.history import COLUMNS, ROWS, UNKNOWN
+from hstmae.games.smb.layers import GLOBALS, HUD_DIGITS, HUD_HEIGHT, HUD_IDS, HUD_STATIC, SOLID_FROM
 from hstmae.games.smb.objects import ENEMY, ITEM, PLAYER, SOLID
 from hstmae.games.smb.scenery import IDS, PERIOD, SCENERY
 
@@ -47,8 +48,8 @@ def _undrawn(ram: np.ndarray) -> tuple[int, bool]:
         address, kind = 256 * ram[0x301 + i] + ram[0x302 + i], ram[0x303 + i]
         length = kind % 64
         for k in range(1 if kind >= 128 else length):
-            if address + k - 0x2060 in _HUD_DIGITS:
-                bits |= 2 ** list(_HUD_DIGITS).index(address + k - 0x2060)
+            if address + k - 0x2060 in HUD_DIGITS:
+                bits |= 2 ** list(HUD_DIGITS).index(address + k - 0x2060)
         glow |= bool(address == 0x3F0C)
         i += 4 if kind // 64 % 2 else 3 + length
     return bits, glow
@@ -75,7 +76,7 @@ def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray
                 if solid:
                     ids[i, r, c] = _looks_like(solid)
                 elif drawn != UNKNOWN:
-                    gone = drawn >= _SOLID_FROM[drawn >> 6]  # solid then, not now: blank
+                    gone = drawn >= SOLID_FROM[drawn >> 6]  # solid then, not now: blank
                     ids[i, r, c] = 0 if gone else _looks_like(drawn)
                 else:
                     guess = int(SCENERY[state[i, 0x742] & 3, state[i, 0x741] & 3, column % PERIOD, r])
@@ -97,10 +98,10 @@ def _looks_like(tile: int) -> int:
 
 
 def _hud(ram: np.ndarray) -> np.ndarray:
-    ids = np.broadcast_to(_HUD_STATIC + np.arange(128).reshape(4, 32), (len(ram), 4, 32)).astype(np.int16)
-    for column, (address, offset) in _HUD_DIGITS.items():
+    ids = np.broadcast_to(HUD_STATIC + np.arange(128).reshape(4, 32), (len(ram), 4, 32)).astype(np.int16)
+    for column, (address, offset) in HUD_DIGITS.items():
         value = ram[:, address] + offset
-        known = np.where(value < _HUD_STATIC - 1, value + 1, _HUD_IDS - 1)
+        known = np.where(value < HUD_STATIC - 1, value + 1, HUD_IDS - 1)
         # The first of the six score digits is left blank while it is zero [data]; the fixed id stands for that.
         ids[:, 3, column] = np.where(value > 0, known, ids[:, 3, column]) if column == 2 else known
     return ids
@@ -115,7 +116,7 @@ def _sprites(ram: np.ndarray) -> np.ndarray:
 
 def _globals(ram: np.ndarray) -> np.ndarray:
     star = np.minimum((ram[:, 0x79F] + 7) // 8, 2)  # off, ending, on: the palette cycles faster while it is on
-    return np.concatenate([ram[:, list(_GLOBALS)], star[:, None], ram[:, 0x09:0x0A] & 7], 1).astype(np.uint8)
+    return np.concatenate([ram[:, list(GLOBALS)], star[:, None], ram[:, 0x09:0x0A] & 7], 1).astype(np.uint8)
 
 
 def _signed(a: np.ndarray) -> np.ndarray:

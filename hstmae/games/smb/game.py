@@ -10,11 +10,26 @@ import numpy as np
 
 from ..spec import CoderHints, ConsoleLooks, GameSpec, StateField, TileLayer
 from ..state import GameState, ObjectBoxes
-from .history import COLUMNS, ROWS, UNKNOWN, history
+from .history import COLUMNS, ROWS, history
+from .layers import (
+    GLOBALS,
+    HUD_COLUMNS,
+    HUD_DIGITS,
+    HUD_FIXED,
+    HUD_HEIGHT,
+    HUD_IDS,
+    HUD_STATIC,
+    SOLID_FROM,
+    TILE_IDS,
+    global_values,
+    metatiles,
+    region_of_metatile,
+    sprites,
+    status_bar,
+)
 from .looks import object_boxes
-from .objects import BACKGROUND, FEATURES, HUD, ITEM, SOLID, TOKENS, decode_objects, flip_objects, player_code
-from .scenery import IDS as _GUESSES
-from .scenery import complete, likely_scenery
+from .objects import FEATURES, HUD, TOKENS, decode_objects, flip_objects, player_code
+from .scenery import IDS as GUESSES
 from .screen import colour_step, hold_digits, undrawn
 
 # FCEUX default colours of the 64 NES palette entries.
@@ -32,46 +47,13 @@ PALETTE = np.frombuffer(
     np.uint8,
 ).reshape(64, 3)
 
-HUD_HEIGHT = 32  # pixel rows that never scroll
-_HUD_DIGITS = {  # column of tile row 3 -> (address, what is added to the byte); score, coins, world, level, timer
-    **{2 + i: (0x7DD + i, 0) for i in range(6)},
-    13: (0x7ED, 0),
-    14: (0x7EE, 0),
-    19: (0x75F, 1),
-    21: (0x75C, 1),
-    **{26 + i: (0x7F8 + i, 0) for i in range(3)},
-}
-_HUD_STATIC = 40  # id of the first fixed HUD cell; digits and letters are 1 + value
-_HUD_IDS = _HUD_STATIC + 4 * 32 + 1
-_GLOBALS = (0x74E, 0x733, 0x741, 0x742, 0x743, 0x744, 0x756, 0x753, 0x773, 0x6D4, 0x75F)
 # Every colour in the game's tables: the palettes of the four area types, of snow, mushrooms and Bowser, of the
 # background and of both players, and the cycle of coins and ? blocks [map].
 _SHOWN = tuple(bytes.fromhex("0007090c0f101215161718191a1c21222527293036373a3c"))
-_SOLID_FROM = np.array([0x10, 0x51, 0x88, 0xC0])  # first solid metatile id of each palette group [data]
-_ITEMS = (0xC0, 0xC1, 0xC2, 0xC3)  # question blocks and coins
-
-
-_TILE_IDS = 256 + len(_GUESSES) + 1  # metatiles, guessed scenery, and the unknown
-
-
-def _region_of_metatile() -> np.ndarray:
-    ids = np.arange(256)
-    lut = np.full(_TILE_IDS, BACKGROUND, np.uint8)
-    lut[:256][ids >= _SOLID_FROM[ids >> 6]] = SOLID
-    lut[list(_ITEMS)] = ITEM
-    return lut
-
-
-def _look() -> np.ndarray:
-    """The metatile that each one looks like: bricks and blocks do not show what they hold, hidden ones nothing."""
-    table = np.arange(256)
-    table[0x55:0x5A], table[0x5A:0x5F], table[0xC1] = 0x51, 0x52, 0xC0
-    table[[0x44, 0x5F, 0x60]] = 0
-    return table.astype(np.int16)
 
 
 def _globals_at(*addresses: int) -> tuple[int, ...]:
-    return tuple(_GLOBALS.index(address) for address in addresses)
+    return tuple(GLOBALS.index(address) for address in addresses)
 
 
 class SuperMarioBros(GameSpec):
@@ -88,17 +70,17 @@ class SuperMarioBros(GameSpec):
     state_size = 2048
     context_size = ROWS * COLUMNS
     tile_layers = (
-        TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=_TILE_IDS),
-        TileLayer("hud", rows=4, cols=32, cell=8, ids=_HUD_IDS, text="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=TILE_IDS),
+        TileLayer("hud", rows=4, cols=32, cell=8, ids=HUD_IDS, text="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     )
     looks = ConsoleLooks(
         tile_globals=_globals_at(0x74E, 0x733, 0x743, 0x744),  # kind, style, clouds, backdrop
         first_guess=256,
-        guessed_tiles=tuple(_GUESSES.tolist()),
-        unrecorded_tiles=tuple(i for i in range(256) if i < _SOLID_FROM[i >> 6]),  # solid ones are in the block buffer
+        guessed_tiles=tuple(GUESSES.tolist()),
+        unrecorded_tiles=tuple(i for i in range(256) if i < SOLID_FROM[i >> 6]),  # solid ones are in the block buffer
         landmark_tiles=tuple(range(0x45, 0x4C)),  # pieces of castles
         cycling_tiles=tuple(range(0xC0, 0x100)),  # palette 3: coins and ? blocks glow
-        cycling_text=(_HUD_STATIC + 3 * 32 + 11,),  # the coin beside their number
+        cycling_text=(HUD_STATIC + 3 * 32 + 11,),  # the coin beside their number
         compact_text=tuple((3, column) for column in (13, 14, 19, 21, 26, 27, 28)),  # coins, world, level, timer
         sprite_globals=(_globals_at(0x756, 0x753), *(_globals_at(0x74E),) * 3),  # player, map
         sprites_per_line=8,
@@ -120,11 +102,11 @@ class SuperMarioBros(GameSpec):
     sprite_tiles = 256
     sprite_attributes = 8  # palette 0-3, plus 4 when behind the background
     sprite_size = 8
-    globals_count = len(_GLOBALS) + 2
+    globals_count = len(GLOBALS) + 2
     token_names = TOKENS
     token_features = FEATURES
     regions = ("unknown", "hud", "background", "solid", "item", "player", "enemy")
-    tile_regions = _region_of_metatile()
+    tile_regions = region_of_metatile()
     fixed_regions = ((HUD, 0, 0, 256, HUD_HEIGHT),)
     fields = (
         StateField("oam", 0x200, "4 bytes a sprite: y - 1, tile, attributes, x", 256, "[map] [data]"),
@@ -190,14 +172,14 @@ class SuperMarioBros(GameSpec):
         t = len(state)
         camera = 256 * state[:, 0x71A].astype(np.int32) + state[:, 0x71C]
         objects = decode_objects(state, camera)
-        late, waits = undrawn(state, tuple(_HUD_DIGITS))
+        late, waits = undrawn(state, tuple(HUD_DIGITS))
         tiles_xy = np.empty((t, 2), np.int16)
         tiles_xy[:, 0], tiles_xy[:, 1] = -(camera % 16), HUD_HEIGHT
         return GameState(
-            tiles=(_metatiles(state, context, camera), _hud(state)),
+            tiles=(metatiles(state, context, camera), status_bar(state)),
             tile_xy=(tiles_xy, np.zeros((t, 2), np.int16)),
-            sprites=_sprites(state),
-            globals=_globals(state),
+            sprites=sprites(state),
+            globals=global_values(state),
             camera=camera,
             area=4 * state[:, 0x750].astype(np.int32) + (state[:, 0x74E] & 3),
             tokens=objects.tokens,
@@ -216,9 +198,9 @@ class SuperMarioBros(GameSpec):
         more."""
         ids = np.array(state.tiles[1])
         entering = np.isin(player_code(state), (0, 7))
-        ids[entering, 3, 26:29] = _HUD_FIXED[3, 24]  # as the blank cell before it
+        ids[entering, 3, 26:29] = HUD_FIXED[3, 24]  # as the blank cell before it
         if level == "full":
-            hold_digits(ids[:, 3], np.asarray(state.undrawn), _HUD_COLUMNS, int(_HUD_FIXED[3, 24]), _HUD_IDS - 1)
+            hold_digits(ids[:, 3], np.asarray(state.undrawn), HUD_COLUMNS, int(HUD_FIXED[3, 24]), HUD_IDS - 1)
         return ids
 
     def drawn_objects(self, state: GameState) -> ObjectBoxes:
@@ -226,103 +208,3 @@ class SuperMarioBros(GameSpec):
 
     def flip_tokens(self, flipped: GameState) -> GameState:
         return flip_objects(flipped)
-
-
-def _screen_columns() -> tuple[np.ndarray, np.ndarray]:
-    """For each of the 32 columns that can be the leftmost one: where the 13 x 17 metatiles of the screen lie.
-
-    Returns:
-        Addresses in the memory and positions in the context, int64 [32, 13 * 17].
-    """
-    column = (np.arange(COLUMNS)[:, None, None] + np.arange(17)) % COLUMNS
-    row = np.arange(ROWS)[:, None]
-    block = 0x500 + column // 16 * (16 * ROWS) + 16 * row + column % 16
-    return block.reshape(COLUMNS, -1), (COLUMNS * row + column).reshape(COLUMNS, -1)
-
-
-def _scenery() -> np.ndarray:
-    """Id shown for each remembered metatile where nothing is solid now: what was solid then is gone, so blank."""
-    ids = np.arange(256)
-    table = np.where(ids >= _SOLID_FROM[ids >> 6], 0, _look())
-    table[UNKNOWN] = _TILE_IDS - 1
-    return table.astype(np.int16)
-
-
-def _guess_ids() -> np.ndarray:
-    """Id of each metatile as a guess."""
-    table = np.zeros(256, np.int16)
-    table[_GUESSES] = 256 + np.arange(len(_GUESSES))
-    return table
-
-
-def _hud_tables() -> np.ndarray:
-    """Id of each cell of _HUD_DIGITS for each value of its byte: int16 [cells * 256]."""
-    tables = []
-    for column, (_, offset) in _HUD_DIGITS.items():
-        value = np.arange(256) + offset
-        ids = np.where(value < _HUD_STATIC - 1, value + 1, _HUD_IDS - 1)
-        # The first of the six score digits is left blank while it is zero [data]; the fixed id stands for that.
-        tables.append(np.where(value > 0, ids, _HUD_STATIC + 3 * 32 + column) if column == 2 else ids)
-    return np.stack(tables).astype(np.int16).ravel()
-
-
-def _attributes() -> np.ndarray:
-    """Attribute id of each OAM attribute byte: palette, 4 = behind (bit 5), and the two flip bits as they are."""
-    byte = np.arange(256)
-    return ((byte & 3) | ((byte >> 3) & 4) | (byte & 0xC0)).astype(np.int16)
-
-
-_BLOCK_AT, _DRAWN_AT = _screen_columns()
-_SCENERY, _GUESS_ID, _LOOK = _scenery(), _guess_ids(), _look()
-_HUD_FIXED = (_HUD_STATIC + np.arange(128).reshape(4, 32)).astype(np.int16)
-_HUD_COLUMNS = np.array(list(_HUD_DIGITS))
-_HUD_ADDRESS = np.array([address for address, _ in _HUD_DIGITS.values()])
-_HUD_VALUE, _HUD_ROW = _hud_tables(), 256 * np.arange(len(_HUD_DIGITS))
-_ATTRIBUTE = _attributes()
-_GLOBAL_ADDRESS = np.array([*_GLOBALS, 0x79F, 0x09])
-
-
-def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray) -> np.ndarray:
-    """Ids of the 17 columns on the screen: the block buffer, scenery from the history where that is known, or a guess.
-
-    A guess has an id of its own, so that whoever draws it can learn how far to trust it.
-    """
-    t, first = len(state), camera // 16
-    row = np.arange(t)[:, None]
-    solid = state.reshape(-1).take(_BLOCK_AT.take(first % COLUMNS, 0) + row * state.shape[1])
-    ids = _LOOK.take(solid)
-    if context is None:
-        unknown = solid == 0
-    else:
-        drawn = _SCENERY.take(context.reshape(-1).take(_DRAWN_AT.take(first % COLUMNS, 0) + row * context.shape[1]))
-        ids = np.where(solid != 0, ids, drawn)
-        unknown = ids == _TILE_IDS - 1
-    ids, solid, unknown = (x.reshape(t, ROWS, 17) for x in (ids, solid, unknown))
-    some = unknown.any((1, 2))
-    if some.any():
-        likely = complete(likely_scenery(state[some], first[some], 17), solid[some])
-        ids[some] = np.where(unknown[some], _GUESS_ID.take(likely), ids[some])
-    return ids
-
-
-def _hud(state: np.ndarray) -> np.ndarray:
-    ids = np.empty((len(state), 4, 32), np.int16)
-    ids[:] = _HUD_FIXED
-    ids[:, 3, _HUD_COLUMNS] = _HUD_VALUE[_HUD_ROW + state[:, _HUD_ADDRESS]]
-    return ids
-
-
-def _sprites(state: np.ndarray) -> np.ndarray:
-    oam = state[:, 0x200:0x300].reshape(-1, 64, 4)
-    sprites = np.empty(oam.shape, np.int16)
-    sprites[..., 0], sprites[..., 1], sprites[..., 2] = oam[..., 3], oam[..., 0], oam[..., 1]
-    sprites[..., 1] += 1  # the byte holds the line before the first
-    sprites[..., 3] = _ATTRIBUTE[oam[..., 2]]
-    return sprites
-
-
-def _globals(state: np.ndarray) -> np.ndarray:
-    values = state[:, _GLOBAL_ADDRESS]
-    values[:, -2] = (values[:, -2] > 0).astype(np.uint8) + (values[:, -2] > 8)  # star: off, ending (cycles slowly), on
-    values[:, -1] &= 7
-    return values
