@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,9 @@ class GymEpisode:
     frames_wanted: int
     seed: int = 0
     actions: tuple[int, ...] | None = None
+    level: ClassVar[str] = ""
+    outcome: ClassVar[str] = "cut"  # environments do not say who won
+    fps: ClassVar[float | None] = None
 
     @property
     def name(self) -> str:
@@ -47,20 +50,8 @@ class GymEpisode:
         return f"{re.sub('[^A-Za-z0-9.-]+', '-', self.env)}_{how}_s{self.seed}_n{self.size}"
 
     @property
-    def level(self) -> str:
-        return ""
-
-    @property
-    def outcome(self) -> str:
-        return "cut"  # environments do not say who won
-
-    @property
     def size(self) -> int:
         return self.frames_wanted if self.actions is None else min(self.frames_wanted, len(self.actions))
-
-    @property
-    def fps(self) -> float | None:
-        return None
 
     def signature(self, content: bool = False) -> list[list[object]]:
         """The wish, not the pictures: the same wish is not played twice into one store."""

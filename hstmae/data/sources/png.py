@@ -78,10 +78,11 @@ def read_indexed_png(data: bytes, size: tuple[int, int]) -> IndexedImage:
 def _essence(header: bytes, palette: bytes, packed: list[bytes]) -> bytes:
     """The picture alone as a PNG: whatever optional chunks say is nobody's concern."""
     chunks = ((b"IHDR", header), (b"PLTE", palette), (b"IDAT", b"".join(packed)), (b"IEND", b""))
-    return SIGNATURE + b"".join(
-        _CHUNK.pack(len(body), kind) + body + zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big")
-        for kind, body in chunks
-    )
+    return SIGNATURE + b"".join(png_chunk(kind, body) for kind, body in chunks)
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return _CHUNK.pack(len(body), kind) + body + zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big")
 
 
 def _shown(kind: bytes) -> str:

@@ -28,7 +28,7 @@ from .manifest import (
     read_info,
     split_of,
 )
-from .packing import Packed, kept_problems
+from .packing import Packed, disk_error, kept_problems
 
 CREATED_BY = f"hstmae preprocess, store format {VERSION}"
 
@@ -66,22 +66,28 @@ class StoreSummary:
         return asdict(self)
 
 
-def check_store(store: Path) -> None:
+@contextmanager
+def writing(store: Path) -> Iterator[None]:
+    """One writer at a time, who finds and leaves no temporary files; the lock ends with the process.
+
+    Raises:
+        UsageError: `store` is neither empty nor a store, or somebody is writing it.
+        DataError: the disk is full or cannot be written.
+    """
     check_output(store, Kind.GROWING)
     if store.is_dir() and not (store / EPISODES).is_dir() and any(name.name != LOCK for name in store.iterdir()):
         raise UsageError(f"{store} is neither empty nor a store; give a new folder")
-
-
-@contextmanager
-def locked(store: Path) -> Iterator[None]:
-    """One writer at a time, who finds and leaves no temporary files; the lock ends with the process."""
-    with (store / LOCK).open("w") as file:
-        lock(file, store)
-        _remove_leftovers(store)
-        try:
-            yield
-        finally:
+    try:
+        (store / EPISODES).mkdir(parents=True, exist_ok=True)
+        with (store / LOCK).open("w") as file:
+            lock(file, store)
             _remove_leftovers(store)
+            try:
+                yield
+            finally:
+                _remove_leftovers(store)
+    except OSError as error:
+        raise disk_error(error, store) from None
 
 
 def _remove_leftovers(store: Path) -> None:

@@ -15,15 +15,14 @@ from ..sources.finding import find_sources, game_of
 from ..sources.video import VideoOptions
 from .building import (
     StoreSummary,
-    check_store,
-    locked,
     problems_of_others,
     summarise,
     write_manifest,
+    writing,
 )
 from .jobs import run_jobs
 from .manifest import EPISODES, META
-from .packing import Job, Packed, disk_error, finished, pack
+from .packing import Job, Packed, finished, pack
 from .writer import Packing
 
 
@@ -94,27 +93,22 @@ def build_store(
 
     started = time.perf_counter()
     episodes, problems = _without_namesakes(found, on_error)
-    check_store(store)
-    try:
-        (store / EPISODES).mkdir(parents=True, exist_ok=True)
-        with locked(store):
-            jobs = [Job(e, store, game, packing or Packing(), on_error == "fail") for e in episodes]
-            todo = [job for job in jobs if rebuild or not finished(job)]
-            replaced = sum(job.folder.exists() for job in todo)
-            old_problems = problems_of_others(store, {job.episode.name for job in jobs})
-            if replaced:  # the old manifest will no longer be true
-                (store / META).unlink(missing_ok=True)
-            results: list[Packed] = []
-            total = sum(job.episode.size for job in todo)
-            with tqdm(total=total, unit="frame", unit_scale=True, desc="preprocess", disable=not progress) as bar:
-                run_jobs(pack, todo, results.append, store, workers=workers, advance=bar.update)
-            for result in results:
-                if result.info is None:
-                    problems += result.problems
-                    shutil.rmtree(store / EPISODES / result.name, ignore_errors=True)
-            manifest = write_manifest(store, game, kind, splits, problems + old_problems)
-    except OSError as error:
-        raise disk_error(error, store) from None
+    with writing(store):
+        jobs = [Job(e, store, game, packing or Packing(), on_error == "fail") for e in episodes]
+        todo = [job for job in jobs if rebuild or not finished(job)]
+        replaced = sum(job.folder.exists() for job in todo)
+        old_problems = problems_of_others(store, {job.episode.name for job in jobs})
+        if replaced:  # the old manifest will no longer be true
+            (store / META).unlink(missing_ok=True)
+        results: list[Packed] = []
+        total = sum(job.episode.size for job in todo)
+        with tqdm(total=total, unit="frame", unit_scale=True, desc="preprocess", disable=not progress) as bar:
+            run_jobs(pack, todo, results.append, store, workers=workers, advance=bar.update)
+        for result in results:
+            if result.info is None:
+                problems += result.problems
+                shutil.rmtree(store / EPISODES / result.name, ignore_errors=True)
+        manifest = write_manifest(store, game, kind, splits, problems + old_problems)
     return summarise(store, manifest, results, len(jobs) - len(todo), replaced, time.perf_counter() - started)
 
 

@@ -12,14 +12,13 @@ from ...games import get_game
 from ..sources.base import SourceEpisode
 from .building import (
     StoreSummary,
-    check_store,
-    locked,
     problems_of_others,
     summarise,
     write_manifest,
+    writing,
 )
-from .manifest import EPISODES, META
-from .packing import Job, Packed, disk_error, finished, pack
+from .manifest import META
+from .packing import Job, Packed, finished, pack
 from .writer import Packing
 
 VAL_FRACTION = 0.05  # of a new store; a store that exists keeps its own rule
@@ -49,27 +48,21 @@ def record_into_store(
     """
     began, folder = time.perf_counter(), Path(store)
     get_game(game)
-    check_store(folder)
     results: list[Packed] = []
-    kept = replaced = 0
-    try:
-        (folder / EPISODES).mkdir(parents=True, exist_ok=True)
-        with locked(folder):
-            splits = _splits(folder, game)
-            names = set()
-            for episode in episodes:
-                job = Job(episode, folder, game, packing or Packing(), fail=True)
-                names.add(episode.name)
-                if finished(job):
-                    kept += 1
-                    continue
-                if job.folder.exists():  # the old manifest will no longer be true
-                    (folder / META).unlink(missing_ok=True)
-                    replaced += 1
-                results += pack(job, progress or (lambda count: None))
-            manifest = write_manifest(folder, game, kind, splits, problems_of_others(folder, names))
-    except OSError as error:
-        raise disk_error(error, folder) from None
+    names, kept, replaced = set(), 0, 0
+    with writing(folder):
+        splits = _splits(folder, game)
+        for episode in episodes:
+            job = Job(episode, folder, game, packing or Packing(), fail=True)
+            names.add(episode.name)
+            if finished(job):
+                kept += 1
+                continue
+            if job.folder.exists():  # the old manifest will no longer be true
+                (folder / META).unlink(missing_ok=True)
+                replaced += 1
+            results += pack(job, progress or (lambda count: None))
+        manifest = write_manifest(folder, game, kind, splits, problems_of_others(folder, names))
     return summarise(folder, manifest, results, kept, replaced, time.perf_counter() - began)
 
 

@@ -12,29 +12,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 
 from ....errors import UsageError
 from ..movies import Movie
-from .emulator import DOWN, LEFT, RIGHT, A, B
+from .emulator import DOWN, LEFT, RIGHT, A, B, NesEmulator
 from .explore import Archive, Place
-from .level_start import Console, map_length, map_number, parse_level, start_level
+from .level_start import map_length, map_number, parse_level, start_level
 
 _DYING = (0x06, 0x0B)  # of the player's state, 0x0E
 _CONTROL = 8  # player's state: moves as the buttons say
 _WAIT_LIMIT = 1500  # frames without control: load screens, pipes, the flag pole and the counting down of the time
 _RUSH = 900  # frames of careless play after a search without success
 _WARP_PIPE = (0x11, 0x10)  # blocks of the left and right half of a pipe that can be entered
-
-
-class SavingConsole(Console, Protocol):
-    """A console with save states, such as `NesEmulator`."""
-
-    def save(self) -> Any: ...
-
-    def load(self, state: Any) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,7 @@ class _Style:
 
 
 def autoplay(
-    console: SavingConsole,
+    console: NesEmulator,
     level: str,
     *,
     seed: int = 0,
@@ -133,7 +124,7 @@ def autoplay(
 class Player:
     """Random human-like moves in a running level: what `Archive` explores."""
 
-    def __init__(self, console: SavingConsole, rng: np.random.Generator, level: tuple[int, int]) -> None:
+    def __init__(self, console: NesEmulator, rng: np.random.Generator, level: tuple[int, int]) -> None:
         self.console, self.rng, self.level = console, rng, level
         self.style = _Style.draw(rng)
         self.save, self.load, self.read = console.save, console.load, console.read

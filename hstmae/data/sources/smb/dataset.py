@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,7 +30,7 @@ SIZE = GAME.native_size
 MAX_FILE_BYTES = 4 << 20  # a raw 256x240 picture and its tail take 64 KB
 MAX_NUMBER = 2**31 - 2
 _EPISODE = r"(?P<user>.+)_(?P<session>[^_]+)_e(?P<episode>\d{1,9})_(?P<world>\d{1,3})-(?P<level>\d{1,3})"
-_FOLDER = re.compile(_EPISODE + r"(?:_(?P<outcome>win|fail))?")
+EPISODE_FOLDER = re.compile(_EPISODE + r"(?:_(?P<outcome>win|fail))?")
 _FILE = re.compile(
     _EPISODE + r"_f(?P<frame>\d{1,10})_a(?P<action>\d{1,3})_(?P<time>\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)"
     r"(?:\.(?P<outcome>win|fail))?\.png",
@@ -86,6 +87,7 @@ class SmbEpisode:
     folder: Path
     files: tuple[tuple[str, int, int], ...]
     others: tuple[str, ...]
+    fps: ClassVar[float | None] = None
 
     @property
     def name(self) -> str:
@@ -104,10 +106,6 @@ class SmbEpisode:
     def outcome(self) -> str:
         names = self._names()
         return (names.outcome if names else "") or "cut"
-
-    @property
-    def fps(self) -> float | None:
-        return None
 
     def signature(self, content: bool = False) -> list[list[object]]:
         if not content:
@@ -132,7 +130,7 @@ class SmbEpisode:
 
     def _names(self) -> _Names | None:
         """From the folder's name, or from its first file where the folder was renamed."""
-        match = _FOLDER.fullmatch(self.name)
+        match = EPISODE_FOLDER.fullmatch(self.name)
         if match:
             return _Names.of(match)
         matches = (_FILE.fullmatch(name) for name, _, _ in self.files)
@@ -143,7 +141,7 @@ class SmbEpisode:
         that contradict their name or the folder's name, second files of a number, and changes of the palette."""
         for other in self.others:
             report(Problem(self.name, other, "not a PNG file: ignored", left_out=False))
-        if not _FOLDER.fullmatch(self.name):
+        if not EPISODE_FOLDER.fullmatch(self.name):
             report(Problem(self.name, "", "the folder's name states no session: taken from the files", left_out=False))
         expected = self._names()
         palette = b""

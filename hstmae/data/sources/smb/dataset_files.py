@@ -16,14 +16,12 @@ import numpy as np
 
 from ....errors import DataError
 from ...episode import OUTCOMES
-from .dataset import SIZE
-from .dataset_writer import png_chunk, tail_bytes
+from .dataset_writer import BASE, picture_bytes, tail_bytes
 
 _NAME = re.compile(r"(?P<stem>.+)_f(?P<frame>\d+)_a(?P<action>\d+)_(?P<time>[0-9_-]{19})(?P<rest>\..*)", re.DOTALL)
 _CLEAN, _LINE_ENDS, _OTHER = range(3)
-_GUESSES = [(level, base) for base in (128, 0) for level in (6, 9, 1, 5, 7, 8, 4, 3, 2)]
+_GUESSES = [(level, base) for base in (BASE, 0) for level in (6, 9, 1, 5, 7, 8, 4, 3, 2)]
 _PATIENCE = 3  # pictures that no guess fits, before guessing stops
-_END = png_chunk(b"IEND", b"")
 MAX_TEXT = 64 << 20
 
 
@@ -75,7 +73,7 @@ class FileLog:
         kind = _CLEAN if tail == clean else _LINE_ENDS if tail == clean.replace(b"\n", b"\r\n") else _OTHER
         if kind == _CLEAN and b"\n" not in clean and self._looks:
             kind = self._looks[-1][4]  # without line ends both are the same, and one long run is the shortest
-        level, base = -1, 128
+        level, base = -1, BASE
         guesses = [self._guess] if self._guess else _GUESSES if self._misses < _PATIENCE else []
         for guess in guesses:
             if picture_bytes(pixels, *guess) == data[at:end]:
@@ -114,13 +112,6 @@ def _run(runs: list[list[Any]], value: list[Any]) -> None:
         runs.append([1, *value])
 
 
-def picture_bytes(pixels: np.ndarray, level: int, base: int) -> bytes:
-    """IDAT and IEND of colours uint8 [240, 256], packed by zlib at `level`."""
-    rows = np.zeros((SIZE[0], SIZE[1] + 1), np.uint8)  # a leading 0 per row: filter "none"
-    rows[:, 1:] = pixels | base
-    return png_chunk(b"IDAT", zlib.compress(rows.tobytes(), level)) + _END
-
-
 class FileLooks:
     """What a FileLog packed. Raises DataError where the bytes make no sense."""
 
@@ -156,7 +147,7 @@ class FileLooks:
         if row in self._kept:
             return self._kept[row]
         head, level, base, kind = self._looks[row]
-        if not (0 <= head < len(self._heads) and -1 <= level <= 9 and base in (0, 128)):
+        if not (0 <= head < len(self._heads) and -1 <= level <= 9 and base in (0, BASE)):
             raise DataError(f"what is known of the file of frame {row} makes no sense")
         tail = tail_bytes(state, action, OUTCOMES.index(outcome))
         tail = tail.replace(b"\n", b"\r\n") if kind == _LINE_ENDS else tail

@@ -12,10 +12,11 @@ import numpy as np
 from ....errors import DataError
 from ....output import filling
 from ...episode import OUTCOMES, Episode
-from ..png import SIGNATURE
-from .dataset import SIZE
+from ..png import SIGNATURE, png_chunk
+from .dataset import EPISODE_FOLDER, GAME, SIZE
 from .tail import RAM_BYTES
 
+BASE = GAME.emulator_entry
 _EPOCH = datetime(2000, 1, 1)
 
 
@@ -56,16 +57,16 @@ def write_smbdataset(
             time = (_EPOCH + timedelta(seconds=number / episode.fps)).strftime("%Y-%m-%d_%H-%M-%S")
             tail = tail_bytes(state[t], int(actions[t]), OUTCOMES.index(episode.outcome))
             path = temp / f"{stem}_f{number}_a{int(actions[t])}_{time}{word}.png"
-            path.write_bytes(head + _picture(episode.frames[t]) + (tail.replace(b"\n", b"\r\n") if damaged else tail))
+            path.write_bytes(
+                head + picture_bytes(episode.frames[t]) + (tail.replace(b"\n", b"\r\n") if damaged else tail)
+            )
     return target
 
 
 def _names(episode: Episode, user: str, session: str) -> tuple[str, str]:
     """Stem of the file names, and the folder's name."""
-    from .dataset import _FOLDER
-
     suffix = "" if episode.outcome == "cut" else f"_{episode.outcome}"
-    match = _FOLDER.fullmatch(episode.name)
+    match = EPISODE_FOLDER.fullmatch(episode.name)
     if match and (match["outcome"] or "cut") == episode.outcome:
         stem = episode.name.removesuffix(suffix) if suffix else episode.name
         return stem, episode.name
@@ -73,23 +74,19 @@ def _names(episode: Episode, user: str, session: str) -> tuple[str, str]:
     return stem, stem + suffix
 
 
-def png_chunk(kind: bytes, body: bytes) -> bytes:
-    """A chunk of a PNG file."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
-
-
 def _head(palette: np.ndarray) -> bytes:
-    """Signature, IHDR and PLTE: the colours stand at 128-191, as FCEUX has them."""
+    """Signature, IHDR and PLTE: the colours stand where FCEUX has them."""
     table = np.zeros((256, 3), np.uint8)
-    table[128 : 128 + len(palette)] = palette
+    table[BASE : BASE + len(palette)] = palette
     header = struct.pack(">IIBBBBB", SIZE[1], SIZE[0], 8, 3, 0, 0, 0)
     return SIGNATURE + png_chunk(b"IHDR", header) + png_chunk(b"PLTE", table.tobytes())
 
 
-def _picture(frame: np.ndarray) -> bytes:
+def picture_bytes(pixels: np.ndarray, level: int = 6, base: int = BASE) -> bytes:
+    """IDAT and IEND of colours uint8 [240, 256], stored from entry `base` on and packed by zlib at `level`."""
     rows = np.zeros((SIZE[0], SIZE[1] + 1), np.uint8)  # a leading 0 per row: filter "none"
-    rows[:, 1:] = frame | 0x80
-    return png_chunk(b"IDAT", zlib.compress(rows.tobytes())) + png_chunk(b"IEND", b"")
+    rows[:, 1:] = pixels | base
+    return png_chunk(b"IDAT", zlib.compress(rows.tobytes(), level)) + png_chunk(b"IEND", b"")
 
 
 def tail_bytes(ram: np.ndarray, action: int, outcome: int) -> bytes:

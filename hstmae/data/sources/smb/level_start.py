@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 
 from ....errors import DataError, UsageError
 from ..movies import Movie
-from .emulator import START
+from .emulator import START, NesEmulator
 
 _TITLE_LIMIT = 600  # frames until the title screen must have come, and a level must have begun
 _MAP_END = 0xFD  # of a map's list of objects
-
-
-class Console(Protocol):
-    """What starting a level needs of a console; `NesEmulator` is one."""
-
-    def power(self) -> None: ...
-
-    def step(self, buttons: int) -> object: ...
-
-    def read(self, address: int) -> int: ...
-
-    def peek(self, address: int) -> int: ...
-
-    def poke(self, address: int, value: int) -> None: ...
 
 
 def parse_level(text: str) -> tuple[int, int]:
@@ -46,7 +31,7 @@ def area_number(world: int, level: int) -> int:
 class _Tape:
     """An emulator whose input is written down."""
 
-    def __init__(self, emulator: Console) -> None:
+    def __init__(self, emulator: NesEmulator) -> None:
         self.emulator = emulator
         self.buttons = bytearray()
         self.pokes: list[tuple[int, int, int]] = []
@@ -67,7 +52,7 @@ class _Tape:
         raise DataError("the title screen or the level did not come up: is this ROM Super Mario Bros.?")
 
 
-def start_level(emulator: Console, world: int, level: int, *, wait: int = 0, power: int = 0) -> Movie:
+def start_level(emulator: NesEmulator, world: int, level: int, *, wait: int = 0, power: int = 0) -> Movie:
     """From power-on to the first playable frame of a level; the emulator is left there.
 
     Args:
@@ -93,12 +78,12 @@ def start_level(emulator: Console, world: int, level: int, *, wait: int = 0, pow
     return Movie("smb", np.frombuffer(bytes(tape.buttons), np.uint8), tuple(tape.pokes))
 
 
-def map_number(console: Console) -> int:
+def map_number(console: NesEmulator) -> int:
     """Which map is loaded: the address of its objects in the program, 0x8000 to 0xFFFF."""
     return console.read(0xE7) | console.read(0xE8) << 8
 
 
-def map_length(console: Console) -> int:
+def map_length(console: NesEmulator) -> int:
     """Length of the loaded map in pixels: the right edge of its last object, mostly a flag's castle or an exit pipe.
 
     A map is a list of objects of two bytes: column and row, then a bit that turns to the next page of 256 pixels and

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -43,6 +44,7 @@ class RecordedEpisode:
     _states: list[np.ndarray] = field(default_factory=list)
     _actions: list[int] = field(default_factory=list)
     _numbers: list[int] = field(default_factory=list)
+    fps: ClassVar[float | None] = None
 
     @property
     def name(self) -> str:
@@ -52,10 +54,6 @@ class RecordedEpisode:
     @property
     def size(self) -> int:
         return len(self._numbers)
-
-    @property
-    def fps(self) -> float | None:
-        return None
 
     def add(self, number: int, picture: np.ndarray, state: np.ndarray, action: int) -> None:
         import zstandard
