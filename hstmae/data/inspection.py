@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..games import get_game
 from .episode import Episode
-from .sources.base import Problem, SourceEpisode
+from .sources.base import Problem, SourceEpisode, as_episode
 from .sources.finding import find_sources, game_of
 from .sources.video import VideoOptions
 from .store.manifest import is_store
@@ -157,7 +157,8 @@ class SourceSubject:
         kept, rows, states, numbers = [], [], [], []
         for place, frame in enumerate(source.frames(problems.append, notes)):
             progress(1)
-            states.append(frame.state)
+            if frame.state is not None:
+                states.append(frame.state)
             numbers.append(frame.number)
             if place in wanted:
                 kept.append(frame)
@@ -166,25 +167,10 @@ class SourceSubject:
                 break
         if not kept:
             raise DataError(f"{name}: no usable frame ({problems[0] if problems else 'fewer than its files state'})")
-        stated = [state for state in states if state is not None]
-        history = np.stack(stated) if len(stated) == len(states) else None
-        context = None
-        if history is not None and self.game.context_size:
-            context = self.game.context(history, np.array(numbers))
-        return Episode(
-            name=source.name,
-            game=self.game.name,
-            frames=np.stack([frame.pixels for frame in kept]),
-            palette=kept[0].palette,
-            state=None if history is None else history[rows],
-            context=None if context is None else context[rows],
-            actions=None,
-            frame_numbers=np.array([frame.number for frame in kept], np.int32),
-            outcome=source.outcome,
-            level=source.level,
-            fps=source.fps or self.game.fps,
-            notes=notes,
-        )
+        episode = as_episode(source, kept, self.game, notes)
+        if episode.state is None or not self.game.context_size:
+            return episode
+        return replace(episode, context=self.game.context(np.stack(states), np.array(numbers))[rows])
 
 
 Subject = StoreSubject | SourceSubject

@@ -110,6 +110,12 @@ class LabelledAtari(Atari):
         )
 
 
+def _fields(objects: tuple[MovingObject, ...]) -> tuple[StateField, ...]:
+    """The memory, and where in it the places of objects are."""
+    places = [(f"{o.name} {axis}", at) for o in objects for axis, at in (("x", o.x), ("y", o.y)) if at is not None]
+    return (_MEMORY, *(StateField(name, 0x80 + at, "pixel", source=_ARI) for name, at in places))
+
+
 class Breakout(LabelledAtari):
     """ALE/Breakout-v5: paddle and ball. The score byte is listed, not shown as a box."""
 
@@ -121,12 +127,7 @@ class Breakout(LabelledAtari):
     field = (8, 32, 152, 196)
     regions = ("unknown", "paddle", "ball")
     token_names = (*_MEMORY_TOKENS, "paddle", "ball")
-    fields = (
-        _MEMORY,
-        StateField("paddle x", 0x80 + 72, "pixel", source=_ARI),
-        StateField("ball x", 0x80 + 99, "pixel", source=_ARI),
-        StateField("ball y", 0x80 + 101, "pixel", source=_ARI),
-    )
+    fields = _fields(objects)
 
 
 class Pong(LabelledAtari):
@@ -141,15 +142,7 @@ class Pong(LabelledAtari):
     field = (0, 34, 160, 194)
     regions = ("unknown", "player", "enemy", "ball")
     token_names = (*_MEMORY_TOKENS, "player", "enemy", "ball")
-    fields = (
-        _MEMORY,
-        StateField("enemy x", 0x80 + 45, "pixel", source=_ARI),
-        StateField("player x", 0x80 + 46, "pixel", source=_ARI),
-        StateField("ball x", 0x80 + 49, "pixel", source=_ARI),
-        StateField("enemy y", 0x80 + 50, "pixel", source=_ARI),
-        StateField("player y", 0x80 + 51, "pixel", source=_ARI),
-        StateField("ball y", 0x80 + 54, "pixel", source=_ARI),
-    )
+    fields = _fields(objects)
 
 
 def game_of(environment: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ...errors import DataError
+from ...games import GameSpec
+from ..episode import Episode
 
 
 @dataclass(frozen=True)
@@ -129,3 +131,24 @@ class StagedSource(Protocol):
     """An episode in a temporary file, which `discard` removes."""
 
     discard: Callable[[], None]
+
+
+def as_episode(source: SourceEpisode, frames: Sequence[SourceFrame], game: GameSpec, notes: dict[str, int]) -> Episode:
+    """Frames of a source, at least one, as an episode in memory, without context; state and actions where all have."""
+    states = [frame.state for frame in frames if frame.state is not None]
+    actions = [frame.action for frame in frames if frame.action is not None]
+    return Episode(
+        name=source.name,
+        game=game.name,
+        frames=np.stack([frame.pixels for frame in frames]),
+        palette=frames[0].palette,
+        state=np.stack(states) if len(states) == len(frames) else None,
+        context=None,
+        actions=np.array(actions, np.uint8) if len(actions) == len(frames) else None,
+        frame_numbers=np.array([frame.number for frame in frames], np.int32),
+        outcome=source.outcome,
+        level=source.level,
+        fps=source.fps or game.fps,
+        source=source.name,
+        notes=notes,
+    )

@@ -28,8 +28,7 @@ MAX_FRAMES = 4_000_000  # 18 hours at 60 frames per second
 MAX_EVENTS = 100_000  # pokes, and resets
 RESETS = ("soft", "hard")
 
-_FM2_ORDER = "RLDUTSBA"
-_FM2_BITS = (0x04, 0x20, 0x02, 0x40, 0x08, 0x01, 0x10, 0x80)  # of _FM2_ORDER in our controller byte
+FM2_BITS = (0x04, 0x20, 0x02, 0x40, 0x08, 0x01, 0x10, 0x80)  # of R L D U T S B A in our controller byte
 _RUN = re.compile(r"([0-9a-fA-F]{2})(?:\*([1-9][0-9]{0,8}))?")
 
 
@@ -85,15 +84,8 @@ def read_movie(path: str | Path, game: str) -> Movie:
 
 
 def write_movie(movie: Movie, path: str | Path) -> None:
-    """Write `.fm2` or `.json`, by the name's ending, whole or not at all.
-
-    Raises:
-        DataError: another ending, or a `.fm2` file for a movie with pokes, which that format cannot hold.
-    """
-    kind = Path(path).suffix.lower()
-    if kind not in (".fm2", ".json"):
-        raise DataError(f"{path}: a movie's name must end in .fm2 or .json")
-    write_bytes(path, format_fm2(movie) if kind == ".fm2" else format_json(movie))
+    """Write a JSON movie, whole or not at all."""
+    write_bytes(path, format_json(movie))
 
 
 def parse_fm2(data: bytes, game: str) -> Movie:
@@ -153,23 +145,11 @@ def _fm2_record(line: bytes, number: int) -> tuple[int, int]:
     command, pad = int(fields[1]), fields[2]
     if command & ~3:
         raise DataError(f"line {number}: command {command}: only resets (1, 2) can be replayed")
-    if len(pad) != len(_FM2_BITS):
-        raise DataError(f"line {number}: {len(pad)} buttons instead of {len(_FM2_BITS)}")
+    if len(pad) != len(FM2_BITS):
+        raise DataError(f"line {number}: {len(pad)} buttons instead of {len(FM2_BITS)}")
     if fields[3].strip(b" ."):
         raise DataError(f"line {number}: a second controller is used: cannot be replayed")
-    return command, sum(bit for bit, mark in zip(_FM2_BITS, pad, strict=True) if mark not in b" .")
-
-
-def format_fm2(movie: Movie) -> bytes:
-    """A FCEUX text movie. Raises DataError for pokes."""
-    if movie.pokes:
-        raise DataError("a .fm2 movie cannot hold pokes (this one starts at a chosen level): save it as .json")
-    commands = {frame: 2 if kind == "hard" else 1 for frame, kind in movie.resets}
-    lines = ["version 3", "emuVersion 22020", "palFlag 0", f"romFilename {movie.game}", "fourscore 0"]
-    lines += ["port0 1", "port1 0", "port2 0", "binary 0", f"length {len(movie)}"]
-    pads = ["".join(c if a & bit else "." for c, bit in zip(_FM2_ORDER, _FM2_BITS, strict=True)) for a in range(256)]
-    lines += [f"|{commands.get(t, 0)}|{pads[action]}|||" for t, action in enumerate(movie.actions.tolist())]
-    return ("\n".join(lines) + "\n").encode("ascii")
+    return command, sum(bit for bit, mark in zip(FM2_BITS, pad, strict=True) if mark not in b" .")
 
 
 def parse_json(data: bytes) -> Movie:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ....games import get_game
 from ...episode import Episode
-from ..base import Report, SourceFrame
+from ..base import Report, SourceFrame, as_episode
 from ..movies import Movie
 from .emulator import NesEmulator
 
@@ -81,21 +81,7 @@ class RecordedEpisode:
 
     def episode(self) -> Episode:
         """All of it, unpacked."""
-        game = get_game(GAME)
-        return Episode(
-            name=self.name,
-            game=GAME,
-            frames=np.stack([frame.pixels for frame in self.frames()]),
-            palette=game.palette,
-            state=np.stack(self._states),
-            context=None,
-            actions=np.array(self._actions, np.uint8),
-            frame_numbers=np.array(self._numbers, np.int32),
-            outcome=self.outcome,
-            level=self.level,
-            fps=game.fps,
-            source=self.name,
-        )
+        return as_episode(self, list(self.frames()), get_game(GAME), {})
 
 
 def play_movie(
