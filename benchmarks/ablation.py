@@ -33,6 +33,7 @@ from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import HstError, UsageError
 from hstmae.models.checkpoint import LAST, PREVIOUS, holds_run, load_resume
+from hstmae.restoration.restorer import Restorer
 from hstmae.training.run.setup import choose_device, crop_size, open_data
 from hstmae.training.run.stopping import FINISHED
 from hstmae.training.run.trainer import Trainer
@@ -40,7 +41,12 @@ from hstmae.training.run.validation import validate
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT, BASELINE = "result.json", "baseline"
-MEASURES = {"full": ("val", 2), "compact": ("val", 1), "none": ("val", 0), "new level": ("val_level", 2)}
+MEASURES = {
+    "full": ("val", "full"),
+    "compact": ("val", "compact"),
+    "none": ("val", "none"),
+    "new level": ("val_level", "full"),
+}
 MEASURE_SEED = 0  # of clips and masks, whatever the seed of the run
 
 # Small crops, few clips, few decoded cubes: 400 steps of Nano take two to three minutes on one core.
@@ -142,13 +148,12 @@ def run(variant: str, config: RunConfig, clips: dict[str, list[Clip]]) -> dict[s
     cpu = time.process_time() - clock
     if summary.stopped != FINISHED:
         raise SystemExit(f"stopped by {summary.stopped}; the same command continues")
+    device = choose_device(config.train.device)
+    restorer = Restorer(trainer.average.model, config.model, device, recall=False, fast=False)
     measures = {}
     for name, (split, level) in MEASURES.items():
         if clips[split]:
-            measures[name] = validate(
-                trainer.average.model, clips[split], choose_device(config.train.device), MEASURE_SEED,
-                config.model.head, level=level,
-            )  # fmt: skip
+            measures[name] = validate(restorer, clips[split], MEASURE_SEED, level)
     result = {
         "variant": variant, "seed": config.train.seed, "steps": summary.step, "measures": measures,
         "cpu_seconds_per_step": None if payload else cpu / summary.step, "settings": settings(config),

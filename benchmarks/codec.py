@@ -80,6 +80,8 @@ def own(clip: Episode, gop: int, parts: str, folder: Path) -> Row:
         back, decoding = timed(lambda: reader.episode(0))
     assert np.array_equal(back.frames, episode.frames)
     if parts == "all":
+        assert back.state is not None and episode.state is not None
+        assert back.actions is not None and episode.actions is not None
         assert np.array_equal(back.state, episode.state) and np.array_equal(back.actions, episode.actions)
     holds = {"pictures": "pictures", "all": "pictures, RAM, buttons"}[parts]
     return Row("HST lossless", holds, f"{gop} frames", path.stat().st_size, encoding, decoding)
@@ -214,7 +216,7 @@ def lossy_table(rows: list[dict[str, Any]], targets: list[float]) -> str:
 
 def clips_of(store: EpisodeStore, split: str, clips: int, frames: int) -> list[Episode]:
     """From the middle of as many episodes, the first by name that are long enough."""
-    found = []
+    found: list[Episode] = []
     for info in store.infos():
         if (not split or info.split == split) and info.frames >= frames and len(found) < clips:
             start = (info.frames - frames) // 2

@@ -44,7 +44,7 @@ def main() -> None:
     model.recall &= not args.no_recall
     episode = load(args.input)
     frames, numbers = episode.frames[:FRAMES], episode.frame_numbers[:FRAMES]
-    assert episode.state is not None
+    assert episode.state is not None and episode.palette is not None
     state, palette, game = episode.state[:FRAMES], episode.palette, get_game(episode.game)
     truth = palette[frames]
     whole = View.whole(frames, game, game.decode(state, None))

@@ -40,6 +40,7 @@ class DenseViT(nn.Module):
         super().__init__()
         self.embed = nn.Linear(CUBE_VALUES, dim)
         self.mask_token = nn.Parameter(torch.zeros(dim))
+        self.position: Tensor
         self.register_buffer("position", torch.randn(1, tokens, dim) * 0.02)
         self.encoder = nn.Sequential(*(Block(dim, head_dim) for _ in range(depth)), nn.LayerNorm(dim))
         self.narrow = nn.Linear(dim, decoder_dim)

@@ -57,7 +57,7 @@ def eight(data: ClipDataset) -> ClipBatch:
 
 def some(batch: ClipBatch, index: torch.Tensor) -> ClipBatch:
     """The clips of `index`."""
-    assert batch.palette is not None and batch.state is not None
+    assert batch.palette is not None and batch.state is not None and batch.size is not None
     return replace(
         batch,
         frames=batch.frames[index],

@@ -25,25 +25,17 @@ from hstmae.data.episode import Episode
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.inference.live import RealtimeRestorer
+from hstmae.masks.tubes import TubeSpec, tube_mask
 from hstmae.models import load_pretrained
-from hstmae.models.masking import tube_visible
 
 SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
-
-
-def tube_mask(height: int, width: int, ratio: float, seed: int) -> np.ndarray:
-    """bool [H, W], True in the hidden units."""
-    rows, columns = -(-height // 16), -(-width // 16)
-    visible = tube_visible(1, rows * columns, ratio, torch.Generator().manual_seed(seed))[0]
-    hidden = np.ones(rows * columns, bool)
-    hidden[visible.numpy()] = False
-    return np.kron(hidden.reshape(rows, columns), np.ones((16, 16), bool))[:height, :width]
 
 
 def play(model: Any, episode: Episode, clip: int, frames: int, ratio: float, **options: Any) -> dict[str, Any]:
     """Restore `frames` frames (the episode repeated as needed) and measure."""
     assert episode.state is not None
-    mask = tube_mask(*episode.frames.shape[1:3], ratio, seed=0)
+    height, width = episode.frames.shape[1:3]
+    mask = tube_mask((height, width), TubeSpec(ratio))
     restorer = RealtimeRestorer(model, clip, **options)
     count = len(episode.frames)
     started = time.perf_counter()

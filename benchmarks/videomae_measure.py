@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from videomae_model import VideoMAE, config_for, hidden_tokens, in_colour, to_input
@@ -27,7 +26,7 @@ from hstmae.games import get_game
 from hstmae.games.palette import nearest_entries
 from hstmae.games.pixels import View
 from hstmae.masks.tubes import numbered_tube
-from hstmae.models import build_model
+from hstmae.models import HSTMAE, build_model
 from hstmae.models.cost import model_cost
 from hstmae.models.fast.head import FastHead
 from hstmae.models.inputs import MaskedClips
@@ -63,7 +62,7 @@ def add(sums: MetricSums, clip: Clip, hidden: np.ndarray, rgb: np.ndarray, indic
 
 
 @torch.inference_mode()
-def measure(model: nn.Module, clips: list[Clip], level: str, seed: int) -> dict[str, Any]:
+def measure(model: VideoMAE | HSTMAE, clips: list[Clip], level: str, seed: int) -> dict[str, Any]:
     """Restore the hidden cubes of `clips` and compare them with the truth: the figures of `MetricSums`.
 
     Args:

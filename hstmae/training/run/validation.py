@@ -15,8 +15,8 @@ from .progress import psnr
 RATIO = 0.9  # of the units, tube mask
 
 
-def validate(restorer: Restorer, clips: Sequence[Clip], seed: int) -> dict[str, float]:
-    """Restore `clips` (whole frames, tube mask at 90 %, with the full state where there is one).
+def validate(restorer: Restorer, clips: Sequence[Clip], seed: int, level: str = "full") -> dict[str, float]:
+    """Restore `clips` (whole frames, tube mask at 90 %, with their state, where there is one, at `level`).
 
     Masks depend on `seed` and the clip's position in the list only, so results of different steps compare.
 
@@ -32,7 +32,7 @@ def validate(restorer: Restorer, clips: Sequence[Clip], seed: int) -> dict[str, 
     """
     error = exact = pixels = 0
     for position, clip in enumerate(clips):
-        hidden, made = restore_held_back(restorer, clip, seed, position)
+        hidden, made = restore_held_back(restorer, clip, seed, position, level=level)
         truth = clip.frames[hidden] if clip.palette is None else clip.palette[clip.frames[hidden]]
         difference = made.rgb[hidden].astype(np.int64) - truth
         error += int((difference * difference).sum())
@@ -45,7 +45,7 @@ def validate(restorer: Restorer, clips: Sequence[Clip], seed: int) -> dict[str, 
 
 
 def restore_held_back(
-    restorer: Restorer, clip: Clip, seed: int, position: int, wanted: np.ndarray | None = None
+    restorer: Restorer, clip: Clip, seed: int, position: int, wanted: np.ndarray | None = None, level: str = "full"
 ) -> tuple[np.ndarray, Restoration]:
     """The mask of the validation clip at `position`, bool [T, H, W], and the clip restored (`wanted` frames of it)."""
     if clip.palette is None and restorer.config.head == "palette":
@@ -53,7 +53,7 @@ def restore_held_back(
     shape = (clip.frames.shape[0], clip.frames.shape[1], clip.frames.shape[2])
     hidden = numbered_tube(shape, RATIO, seed, position)
     made = restorer.restore_clip(
-        clip.frames, hidden, clip.state, palette=clip.palette, origin=clip.origin, size=clip.size, clip=shape[0],
-        wanted=wanted,
+        clip.frames, hidden, clip.state, level=level, palette=clip.palette, origin=clip.origin, size=clip.size,
+        clip=shape[0], wanted=wanted,
     )  # fmt: skip
     return hidden, made
