@@ -122,8 +122,8 @@ def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray,
         lost = _contradicted(view, claim)
     if lost.any():
         found = locator.locate(view)
-        place = Located(np.where(lost, found.scene, place.scene), np.where(lost, found.camera, place.camera))
-        claim.replace_where(lost, *atlas.look_up(place, view))
+        claim.replace_where(lost, *atlas.look_up(found, view))
+        place = Located(np.where(lost, found.scene, place.scene), place.camera)  # only the map counts below
     _write_text(view, claim, locator)
     borne_out = _borne_out(view, claim.colours, claim.sure & ~view.moving)
     mean, trust = _mean_of_fixed(view, place, claim, locator)

@@ -14,7 +14,7 @@ import numpy as np
 from ..games import GameSpec
 from ..games.pixels import View
 from ..games.state import NOWHERE
-from .maps import Atlas, Located, WorldMap
+from .maps import Atlas, Located
 
 _ROWS, _COLUMNS = 16, 8  # of a patch; patches stand on the rows that maps share with the screen
 _COMMON = 64  # patches that occur more often than this tell nothing
@@ -27,30 +27,39 @@ _FEW = 128  # visible pixels below which a frame alone says nothing
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 
+Place = tuple[int, int, int]  # scene, camera x and y
+
+
 @dataclass
 class PlaceIndex:
-    """Hashes of all patches of an atlas, ascending uint64 [N], with map number and world x of each."""
+    """Hashes of all patches of an atlas, ascending uint64 [N], with map number and world x and y of each.
+
+    Of maps that do not scroll up and down only patches in the bands of the picture are indexed, and a patch's band is
+    part of its hash.
+    """
 
     hashes: np.ndarray
     scene: np.ndarray
     x: np.ndarray
+    y: np.ndarray
 
     @staticmethod
     def of(atlas: Atlas, game: GameSpec) -> PlaceIndex:
-        found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        found: list[tuple[np.ndarray, ...]] = []
         for scene, world in atlas.maps.items():
-            for band in _bands(game):
-                rows = slice(band, band + _ROWS)
-                hashes, usable = _hashes(world.colours[rows], world.kinds[rows] > 0, band)
+            tall = len(world.colours) > game.native_size[0]
+            for row in range(len(world.colours) - _ROWS + 1) if tall else _bands(game):
+                rows = slice(row, row + _ROWS)
+                hashes, usable = _hashes(world.colours[rows], world.kinds[rows] > 0, -1 if tall else row)
                 x = np.flatnonzero(usable)
-                found.append((hashes[x], np.full(len(x), scene, np.int64), x))
+                found.append((hashes[x], np.full(len(x), scene, np.int64), x, np.full(len(x), row, np.int64)))
         if not found:
-            return PlaceIndex(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.int64))
-        hashes, scenes, xs = (np.concatenate(a) for a in zip(*found, strict=True))
+            return PlaceIndex(np.zeros(0, np.uint64), *np.zeros((3, 0), np.int64))
+        hashes, *places = (np.concatenate(a) for a in zip(*found, strict=True))
         _, inverse, count = np.unique(hashes, return_inverse=True, return_counts=True)
         rare = count[inverse] <= _COMMON
         order = np.argsort(hashes[rare], kind="stable")
-        return PlaceIndex(hashes[rare][order], scenes[rare][order], xs[rare][order])
+        return PlaceIndex(hashes[rare][order], *(a[rare][order] for a in places))
 
 
 @dataclass
@@ -60,82 +69,76 @@ class Locator:
     atlas: Atlas
     game: GameSpec
     _index: PlaceIndex | None = field(default=None, repr=False)
+    _tall: bool = field(default=False, repr=False)  # some map scrolls up and down
 
     def locate(self, view: View) -> Located:
         """The place of each frame; `scene` is NOWHERE where no place of the atlas fits. The state is not read."""
         frames, origin = view.frames, view.origin
         if self._index is None:
             self._index = PlaceIndex.of(self.atlas, self.game)
+            self._tall = any(len(world.colours) > self.game.native_size[0] for world in self.atlas.maps.values())
         shown = ~view.mask & ~view.fixed
         places = [self._candidates(f, s, origin) for f, s in zip(frames, shown, strict=True)]
         path = _best_path(places, shown.sum((1, 2)))
-        scene = np.array([NOWHERE if p is None else p[0] for p in path], np.int64)
-        camera = np.array([0 if p is None else p[1] for p in path], np.int64)
+        made = np.array([(NOWHERE, 0, 0) if p is None else p for p in path], np.int64).reshape(-1, 3)
         for order in (range(1, len(frames)), range(len(frames) - 2, -1, -1)):
             for t in order:
-                near = t - order.step
-                if scene[t] == NOWHERE and scene[near] != NOWHERE:
-                    found = self._follow(frames[t], shown[t], int(scene[near]), int(camera[near]), origin)
+                near = made[t - order.step]
+                if made[t, 0] == NOWHERE and near[0] != NOWHERE:
+                    found = self._follow(frames[t], shown[t], (int(near[0]), int(near[1]), int(near[2])), origin)
                     if found is not None:
-                        scene[t], camera[t] = scene[near], found
-        return Located(scene, camera)
+                        made[t] = found
+        return Located(*made.T)
 
-    def _candidates(self, frame: np.ndarray, shown: np.ndarray, origin: tuple[int, int]) -> list[tuple[int, int, int]]:
-        """Places that visible patches vote for: (scene, camera, wrong pixels)."""
+    def _candidates(self, frame: np.ndarray, shown: np.ndarray, origin: tuple[int, int]) -> list[tuple[Place, int]]:
+        """Places that visible patches vote for, each with its number of wrong pixels."""
         index = self._index
         assert index is not None
-        votes: dict[tuple[int, int], float] = {}
+        votes: dict[Place, float] = {}
         for band in _bands(self.game):
             row = band - origin[0]
             if row < 0 or row + _ROWS > len(frame):
                 continue
-            hashes, usable = _hashes(frame[row : row + _ROWS], shown[row : row + _ROWS], band)
-            for x in np.flatnonzero(usable):
-                first, last = (int(np.searchsorted(index.hashes, hashes[x], side)) for side in ("left", "right"))
-                for i in range(first, last):
-                    key = (int(index.scene[i]), int(index.x[i]) - int(x) - origin[1])
-                    votes[key] = votes.get(key, 0.0) + 1 / (last - first)
-        best = sorted(votes, key=lambda key: -votes[key])[:_BEST]
-        found = []
-        for scene, camera in best:
-            wrong = self._wrong(frame, shown, self.atlas.maps[scene], camera, origin)
-            if wrong is not None:
-                found.append((scene, camera, wrong))
-        return found
+            for key in {band, -1} if self._tall else {band}:
+                hashes, usable = _hashes(frame[row : row + _ROWS], shown[row : row + _ROWS], key)
+                for x in np.flatnonzero(usable):
+                    first, last = (int(np.searchsorted(index.hashes, hashes[x], side)) for side in ("left", "right"))
+                    for i in range(first, last):
+                        place = (int(index.scene[i]), int(index.x[i]) - int(x) - origin[1], int(index.y[i]) - band)
+                        votes[place] = votes.get(place, 0.0) + 1 / (last - first)
+        best = sorted(votes, key=lambda place: -votes[place])[:_BEST]
+        counted = [(place, self._wrong(frame, shown, place, origin)) for place in best]
+        return [(place, wrong) for place, wrong in counted if wrong is not None]
 
-    def _wrong(
-        self, frame: np.ndarray, shown: np.ndarray, world: WorldMap, camera: int, origin: tuple[int, int]
-    ) -> int | None:
+    def _wrong(self, frame: np.ndarray, shown: np.ndarray, place: Place, origin: tuple[int, int]) -> int | None:
         """How many visible pixels differ from the map; None where the map shows less than half of them."""
-        top, left = origin
-        x = camera + left + np.arange(frame.shape[1])
-        if x[-1] < 0 or x[0] >= world.colours.shape[1]:
+        world = self.atlas.maps[place[0]]
+        sides = [np.arange(n) + c + o for n, c, o in zip(frame.shape, place[:0:-1], origin, strict=True)]
+        if any(side[-1] < 0 or side[0] >= n for side, n in zip(sides, world.colours.shape, strict=True)):
             return None
-        at = np.clip(x, 0, world.colours.shape[1] - 1)
-        rows = min(len(frame), world.colours.shape[0] - top)
-        known = (world.kinds[top : top + rows, at] > 0) & (x == at) & shown[:rows]
+        y, x = (np.clip(side, 0, n - 1) for side, n in zip(sides, world.colours.shape, strict=True))
+        known = (world.kinds[y[:, None], x] > 0) & (y == sides[0])[:, None] & (x == sides[1]) & shown
         if 2 * known.sum() < shown.sum():
             return None
-        return int((known & (world.colours[top : top + rows, at] != frame[:rows])).sum())
+        return int((known & (world.colours[y[:, None], x] != frame)).sum())
 
-    def _follow(
-        self, frame: np.ndarray, shown: np.ndarray, scene: int, camera: int, origin: tuple[int, int]
-    ) -> int | None:
-        """The camera near that of a neighbouring frame; of equally good ones the nearest. None where none is good."""
+    def _follow(self, frame: np.ndarray, shown: np.ndarray, near: Place, origin: tuple[int, int]) -> Place | None:
+        """The place near that of a neighbouring frame; of equally good ones the nearest. None where none is good."""
         pixels = int(shown.sum())
         if pixels < _FEW:
             return None
-        tried = sorted(range(camera - _MOVE, camera + _MOVE + 1), key=lambda c: abs(c - camera))
-        wrong = [(self._wrong(frame, shown, self.atlas.maps[scene], c, origin), c) for c in tried]
-        good = [(w, abs(c - camera), c) for w, c in wrong if w is not None and w <= _NOTHING * pixels]
-        return min(good)[2] if good else None
+        up = _MOVE // 4 if len(self.atlas.maps[near[0]].colours) > self.game.native_size[0] else 0
+        steps = [(x, y) for y in range(-up, up + 1) for x in range(-_MOVE, _MOVE + 1)]
+        tried = [(near[0], near[1] + x, near[2] + y) for x, y in sorted(steps, key=lambda s: abs(s[0]) + abs(s[1]))]
+        wrong = [self._wrong(frame, shown, place, origin) for place in tried]
+        good = [(w, k) for k, w in enumerate(wrong) if w is not None and w <= _NOTHING * pixels]
+        return tried[min(good)[1]] if good else None
 
 
 def _bands(game: GameSpec) -> range:
-    """First picture rows of the bands that patches stand in."""
-    height = game.native_size[0]
-    first = game.native_size[0] - game.tile_layers[0].rows * game.tile_layers[0].cell if game.tile_layers else 0
-    return range(first, height - _ROWS + 1, _ROWS)
+    """First picture rows of the bands that patches stand in: not across the edge of a status bar at the top."""
+    bars = [y1 for _, _, y0, _, y1 in game.fixed_regions if y0 == 0]
+    return range(max(bars, default=0), game.native_size[0] - _ROWS + 1, _ROWS)
 
 
 def _hashes(pixels: np.ndarray, usable: np.ndarray, band: int) -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +146,7 @@ def _hashes(pixels: np.ndarray, usable: np.ndarray, band: int) -> tuple[np.ndarr
 
     Args:
         pixels: uint8 [16, W]; usable: bool [16, W].
-        band: first row, which is part of the hash: pictures do not scroll up and down.
+        band: first row, which is part of the hash where pictures do not scroll up and down; else -1.
     """
     if pixels.shape[1] < _COLUMNS:
         return np.zeros(0, np.uint64), np.zeros(0, bool)
@@ -152,21 +155,21 @@ def _hashes(pixels: np.ndarray, usable: np.ndarray, band: int) -> tuple[np.ndarr
         column = ((pixels.astype(np.uint64) + np.uint64(1)) * factors[:, None]).sum(0, dtype=np.uint64)
         column ^= column >> np.uint64(29)
         windows = np.lib.stride_tricks.sliding_window_view(column, _COLUMNS)
-        hashes = (windows * np.cumprod(np.full(_COLUMNS, _B))).sum(1, dtype=np.uint64) + np.uint64(band) * _A
+        hashes = (windows * np.cumprod(np.full(_COLUMNS, _B))).sum(1, dtype=np.uint64) + np.uint64(band + 1) * _A
     whole = np.lib.stride_tricks.sliding_window_view(usable.all(0), _COLUMNS).all(1)
     low = np.lib.stride_tricks.sliding_window_view(pixels.min(0), _COLUMNS).min(1)
     high = np.lib.stride_tricks.sliding_window_view(pixels.max(0), _COLUMNS).max(1)
     return hashes, whole & (low != high)
 
 
-def _best_path(places: list[list[tuple[int, int, int]]], pixels: np.ndarray) -> list[tuple[int, int] | None]:
+def _best_path(places: list[list[tuple[Place, int]]], pixels: np.ndarray) -> list[Place | None]:
     """One place per frame, or None, of least cost: wrong pixels and jumps."""
-    states: list[list[tuple[int, int] | None]] = []
+    states: list[list[Place | None]] = []
     costs: list[np.ndarray] = []
     back: list[np.ndarray] = []
     for found, count in zip(places, pixels, strict=True):
-        here: list[tuple[int, int] | None] = [(s, c) for s, c, _ in found] + [None]
-        own = np.array([w / _PIXELS for *_, w in found] + [_NOTHING * float(count) / _PIXELS])
+        here: list[Place | None] = [*(place for place, _ in found), None]
+        own = np.array([w / _PIXELS for _, w in found] + [_NOTHING * float(count) / _PIXELS])
         if not states:
             back.append(np.zeros(len(here), np.int64))
             costs.append(own)
@@ -185,9 +188,9 @@ def _best_path(places: list[list[tuple[int, int, int]]], pixels: np.ndarray) -> 
     return path[::-1]
 
 
-def _step(a: tuple[int, int] | None, b: tuple[int, int] | None) -> float:
+def _step(a: Place | None, b: Place | None) -> float:
     if a is None or b is None:
         return 0.0 if a is b else _JUMP / 2
     if a[0] != b[0]:
         return 4 * _JUMP
-    return 0.0 if abs(a[1] - b[1]) <= _MOVE else _JUMP
+    return 0.0 if max(abs(a[1] - b[1]), abs(a[2] - b[2])) <= _MOVE else _JUMP

@@ -51,8 +51,9 @@ class WorldMap:
     """One map of the game.
 
     Attributes:
-        colours: uint8 [H, X], palette entries; H is the native height, column 0 the world's x 0. Zero where never seen.
-        kinds: uint8 [H, X], see `kinds_of`; 0 = never seen.
+        colours: uint8 [Y, X], palette entries; row and column 0 are the world's y and x 0, and Y is the native height
+            where the camera stays at y 0. Zero where never seen.
+        kinds: uint8 [Y, X], see `kinds_of`; 0 = never seen.
         tiles: int16 [rows, cells], what stood there when the colours were seen; -1 = not known. [0, 0] without tiles.
         fixed: uint8 [H, W] palette entries of the parts of the picture that do not scroll, fixed_kinds likewise;
             fixed_mean uint8 [H, W, 3], their mean colour over all visits.
@@ -64,27 +65,38 @@ class WorldMap:
     fixed: np.ndarray
     fixed_kinds: np.ndarray
     fixed_mean: np.ndarray
+    grid_top: int | None = None  # world y of the first row of tiles; None, of files of earlier versions: see check_game
 
-    def tile_at(self, game: GameSpec, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Ids of the tiles at picture rows y [h] and world columns x [w]: int16 [h, w], -1 = not known."""
-        layer = game.tile_layers[0]
-        row = (y - (game.native_size[0] - layer.rows * layer.cell)) // layer.cell
-        column = x // layer.cell
-        inside = (row >= 0)[:, None] & (column < self.tiles.shape[1])
-        found = self.tiles[row.clip(0)[:, None], column.clip(0, self.tiles.shape[1] - 1)]
+    def tile_at(self, cell: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Ids of the tiles of `cell` pixels at world rows y [h] and columns x [w]: int16 [h, w], -1 = not known."""
+        row, column = (y - (self.grid_top or 0)) // cell, x // cell
+        rows, columns = self.tiles.shape
+        inside = ((row >= 0) & (row < rows))[:, None] & (column < columns)
+        found = self.tiles[row.clip(0, rows - 1)[:, None], column.clip(0, columns - 1)]
         return np.where(inside, found, -1)
+
+
+MAP_ARRAYS = tuple(name for name in WorldMap.__dataclass_fields__ if name != "grid_top")  # what a file holds of each
 
 
 @dataclass(frozen=True)
 class Located:
-    """Where frames were taken, by their state or found out: integer [T] `scene` and `camera`, see GameState."""
+    """Where frames were taken, by their state or found out: integer [T], see GameState. `camera_y` left out is 0."""
 
     scene: np.ndarray
     camera: np.ndarray
+    camera_y: Any = None
+
+    def __post_init__(self) -> None:
+        if self.camera_y is None:
+            object.__setattr__(self, "camera_y", np.zeros_like(self.camera))
 
     @classmethod
     def of_state(cls, state: GameState) -> Located:
-        return cls(np.asarray(state.scene).astype(np.int64), np.asarray(state.camera).astype(np.int64))
+        return cls(*(np.asarray(a).astype(np.int64) for a in (state.scene, state.camera, state.camera_y)))
+
+    def take(self, index: np.ndarray) -> Located:
+        return Located(self.scene[index], self.camera[index], self.camera_y[index])
 
 
 @dataclass
@@ -131,12 +143,15 @@ class Atlas:
             if world is None:
                 continue
             x = int(place.camera[t]) + left + np.arange(columns.stop)
-            at = np.clip(x, 0, max(world.colours.shape[1] - 1, 0))
-            sure = table[world.kinds[native[0]][:, at]] * (x == at)
+            y = int(place.camera_y[t]) + top + np.arange(rows.stop)
+            at_y, at_x = (np.clip(a, 0, max(n - 1, 0)) for a, n in zip((y, x), world.colours.shape, strict=True))
+            here = at_y[:, None], at_x
+            sure = table[world.kinds[here]] * ((x == at_x) & (y == at_y)[:, None])
             if tile_ids is not None and world.tiles.size:
-                stood, now = world.tile_at(view.game, top + np.arange(rows.stop), at), tile_ids[t][view.inside]
+                stood = world.tile_at(view.game.tile_layers[0].cell, at_y, at_x)
+                now = tile_ids[t][view.inside]
                 sure = sure * ((stood == now) | (stood < 0) | (now < 0))
-            colours[t][view.inside] = np.where(bar, world.fixed[native], world.colours[native[0]][:, at])
+            colours[t][view.inside] = np.where(bar, world.fixed[native], world.colours[here])
             trust[t][view.inside] = np.where(bar, table[world.fixed_kinds[native]], sure)
         return colours, trust
 
@@ -179,8 +194,10 @@ class Atlas:
         for part, looks in (("looks", self.looks), ("text", self.text)):
             arrays |= {f"{part}.{name}": getattr(looks, name) for name in ARRAYS}
         for area in sorted(self.maps):
-            for name in WorldMap.__dataclass_fields__:
+            for name in MAP_ARRAYS:
                 arrays[f"{area}.{name}"] = getattr(self.maps[area], name)
+            if self.maps[area].grid_top is not None:
+                arrays[f"{area}.grid_top"] = np.int64(self.maps[area].grid_top or 0)
         return arrays
 
     def save(self, path: str | Path) -> None:
@@ -200,8 +217,10 @@ class Atlas:
                 head = json.loads(file["head"].tobytes())
                 if head["format"] != FORMAT:
                     raise CheckpointError(f"{path}: atlas of format {head['format']}, this program reads {FORMAT}")
-                names = WorldMap.__dataclass_fields__
-                maps = {int(a): WorldMap(**{n: file[f"{a}.{n}"] for n in names}) for a in head["areas"]}
+                maps = {int(a): WorldMap(**{n: file[f"{a}.{n}"] for n in MAP_ARRAYS}) for a in head["areas"]}
+                for area, world in maps.items():
+                    if f"{area}.grid_top" in file:
+                        world.grid_top = int(file[f"{area}.grid_top"])
                 looks, text = (TileLooks(**{n: file[f"{part}.{n}"] for n in ARRAYS}) for part in ("looks", "text"))
                 objects, sprites, glow = (
                     ObjectLooks(**{n: file[f"{part}.{n}"] for n in object_looks.ARRAYS})
@@ -218,14 +237,20 @@ class Atlas:
         return made
 
     def check_game(self, game: GameSpec, path: str | Path) -> None:
-        """Raise a CheckpointError where the atlas does not fit its game."""
+        """Raise a CheckpointError where the atlas does not fit its game.
+
+        Earlier versions took for granted, and did not write down, that the grid of tiles ends where the picture does.
+        """
         height, width = game.native_size
+        for world in self.maps.values():
+            if world.grid_top is None and game.tile_layers:
+                world.grid_top = height - game.tile_layers[0].rows * game.tile_layers[0].cell
         colours = len(game.palette)
         cells = [layer.cell for layer in game.tile_layers]
         fits = all(
-            m.colours.shape[0] == height
+            len(m.colours) >= height
             and m.fixed.shape == (height, width)
-            and m.tiles.shape[0] == (game.tile_layers[0].rows if cells else 0)
+            and len(m.tiles) >= (game.tile_layers[0].rows if cells else 0)
             and max(m.colours.max(initial=0), m.fixed.max(initial=0)) < colours
             for m in self.maps.values()
         )

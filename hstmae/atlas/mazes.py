@@ -6,6 +6,8 @@ shown in a column of the world is decided by the visible pixels around it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..games.pixels import View
@@ -35,7 +37,7 @@ def other_pages(view: View, place: Located, atlas: Atlas, sure: float) -> tuple[
     for page in PAGES:
         if not page:
             continue
-        more, trusted = atlas.look_up(Located(place.scene, place.camera + page * view.game.looks.maze_step), view)
+        more, trusted = atlas.look_up(replace(place, camera=place.camera + page * view.game.looks.maze_step), view)
         if not trusted.any():
             continue
         score = _score(view, more, trusted >= sure, column)

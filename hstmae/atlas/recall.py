@@ -39,40 +39,43 @@ def recall(view: View) -> Recalled:
             text = view.tile_ids(1)
             bar &= text >= 0  # what may change without being told is left to the network
     made = Recalled(np.zeros(view.shape, np.uint8), np.zeros(view.shape, bool))
-    camera = np.asarray(state.camera).astype(np.int64)
-    for part in parts(camera, np.asarray(state.scene), led_back(camera, game)):
-        _look_up(made, view, scene, camera, part, tiles)
+    corner = np.stack([state.camera_y, state.camera], -1).astype(np.int64)
+    for part in parts(corner[:, 1], np.asarray(state.scene), led_back(corner[:, 1], game)):
+        _look_up(made, view, scene, corner, part, tiles)
         if bar.any():
-            _look_up(made, view, bar, np.zeros_like(camera), part, text)
+            _look_up(made, view, bar, np.zeros_like(corner), part, text)
     return made
 
 
 def _look_up(
-    made: Recalled, view: View, still: np.ndarray, camera: np.ndarray, part: np.ndarray, tiles: np.ndarray | None
+    made: Recalled, view: View, still: np.ndarray, corner: np.ndarray, part: np.ndarray, tiles: np.ndarray | None
 ) -> None:
-    """Write what frames of `part` show of each other into `made`. Pixels that are not `still` are left out."""
+    """Write what frames of `part` show of each other into `made`. Pixels that are not `still` are left out.
+
+    `corner` int64 [T, 2]: world y and x of the pictures' corners.
+    """
     frames, mask = view.frames, view.mask
     height, width = frames.shape[1:]
-    left = camera[part] - camera[part].min()
+    top, left = (corner[part] - corner[part].min(0)).T
     nearest = np.full((len(part), height, width), np.iinfo(np.int32).max, np.int32)  # frames to the sighting
     for order in (range(len(part)), range(len(part) - 1, -1, -1)):
-        colours = np.zeros((height, int(left.max()) + width), np.uint8)
+        colours = np.zeros((int(top.max()) + height, int(left.max()) + width), np.uint8)
         when = np.full(colours.shape, -1, np.int32)
         what = None if tiles is None else np.full(colours.shape, -1, np.int16)
         for i in order:
-            t, here = part[i], slice(left[i], left[i] + width)
+            t, here = part[i], (slice(top[i], top[i] + height), slice(left[i], left[i] + width))
             wanted = mask[t] & still[t]
             if wanted.any():
-                seen = when[:, here]
+                seen = when[here]
                 distance = np.abs(seen - i)
                 better = wanted & (seen >= 0) & (distance < nearest[i])
                 if tiles is not None and what is not None:
-                    better &= (what[:, here] == tiles[t]) | (what[:, here] < 0) | (tiles[t] < 0)
-                made.indices[t][better] = colours[:, here][better]
+                    better &= (what[here] == tiles[t]) | (what[here] < 0) | (tiles[t] < 0)
+                made.indices[t][better] = colours[here][better]
                 made.found[t] |= better
                 nearest[i][better] = distance[better]
             shown = still[t] & ~mask[t]
-            colours[:, here][shown] = frames[t][shown]
-            when[:, here][shown] = i
+            colours[here][shown] = frames[t][shown]
+            when[here][shown] = i
             if tiles is not None and what is not None:
-                what[:, here][shown] = tiles[t][shown]
+                what[here][shown] = tiles[t][shown]

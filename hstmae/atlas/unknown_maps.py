@@ -31,15 +31,17 @@ def complete(view: View, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
     game, state = view.game, view.needed_state()
     colours, trust = np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32)
     layer = game.tile_layers[0]
-    top = game.native_size[0] - layer.rows * layer.cell - view.origin[0]  # of the grid, in the frames
-    rows = slice(max(top, 0), view.inside[0].stop)
-    width = view.inside[1].stop
-    open_ = view.tile_ids(0) < 0
-    open_[:, : rows.start], open_[:, rows.stop :], open_[:, :, width:] = False, False, False
+    width, tops = view.inside[1].stop, np.asarray(state.tile_xy[0])[:, 1].astype(int) - view.origin[0]
     camera, scene = np.asarray(state.camera).astype(np.int64), np.asarray(state.scene)
     for part in parts(camera, scene):
+        top = int(tops[part[0]])  # of the grid, in the frames
+        rows = slice(max(top, 0), max(0, min(top + layer.rows * layer.cell, view.inside[0].stop)))
+        open_ = view.tile_ids(0) < 0
+        open_[:, : rows.start], open_[:, rows.stop :], open_[:, :, width:] = False, False, False
         if int(scene[part[0]]) in atlas.maps or not (open_[part] & view.mask[part]).any():
             continue
+        if np.ptp(tops[part]) or np.ptp(np.asarray(state.camera_y)[part]):
+            continue  # candidates are columns of a picture that does not scroll up and down
         first = int(camera[part].min()) // layer.cell
         cells = (int(camera[part].max()) + game.native_size[1] - 1) // layer.cell - first + 1
         seen = np.full((layer.rows * layer.cell, cells * layer.cell), _UNSEEN, np.uint8)
@@ -69,15 +71,13 @@ def _candidates(
     layer = game.tile_layers[0]
     maps = np.full((len(atlas.maps), layer.rows, cells), -1, np.int64)
     for number, world in enumerate(atlas.maps.values()):
-        some = world.tiles[:, first : first + cells]
-        maps[number, :, : some.shape[1]] = some
+        some = world.tiles[: layer.rows, first : first + cells]
+        maps[number, : len(some), : some.shape[1]] = some
     ids = np.full((1 + 2 * len(maps), layer.rows, cells), -1, np.int64)
     stored, corner = np.asarray(state.tiles[0]), np.asarray(state.tile_xy[0]).astype(np.int64)
     meant = np.full(layer.ids, -1)
     meant[game.looks.first_guess : game.looks.first_guess + len(game.looks.guessed_tiles)] = game.looks.guessed_tiles
-    meant[
-        np.isin(meant, game.looks.landmark_tiles)
-    ] = -1  # a guess at a wall is worth nothing: where it begins is not told
+    meant[np.isin(meant, game.looks.landmark_tiles)] = -1  # where a wall begins is not told: a guess is worth nothing
     for t in part:
         at = (int(np.asarray(state.camera)[t]) + corner[t, 0]) // layer.cell - first + np.arange(layer.cols)
         inside = (at >= 0) & (at < cells)

@@ -80,7 +80,7 @@ def test_the_command_and_what_it_refuses(
         (["--out", str(tmp_path / "a.png")], ".npz"),
         (["--split", "nothing"], "no episode of split nothing"),
     ):
-        assert main([*command, *change]) == 2
+        assert main([*command, "--overwrite", *change]) == 2
         assert told in capsys.readouterr().err
     assert main(["atlas", str(tmp_path), "--out", str(out)]) == 2
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.atlas.maps import KINDS, LEVELS, Atlas, Located, WorldMap, kinds_of
+from hstmae.atlas.maps import KINDS, LEVELS, MAP_ARRAYS, Atlas, Located, WorldMap, kinds_of
 from hstmae.atlas.tiles import TileLooks
 from hstmae.errors import CheckpointError
 from hstmae.games import GameState, get_game
@@ -27,7 +27,7 @@ def made_up(seed: int = 0) -> Atlas:
     colours, fixed = rng.integers(0, 64, (H, WIDE), np.uint8), rng.integers(0, 64, (H, W), np.uint8)
     tiles = rng.integers(0, 200, (13, WIDE // 16)).astype(np.int16)
     kinds = np.full((H, WIDE), KINDS - 1, np.uint8)
-    atlas = Atlas("smb", {SCENE: WorldMap(colours, kinds, tiles, fixed, kinds[:, :W].copy(), GAME.palette[fixed])})
+    atlas = Atlas("smb", {SCENE: WorldMap(colours, kinds, tiles, fixed, kinds[:, :W].copy(), GAME.palette[fixed], 32)})
     atlas.trust[:, KINDS - 1] = 0.9, 0.95, 1.0
     return atlas
 
@@ -77,7 +77,7 @@ def test_another_tile_than_the_maps_is_not_drawn() -> None:
     _, other = atlas.look_up(place, blank((1, H, W)), ids)
     assert np.array_equal(
         other == 0,
-        ids != np.where(ids >= 0, atlas.maps[SCENE].tile_at(GAME, np.arange(H), np.arange(W) + camera), -1),
+        ids != np.where(ids >= 0, atlas.maps[SCENE].tile_at(16, np.arange(H), np.arange(W) + camera), -1),
     )
 
 
@@ -87,10 +87,21 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     atlas.save(tmp_path / "a.npz")
     back = Atlas.load(tmp_path / "a.npz")
     assert back.game == "smb" and list(back.maps) == [SCENE]
-    for name in WorldMap.__dataclass_fields__:
+    assert back.maps[SCENE].grid_top == 32
+    for name in MAP_ARRAYS:
         assert np.array_equal(getattr(back.maps[SCENE], name), getattr(atlas.maps[SCENE], name))
     assert np.array_equal(back.trust, atlas.trust) and np.array_equal(back.looks.keys, atlas.looks.keys)
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_files_of_earlier_versions_have_their_grid_at_the_lower_edge(tmp_path: Path) -> None:
+    atlas = made_up()
+    atlas.maps[SCENE].grid_top = None  # they do not say where it is
+    atlas.save(tmp_path / "a.npz")
+    back = Atlas.load(tmp_path / "a.npz")
+    assert back.maps[SCENE].grid_top is None
+    back.check_game(GAME, "a.npz")
+    assert back.maps[SCENE].grid_top == 32
 
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:

@@ -101,17 +101,23 @@ def _visits(
 ) -> Iterator[Visit]:
     """The votes of an episode's visits, in order of time."""
     rows = np.arange(0, store.info(episode).frames, stride)
-    parts = [_state(store, game, episode, some) for some in np.split(rows, range(_CHUNK, len(rows), _CHUNK))]
-    area = np.concatenate([np.asarray(p.scene) for p in parts])
-    camera = np.concatenate([np.asarray(p.camera) for p in parts]).astype(np.int64)
-    back = led_back(camera, game)
-    for run in np.split(np.arange(len(rows)), np.flatnonzero((np.diff(area) != 0) | back[1:]) + 1):
-        place = int(area[run[0]])
-        if place != NOWHERE and camera[run].min() >= 0 and camera[run].max() + game.native_size[1] <= _WIDEST:
+    parts = [Located.of_state(_state(store, game, episode, some)) for some in chunks(rows)]
+    place = Located(*(np.concatenate(arrays) for arrays in zip(*(vars(p).values() for p in parts), strict=True)))
+    camera, back = place.camera, led_back(place.camera, game)
+    furthest = (camera + game.native_size[1], place.camera_y + game.native_size[0])
+    for run in np.split(np.arange(len(rows)), np.flatnonzero((np.diff(place.scene) != 0) | back[1:]) + 1):
+        inside = all(c[run].min() >= 0 and far[run].max() <= _WIDEST
+                     for c, far in zip((camera, place.camera_y), furthest, strict=True))  # fmt: skip
+        if place.scene[run[0]] != NOWHERE and inside:
             stale = camera[run[0]] + 2 * game.native_size[1] if back[run[0]] else 0
-            yield _vote(store, game, episode, rows[run], camera[run], place, stale)
+            yield _vote(store, game, episode, rows[run], place.take(run), stale)
         if progress is not None:
             progress(len(run))
+
+
+def chunks(rows: np.ndarray) -> list[np.ndarray]:
+    """Rows in pieces that are read at once."""
+    return np.split(rows, range(_CHUNK, len(rows), _CHUNK))
 
 
 def _state(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray) -> GameState:
@@ -127,78 +133,78 @@ def _read(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray) -
     return View.whole(read.frames, game, game.decode(read.state, read.context))
 
 
-def _vote(
-    store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, camera: np.ndarray, area: int, stale: int
-) -> Visit:
+def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, place: Located, stale: int) -> Visit:
     """One visit; columns of the world left of `stale` still show another page."""
     height, width = game.native_size
     entries = np.array(game.shown_entries or range(len(game.palette)), np.uint8)
     number = np.full(256, 0, np.uint8)
     number[entries] = np.arange(len(entries))
     cell = game.tile_layers[0].cell if game.tile_layers else width
-    left = int(camera.min()) // cell * cell
-    span = -(-(int(camera.max()) - left + width) // cell) * cell
+    left, above = int(place.camera.min()) // cell * cell, int(place.camera_y.min())
+    span = -(-(int(place.camera.max()) - left + width) // cell) * cell
     fixed = View.whole(np.zeros((1, height, width), np.uint8), game, None).fixed[0]
-    counts = np.zeros((len(entries), height, span), np.uint16)
+    counts = np.zeros((len(entries), int(place.camera_y.max()) - above + height, span), np.uint16)
     bar = np.zeros((len(entries), height, width), np.uint16)
-    tiles = _common_tiles(store, game, episode, rows, left, span, stale)
+    tiles, grid_top = _common_tiles(store, game, episode, rows, left, span, stale)
     y, x = np.arange(height)[:, None], np.arange(width)[None]
     looks: Any = []
     characters: Any = []
-    for some in np.split(np.arange(len(rows)), range(_CHUNK, len(rows), _CHUNK)):
+    for some in chunks(np.arange(len(rows))):
         view = _read(store, game, episode, rows[some])
-        state, still = view.needed_state(), ~view.moving
-        looks.append(np.asarray(state.globals)[:, list(game.looks.tile_globals)])
-        if game.tile_layers:
-            now = view.tile_ids(0)
+        still = ~view.moving
+        looks.append(np.asarray(view.needed_state().globals)[:, list(game.looks.tile_globals)])
         if len(game.tile_layers) > 1:
-            bar_rows = game.tile_layers[1].rows * game.tile_layers[1].cell
-            characters.append((view.frames[:, :bar_rows], np.asarray(state.tiles[1]), still[:, :bar_rows]))
+            characters.append(_characters(view, still))
         for k, i in enumerate(some):
-            at = x + int(camera[i]) - left
+            at_x, at_y = x + int(place.camera[i]) - left, y + int(place.camera_y[i]) - above
+            kept = still[k] & ~fixed & (at_x >= stale - left)
             if game.tile_layers:
-                stood = tiles[_cell_rows(game, state, k), at // cell]
-                kept = still[k] & ~fixed & ((now[k] == stood) | (stood < 0) | (now[k] < 0))
-            else:
-                kept = still[k] & ~fixed
-            kept &= at >= stale - left
+                now = view.tile_ids(0)[k]
+                row = np.clip((at_y + above - grid_top) // cell, 0, len(tiles) - 1)
+                stood = tiles[row, at_x // cell]
+                kept &= (now == stood) | (stood < 0) | (now < 0)
             shown = number[view.frames[k]]
-            counts[shown, y, at] += kept
+            counts[shown, at_y, at_x] += kept
             bar[shown, y, x] += fixed & still[k]
     looks, often = np.unique(np.concatenate(looks), axis=0, return_counts=True)
     look = tuple(int(v) for v in looks[often.argmax()])
     text = text_votes(game, *(np.concatenate(a) for a in zip(*characters, strict=True))) if characters else {}
-    votes, most = ballot(counts, entries), usual(counts, entries)
-    mean = mean_colour(bar, entries, game.palette)
-    return Visit(episode, rows, area, left, votes, tiles, ballot(bar, entries), mean, most, look, text)
+    return Visit(
+        episode, rows, int(place.scene[0]), left, ballot(counts, entries), tiles, ballot(bar, entries),
+        mean_colour(bar, entries, game.palette), usual(counts, entries), look, text, above, grid_top,
+    )  # fmt: skip
 
 
-def _cell_rows(game: GameSpec, state: GameState, k: int) -> np.ndarray:
-    """Row of the tile grid of each picture row, int64 [H, 1]."""
-    layer = game.tile_layers[0]
-    y = np.arange(game.native_size[0]) - int(np.asarray(state.tile_xy[0])[k, 1])
-    return np.clip(y // layer.cell, 0, layer.rows - 1)[:, None]
+def _characters(view: View, still: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The part of the frames that tile_layers[1] covers, its ids, and `still` there; the layer does not scroll."""
+    layer, state = view.game.tile_layers[1], view.needed_state()
+    x, y = np.asarray(state.tile_xy[1])[0].astype(int).clip(0)
+    part = (slice(None), slice(y, y + layer.rows * layer.cell), slice(x, x + layer.cols * layer.cell))
+    return view.frames[part], np.asarray(state.tiles[1]), still[part]
 
 
 def _common_tiles(
     store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, left: int, span: int, stale: int
-) -> np.ndarray:
-    """The tile that stood longest at each cell, int16 [rows, cells]; -1 where none was told."""
+) -> tuple[np.ndarray, int]:
+    """The tile that stood longest at each cell, int16 [rows, cells], -1 = not known; and world y of the first row."""
     if not game.tile_layers:
-        return np.zeros((0, 0), np.int16)
+        return np.zeros((0, 0), np.int16), 0
     layer = game.tile_layers[0]
-    cells = span // layer.cell
-    places = np.arange(layer.rows)[:, None] * cells
-    keys = []
-    for some in np.split(rows, range(_CHUNK, len(rows), _CHUNK)):
+    cells, found = span // layer.cell, []
+    for some in chunks(rows):
         state = _state(store, game, episode, some)
-        ids = np.asarray(state.tiles[0]).astype(np.int64)
-        first = (np.asarray(state.camera).astype(np.int64) + np.asarray(state.tile_xy[0])[:, 0] - left) // layer.cell
-        column = first[:, None, None] + np.arange(layer.cols)
+        corner = np.asarray(state.tile_xy[0]).astype(np.int64) + np.stack([state.camera, state.camera_y], -1)
+        found.append((np.asarray(state.tiles[0]).astype(np.int64), corner))
+    top = min(int(corner[:, 1].min()) for _, corner in found)
+    height = (max(int(corner[:, 1].max()) for _, corner in found) - top) // layer.cell + layer.rows
+    keys = []
+    for ids, corner in found:
+        column = ((corner[:, 0] - left) // layer.cell)[:, None, None] + np.arange(layer.cols)
+        row = ((corner[:, 1] - top) // layer.cell)[:, None, None] + np.arange(layer.rows)[:, None]
         sure = ids < min(game.looks.first_guess, layer.ids - 1)
         sure &= (column >= max(0, (stale - left) // layer.cell)) & (column < cells)
-        keys.append(tile_votes((places + column)[sure], ids[sure]))
-    return most_voted(keys, layer.rows * cells).reshape(layer.rows, cells)
+        keys.append(tile_votes((row * cells + column)[sure], ids[sure]))
+    return most_voted(keys, height * cells).reshape(height, cells), top
 
 
 def _test(
@@ -220,7 +226,7 @@ def _test(
         tested[number] += np.bincount(kind, minlength=KINDS)
         right[number] += np.bincount(kind, (colours == view.frames).ravel(), minlength=KINDS)
 
-    for some in np.split(rows, range(_CHUNK, len(rows), _CHUNK)):
+    for some in chunks(rows):
         whole = _read(store, game, visit.episode, some)
         place = Located.of_state(whole.needed_state())
         for number, level in enumerate(LEVELS):
@@ -241,7 +247,7 @@ def _count_objects(
     glow: ObjectCounter,
 ) -> None:  # fmt: skip
     """Count a visit's objects, sprites and glowing tiles; `own` trusts only what all visits to the map agree on."""
-    for some in np.split(visit.rows, range(_CHUNK, len(visit.rows), _CHUNK)):
+    for some in chunks(visit.rows):
         view = _read(store, game, visit.episode, some)
         state = view.needed_state()
         ids = view.tile_ids(0) if game.tile_layers else None

@@ -35,8 +35,9 @@ class MapVotes:
         self.entries = np.array(game.shown_entries or range(len(game.palette)), np.uint8)
         self.width = max(v.left + v.colours.shape[1] for v in visits)
         self.cell = game.tile_layers[0].cell if game.tile_layers else 0
+        self.grid_top = min(v.grid_top for v in visits)
         self.tiles = self._tiles()
-        height = game.native_size[0]
+        height = max(v.above + len(v.colours) for v in visits)
         self.counts = np.zeros((len(self.entries) + 1, height, self.width), np.uint16)
         self.fixed = np.zeros((len(self.entries) + 1, *game.native_size), np.uint16)
         with warnings.catch_warnings():
@@ -46,7 +47,7 @@ class MapVotes:
         self.usual = np.zeros((len(self.entries), height, self.width), np.uint16)
         for visit in visits:
             self._add(self.counts, self.fixed, visit, 1)
-            here = self.usual[:, :, visit.left : visit.left + visit.usual.shape[1]]
+            here = self.usual[self._place(visit)]
             for k, entry in enumerate(self.entries):
                 here[k] += visit.usual == entry
 
@@ -60,7 +61,7 @@ class MapVotes:
         glowing = (kinds > 0) & ~counts[:-1].any(0)  # several colours on every visit: the most frequent one
         colours[glowing] = self.entries[self.usual.argmax(0)[glowing]]
         bar, bar_kinds = self._majority(fixed)
-        return WorldMap(colours, kinds, self.tiles, bar, bar_kinds, self.mean)
+        return WorldMap(colours, kinds, self.tiles, bar, bar_kinds, self.mean, self.grid_top)
 
     def _majority(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         number, kinds = kinds_of(counts[:-1], counts.sum(0, dtype=np.int32))
@@ -69,25 +70,32 @@ class MapVotes:
     def _add(self, counts: np.ndarray, fixed: np.ndarray, visit: Visit, sign: int) -> None:
         votes = visit.colours
         if self.cell:  # a visit during which something else stood there has no say
-            first = visit.left // self.cell
-            here = self.tiles[:, first : first + visit.tiles.shape[1]]
+            row, column = (visit.grid_top - self.grid_top) // self.cell, visit.left // self.cell
+            here = self.tiles[row : row + len(visit.tiles), column : column + visit.tiles.shape[1]]
             same = (visit.tiles == here) | (visit.tiles < 0) | (here < 0)
-            layer = self.game.tile_layers[0]
-            top = self.game.native_size[0] - layer.rows * layer.cell  # the grid ends where the picture does
-            votes = votes.copy()
-            grid = votes[max(top, 0) :]
-            grid[~same.repeat(self.cell, 0).repeat(self.cell, 1)[-len(grid) :]] = UNSEEN
+            y = (np.arange(len(votes)) + visit.above - visit.grid_top) // self.cell
+            inside = (y >= 0) & (y < len(same))
+            other = inside[:, None] & ~same.repeat(self.cell, 1)[y.clip(0, len(same) - 1)]
+            votes = np.where(other, np.uint8(UNSEEN), votes)
         for k, entry in enumerate((*self.entries, VARIES)):
-            counts[k, :, visit.left : visit.left + votes.shape[1]] += (sign * (votes == entry)).astype(np.uint16)
+            counts[k][self._place(visit)[1:]] += (sign * (votes == entry)).astype(np.uint16)
             fixed[k] += (sign * (visit.fixed == entry)).astype(np.uint16)
+
+    @staticmethod
+    def _place(visit: Visit) -> tuple[slice, slice, slice]:
+        """Where a visit's votes belong in counts [K, Y, X]."""
+        height, width = visit.colours.shape
+        return slice(None), slice(visit.above, visit.above + height), slice(visit.left, visit.left + width)
 
     def _tiles(self) -> np.ndarray:
         if not self.cell:
             return np.zeros((0, 0), np.int16)
-        rows = self.game.tile_layers[0].rows
+        rows = max((v.grid_top - self.grid_top) // self.cell + len(v.tiles) for v in self.visits)
         width = self.width // self.cell
         keys = []
         for visit in self.visits:
             row, column = np.nonzero(visit.tiles >= 0)
-            keys.append(tile_votes(row * width + column + visit.left // self.cell, visit.tiles[row, column]))
+            below = (visit.grid_top - self.grid_top) // self.cell
+            place = (row + below) * width + column + visit.left // self.cell
+            keys.append(tile_votes(place, visit.tiles[row, column]))
         return most_voted(keys, rows * width).reshape(rows, -1)

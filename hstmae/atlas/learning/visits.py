@@ -17,8 +17,8 @@ STEADY = 0.9  # share of a visit's sights that must show one colour
 
 @dataclass
 class Visit:
-    """Votes of one visit: colours uint8 [H, X] from world column `left` on, tiles int16 [rows, cells] from cell
-    `left // cell` on, fixed uint8 [H, W]; where and when it was."""
+    """Votes of one visit: colours uint8 [Y, X] from world row `above` and column `left` on, tiles int16 [rows, cells]
+    from world row `grid_top` and cell `left // cell` on, fixed uint8 [H, W]; where and when it was."""
 
     episode: int
     rows: np.ndarray
@@ -31,6 +31,8 @@ class Visit:
     usual: np.ndarray  # uint8 [H, X], the colour most often seen, however often it varied; UNSEEN
     look: tuple[int, ...] = ()  # `ConsoleLooks.tile_globals`, as they were most of the time
     text: dict[int, np.ndarray] = field(default_factory=dict)  # votes uint8 [cell, cell] on each character
+    above: int = 0
+    grid_top: int = 0
 
 
 def ballot(counts: np.ndarray, entries: np.ndarray) -> np.ndarray:
@@ -104,16 +106,15 @@ def recognise(world: WorldMap, looks: TileLooks, look: tuple[int, ...], game: Ga
     if not game.tile_layers:
         return
     layer = game.tile_layers[0]
-    top = game.native_size[0] - layer.rows * layer.cell
     pictures, kinds = looks.pictures(np.array(look), layer.ids)
     named: dict[bytes, int] = {}
     for tile in range(layer.ids - 1, -1, -1):  # of several that look alike the first one stays
         if kinds[tile].all():
             named[pictures[tile].tobytes()] = tile
     for row, column in zip(*np.nonzero(world.tiles < 0), strict=True):
-        y, x = top + row * layer.cell, column * layer.cell
-        part = (slice(y, y + layer.cell), slice(x, x + layer.cell))
-        if world.kinds[part].all():
+        y, x = (world.grid_top or 0) + row * layer.cell, column * layer.cell
+        part = (slice(max(y, 0), max(y + layer.cell, 0)), slice(x, x + layer.cell))
+        if world.kinds[part].shape == (layer.cell, layer.cell) and world.kinds[part].all():
             world.tiles[row, column] = named.get(world.colours[part].tobytes(), -1)
 
 
@@ -122,7 +123,7 @@ def text_votes(game: GameSpec, frames: np.ndarray, ids: np.ndarray, still: np.nd
 
     Args:
         frames: uint8 [n, rows * cell, cols * cell], the status bar in palette entries.
-        ids: int16 [n, rows, cols] of tile_layers[1], which lies at the picture's corner.
+        ids: int16 [n, rows, cols] of tile_layers[1].
         still: bool as `frames`, where nothing moves in front of it.
     """
     entries = np.array(game.shown_entries or range(len(game.palette)), np.uint8)
@@ -139,7 +140,10 @@ def _counted(votes: np.ndarray, entries: np.ndarray) -> np.ndarray:
 
 def _cells(game: GameSpec, visit: Visit) -> dict[int, np.ndarray]:
     """What one visit saw of each tile: votes uint8 [cells, cell, cell] by id."""
-    layer = game.tile_layers[0]
-    top = game.native_size[0] - layer.rows * layer.cell
-    grid = visit.colours[top:].reshape(layer.rows, layer.cell, -1, layer.cell).swapaxes(1, 2)
+    cell, (rows, cells) = game.tile_layers[0].cell, visit.tiles.shape
+    first = visit.grid_top - visit.above  # of the grid, in the visit's rows
+    seen = np.full((rows * cell, visit.colours.shape[1]), UNSEEN, np.uint8)
+    begin, end = max(first, 0), min(first + rows * cell, len(visit.colours))
+    seen[begin - first : end - first] = visit.colours[begin:end]
+    grid = seen.reshape(rows, cell, cells, cell).swapaxes(1, 2)
     return {int(tile): grid[visit.tiles == tile] for tile in np.unique(visit.tiles) if tile >= 0}
