@@ -181,6 +181,9 @@ class ClipDataset:
         """
         import torch
 
+        def as_tensor(array: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
         draws = [self.draw(step * batch_size + k) for k in range(batch_size)]
         frames, palettes, state = self._read(draws)
         infos = [self.store.info(draw.episode) for draw in draws]
@@ -188,7 +191,7 @@ class ClipDataset:
             frames=torch.from_numpy(frames),
             palette=None if palettes is None else torch.from_numpy(np.stack(palettes)),
             origin=torch.tensor([self.origin_of(draw) for draw in draws], dtype=torch.int64),
-            state=None if state is None else state.map(torch.from_numpy),
+            state=None if state is None else state.map(as_tensor),
             episodes=[info.name for info in infos],
             indices=torch.from_numpy(self.indices_of(draws)),
             size=torch.tensor([info.size for info in infos], dtype=torch.int64),
@@ -254,15 +257,16 @@ class ClipDataset:
             parts.append(self.game.flip(decoded) if flip else decoded)
         order = [k for clips in kinds.values() for k in clips]
 
+        def by_clip(array: np.ndarray) -> np.ndarray:
+            return array.reshape(len(array) // self.length, self.length, *array.shape[1:])
+
         def join(arrays: list[np.ndarray]) -> np.ndarray:
-            found = [a.reshape(len(a) // self.length, self.length, *a.shape[1:]) for a in arrays]
-            if len(found) == 1:
-                return np.require(found[0], requirements=["C", "W"])
-            out = np.empty((len(draws), *found[0].shape[1:]), found[0].dtype)
-            out[order] = np.concatenate(found)
+            found = np.concatenate([by_clip(array) for array in arrays])
+            out = np.empty_like(found)
+            out[order] = found
             return out
 
-        return GameState.stack(parts, join)
+        return parts[0].map(by_clip) if len(parts) == 1 else GameState.stack(parts, join)
 
     def _rows(self, name: str, draws: Sequence[Draw], indices: np.ndarray, clips: list[int]) -> np.ndarray:
         """The rows of one column for some of the clips, one clip after the other."""
