@@ -159,9 +159,8 @@ def test_whole_chunks_that_state_nonsense(sessions: list[Episode], whole: bytes,
         rng = np.random.default_rng([8, case])
         description = dict(sound)
         for _ in range(int(rng.integers(0, 3))):
-            description[list(description)[int(rng.integers(len(description)))]] = STRANGE[
-                int(rng.integers(len(STRANGE)))
-            ]
+            key = list(description)[int(rng.integers(len(description)))]
+            description[key] = STRANGE[int(rng.integers(len(STRANGE)))]
         body = damaged(payload, rng) if rng.random() < 0.5 else payload
         path.write_bytes(lying(description, body, int(rng.choice([header.frames, 0, 1, 1024]))))
         with HstReader(path) as reader:

@@ -111,10 +111,7 @@ class Description:
         for name in ("name", "game", "palette", "profile", "tables", "tables_sha256", "level", "split", "source"):
             if not isinstance(getattr(self, name), str) or len(getattr(self, name)) > 2000:
                 raise ValueError(f"{name} is no text, or too long")
-        (
-            self.name.encode("utf-8"),
-            self.level.encode("utf-8"),
-        )  # a lone surrogate would fail later, in a file name
+        (self.name + self.level).encode("utf-8")  # a lone surrogate would fail later, in a file name
         if self.name in ("", "..") or self.name != Path(self.name).name or not self.name.isprintable():
             raise ValueError(f"name {self.name!r}")
         if not isinstance(self.signature, str) or self.outcome not in OUTCOMES:
