@@ -47,7 +47,7 @@ from hstmae.models.fast.head import FastHead
 from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.models.zoo import VARIANTS
-from hstmae.training.losses.fused import reconstruction_loss
+from hstmae.training.losses.fused import reconstruction
 
 SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
 CLIP, SIDE, RATIO = 16, 224, 0.9
@@ -132,7 +132,7 @@ def training_step(name: str, data: ClipBatch, share: float) -> Callable[[], Any]
     def run() -> None:
         model.zero_grad(set_to_none=True)
         logits = model(given, queries)
-        reconstruction_loss(logits, target, palette, 0.5)[0].backward()
+        reconstruction(logits, target, palette, 0.5, shown=False)[0].backward()
 
     return run
 

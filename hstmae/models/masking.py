@@ -28,11 +28,9 @@ def scored_visible(
 ) -> Tensor:
     """Tube masking with a preference: an exact number of units, drawn by the rank of their scores.
 
-    The units that stay visible are drawn without replacement in proportion to ``exp(-sharpness * rank)``, the rank
-    running from 0 (lowest score of the clip) to 1 (highest); equal scores share a rank. So a positive sharpness hides
-    what scores high (hard masks), a negative one what scores low (easy masks), and 0 is `tube_visible` in distribution.
-    Ranks make one sharpness mean the same on every score; the draw is the Gumbel top-k of
-    https://arxiv.org/abs/1903.06059.
+    The units that stay visible are drawn without replacement in proportion to ``exp(-sharpness * rank)`` (the Gumbel
+    top-k of https://arxiv.org/abs/1903.06059), ranks as in `score_ranks`. A positive sharpness hides what scores high
+    (hard masks), a negative one what scores low, and 0 is `tube_visible` in distribution.
 
     Args:
         scores: float [B, N], any scale.
@@ -59,13 +57,8 @@ def gumbel(shape: Sequence[int], generator: torch.Generator | None = None) -> Te
 
 
 def damaged_visible(mask: Tensor, ratio: float, generator: torch.Generator | None = None) -> Tensor:
-    """Hide the units that damage touches most, to an exact number; where it touches fewer, others at random.
-
-    Args:
-        mask: bool [B, T, H, W], True = damaged; sizes as in `to_cubes`.
-    Returns:
-        int64 [B, U], ascending.
-    """
+    """Hide the units that damage bool [B, T, H, W] touches most, to an exact number; where it touches fewer, others at
+    random. Returns the visible ones, int64 [B, U], ascending."""
     touched = to_cubes(mask).flatten(2).sum(-1)  # pixels, [B, N]
     order = (touched + torch.rand(touched.shape, generator=generator).to(mask.device)).argsort(1)
     return order[:, : visible_count(touched.shape[1], ratio)].sort(1).values
@@ -85,12 +78,7 @@ def hidden_cubes(visible: Tensor, units: int, slices: int) -> Tensor:
 
 
 def visible_from_pixels(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """A user's mask -> what the model may see and what it has to draw.
-
-    Args:
-        mask: bool [T, H, W], True where a pixel is missing; sizes as in `to_cubes`.
-    Returns:
-        visible int64 [U]: units without any missing pixel; queries int64 [Q]: cubes with a missing pixel.
-    """
+    """A user's mask bool [T, H, W], True where a pixel is missing -> visible units int64 [U], those without a missing
+    pixel, and queries int64 [Q], the cubes with one."""
     touched = to_cubes(mask[None])[0].flatten(2).any(-1)  # [N, S]
     return (~touched.any(1)).nonzero()[:, 0], touched.flatten().nonzero()[:, 0]

@@ -3,12 +3,11 @@
 The idea is that of VideoMAE V2 (https://arxiv.org/abs/2303.16727): a 2x2 cell of units whose kept members move on from
 slice to slice, so that decoding half of the cubes still visits every place. Two things are done differently:
 
-* Each place follows a balanced sequence (kept where ``(slice + phase) * quarters mod 4 < quarters``), so that in any
-  number of slices its count is within one of its share, and exact where the share is a whole number. The queue 1100 of
-  the original is not: in six slices it keeps a place two to four times.
-* Phases are dealt out by rank among the hidden units. Every phase then has the same number of units, within one,
-  whatever the mask and also on odd grids; so the number of queries follows from sizes alone, and every slice gets its
-  share. Where the grid is even and nothing is visible this is the plain cell.
+* Each unit follows a balanced sequence (kept where ``(slice + phase) * quarters mod 4 < quarters``), so that in any
+  number of slices its count is within one of its share. The queue 1100 of the original keeps a unit two to four times
+  in six slices.
+* Phases are dealt out by rank among the hidden units: every phase has the same number of units, within one, whatever
+  the mask and also on odd grids, so the number of queries follows from sizes alone.
 
 Worked example, keep 0.5: phases 0 1 / 3 2 in a cell, so that slices show one checkerboard and the other in turn. With
 keep 0.25 one unit of each cell is decoded, running clockwise; with 0.75 all but one.

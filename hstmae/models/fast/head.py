@@ -3,14 +3,12 @@
 Nothing is approximated; impossible colours are left out and the arithmetic is put in another order. With the weights
 fixed,
 
-* the canvas textures are multiplied by the head's first matrix once, when this object is made, so that a pixel costs a
-  few table rows added up instead of a matrix product over textures that are mostly "nothing here";
-* which rows those are is worked out for whole frames, from one vector per axis, instead of per pixel;
+* the canvas textures are multiplied by the head's first matrix once, when this object is made: a pixel costs a few
+  table rows added up, and which ones is worked out for whole frames;
 * only entries of the palette that the game can show (`GameSpec.shown_entries`) are weighed;
 * global state acts once per frame, folded into the matrix that meets the drawn content;
 * cells are drawn where they are seen, not in a larger window that is then cut;
-* pixels are worked off in pieces that stay in a core's cache, so the logits never go to memory: in a compiled loop
-  (`head_kernel`) where there is one, else in pieces that suit torch.
+* pixels are worked off in pieces that stay in a core's cache: in a compiled loop (`kernel`) where there is one.
 """
 
 from __future__ import annotations

@@ -14,11 +14,8 @@ def seam_loss(error: Tensor, around: Neighbourhood) -> Term:
 
     Mean over border pixels and RGB of ``psi((r_a - r_b) - (t_a - t_b)) = psi(e_a - e_b)``, a and b being the pixels on
     the two sides of a border, r restored, t true and psi a smooth absolute value: the gradient difference of
-    https://arxiv.org/abs/1511.05440, restricted to where independently decoded cubes meet. An edge of the true picture
-    costs nothing, and neither does an error that goes on evenly across the border.
-
-    Counted are borders of a decoded cube with a visible one (whose error is 0) and of two decoded cubes of one slice;
-    a cube's other neighbours are unknown in the step.
+    https://arxiv.org/abs/1511.05440 where independently decoded cubes meet. Counted are borders of a decoded cube with
+    a visible one (whose error is 0) and of two decoded cubes of one slice.
 
     Args:
         error: float [B, Q, 2, 16, 16, 3], restored minus true colours, in 0 .. 1.

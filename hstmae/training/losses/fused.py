@@ -17,18 +17,10 @@ CPU_PIXELS = 2048  # of 64 float32 logits each: half a megabyte, about a core's 
 GPU_PIXELS = 1 << 21  # bounds the working memory to a few times half a gigabyte
 
 
-def reconstruction_loss(
-    logits: Tensor, target: Tensor, palette: Tensor, rgb_weight: float
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """``CE + rgb_weight * MSE`` and its parts: see `reconstruction`."""
-    loss, _, terms = _apply(logits, target, palette, rgb_weight, None, False)
-    return loss, terms
-
-
 def reconstruction(
-    logits: Tensor, target: Tensor, palette: Tensor, rgb_weight: float, weight: Tensor | None = None
+    logits: Tensor, target: Tensor, palette: Tensor, rgb_weight: float, weight: Tensor | None = None, shown: bool = True
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """``CE + rgb_weight * MSE``, its parts, and the posterior-mean colours.
+    """``CE + rgb_weight * MSE``, the posterior-mean colours, and the parts of the loss.
 
     CE is the mean over pixels of ``-log p(target)``: palette colours have no order, so they are classes. MSE is the one
     over pixels and RGB of ``(sum_k p_k c_k - c_target)^2``, so PSNR is ``-10 log10`` of it: the posterior mean has the
@@ -36,27 +28,20 @@ def reconstruction(
 
     Args:
         logits: float [B, Q, ..., K], in any floating type; computed in float32.
-        target: uint8 [B, Q, ...], palette indices 0 .. K - 1.
-        palette: uint8 [B, K, 3].
-        rgb_weight: weight of the squared error of the posterior-mean colour.
+        target: uint8 [B, Q, ...], palette indices; palette: uint8 [B, K, 3].
         weight: float [B, Q, ...] above 0, relative weight of each pixel in the loss; None weighs all alike.
+        shown: whether colours are wanted; else they are empty.
     Returns:
-        The float32 loss and the colours, float32 [B, Q, ..., 3] in 0 .. 1 (equal to `posterior_mean`), both
-        differentiable once with respect to `logits`; and detached float32 scalars over all pixels alike: `ce` (nats),
-        `mse` (RGB in 0 .. 1) and `exact_match` (share of pixels whose most probable colour is the true one).
+        The float32 loss and the colours, float32 [B, Q, ..., 3] in 0 .. 1, both differentiable once with respect to
+        `logits`; and detached scalars over all pixels alike: `ce` (nats), `mse` and `exact_match` (share of pixels
+        whose most probable colour is the true one).
     """
-    return _apply(logits, target, palette, rgb_weight, weight, True)
-
-
-def _apply(
-    logits: Tensor, target: Tensor, palette: Tensor, rgb_weight: float, weight: Tensor | None, shown: bool
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     loss, ce, mse, exact, colours = _Reconstruction.apply(
         logits.flatten(1, -2), target.flatten(1), palette, rgb_weight, None if weight is None else weight.flatten(1),
         logits.requires_grad and torch.is_grad_enabled(), shown,
     )  # fmt: skip
-    colours = colours.view(*target.shape, 3) if shown else colours
-    return loss, colours, {"ce": ce, "mse": mse, "exact_match": exact}
+    terms = {"ce": ce, "mse": mse, "exact_match": exact}
+    return loss, colours.view(*target.shape, 3) if shown else colours, terms
 
 
 class _Reconstruction(torch.autograd.Function):

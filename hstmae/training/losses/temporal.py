@@ -15,13 +15,10 @@ def temporal_loss(error: Tensor, around: Neighbourhood, shift: Tensor, joined: T
     """Flicker along the paths of the scenery.
 
     Mean over pixels and RGB of ``psi((r' - r) - (t' - t)) = psi(e' - e)``, with r the restored and t the true colour of
-    a pixel of frame n, and r', t' those of the place in frame n + 1 where the camera's motion takes it. The warp by
-    known motion is that of https://arxiv.org/abs/1808.00449, where a mask of warping errors excludes what moves by
-    itself; here the true change along the path takes the mask's place, so sprites and blinking tiles count as well,
-    and a frozen picture is not rewarded.
-
-    Counted are pixels of decoded cubes whose counterpart lies in a decoded cube (the same one or another) or in a
-    visible one (whose error is 0); the motion is in whole pixels.
+    a pixel of frame n, and r', t' those in frame n + 1 where the camera's motion takes it: the warping error of
+    https://arxiv.org/abs/1808.00449 with the true change in place of a mask, so sprites and blinking tiles count, and a
+    frozen picture is not rewarded. Counted are pixels of decoded cubes whose counterpart lies in a decoded or a visible
+    cube.
 
     Args:
         error: float [B, Q, 2, 16, 16, 3], restored minus true colours, in 0 .. 1.
@@ -56,13 +53,8 @@ def temporal_loss(error: Tensor, around: Neighbourhood, shift: Tensor, joined: T
 
 
 def camera_motion(state: GameState | None, batch: int, frames: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """How far the camera moves from each frame to the next, and whether both show the same map.
-
-    Args:
-        state: with leading axes [B, T]; without one nothing is known to move.
-    Returns:
-        int64 [B, T - 1] pixels to the right, bool [B, T - 1].
-    """
+    """How many pixels the camera moves to the right from each frame to the next, int64 [B, T - 1] (0 without a state),
+    and whether both show the same map, bool [B, T - 1]."""
     if state is None:
         size = (batch, frames - 1)
         return torch.zeros(size, dtype=torch.long, device=device), torch.ones(size, dtype=torch.bool, device=device)

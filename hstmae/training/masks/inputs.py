@@ -130,16 +130,11 @@ def choose_queries(
 
 
 def detail_scores(cubes: Tensor) -> Tensor:
-    """Detail of each cube; 0 for a flat one.
+    """Detail of each cube, float32 [B, N * S]; 0 for a flat one.
 
-    Palette indices: mean over its pixels of the surprise ``-log2 p(colour)``, p being the colour's share of the batch,
-    plus `CHANGE_BITS` times the share of pixels that differ from the frame before. Both means are over every second row
-    and column: a quarter of the time, and an estimate is enough. True colours: see `_colour_detail`.
-
-    Args:
-        cubes: uint8 [B, N, S, 2, 16, 16] palette indices, or [B, N, S, 2, 16, 16, 3] RGB.
-    Returns:
-        float32 [B, N * S].
+    Palette indices uint8 [B, N, S, 2, 16, 16]: mean over every second row and column of the surprise
+    ``-log2 p(colour)``, p being the colour's share of the batch, plus `CHANGE_BITS` times the share of pixels that
+    differ from the frame before. RGB [B, N, S, 2, 16, 16, 3]: see `_colour_detail`.
     """
     if cubes.ndim == 7:
         return _colour_detail(cubes)

@@ -1,9 +1,8 @@
 """A running prediction of how badly the model will draw each unit, from cheap features of the clip.
 
-The adversary of the curriculum hides what is predicted to fail. CL-MAE (https://arxiv.org/abs/2308.16572) learns the
-masks themselves with a network of its own, whose training passes all tokens through the model, ten times the cost of a
-step at 90 % masking. Here, as in HPM (https://arxiv.org/abs/2304.05919), the loss of a place is predicted instead, and
-that from what the step has measured anyway.
+The adversary of the curriculum hides what is predicted to fail. CL-MAE (https://arxiv.org/abs/2308.16572) learns masks
+with a network through which all tokens pass, ten times the cost of a step at 90 % masking. Here, as in HPM
+(https://arxiv.org/abs/2304.05919), the loss is predicted, and that from what the step has measured anyway.
 """
 
 from __future__ import annotations

@@ -13,14 +13,12 @@ import torch
 from torch import nn
 
 from ...errors import ConfigError
-from ...models.blocks import WindowBlock
-from ...models.decoder import DecoderBlock
+from .parallel import blocks_of
 
 
 def hidden_matrices(model: nn.Module) -> set[int]:
     """The ids of the weights of linear layers within transformer blocks."""
-    blocks = [module for module in model.modules() if isinstance(module, WindowBlock | DecoderBlock)]
-    layers = [layer for block in blocks for layer in block.modules() if isinstance(layer, nn.Linear)]
+    layers = [layer for block in blocks_of(model) for layer in block.modules() if isinstance(layer, nn.Linear)]
     return {id(layer.weight) for layer in layers if layer.weight.requires_grad}
 
 

@@ -15,7 +15,7 @@ from ...games.state import NOWHERE
 from ...models.cubes import DEPTH, grid_size, take_cubes, to_cubes
 from ...models.inputs import MaskedClips, Places
 from ..losses.auxiliary import AuxiliaryLosses
-from ..losses.fused import reconstruction, reconstruction_loss
+from ..losses.fused import reconstruction
 from ..losses.neighbours import box_regions
 from ..losses.reconstruction import colour_loss, cube_losses, emphasis_weights, target_colours
 from ..masks.inputs import StepInputs
@@ -35,7 +35,7 @@ def step_losses(
     """Forward pass and losses of one batch over the decoded (hidden) cubes.
 
     Args:
-        model: called as `HSTMAE.forward` says, with `align` where its prediction of the state is wanted.
+        model: as `HSTMAE.forward`, with `align` where its prediction of the state is wanted.
         head: what the model answers: "palette" for logits, "rgb" for colours.
         observe: receives the detached loss of every decoded cube, float32 [B, Q].
         auxiliary: the losses beside the reconstruction, None without any.
@@ -65,10 +65,9 @@ def step_losses(
         loss, terms = colour_loss(colours, target_colours(target, batch.palette), config.rgb_loss, weight)
     elif batch.palette is None:
         raise DataError("a palette head cannot be trained with true-colour clips; set model.head=rgb")
-    elif weight is None and auxiliary is None:
-        loss, terms = reconstruction_loss(out, target, batch.palette, config.rgb_loss)
     else:
-        loss, colours, terms = reconstruction(out, target, batch.palette, config.rgb_loss, weight)
+        shown = auxiliary is not None
+        loss, colours, terms = reconstruction(out, target, batch.palette, config.rgb_loss, weight, shown)
     if observe is not None:
         observe(cube_losses(out.detach(), target, batch.palette, head))
     if auxiliary is not None and colours is not None:
