@@ -141,8 +141,8 @@ def run(variant: str, config: RunConfig, clips: dict[str, list[Clip]]) -> dict[s
     payload = load_resume(folder, tqdm.write)[0] if holds_run(folder) else None
     if payload is not None and settings(from_dict(RunConfig, payload["config"])) != settings(config):
         raise UsageError(f"{folder}: was begun with other settings; choose another --out, or delete it")
-    train, _, facts = open_data(config)
-    trainer = Trainer(config, train, facts=facts, say=lambda _: None)
+    train, _, details = open_data(config)
+    trainer = Trainer(config, train, details=details, say=lambda _: None)
     clock = time.process_time()
     summary = trainer.fit(payload)
     cpu = time.process_time() - clock

@@ -122,8 +122,8 @@ def train(name: str, config: RunConfig) -> dict[str, Any]:
         return result
     print(f"training {folder.name}: {config.train.steps} steps of {config.train.batch} clips", flush=True)
     payload = load_resume(folder, print)[0] if holds_run(folder) else None
-    clips, _, facts = open_data(config)
-    quiet: dict[str, Any] = {"facts": {**facts, "benchmark": name}, "say": lambda _: None}
+    clips, _, details = open_data(config)
+    quiet: dict[str, Any] = {"details": {**details, "benchmark": name}, "say": lambda _: None}
     if name == OTHER:
         trainer: Trainer = VideoMAETrainer(config, clips, model=new_videomae(config), **quiet)
     else:

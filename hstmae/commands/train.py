@@ -189,13 +189,13 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
     from ..training.run.watch import tensorboard
 
     check_config(config)  # before a store is opened by it
-    clips, held_back, facts = open_data(config)
+    clips, held_back, details = open_data(config)
     model = None
     if args.init is not None:
-        facts["init"] = args.init
+        details["init"] = args.init
         if payload is None:
             model = initial_model(args.init, config.model)
-    trainer = Trainer(config, clips, held_back, model=model, facts=facts, world=world)
+    trainer = Trainer(config, clips, held_back, model=model, details=details, world=world)
     if world.first and not args.dry_run:  # sharded weights answer only when all ranks ask
         trainer.observers += tensorboard(config, [] if trainer.sharded else held_back, trainer.device, print)
     result = trainer.estimate() if args.dry_run else asdict(trainer.fit(payload, args.max_steps))

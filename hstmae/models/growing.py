@@ -1,8 +1,8 @@
 """A wider model that begins as what a narrower one has learned (Net2Net, https://arxiv.org/abs/1511.05641).
 
-Every channel of the trunk is there twice at first: what reads the two copies gives each about half the weight, and the
-answer stays the same. The halves differ by a random amount that cancels out, or else copies would learn the same for
-ever. The pixel path (textures, basis, hidden channels) gets further channels that nothing reads yet.
+Every channel of the trunk is doubled: weights on the two copies are halved, and the output stays the same. The halves
+differ by a random amount that cancels out, or else copies would learn the same for ever. The pixel path (textures,
+basis, hidden channels) gets further channels with zero weights on them.
 """
 
 from __future__ import annotations
@@ -94,9 +94,8 @@ def _rows(name: str, old: Tensor, shape: torch.Size, small: ModelConfig, large: 
     """The outputs of a layer, or the channels of anything else, doubled."""
     owner = name.split(".")[-2]
     if owner in ("qkv", "kv", "q") and name.startswith("encoder.") and large.head_dim != small.head_dim:
-        kinds = {"qkv": "qkv", "kv": "kv", "q": "q"}[owner]
-        parts = old.chunk(len(kinds))
-        return torch.cat([_heads(kind, part, small.head_dim) for kind, part in zip(kinds, parts, strict=True)])
+        parts = old.chunk(len(owner))
+        return torch.cat([_heads(kind, part, small.head_dim) for kind, part in zip(owner, parts, strict=True)])
     if owner in ("qkv", "kv"):
         return _twice(old, 0, len(old) // len(owner))
     if old.dim() > 1 and old.shape[0] == shape[0]:  # a table, or a layer with wider inputs only

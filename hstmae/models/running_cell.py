@@ -1,7 +1,7 @@
 """Running-cell masking of the decoder: which of the hidden cubes are decoded, each place equally often.
 
 The idea is that of VideoMAE V2 (https://arxiv.org/abs/2303.16727): a 2x2 cell of units whose kept members move on from
-slice to slice, so that decoding half of the cubes still visits every place. Two things are done differently:
+slice to slice, so that decoding half of the cubes still visits every unit. Two differences:
 
 * Each unit follows a balanced sequence (kept where ``(slice + phase) * quarters mod 4 < quarters``), so that in any
   number of slices its count is within one of its share. The queue 1100 of the original keeps a unit two to four times

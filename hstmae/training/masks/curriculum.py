@@ -109,7 +109,7 @@ def moment_at(config: CurriculumConfig, step: int, steps: int) -> Moment:
 
     Easy masks fade from partner to neutral while the ratio rises to that of phase 2; after the neutral phase the
     adversary grows from neutral to full strength and the ratio to its last value. Ratios are rounded to hundredths, so
-    that a run sees a dozen different shapes rather than a new one every few steps.
+    that a run sees a dozen different shapes.
     """
     done = min(step / max(steps, 1), 1.0)
     first, second = config.phases
@@ -224,17 +224,11 @@ class Curriculum:
         shown = cubes.masked_fill(blank.view(batch, 1, slices, *[1] * (cubes.ndim - 3)), 0)
         every = torch.arange(units, device=frames.device)
         hidden = (every[:, None] * slices + lost[:, None]).flatten(1)
-        count = round(self._train.decoder_keep * hidden.shape[1])
-        if self._train.queries:
-            count = min(count, self._train.queries)
-        return StepInputs(
-            lost.shape[1] / slices,
-            every.expand(batch, -1),
-            choose_queries(cubes, hidden, count, self._train.hard_queries, generator),
-            None,
-            from_cubes(shown, (frames.shape[2], frames.shape[3])),
-            ("anchors",) * batch,
-        )
+        kept = round(self._train.decoder_keep * hidden.shape[1])
+        count = min(kept, self._train.queries or kept)
+        queries = choose_queries(cubes, hidden, count, self._train.hard_queries, generator)
+        seen = from_cubes(shown, (frames.shape[2], frames.shape[3]))
+        return StepInputs(lost.shape[1] / slices, every.expand(batch, -1), queries, None, seen, ("anchors",) * batch)
 
 
 def _generator(config: TrainConfig, step: int) -> torch.Generator:

@@ -121,15 +121,8 @@ class Learner:
         drawn = slice(piece * count, (piece + 1) * count)
         with without_exchange(self.net, number < self.passes - 1):  # around the forward pass, too: DDP prepares there
             with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
-                loss, terms = step_losses(
-                    self.net,
-                    some_clips(batch, mine),
-                    some_inputs(inputs, drawn),
-                    train,
-                    self.config.model.head,
-                    observe,
-                    self.auxiliary,
-                )
+                clips, given, head = some_clips(batch, mine), some_inputs(inputs, drawn), self.config.model.head
+                loss, terms = step_losses(self.net, clips, given, train, head, observe, self.auxiliary)
             self.scaler.scale(loss / self.passes).backward()
         return terms
 

@@ -51,8 +51,8 @@ def shard(model: nn.Module, world: World, device: torch.device) -> None:
 def replicate(model: nn.Module) -> DistributedDataParallel:
     """Wrap a model for averaged gradients; its parameters become those of the first rank.
 
-    What a step uses depends on its masks and states, so unused parameters are looked for; those that no rank uses keep
-    no gradient, as on one rank. Buffers are marks of what was seen: each rank keeps its own until they are joined.
+    Which parameters a step uses depends on its masks and states. Buffers are marks of what was seen: each rank keeps
+    its own until they are joined.
     """
     return DistributedDataParallel(
         model, broadcast_buffers=False, find_unused_parameters=True, gradient_as_bucket_view=True

@@ -42,9 +42,9 @@ class MetricsLog:
         self._file.close()
 
 
-def write_record(folder: Path, config: RunConfig, facts: dict[str, Any], resumed_at: int | None) -> None:
+def write_record(folder: Path, config: RunConfig, details: dict[str, Any], resumed_at: int | None) -> None:
     """Write `folder`/run.yaml: configuration (data, masks, losses), source revision, versions, devices, command
-    line, `facts`, and every step it was resumed at."""
+    line, `details`, and every step it was resumed at."""
     path = folder / RECORD
     old = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     resumed = list(old.get("resumed_at", [])) + ([] if resumed_at is None else [resumed_at])
@@ -54,7 +54,7 @@ def write_record(folder: Path, config: RunConfig, facts: dict[str, Any], resumed
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        **facts,
+        **details,
         "resumed_at": resumed,
     }
     write_text(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))

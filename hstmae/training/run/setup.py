@@ -119,7 +119,7 @@ def open_data(config: RunConfig) -> tuple[ClipDataset, list[Clip], dict[str, Any
 
     Returns:
         The training clips (split "train"), a fixed list of at most `val_clips` whole-frame clips of split "val", and
-        facts about the store for the run's record.
+        details about the store for the run's record.
     Raises:
         StoreError: the store is missing or damaged, or has nothing to train on.
         DataError: its pictures are smaller than one cube.

@@ -49,7 +49,7 @@ class Trainer(Learner):
         held_back: Sequence[Clip] = (),
         *,
         model: nn.Module | None = None,
-        facts: dict[str, Any] | None = None,
+        details: dict[str, Any] | None = None,
         say: Callable[[str], None] = print,
         world: World | None = None,
     ) -> None:
@@ -59,7 +59,7 @@ class Trainer(Learner):
             clips: where batches come from; its seed and the step decide what is in them.
             held_back: clips for validation; without any, no best.pth is kept.
             model: train this module instead of a fresh `build_model(config.model)`.
-            facts: recorded in run.yaml (the store's hash, for instance).
+            details: recorded in run.yaml (the store's hash, for instance).
             say: receives the lines meant for a person, on the first rank.
             world: the ranks that train together; None = this one alone.
         Raises:
@@ -67,7 +67,7 @@ class Trainer(Learner):
             DataError: the store is to be kept on the device and does not fit.
         """
         super().__init__(config, model, world)
-        self.held_back, self.facts = held_back, facts or {}
+        self.held_back, self.details = held_back, details or {}
         self.say = say if self.world.first else _silent
         self.clips, self.workers = place_clips(clips, config, self.device, self.say)
         self.epoch = epoch_steps(clips, config.train.batch)
@@ -175,7 +175,7 @@ class Trainer(Learner):
             remove_leftovers(self.run)
             if payload is not None:
                 save_last(payload, self.run)  # so that a run killed in its first steps can be resumed as well
-            write_record(self.run, self.config, self.facts, None if resume is None else self.step)
+            write_record(self.run, self.config, self.details, None if resume is None else self.step)
         size, ranks = f"{self.parameters / 1e6:.2f} M parameters", self.world.size
         self.say(f"run folder {self.run}, {self.device}, autocast {self.amp or 'off'}, {size}")
         shares = f" on {ranks} ranks ({train.parallel})" if ranks > 1 else ""

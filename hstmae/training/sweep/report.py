@@ -21,10 +21,9 @@ def write_report(study: Study, spec: SweepSpec, out: Path, say: Callable[[str], 
     """Write results.json, results.md and best.yaml; with `say` also results.png and a line on what is where.
 
     Returns:
-        The content of results.json: `trials`, each with its `number`, `state` (complete, pruned, fail, running),
-        `psnr_masked` (dB, of the last step; of pruned ones the last reported), `step`, `minutes`, `params`, `folder`
-        and, where it did not complete, the `reason`; and `best`, the number of the best complete one, None if there
-        is none.
+        The content of results.json: `trials`, each with `number`, `state` (complete, pruned, fail, running),
+        `psnr_masked` (dB, the last reported), `step`, `minutes`, `params`, `folder` and, where it did not complete, the
+        `reason`; and `best`, the number of the best complete one or None.
     """
     trials = [_row(frozen) for frozen in study.get_trials(deepcopy=False)]
     complete = [row for row in trials if row["state"] == "complete"]

@@ -57,9 +57,8 @@ class _Report:
 def run_sweep(spec: SweepSpec, out: Path, minutes: float = 0.0, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Run trials until there are as many as the sweep asks for, or continue a sweep that was stopped or killed.
 
-    The objective is the masked PSNR of the averaged weights on split `val` after the last step, in dB, to be large.
-    A trial whose validation falls below the median of the earlier ones at that step is pruned. Which trials are tried
-    depends on the sweep alone, not on how often it was interrupted.
+    Maximised is the masked PSNR of the averaged weights on split `val` after the last step. A trial whose validation
+    falls below the median of the earlier ones at that step is pruned. Interruptions do not change which are tried.
 
     Args:
         out: the sweep's folder: study.db, a run folder per trial, results.md, results.json, results.png, best.yaml.
@@ -162,11 +161,11 @@ def _run_trial(study: Study, trial: Trial, spec: SweepSpec, out: Path, minutes: 
 
 
 def _trainer(config: RunConfig, minutes: float | None, trial: Trial) -> Trainer:
-    clips, held_back, facts = open_data(config)
+    clips, held_back, details = open_data(config)
     if minutes is not None:
         config = replace(config, train=replace(config.train, max_minutes=minutes))
-    facts["sweep_trial"] = {"number": trial.number, **trial.params}
-    return Trainer(config, clips, held_back, facts=facts, say=lambda _: None)
+    details["sweep_trial"] = {"number": trial.number, **trial.params}
+    return Trainer(config, clips, held_back, details=details, say=lambda _: None)
 
 
 def _reported(trial: Trial) -> dict[int, float]:
