@@ -32,11 +32,14 @@ class HSTMAE(Pretrained):
     The content of units that are not listed as visible never enters the computation.
     """
 
+    CONFIG = ModelConfig
+    config: ModelConfig
     palette: Tensor  # uint8 [K, 3], no rows for a true-colour game
 
     def __init__(self, config: ModelConfig):
         check_config(config)
-        super().__init__(config)
+        super().__init__()
+        self.config = config
         self.game = game = get_game(config.game)
         colours, regions = len(game.palette), len(game.regions)
         has_tokens = bool(game.token_names)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from safetensors.torch import load as load_tensors
@@ -15,20 +15,18 @@ from torch import Tensor, nn
 
 from ..atomic import write_bytes, write_text
 from ..bundled import CHECKPOINTS, find_checkpoint, names
-from ..config import ModelConfig, from_dict, to_dict
+from ..config import from_dict, to_dict
 from ..errors import CheckpointError, ConfigError
 
 _Model = TypeVar("_Model", bound="Pretrained")
 
 
 class Pretrained(nn.Module):
-    """A module that is made from its `config` alone and can be kept as a folder."""
+    """A module that is made from a configuration alone and can be kept as a folder."""
 
-    config: ModelConfig
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.config = config
+    CONFIG: ClassVar[type[Any]]  # dataclass of the configuration
+    KIND: ClassVar[str] = "model"
+    config: Any
 
     @classmethod
     def from_pretrained(cls: type[_Model], name: str | Path) -> _Model:
@@ -41,13 +39,13 @@ class Pretrained(nn.Module):
         folder = find_model(name)
         file = folder / "config.json"
         try:
-            model = cls(from_dict(ModelConfig, json.loads(file.read_text()), str(file)))
+            model = cls(from_dict(cls.CONFIG, json.loads(file.read_text()), str(file)))
             weights = load_tensors((folder / "model.safetensors").read_bytes())
         except ConfigError as error:
-            raise CheckpointError(f"{folder}: {error}") from error
+            raise CheckpointError(f"{folder}: not a {cls.KIND} that this version reads ({error})") from error
         except Exception as error:
             raise CheckpointError(
-                f"{folder}: cannot load the model ({_first_line(error)}); fetch or train it again"
+                f"{folder}: cannot load the {cls.KIND} ({_first_line(error)}); fetch or train it again"
             ) from error
         if problems := mismatch(model.state_dict(), weights):
             raise CheckpointError(
@@ -63,7 +61,7 @@ class Pretrained(nn.Module):
 
 
 def save_pretrained(
-    weights: dict[str, Tensor], config: ModelConfig, folder: str | Path, dtype: torch.dtype = torch.float16
+    weights: dict[str, Tensor], config: Any, folder: str | Path, dtype: torch.dtype = torch.float16
 ) -> None:
     """Write a model folder; each file appears whole or not at all, the weights before the config that names them."""
     folder = Path(folder)

@@ -22,6 +22,7 @@ from ...models.decoder import CubeContext, Decoder
 from ...models.heads import PaletteHead
 from ...models.inputs import CubeGrid, Decoded
 from ...models.mae import HSTMAE
+from ...models.pretrained import Pretrained
 from ...models.regions import cube_regions
 from ...models.state import COMPACT, FULL, NONE, StateEncoder
 from .bitcoder import ONE
@@ -77,9 +78,11 @@ class CellDrawer(nn.Module):
         return torch.cat([drawn, torch.ones_like(drawn[..., :1])], -1)
 
 
-class CodecModel(nn.Module):
+class CodecModel(Pretrained):
     """State decoder, cell encoder, quantiser and cell drawer of one game."""
 
+    CONFIG, KIND = CodecConfig, "codec model"
+    config: CodecConfig
     palette: Tensor
     prior: Tensor  # int32 [contexts], probabilities of a 1 in parts of 65536: see `Layout`
     kept: Tensor  # uint8 [state_size], 1 = a byte of the game's memory that the pictures depend on
