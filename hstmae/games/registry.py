@@ -75,16 +75,16 @@ def use_game(text: str) -> str:
     games = {game.__name__: game for game in _load(str(Path(path).resolve())).values()}
     if wanted not in games and (wanted or len(games) != 1):
         raise GameError(f"{path}: choose one of its games, as in {path}:{next(iter(games))}; it has {', '.join(games)}")
-    known = os.environ.get(VARIABLE, "").split(os.pathsep)
-    if str(Path(path).resolve()) not in known:
-        os.environ[VARIABLE] = os.pathsep.join([*filter(None, known), str(Path(path).resolve())])
+    listed = os.environ.get(VARIABLE, "").split(os.pathsep)
+    if str(Path(path).resolve()) not in listed:
+        os.environ[VARIABLE] = os.pathsep.join([*filter(None, listed), str(Path(path).resolve())])
     return (games[wanted] if wanted else next(iter(games.values()))).name
 
 
 def check_game(game: type[GameSpec]) -> None:
     """Raises GameError when a class is no usable description of a game; the message says what to add or change."""
     where = f"game {getattr(game, 'name', game.__name__)!r} ({game.__module__}.{game.__qualname__})"
-    missing = [fact for fact in inspect.get_annotations(GameSpec) if not hasattr(game, fact)]
+    missing = [name for name in inspect.get_annotations(GameSpec) if not hasattr(game, name)]
     missing += [f"{method}()" for method in sorted(game.__abstractmethods__)]
     if missing:
         raise GameError(f"{where} lacks {', '.join(missing)}")

@@ -83,10 +83,12 @@ class ClipDataset:
                     found.append((i, position, count - self._span + 1))
                 position += count
         if not found:
-            known = ", ".join(f"{name}: {n}" for name, n in self.store.meta["totals"]["episodes_by_split"].items())
+            splits_held = ", ".join(
+                f"{name}: {n}" for name, n in self.store.meta["totals"]["episodes_by_split"].items()
+            )
             raise DataError(
                 f"{self.store.path}: no clip of {self.length} frames at stride {self.stride} in "
-                f"{len(chosen)} episodes of split {'/'.join(splits) or 'any'} (episodes in the store: {known})"
+                f"{len(chosen)} episodes of split {'/'.join(splits) or 'any'} (episodes in the store: {splits_held})"
             )
         return found
 

@@ -54,12 +54,12 @@ class PicturesEpisode:
 
     def signature(self, content: bool = False) -> list[list[object]]:
         paths = [*(self.folder / name for name in self.files), *([self.side] if isinstance(self.side, Path) else [])]
-        facts: list[list[object]] = [["resize", self.resize], ["fps", self.rate]]
+        values: list[list[object]] = [["resize", self.resize], ["fps", self.rate]]
         for path in paths:
             status = path.stat(follow_symlinks=path.exists())  # a dead link is reported when it is read
             stamp = file_stamp(path, True) if content else status.st_mtime_ns
-            facts.append([path.name, status.st_size, stamp])
-        return facts
+            values.append([path.name, status.st_size, stamp])
+        return values
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         """Frames numbered by the place of their file in the folder."""

@@ -37,8 +37,15 @@ class Job:
     def signature(self) -> str:
         """Changes when the source files, the packing or the format change."""
         game = get_game(self.game)
-        facts = [VERSION, asdict(self.packing), game.name, game.state_size, game.context_size, self.episode.signature()]
-        return hashlib.sha256(canonical(facts)).hexdigest()
+        values = [
+            VERSION,
+            asdict(self.packing),
+            game.name,
+            game.state_size,
+            game.context_size,
+            self.episode.signature(),
+        ]
+        return hashlib.sha256(canonical(values)).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -29,11 +29,11 @@ def history(ram: np.ndarray, frame_numbers: np.ndarray, start: np.ndarray | None
     reset = np.zeros(t, bool)
     reset[1:] = (ram[1:, 0x750] != ram[:-1, 0x750]) | (ram[1:, 0x74E] != ram[:-1, 0x74E])
     reset[1:] |= np.diff(np.asarray(frame_numbers, np.int64)) > MAX_GAP + 1
-    known = np.full((ROWS, COLUMNS), UNKNOWN, np.uint8) if start is None else start.reshape(ROWS, COLUMNS).copy()
+    columns = np.full((ROWS, COLUMNS), UNKNOWN, np.uint8) if start is None else start.reshape(ROWS, COLUMNS).copy()
     for i in range(t):
         if reset[i]:
-            known[:] = UNKNOWN
+            columns[:] = UNKNOWN
         if drawn[i]:
-            known[:, column[i]] = ram[i, 0x6A1:0x6AE]
-        out[i] = known
+            columns[:, column[i]] = ram[i, 0x6A1:0x6AE]
+        out[i] = columns
     return out.reshape(t, -1)

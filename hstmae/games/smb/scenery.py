@@ -2,8 +2,8 @@
 
 The game fills a map with scenery that repeats every 48 columns: [0x742] chooses among none, clouds, clouds with hills
 and bushes, clouds with trees and fences, and [0x741] lays water or a wall over it. The arrangements below are read off
-recorded columns (0x6A1-0x6AD), where they agree with more than 95 % of the cells that hold nothing solid; single things
-of a map, such as castles, are what they miss.
+recorded columns (0x6A1-0x6AD), where they agree with more than 95 % of the cells that hold nothing solid; they miss what
+occurs once on a map, such as castles.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FENCES = {3: (14, 15, 16, 17, 38, 39, 41)}
 def _arrangement(scenery: int) -> np.ndarray:
     """Metatile ids uint8 [13, 48] of one kind of background."""
     out = np.zeros((ROWS, PERIOD), np.uint8)
-    last = _GROUND - 1  # things stand on the ground
+    last = _GROUND - 1  # scenery stands on the ground
     for column, row, length in _CLOUDS.get(scenery, ()):
         for i in range(length):
             part = 0 if i == 0 else 2 if i == length - 1 else 1

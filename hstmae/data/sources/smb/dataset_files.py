@@ -80,10 +80,9 @@ class FileLog:
                 level, base = self._guess = guess
                 break
         self._misses += level < 0
-        known = head in self._heads
-        return (self._heads.index(head) if known else 0, level, base, kind), known and level >= 0 and (
-            kind != _OTHER or tail == clean
-        )
+        listed = head in self._heads
+        exact = listed and level >= 0 and (kind != _OTHER or tail == clean)
+        return (self._heads.index(head) if listed else 0, level, base, kind), exact
 
     def pack(self, palette: np.ndarray) -> bytes:
         """All of it as bytes for `FileLooks`, which needs the same uint8 [K, 3] palette: the files hold it as well."""

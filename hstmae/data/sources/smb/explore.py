@@ -111,8 +111,7 @@ class Archive:
             place = self.game.place()
             if not place.footing:
                 continue
-            known = self.cells.get(place.key)
-            new = known is None and len(self.cells) < _MAX_CELLS
+            new = place.key not in self.cells and len(self.cells) < _MAX_CELLS
             credit = _CREDIT if new else credit - 1
             if new:
                 cell, taken = self._reached(cell, taken, place.progress), bytearray()
