@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.masks.damage import SHAPES, block_damage, scratch_damage
+from hstmae.masks.damage import block_damage
 from hstmae.models.cubes import to_cubes
 from hstmae.models.masking import (
     damaged_visible,
@@ -130,43 +130,6 @@ def test_the_specified_clip_decodes_half_of_its_hidden_cubes() -> None:
 def test_other_shares_are_refused() -> None:
     with pytest.raises(ValueError, match=r"not 0\.6"):
         running_cell_queries(tube_visible(1, 16, 0.5), (4, 4), 2, 0.6)
-
-
-@given(
-    st.sampled_from(sorted(SHAPES)), st.integers(1, 8), st.integers(1, 70), st.integers(1, 70), st.floats(0, 0.9), seeds
-)
-def test_damage_has_its_size_and_is_repeatable(kind: str, t: int, h: int, w: int, share: float, seed: int) -> None:
-    mask = SHAPES[kind]((t, h, w), share, seeded(seed))
-    assert mask.shape == (t, h, w) and mask.dtype == torch.bool
-    assert torch.equal(mask, SHAPES[kind]((t, h, w), share, seeded(seed)))
-
-
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.4])
-def test_damage_loses_about_its_share_in_its_own_shape(share: float) -> None:
-    size, masks = (16, 224, 224), {}
-    for kind in SHAPES:
-        masks[kind] = [SHAPES[kind](size, share, seeded(seed)) for seed in range(4)]
-        assert sum(m.float().mean().item() for m in masks[kind]) / 4 == pytest.approx(share, abs=0.06)
-    assert any(not torch.equal(a, masks["lost blocks"][0]) for a in masks["lost blocks"][1:])
-    for mask in masks["lost frames"]:
-        whole = mask.flatten(1)
-        assert torch.equal(whole.any(1), whole.all(1)) and whole.all(1).sum() == round(share * 16)
-    for mask in masks["logo"]:
-        assert torch.equal(mask, mask[:1].expand_as(mask))
-        rows, columns = mask[0].any(1), mask[0].any(0)
-        assert torch.equal(mask[0], rows[:, None] & columns) and (rows[0] or rows[-1]) and (columns[0] or columns[-1])
-
-
-def test_scratches_are_thin_and_move() -> None:
-    mask = scratch_damage((16, 64, 256), 0.01, seeded(3))
-    assert 1 <= mask[mask.flatten(1).any(1)].any(1).sum(1).min() <= 3
-    assert not torch.equal(mask, mask[:1].expand_as(mask))
-
-
-def test_impossible_damage_is_refused() -> None:
-    for draw in SHAPES.values():
-        with pytest.raises(ValueError, match="share"):
-            draw((2, 16, 16), 0.95, seeded(0))
 
 
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.floats(0, 1), st.floats(0, 0.9), seeds)
