@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import tempfile
 import time
@@ -22,23 +21,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from hstmae.atomic import write_text
 from hstmae.config import DataConfig, RunConfig, TrainConfig
 from hstmae.data import EpisodeStore
-from hstmae.data.clips.clip import ClipBatch, collate
+from hstmae.data.clips.clip import Clip, collate
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
-from hstmae.models.cubes import take_cubes, to_cubes
-from hstmae.models.inputs import MaskedClips
-from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.models.state import LEVELS
 from hstmae.models.zoo import VARIANTS
-from hstmae.training.losses.reconstruction import posterior_mean, true_colours
-from hstmae.training.run.setup import choose_device
+from hstmae.restoration.restorer import Restorer
 from hstmae.training.run.trainer import Trainer
+from hstmae.training.run.validation import validate
 
 SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
 CLIPS, FRAMES, SIDE, RATIO = 8, 16, 224, 0.9
@@ -49,51 +44,21 @@ def load_clips(folder: Path) -> ClipDataset:
     return ClipDataset(EpisodeStore(folder), clip=FRAMES, stride=1, crop=SIDE)
 
 
-def eight(data: ClipDataset) -> ClipBatch:
+def eight(data: ClipDataset) -> list[Clip]:
     """Eight clips spread evenly over the session, all cropped at one place."""
     last = data.store.info(0).frames - FRAMES
-    return collate([data.clip(0, round(i * last / (CLIPS - 1)), (16, 16)) for i in range(CLIPS)])
+    return [data.clip(0, round(i * last / (CLIPS - 1)), (16, 16)) for i in range(CLIPS)]
 
 
-def some(batch: ClipBatch, index: torch.Tensor) -> ClipBatch:
-    """The clips of `index`."""
-    assert batch.palette is not None and batch.state is not None and batch.size is not None
-    return replace(
-        batch,
-        frames=batch.frames[index],
-        palette=batch.palette[index],
-        origin=batch.origin[index],
-        state=batch.state.map(lambda a: a[index]),
-        episodes=[batch.episodes[i] for i in index.tolist()],
-        indices=batch.indices[index],
-        size=batch.size[index],
-    )
-
-
-@torch.no_grad()
-def measure(model: nn.Module, clips: ClipBatch, level: int, seed: int, shift: int = 0) -> dict[str, float]:
+def measure(trainer: Trainer, clips: list[Clip], level: str, seed: int, shift: int = 0) -> dict[str, float]:
     """Masked PSNR (pooled) and share of exact entries; clip i gets the state of clip i + shift."""
-    assert clips.palette is not None and clips.state is not None
-    error, exact, pixels = 0.0, 0, 0
-    units, slices = (SIDE // 16) ** 2, FRAMES // 2
-    visible = tube_visible(CLIPS, units, RATIO, torch.Generator().manual_seed(seed)).to(clips.frames.device)
-    state = clips.state.map(lambda a: a.roll(-shift, 0))
-    for i in range(CLIPS):
-        at = slice(i, i + 1)
-        queries = hidden_cubes(visible[at], units, slices)
-        some = None if level == 0 else state.map(lambda a, at=at: a[at])  # type: ignore[misc]
-        levels = torch.full((1,), level, device=queries.device)
-        given = MaskedClips(clips.frames[at], visible[at], some, levels, clips.origin[at])
-        logits = model(given, queries).float()
-        target = take_cubes(to_cubes(clips.frames[at]), queries)
-        difference = posterior_mean(logits, clips.palette[at]) - true_colours(target, clips.palette[at])
-        error += float(difference.square().sum(dtype=torch.float64)) / 3
-        exact += int((logits.argmax(-1) == target).sum())
-        pixels += target.numel()
-    return {"psnr_masked": -10 * math.log10(max(error / pixels, 1e-12)), "exact_match": exact / pixels}
+    restorer = Restorer(trainer.model, trainer.config.model, trainer.device, recall=False, fast=False)
+    states = [clip.state for clip in clips[shift:] + clips[:shift]]
+    shifted = [replace(clip, state=state) for clip, state in zip(clips, states, strict=True)]
+    return validate(restorer, shifted, seed, level)
 
 
-def overfit(clips: ClipBatch, data: ClipDataset, args: argparse.Namespace, level: str) -> dict[str, Any]:
+def overfit(clips: list[Clip], data: ClipDataset, args: argparse.Namespace, level: str) -> dict[str, Any]:
     number = LEVELS.index(level)
     train = TrainConfig(
         batch=args.batch,
@@ -120,13 +85,12 @@ def overfit(clips: ClipBatch, data: ClipDataset, args: argparse.Namespace, level
             if len(order) < args.batch:
                 order = torch.cat([order, torch.randperm(CLIPS, generator=generator)])
             index, order = order[: args.batch], order[args.batch :]
-            terms = trainer.advance(some(clips, index.to(clips.frames.device)))
+            terms = trainer.advance(collate([clips[i] for i in index.tolist()]).to(trainer.device))
             bar.update()
             if step % 20 == 0:
                 bar.set_postfix_str(f"loss {float(terms['loss']):.4f}")
-    trainer.model.eval()
-    own = measure(trainer.model, clips, number, args.seed + 1)
-    other = measure(trainer.model, clips, number, args.seed + 1, shift=CLIPS // 2)
+    own = measure(trainer, clips, level, args.seed + 1)
+    other = measure(trainer, clips, level, args.seed + 1, shift=CLIPS // 2)
     return {
         "level": level,
         "steps": args.steps,
@@ -157,7 +121,7 @@ def main() -> None:
         parser.error(f"--batch must be 1 .. {CLIPS} and --steps at least 1")
     with tempfile.TemporaryDirectory() as folder:
         data = load_clips(Path(folder) / "store")
-        clips = eight(data).to(str(choose_device(args.device)))
+        clips = eight(data)
         rows = []
         for level in ("full", "compact", "none") if args.level == "all" else (args.level,):
             row = overfit(clips, data, args, level)

@@ -28,13 +28,13 @@ def predictor() -> Predictor:
 def test_evaluate_measures_what_restore_gives(
     predictor: Predictor, sample_store: EpisodeStore, level: str, recall: bool
 ) -> None:
-    data = ClipDataset(sample_store, clip=8, stride=4, crop=96, seed=SEED)
+    data = ClipDataset(sample_store, clip=4, stride=4, crop=64, seed=SEED)
     seen: list[Measured] = []
     used = Predictor(predictor.model, predictor.config, recall=recall, atlas=predictor.atlas)
     report = evaluate(used, data, EvaluateOptions(0.9, level, 1, SEED), watch=seen.append)
     ((episode, start),) = data.sequential(1, SEED)
     clip = data.clip(episode, start)
-    mask = numbered_tube((8, 96, 96), 0.9, SEED, 0)
+    mask = numbered_tube((4, 64, 64), 0.9, SEED, 0)
     memory, context = (sample_store.column(episode, name, clip.indices) for name in ("state", "context"))
     made = used.restore(clip.frames, mask, clip.palette, memory, context, clip.origin, level=level)
     assert np.array_equal(seen[0].hidden, mask) and made.indices is not None
