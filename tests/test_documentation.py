@@ -44,6 +44,7 @@ def test_the_site_builds_without_a_warning(root, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "site" / "api" / "restoring" / "index.html").read_text(encoding="utf-8")
     assert "Predictor.restore" in page and "palette indices" in page
+    assert "Raises:</span>" in page and "Raises: CheckpointError" not in page  # a section of its own
 
 
 @pytest.mark.slow
