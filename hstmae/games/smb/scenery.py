@@ -2,8 +2,8 @@
 
 The game fills a map with scenery that repeats every 48 columns: [0x742] chooses among none, clouds, clouds with hills
 and bushes, clouds with trees and fences, and [0x741] lays water or a wall over it. The arrangements below are read off
-recorded columns (0x6A1-0x6AD), where they agree with more than 95 % of the cells that hold nothing solid; they miss what
-occurs once on a map, such as castles.
+recorded columns (0x6A1-0x6AD), where they agree with more than 95 % of the cells that hold nothing solid; they miss
+what occurs once on a map, such as castles.
 """
 
 from __future__ import annotations
