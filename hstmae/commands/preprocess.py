@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     splits = ", ".join(f"{count} {name}" for name, count in summary.splits.items())
     speed = f"{summary.packed_frames:,} frames in {summary.seconds:.1f} s: {summary.frames_per_second:,.0f} frames/s"
     rows = [
-        ("store", summary.store),
+        ("store", f"{summary.store}, game {summary.game}"),
         ("episodes", f"{summary.episodes} ({splits})"),
         ("this run", f"{summary.packed} packed ({summary.replaced} of them again), {summary.kept} kept"),
         ("frames", f"{summary.frames:,}, {summary.bytes_per_frame:,.1f} bytes each, all files counted"),

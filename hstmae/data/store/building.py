@@ -46,6 +46,7 @@ class StoreSummary:
     """
 
     store: str
+    game: str
     hash: str
     episodes: int
     frames: int
@@ -157,6 +158,7 @@ def summarise(
     frames = sum(result.info.frames for result in results if result.info)
     return StoreSummary(
         store=str(store),
+        game=manifest["game"],
         hash=manifest["hash"],
         episodes=totals["episodes"],
         frames=totals["frames"],
