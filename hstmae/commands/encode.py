@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..codec.container.chunks import MAX_GOP
     from ..codec.jobs.encode_many import archive
+    from ..codec.jobs.encode_one import Settings
     from ..codec.jobs.inputs import find_input
     from ..data.sources.video import VideoOptions
     from ..errors import UsageError
@@ -97,6 +98,16 @@ def run(args: argparse.Namespace) -> int:
     }
     if options and args.profile == "lossless":
         raise UsageError("--checkpoint, --quality and --bitrate belong to --profile neural")
+    settings = Settings(
+        profile=args.profile,
+        options=tuple(sorted(options.items())),
+        gop=args.gop,
+        stride=args.stride,
+        with_state=not args.no_state,
+        with_files=not args.no_files,
+        exact=args.exact,
+        fail=args.on_error == "fail",
+    )
     found = find_input(
         args.input,
         None if args.game is None else use_game(args.game),
@@ -108,14 +119,7 @@ def run(args: argparse.Namespace) -> int:
         summary = archive(
             found,
             args.out,
-            profile=args.profile,
-            options=options,
-            gop=args.gop,
-            stride=args.stride,
-            with_state=not args.no_state,
-            with_files=not args.no_files,
-            exact=args.exact,
-            fail=args.on_error == "fail",
+            settings,
             workers=args.workers,
             overwrite=args.overwrite,
             resume=args.resume,

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from plain_profile import PlainProfile, Tables
 
 from hstmae import cli
 from hstmae.codec.jobs.decode import parts_of, write_recordings
-from hstmae.codec.jobs.encode_many import archive
+from hstmae.codec.jobs.encode_many import Archived, archive
+from hstmae.codec.jobs.encode_one import Settings
 from hstmae.codec.jobs.inputs import Found, coded_episodes, find_input
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import PART
@@ -46,8 +48,12 @@ def recordings(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-def pack(source: Path, path: Path, **options: object) -> object:
-    return archive(find_input(source, None, VideoOptions()), path, profile="plain", gop=4, workers=1, **options)
+PLAIN = Settings("plain", (("tables", Tables("plain-1")),), gop=4)  # known to other processes, too
+
+
+def pack(source: Path, path: Path, resume: bool = False, **settings: Any) -> Archived:
+    found = find_input(source, None, VideoOptions())
+    return archive(found, path, replace(PLAIN, options=(), **settings), workers=1, resume=resume)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -170,15 +176,15 @@ def test_any_number_of_processes_writes_the_same_file(tmp_path: Path) -> None:
     assert len(hashes) == 1
     for cut in (100, 3000, len(path.read_bytes()) - 500):
         (tmp_path / f"r.hst{PART}").write_bytes(path.read_bytes()[:cut])
-        summary = archive(find_input(tmp_path / "in", None, VideoOptions()), tmp_path / "r.hst", gop=8, workers=2,
-                          resume=True)  # fmt: skip
+        found = find_input(tmp_path / "in", None, VideoOptions())
+        summary = archive(found, tmp_path / "r.hst", Settings(gop=8), workers=2, resume=True)
         assert summary.frames == 60 and (tmp_path / "r.hst").read_bytes() == path.read_bytes()
         (tmp_path / "r.hst").unlink()
 
 
 def test_processes_write_what_they_read(recordings: Path, tmp_path: Path) -> None:
     found = find_input(recordings, None, VideoOptions())
-    archive(found, tmp_path / "one.hst", workers=2, profile="plain", gop=4, options={"tables": Tables("plain-1")})
+    archive(found, tmp_path / "one.hst", PLAIN, workers=2)
     with HstReader(tmp_path / "one.hst", tables=Tables("plain-1")) as reader:
         written = write_recordings(reader, parts_of(reader, None, None), tmp_path / "out", 2, lambda n: None)
     assert written == 14 and content(tmp_path / "out") == content(recordings)
@@ -189,8 +195,8 @@ def test_an_error_in_a_process_ends_the_run(recordings: Path, tmp_path: Path) ->
         for path in folder.iterdir():
             path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(DataError, match="other_abcd"):
-        archive(find_input(recordings, None, VideoOptions()), tmp_path / "x.hst", profile="plain", workers=2, fail=True,
-                options={"tables": Tables("plain-1")})  # fmt: skip
+        found = find_input(recordings, None, VideoOptions())
+        archive(found, tmp_path / "x.hst", replace(PLAIN, fail=True), workers=2)
     assert not (tmp_path / "x.hst").exists()
 
 
@@ -216,8 +222,8 @@ def test_what_is_there_is_kept(recordings: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there already"):
         pack(recordings, tmp_path / "x.hst")
     with pytest.raises(CodecError, match="unknown profile"):
-        archive(Found("smbdataset", "smb", find_input(recordings, None, VideoOptions()).episodes), tmp_path / "y.hst",
-                profile="none")  # fmt: skip
+        found = find_input(recordings, None, VideoOptions())
+        archive(Found("smbdataset", "smb", found.episodes), tmp_path / "y.hst", Settings("none"))
     assert (tmp_path / "x.hst").read_bytes() == b"mine" and not list(tmp_path.glob("y.hst*"))
 
 

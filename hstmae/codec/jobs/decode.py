@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,34 +206,20 @@ def _places(reader: HstReader, position: int) -> np.ndarray:
     return np.concatenate([np.arange(header.first, header.first + header.frames) for _, header in gops])
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One episode to be written by a worker process."""
-
-    path: Path
-    options: tuple[tuple[str, Any], ...]
-    part: Part
-    folder: Path
-    overwrite: bool
-
-
-def _write(job: _Job, advance: Advance) -> Iterator[int]:
-    with HstReader(job.path, **dict(job.options)) as reader:
-        yield write_recording(reader, job.part, job.folder, advance, job.overwrite)[1]
+def _write(
+    path: Path, options: dict[str, Any], folder: Path, overwrite: bool, part: Part, advance: Advance
+) -> Iterator[int]:
+    with HstReader(path, **options) as reader:
+        yield write_recording(reader, part, folder, advance, overwrite)[1]
 
 
 def write_recordings(
-    reader: HstReader,
-    parts: Sequence[Part],
-    folder: Path,
-    workers: int,
-    progress: Advance,
-    overwrite: bool = False,
+    reader: HstReader, parts: Sequence[Part], folder: Path, workers: int, progress: Advance, overwrite: bool = False
 ) -> int:
     """`write_recording` for many episodes, in processes side by side; 0 = one per core.
 
     Returns:
         How many files are named and packed as the original ones were.
     """
-    jobs = [_Job(reader.path, tuple(reader.options.items()), part, folder, overwrite) for part in parts]
-    return sum(run_all(_write, jobs, workers=worker_count(workers, len(jobs)), advance=progress))
+    write = partial(_write, reader.path, reader.options, folder, overwrite)
+    return sum(run_all(write, parts, workers=worker_count(workers, len(parts)), advance=progress))

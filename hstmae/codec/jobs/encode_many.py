@@ -14,7 +14,7 @@ from ...errors import DataError, UsageError
 from ...output import Kind, check_output
 from ..session.profiles import make_profile
 from ..session.writer import PART, HstWriter
-from .encode_one import Done, Task, encode_source
+from .encode_one import Done, Settings, Task, encode_source
 from .inputs import Found
 
 
@@ -52,15 +52,8 @@ class Archived:
 def archive(
     found: Found,
     path: str | Path,
+    settings: Settings,
     *,
-    profile: str = "lossless",
-    options: dict[str, Any] | None = None,
-    gop: int = 64,
-    stride: int = 1,
-    with_state: bool = True,
-    with_files: bool = True,
-    exact: bool = False,
-    fail: bool = False,
     workers: int = 0,
     overwrite: bool = False,
     resume: bool = False,
@@ -72,12 +65,6 @@ def archive(
     `resume`: whole groups of pictures that are there are not encoded again.
 
     Args:
-        profile, options: how pictures are coded; see `profiles`.
-        gop: frames in a group, the unit of random access.
-        stride: keep every n-th frame.
-        with_state: keep the game's memory.
-        with_files, exact: as of Task.
-        fail: stop at the first problem of the source.
         workers: processes; 0 = one per core.
         overwrite: a file of this name may be replaced.
         progress: called with the number of frames dealt with since the last call.
@@ -89,23 +76,11 @@ def archive(
     check_output(target, Kind.FILE, overwrite)
     about = {"kind": found.kind, "game": found.game, "splits": found.splits}
     tasks = [
-        Task(
-            episode=episode,
-            number=number,
-            game=found.game or str(getattr(episode, "game", "")),
-            profile=profile,
-            options=tuple(sorted((options or {}).items())),
-            gop=gop,
-            stride=stride,
-            with_state=with_state,
-            with_files=with_files,
-            exact=exact,
-            fail=fail,
-        )
+        Task(episode, number, found.game or str(getattr(episode, "game", "")), settings)
         for number, episode in enumerate(found.episodes)
     ]
     for game in sorted({task.game for task in tasks}):
-        make_profile(profile, game, **(options or {}))  # what is missing shall be said before anything is written
+        make_profile(settings.profile, game, **dict(settings.options))  # what is missing is said before any work
     if resume and not target.with_name(target.name + PART).exists():
         resume = False  # nothing was written yet
     with HstWriter(target, overwrite=overwrite, resume=resume, about=about) as writer:

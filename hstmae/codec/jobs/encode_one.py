@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -22,6 +22,29 @@ from ..session.profiles import make_profile, profile_of
 
 
 @dataclass(frozen=True)
+class Settings:
+    """How episodes are encoded.
+
+    Attributes:
+        profile: name, and `options` for it; see `profiles`.
+        gop: frames in a group, the unit of random access.
+        stride: keep every n-th frame.
+        with_state: keep the game's memory.
+        with_files: keep how the files of recordings looked; `exact`: and all of those that this does not cover.
+        fail: stop at the first problem of the source instead of leaving out and reporting.
+    """
+
+    profile: str = "lossless"
+    options: tuple[tuple[str, Any], ...] = ()
+    gop: int = 64
+    stride: int = 1
+    with_state: bool = True
+    with_files: bool = True
+    exact: bool = False
+    fail: bool = False
+
+
+@dataclass(frozen=True)
 class Task:
     """One episode to encode.
 
@@ -29,12 +52,7 @@ class Task:
         episode: where its frames come from.
         number: of the episode in the file.
         game: name.
-        profile: name, and `options` for it.
-        gop: frames in a group.
-        stride: keep every n-th frame.
-        with_state: keep the game's memory.
-        with_files: keep how the files of recordings looked; `exact`: and all of those that this does not cover.
-        fail: stop at the first problem of the source instead of leaving out and reporting.
+        settings: how.
         begun: the episode's description, where a part of it is in the file already.
         first: frames of that part.
         has_files: whether the looks of its files are in the file, too.
@@ -43,23 +61,17 @@ class Task:
     episode: SourceEpisode
     number: int
     game: str
-    profile: str
-    options: tuple[tuple[str, Any], ...] = ()
-    gop: int = 64
-    stride: int = 1
-    with_state: bool = True
-    with_files: bool = True
-    exact: bool = False
-    fail: bool = False
+    settings: Settings
     begun: Description | None = None
     first: int = 0
     has_files: bool = False
 
     def signature(self) -> str:
         """Changes when the content of the source or the settings change; a copy of the source has the same."""
-        settings = [self.game, self.profile, self.gop, self.stride, self.with_state, self.with_files, self.exact]
+        s = self.settings
+        settings = [self.game, s.profile, s.gop, s.stride, s.with_state, s.with_files, s.exact]
         # The model is named by its hash in the description, wherever it lies.
-        options = [[key, str(value)] for key, value in self.options if key != "checkpoint"]
+        options = [[key, str(value)] for key, value in s.options if key != "checkpoint"]
         return hashlib.sha256(canonical([settings, options, self.episode.signature(content=True)])).hexdigest()[:16]
 
 
@@ -79,14 +91,14 @@ def encode_source(task: Task, advance: Advance) -> Iterator[bytes | Done]:
     Args:
         advance: called with the number of frames dealt with since the last call.
     Raises:
-        DataError: `task.fail` and something is wrong with the source, or a frame does not fit the format.
+        DataError: `task.settings.fail` and something is wrong with the source, or a frame does not fit the format.
         CodecError: the profile is not here.
     """
     problems: list[Problem] = []
     frames = exact = 0
 
     def report(problem: Problem) -> None:
-        if task.fail and problem.left_out:
+        if task.settings.fail and problem.left_out:
             raise DataError(f"{problem} (--on-error skip leaves it out and goes on)")
         problems.append(problem)
 
@@ -111,8 +123,8 @@ def _encode(
     encoder: EpisodeEncoder | None = None
     log = _log(task)
     waiting = 0
-    for row, frame in enumerate(islice(episode.frames(report, notes), 0, None, task.stride)):
-        state = frame.state if task.with_state else None
+    for row, frame in enumerate(islice(episode.frames(report, notes), 0, None, task.settings.stride)):
+        state = frame.state if task.settings.with_state else None
         if encoder is None:
             encoder = _encoder(task, frame, signature)
         if log is not None:
@@ -142,29 +154,32 @@ def _encode(
 def _log(task: Task) -> FileLog | None:
     """Where the looks of source files are collected; without memory the files could not be written again."""
     layout = layout_of(get_game(task.game))
-    if layout is None or not (task.with_files and task.with_state and task.stride == 1):
+    if layout is None or not (task.settings.with_files and task.settings.with_state and task.settings.stride == 1):
         return None
-    return layout.log(task.episode, task.exact)
+    return layout.log(task.episode, task.settings.exact)
 
 
 def _encoder(task: Task, frame: SourceFrame, signature: str) -> EpisodeEncoder:
     episode = task.episode
     if task.begun is not None:  # with the very tables it was begun with
-        return EpisodeEncoder(profile_of(task.begun, **dict(task.options)), task.begun, task.number, task.first)
-    profile = make_profile(task.profile, task.game, **dict(task.options))
+        return EpisodeEncoder(
+            profile_of(task.begun, **dict(task.settings.options)), task.begun, task.number, task.first
+        )
+    profile = make_profile(task.settings.profile, task.game, **dict(task.settings.options))
     description = description_of(
         profile,
         name=episode.name,
         game=task.game,
         frame=frame.pixels,
         palette=frame.palette,
-        state=frame.state if task.with_state else None,
+        state=frame.state if task.settings.with_state else None,
         action=frame.action,
-        fps=float(get_game(task.game).fps if episode.fps is None else episode.fps) / task.stride,
-        gop=task.gop,
+        fps=float(get_game(task.game).fps if episode.fps is None else episode.fps) / task.settings.stride,
+        gop=task.settings.gop,
         level=episode.level,
         outcome=episode.outcome,
         split=str(getattr(episode, "split", "")),
         source=episode.name,
+        signature=signature,
     )
-    return EpisodeEncoder(profile, replace(description, signature=signature), task.number)
+    return EpisodeEncoder(profile, description, task.number)

@@ -41,10 +41,10 @@ class Found:
 
 
 @dataclass(frozen=True)
-class StoredEpisode:
-    """An episode of a store. Attributes as `SourceEpisode` has them, and those of the episode."""
+class _Listed:
+    """What stores and .hst files say of their episodes: attributes as `SourceEpisode` has them, and the episode's."""
 
-    store: Path
+    path: Path
     name: str
     level: str
     outcome: str
@@ -52,13 +52,19 @@ class StoredEpisode:
     fps: float
     game: str
     split: str
+
+
+@dataclass(frozen=True)
+class StoredEpisode(_Listed):
+    """An episode of the store at `path`."""
+
     content_hash: str
 
     def signature(self, content: bool = False) -> list[list[object]]:
         return [["store", self.content_hash]]
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
-        store = EpisodeStore(self.store)
+        store = EpisodeStore(self.path)
         notes.update(store.info(self.name).notes)
         for start in range(0, self.size, _AT_ONCE):
             rows = range(start, min(start + _AT_ONCE, self.size))
@@ -67,25 +73,16 @@ class StoredEpisode:
 
 
 @dataclass(frozen=True)
-class CodedEpisode:
+class CodedEpisode(_Listed):
     """An episode of a .hst file, or some frames of it.
 
     Attributes:
-        path, position: of the file, and of the episode in it.
+        position: of the episode in the file.
         rows: which frames; None = all.
         options: for the profile that decodes.
-        others: as of StoredEpisode.
     """
 
-    path: Path
     position: int
-    name: str
-    level: str
-    outcome: str
-    size: int
-    fps: float
-    game: str
-    split: str
     rows: range | None = None
     options: tuple[tuple[str, Any], ...] = ()
 
@@ -132,7 +129,7 @@ def coded_episodes(
     """Episodes of a .hst file. Raises CodecError and OSError as HstReader does."""
     with HstReader(path, **dict(options)) as reader:
         return [
-            CodedEpisode(path, k, f.name, f.level, f.outcome, reader.frames(k), f.fps, f.game, f.split, None, options)
+            CodedEpisode(path, f.name, f.level, f.outcome, reader.frames(k), f.fps, f.game, f.split, k, options=options)
             for k, f in enumerate(reader.episodes())
             if positions is None or k in positions
         ]

@@ -43,11 +43,7 @@ class Allocator:
         self.cost = (-table.log2()).tolist(), (-(1 - table).log2()).tolist()  # bits of a 1 and of a 0
         palette = model.palette.numpy().astype(np.int32)
         wrong = ((palette[frames] - palette[drawn]) ** 2).sum(-1)
-        cells, _ = grid.of_cubes(np.arange(painter.units * grid.slices))
-        known = cells.ravel() >= 0
-        by_cube = _to_cubes(wrong, grid)
-        count = grid.slices * grid.per_slice
-        self.state_error = np.bincount(cells.ravel()[known], by_cube.ravel()[known], minlength=count)
+        self.state_error = grid.sum_by_cell(wrong)
 
     @torch.inference_mode()
     def choose(self, slope: float) -> dict[int, Code]:
@@ -195,10 +191,3 @@ class Allocator:
             entry = self.model.logits(hidden[some], extra).argmax(-1)
             out.append((self.colours[entry] - true[some]).square().nan_to_num(0.0).sum((1, 2, 3, 4)))
         return np.asarray(torch.cat(out).double().numpy())
-
-
-def _to_cubes(values: np.ndarray, grid: CellGrid) -> np.ndarray:
-    """[T, H, W] -> [units * S, 2, 16, 16], cubes in flat order."""
-    t, h, w = values.shape
-    x = values.reshape(t // 2, 2, h // 16, 16, w // 16, 16).transpose(2, 4, 0, 1, 3, 5)
-    return x.reshape(-1, 2, 16, 16)

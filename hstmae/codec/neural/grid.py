@@ -139,3 +139,11 @@ class CellGrid:
         shape = (len(cubes), 2, CELL, CELL)
         cell = np.where(column >= 0, number, -1)[:, :, None, :]
         return np.broadcast_to(cell, shape), np.broadcast_to(inside, shape)
+
+    def sum_by_cell(self, values: np.ndarray) -> np.ndarray:
+        """Sum of `values` [T, H, W] over the pixels of each cell, float64 [S * rows * cols]."""
+        t, h, w = values.shape
+        cubes = values.reshape(t // 2, 2, h // CELL, CELL, w // CELL, CELL).transpose(2, 4, 0, 1, 3, 5)
+        cell, _ = self.of_cubes(np.arange(h // CELL * (w // CELL) * self.slices))
+        known = cell.ravel() >= 0
+        return np.bincount(cell.ravel()[known], cubes.ravel()[known], minlength=self.slices * self.per_slice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -21,34 +22,28 @@ _MAX_RAW = 64 << 20  # a group is held in memory several times over, so large pi
 def description_of(
     profile: Profile,
     *,
-    name: str,
-    game: str,
     frame: np.ndarray,
     palette: np.ndarray | None,
     state: np.ndarray | None,
     action: np.ndarray | int | None,
-    fps: float,
     gop: int = GOP_FRAMES,
-    level: str = "",
-    outcome: str = "cut",
-    split: str = "",
-    source: str = "",
-    signature: str = "",
+    **known: Any,
 ) -> Description:
     """The description of an episode from its first frame: uint8 [H, W] or [H, W, 3], its state [S] and its buttons.
 
+    Args:
+        known: what the frame does not show: name, game and fps; level, outcome, split, source and signature if known.
     Raises:
         DataError: pictures beyond the format's limits, or a `gop` that is not 1 to MAX_GOP.
     """
     height, width = frame.shape[:2]
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+        name = known["name"]
         raise DataError(f"{name}: pictures of {width}x{height} are larger than the format's {MAX_PIXELS:,} pixels")
     if not 1 <= gop <= MAX_GOP:
         raise DataError(f"a group of {gop} frames; expected 1 to {MAX_GOP}")
     per_frame = frame.nbytes + (0 if state is None else state.nbytes)
     return Description(
-        name=name,
-        game=game,
         height=height,
         width=width,
         channels=1 if frame.ndim == 2 else 3,
@@ -60,12 +55,7 @@ def description_of(
         tables_sha256=profile.tables_sha256,
         gop=max(1, min(gop, _MAX_RAW // per_frame)),
         streams=("PICT",),  # known once the first group is encoded
-        fps=fps,
-        level=level,
-        outcome=outcome,
-        split=split,
-        source=source,
-        signature=signature,
+        **known,
     )
 
 
@@ -175,25 +165,17 @@ def encode_episode(profile: Profile, episode: Episode, number: int, gop: int = G
     if not len(episode):
         raise DataError(f"{episode.name}: an episode needs at least one frame")
     state, actions = episode.state, episode.actions
-    encoder = EpisodeEncoder(
+    known = {name: getattr(episode, name) for name in ("name", "game", "fps", "level", "outcome", "split", "source")}
+    description = description_of(
         profile,
-        description_of(
-            profile,
-            name=episode.name,
-            game=episode.game,
-            frame=episode.frames[0],
-            palette=episode.palette,
-            state=None if state is None else state[0],
-            action=None if actions is None else int(actions[0]),
-            fps=episode.fps,
-            gop=gop,
-            level=episode.level,
-            outcome=episode.outcome,
-            split=episode.split,
-            source=episode.source,
-        ),
-        number,
+        frame=episode.frames[0],
+        palette=episode.palette,
+        state=None if state is None else state[0],
+        action=None if actions is None else int(actions[0]),
+        gop=gop,
+        **known,
     )
+    encoder = EpisodeEncoder(profile, description, number)
     for t, n in enumerate(episode.frame_numbers.tolist()):
         chunks = encoder.add(
             episode.frames[t], n, None if state is None else state[t], None if actions is None else int(actions[t])

@@ -33,13 +33,18 @@ class Groups:
     Args:
         data: the file.
         where: its name, for errors.
-        entries: episodes that have a description.
+        entries: the chunks and the description of each episode.
         cache: bytes of decoded groups that are kept; the last one always is.
         options: for the profile that decodes.
     """
 
     def __init__(
-        self, data: memoryview, where: str, entries: Sequence[Entry], cache: int, options: dict[str, Any]
+        self,
+        data: memoryview,
+        where: str,
+        entries: Sequence[tuple[Entry, Description]],
+        cache: int,
+        options: dict[str, Any],
     ) -> None:
         self._data, self._where, self._entries, self._limit, self._options = data, where, entries, cache, options
         self._lock = threading.Lock()
@@ -47,14 +52,9 @@ class Groups:
         self._kept = 0
         self._profiles: dict[tuple[str, ...], Profile] = {}
 
-    def _description(self, position: int) -> Description:
-        description = self._entries[position].description
-        assert description is not None
-        return description
-
     def profile(self, position: int) -> Profile:
         """What decodes an episode. Raises CodecError where that is not here."""
-        description = self._description(position)
+        description = self._entries[position][1]
         key = (description.profile, description.tables, description.tables_sha256, description.game)
         with self._lock:
             if key not in self._profiles:
@@ -63,20 +63,21 @@ class Groups:
 
     def parts(self, position: int, k: int) -> GopParts:
         """Group `k` of an episode, not decoded. Raises CodecError where it is damaged."""
-        offset, stated = self._entries[position].gops[k]
+        entry, description = self._entries[position]
+        offset, stated = entry.gops[k]
         header = parse_header(self._data, offset)
         payload = None if header != stated else read_payload(self._data, offset, stated)
         if payload is None:
             raise CodecError(
-                f"{self._where}: {self._description(position).name}: frames {stated.first} to "
+                f"{self._where}: {description.name}: frames {stated.first} to "
                 f"{stated.first + stated.frames - 1} are damaged; `hstmae recover` makes a file of the rest"
             )
-        return unpack_gop(self._description(position), stated, payload)
+        return unpack_gop(description, stated, payload)
 
     def decode(self, position: int, k: int) -> tuple[Gop, GopParts, Header]:
         """Group `k` of an episode, decoded anew. Raises CodecError where it is damaged or cannot be decoded here."""
-        _, header = self._entries[position].gops[k]
-        description, parts = self._description(position), self.parts(position, k)
+        entry, description = self._entries[position]
+        header, parts = entry.gops[k][1], self.parts(position, k)
         shape = description.shape(header.frames)
         gop = self.profile(position).decode(parts.streams, shape)
         if gop.shape != shape:
@@ -91,9 +92,8 @@ class Groups:
             return str(error)
         if header.flags & HASHED and content_hash(gop, parts.numbers) != parts.digest:
             end = header.first + header.frames - 1
-            return (
-                f"{self._where}: {self._description(position).name}: frames {header.first} to {end} have other content"
-            )
+            name = self._entries[position][1].name
+            return f"{self._where}: {name}: frames {header.first} to {end} have other content"
         return ""
 
     def get(self, position: int, k: int) -> DecodedGroup:

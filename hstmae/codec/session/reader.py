@@ -14,7 +14,7 @@ import numpy as np
 from ...data.episode import Episode
 from ...errors import CodecError
 from ..container.chunks import check_preamble
-from ..container.contents import Contents, Entry, read_contents
+from ..container.contents import Contents, read_contents
 from ..container.description import Description
 from .frame import HstFrame, rate
 from .groups import Groups
@@ -33,6 +33,9 @@ class HstReader:
         path: of the file.
         cache: bytes of decoded groups that are kept.
         **options: for the profile that decodes, e.g. `checkpoint` for the neural one.
+    Attributes:
+        data: the bytes of the file.
+        entries: the episodes' chunks, in the order of `episodes`.
     Raises:
         CodecError: no .hst file, one of a later version, or one without any episode that can be read.
         OSError: it cannot be opened.
@@ -40,33 +43,35 @@ class HstReader:
 
     def __init__(self, path: str | Path, *, cache: int = CACHE_BYTES, **options: Any) -> None:
         self.path = Path(path)
-        self._options, self._limit = options, cache
+        self.options, self._limit = options, cache
         with self.path.open("rb") as file:
             try:
                 self._map: mmap.mmap | None = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except ValueError:  # an empty file cannot be mapped
                 raise CodecError(f"{self.path}: is empty") from None
-        self._data = memoryview(self._map)
+        self.data = memoryview(self._map)
         try:
-            check_preamble(self._data, str(self.path))
+            check_preamble(self.data, str(self.path))
             try:
-                self.contents: Contents = read_contents(self._data)
+                self.contents: Contents = read_contents(self.data)
             except CodecError as error:
                 raise CodecError(f"{self.path}: {error}") from None
-            self._entries = [e for e in self.contents.episodes if e.description is not None and e.gops]
-            if not self._entries:
+            found = [(e, e.description) for e in self.contents.episodes if e.description is not None and e.gops]
+            self.entries = [entry for entry, _ in found]
+            self._descriptions = [description for _, description in found]
+            if not self.entries:
                 raise CodecError(f"{self.path}: holds no episode that can be read")
         except CodecError:
             self.close()
             raise
-        self._names = {self._description(k).name: k for k in reversed(range(len(self._entries)))}
-        self._starts = np.cumsum([0, *(entry.frames for entry in self._entries)])
+        self._names = {d.name: k for k, d in reversed([*enumerate(self._descriptions)])}
+        self._starts = np.cumsum([0, *(entry.frames for entry in self.entries)])
         # Positions of the first frame of each group among the frames that are there.
-        self._firsts = [np.cumsum([0, *(h.frames for _, h in e.gops)]) for e in self._entries]
-        self.groups = Groups(self._data, str(self.path), self._entries, cache, options)
+        self._firsts = [np.cumsum([0, *(h.frames for _, h in e.gops)]) for e in self.entries]
+        self.groups = Groups(self.data, str(self.path), found, cache, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self.path, self._limit, self._options)
+        return _reopen, (self.path, self._limit, self.options)
 
     def __enter__(self) -> HstReader:
         return self
@@ -77,39 +82,15 @@ class HstReader:
     def close(self) -> None:
         """Let go of the file; reading from it is over."""
         if self._map is not None:
-            self._data.release()
+            self.data.release()
             self._map.close()
             self._map = None
 
-    def _description(self, position: int) -> Description:
-        description = self._entries[position].description
-        assert description is not None  # episodes without were left out
-        return description
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What the profile that decodes is given."""
-        return dict(self._options)
-
-    @property
-    def data(self) -> memoryview:
-        """The bytes of the file."""
-        return self._data
-
     # Episodes
-
-    @property
-    def file_bytes(self) -> int:
-        return len(self._data)
-
-    @property
-    def entries(self) -> list[Entry]:
-        """The episodes' chunks, in the order of `episodes`."""
-        return list(self._entries)
 
     def episodes(self) -> list[Description]:
         """What the file says about each episode. `description.frames` is what was written; see `frames`."""
-        return [self._description(k) for k in range(len(self._entries))]
+        return list(self._descriptions)
 
     def position(self, episode: int | str) -> int:
         """Position of an episode given by position (negative counts from the end) or name.
@@ -120,24 +101,24 @@ class HstReader:
         """
         if isinstance(episode, str):
             if episode not in self._names:
-                raise CodecError(f"{self.path} has no episode '{episode}'; the first is '{self._description(0).name}'")
+                raise CodecError(f"{self.path} has no episode '{episode}'; the first is '{self._descriptions[0].name}'")
             return self._names[episode]
-        if not -len(self._entries) <= episode < len(self._entries):
-            raise IndexError(f"episode {episode} of {len(self._entries)}")
-        return episode % len(self._entries)
+        if not -len(self.entries) <= episode < len(self.entries):
+            raise IndexError(f"episode {episode} of {len(self.entries)}")
+        return episode % len(self.entries)
 
     def frames(self, episode: int | str) -> int:
         """How many frames of an episode the file holds."""
-        return self._entries[self.position(episode)].frames
+        return self.entries[self.position(episode)].frames
 
     def missing(self, episode: int | str) -> list[tuple[int, int]]:
         """(first, count) of each stretch of an episode that is lost, in positions of the whole episode."""
-        return self._entries[self.position(episode)].missing()
+        return self.entries[self.position(episode)].missing()
 
     def episode(self, episode: int | str) -> Episode:
         """A whole episode, without `context`."""
         position = self.position(episode)
-        return self.read(position, range(self._entries[position].frames))
+        return self.read(position, range(self.entries[position].frames))
 
     def read(self, episode: int | str, rows: Sequence[int] | np.ndarray) -> Episode:
         """Some frames of an episode, in this order, without `context`.
@@ -150,9 +131,9 @@ class HstReader:
             CodecError: a group they lie in is damaged, or its profile, tables or model are not here.
         """
         position = self.position(episode)
-        description = self._description(position)
+        description = self._descriptions[position]
         wanted = np.asarray(rows, np.int64)
-        count = self._entries[position].frames
+        count = self.entries[position].frames
         if wanted.ndim != 1 or (len(wanted) and (wanted.min() < 0 or wanted.max() >= count)):
             raise IndexError(f"rows must be a list of numbers from 0 to {count - 1}")
         shape = (
@@ -213,7 +194,7 @@ class HstReader:
         return (self[k] for k in range(len(self)))
 
     def _frame(self, position: int, row: int) -> HstFrame:
-        description = self._description(position)
+        description = self._descriptions[position]
         k = int(np.searchsorted(self._firsts[position], row, "right")) - 1
         group, at = self.groups.get(position, k), row - int(self._firsts[position][k])
         gop = group.gop
@@ -235,8 +216,8 @@ class HstReader:
             rows: part of the episode to play; None = all of it.
         """
         position = self.position(episode)
-        part = range(self._entries[position].frames) if rows is None else rows
-        step = Fraction(1) if fps is None else rate(self._description(position).fps) / rate(fps)
+        part = range(self.entries[position].frames) if rows is None else rows
+        step = Fraction(1) if fps is None else rate(self._descriptions[position].fps) / rate(fps)
         k = 0
         while int(k * step) < len(part):
             yield self._frame(position, part[int(k * step)])

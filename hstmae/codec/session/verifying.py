@@ -11,7 +11,8 @@ from ...errors import CodecError
 from ..container.chunks import PREAMBLE_BYTES, VERSION, Gap, scan
 from .reader import HstReader
 
-RGB = 3
+_RGB = 3
+_FIELDS = ("name", "game", "level", "outcome", "split", "fps", "profile", "tables", "tables_sha256", "gop")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def verify_file(path: str | Path, progress: Callable[[int], object] | None = Non
                 groups += 1
                 if progress is not None:
                     progress(header.frames)
-        return Verdict(len(description), len(reader), groups, reader.file_bytes, tuple(problems))
+        return Verdict(len(description), len(reader), groups, len(reader.data), tuple(problems))
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -86,25 +87,16 @@ def describe(path: str | Path) -> dict[str, Any]:
             for name, size in own.items():
                 streams[name] = streams.get(name, 0) + size
             raw += description.raw_bytes(entry.frames)
-            rgb += entry.frames * description.height * description.width * RGB
+            rgb += entry.frames * description.height * description.width * _RGB
             episodes.append(
                 {
-                    "name": description.name,
-                    "game": description.game,
-                    "level": description.level,
-                    "outcome": description.outcome,
-                    "split": description.split,
+                    **{name: getattr(description, name) for name in _FIELDS},
                     "frames": entry.frames,
                     "missing": [list(part) for part in entry.missing()],
                     "complete": entry.final,
                     "size": [description.height, description.width],
                     "colours": "palette" if description.channels == 1 else "rgb",
-                    "fps": description.fps,
                     "state_bytes": description.state,
-                    "profile": description.profile,
-                    "tables": description.tables,
-                    "tables_sha256": description.tables_sha256,
-                    "gop": description.gop,
                     "groups": len(entry.gops),
                     "damaged_groups": damaged,
                     "bytes": sum(header.size for _, header in entry.gops),
@@ -114,7 +106,7 @@ def describe(path: str | Path) -> dict[str, Any]:
                     "problems": [list(problem) for problem in description.problems],
                 }
             )
-        size, frames = reader.file_bytes, len(reader)
+        size, frames = len(reader.data), len(reader)
         return {
             "file": str(path),
             "version": list(VERSION),

@@ -33,7 +33,7 @@ from ...models.zoo import find_model, load_pretrained
 from ..averaging import WeightAverage
 from ..losses.fused import reconstruction
 from ..masks.inputs import choose_queries
-from .cells import CellPool, choose_cells, mean_by_cell
+from .cells import CellPool, choose_cells
 from .clips import CodecClip, CodecClips
 from .config import CodecRun
 from .tables import find_kept, fit_prior, fit_rows
@@ -79,9 +79,7 @@ class CodecTrainer:
             clip = self.clips.draw(self.rng)
             painter = Painter(self.model, head, clip.state, clip.grid)
             wrong = ((colours[painter.from_state()] - colours[clip.frames]) ** 2).mean(-1)
-            cell, _ = clip.grid.of_cubes(np.arange(painter.units * clip.grid.slices))
-            cubes = to_cubes(torch.from_numpy(wrong)[None])[0].flatten(0, 1).numpy()
-            error = mean_by_cell(cubes, cell, clip.grid.slices * clip.grid.per_slice)
+            error = clip.grid.sum_by_cell(wrong) / np.maximum(clip.grid.sum_by_cell(np.ones_like(wrong)), 1)
             used = np.flatnonzero(clip.grid.used().reshape(-1))
             self.pool.add(clip.grid.pixels(clip.frames, used[error[used] > self.train.changed]))
             self.any.add(clip.grid.pixels(clip.frames, self.rng.choice(used, min(100, len(used)), replace=False)))
