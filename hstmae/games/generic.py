@@ -21,9 +21,6 @@ class Generic(TrueColour):
     fps = 30.0  # where the source states none
     stride = 2
     state_size = 0
-    fields = ()
-    token_names = ()
-    token_features = 0
 
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         """Raises GameError always: the meaning of this memory is unknown."""

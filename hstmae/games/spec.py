@@ -102,7 +102,7 @@ class CoderHints:
 
 
 class GameSpec(ABC):
-    """A game as class attributes, and functions that read its memory.
+    """A game as class attributes, and functions that read its memory. What has a default may be left out.
 
     `regions` names the kinds of places on the screen; index 0 is "nothing known".
     """
@@ -116,19 +116,19 @@ class GameSpec(ABC):
     preferred_entries: ClassVar[tuple[int, ...]] = ()  # of entries that share a colour, those that software uses
     emulator_entry: ClassVar[int] = 0  # entry of emulators' picture files from which on they hold the palette
     state_size: ClassVar[int]  # bytes of memory per frame
-    context_size: ClassVar[int]  # bytes of carried context per frame, 0 = none
-    fields: ClassVar[tuple[StateField, ...]]
-    tile_layers: ClassVar[tuple[TileLayer, ...]]
-    sprite_slots: ClassVar[int]
-    sprite_tiles: ClassVar[int]  # tile ids are 0 .. sprite_tiles - 1
-    sprite_attributes: ClassVar[int]  # attribute ids are 0 .. sprite_attributes - 1, before flips
-    sprite_size: ClassVar[int]  # pixels, square
-    globals_count: ClassVar[int]
-    token_names: ClassVar[tuple[str, ...]]  # the `compact` tokens of one frame
-    token_features: ClassVar[int]
-    regions: ClassVar[tuple[str, ...]]  # later ones win where a cube holds several
-    tile_regions: ClassVar[np.ndarray]  # uint8 [ids of tile_layers[0]]: region of each tile id
-    fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]]  # region, x0, y0, x1, y1; win over all others
+    context_size: ClassVar[int] = 0  # bytes of carried context per frame, 0 = none
+    fields: ClassVar[tuple[StateField, ...]] = ()
+    tile_layers: ClassVar[tuple[TileLayer, ...]] = ()
+    sprite_slots: ClassVar[int] = 0
+    sprite_tiles: ClassVar[int] = 0  # tile ids are 0 .. sprite_tiles - 1
+    sprite_attributes: ClassVar[int] = 0  # attribute ids are 0 .. sprite_attributes - 1, before flips
+    sprite_size: ClassVar[int] = 0  # pixels, square
+    globals_count: ClassVar[int] = 0
+    token_names: ClassVar[tuple[str, ...]] = ()  # the `compact` tokens of one frame
+    token_features: ClassVar[int] = 0
+    regions: ClassVar[tuple[str, ...]] = ("unknown",)  # later ones win where a cube holds several
+    tile_regions: ClassVar[np.ndarray] = np.zeros(0, np.uint8)  # uint8 [ids of tile_layers[0]]: region of each tile id
+    fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]] = ()  # region, x0, y0, x1, y1; win over others
     looks: ClassVar[ConsoleLooks] = ConsoleLooks()
     coding: ClassVar[CoderHints] = CoderHints()
 
@@ -137,7 +137,6 @@ class GameSpec(ABC):
         """Whether frames are palette entries; without a palette they are RGB."""
         return len(self.palette) > 0
 
-    @abstractmethod
     def context(self, state: np.ndarray, frame_numbers: np.ndarray) -> np.ndarray:
         """What earlier memory tells about later pictures, carried forward frame by frame.
 
@@ -146,15 +145,22 @@ class GameSpec(ABC):
             frame_numbers: int [T]; a jump is a gap in the recording.
         Returns:
             uint8 [T, context_size].
+        Raises:
+            GameError: the game has context and does not say how it is found.
         """
+        self._need_no_context()
+        return np.zeros((len(state), 0), np.uint8)
 
     def carry(self, context: np.ndarray, state: np.ndarray) -> np.ndarray:
         """The same one frame at a time: context uint8 [context_size] and state uint8 [2, state_size] of a frame and of
-        the next -> context of the next, uint8 [context_size]. A game that has context says how."""
+        the next -> context of the next, uint8 [context_size]. Raises as `context` does."""
         self.check_state(state)
+        self._need_no_context()
+        return context
+
+    def _need_no_context(self) -> None:
         if self.context_size:
             raise GameError(f"{self.name}: does not say how its context is carried from frame to frame")
-        return context
 
     @abstractmethod
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:

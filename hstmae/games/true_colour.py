@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from .spec import GameSpec
@@ -14,20 +12,6 @@ class TrueColour(GameSpec):
     """Base of descriptions without graphics of their own. An empty palette says that frames are uint8 RGB [H, W, 3]."""
 
     palette = np.zeros((0, 3), np.uint8)
-    context_size = 0
-    tile_layers = ()
-    sprite_slots = 0
-    sprite_tiles = 0
-    sprite_attributes = 0
-    sprite_size = 0
-    globals_count = 0
-    regions: ClassVar[tuple[str, ...]] = ("unknown",)
-    tile_regions = np.zeros(0, np.uint8)
-    fixed_regions = ()
-
-    def context(self, state: np.ndarray, frame_numbers: np.ndarray) -> np.ndarray:
-        """Nothing is carried: uint8 [T, 0]."""
-        return np.zeros((len(state), 0), np.uint8)
 
     def positioned(self, tokens: np.ndarray, xy: np.ndarray, valid: np.ndarray, boxes: np.ndarray) -> GameState:
         """The state that consists of tokens and boxes on one unmoving screen.

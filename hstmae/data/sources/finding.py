@@ -100,7 +100,7 @@ def find_sources(path: Path, game: GameSpec, options: VideoOptions) -> tuple[str
     archived = next((layout for layout in LAYOUTS if path.is_file() and layout.recognises(path)), None)
     if archived is not None and archived.game != game.name:
         raise DataError(f"{path}: archives are not read for game '{game.name}': unpack it and give the folder")
-    if not len(game.palette):
+    if not game.indexed:
         return "video", find_videos(path, options, game.state_size or None)
     if options.resize:
         raise UsageError(
