@@ -27,6 +27,7 @@ from typing import Any
 from tqdm import tqdm
 
 from hstmae.atomic import write_json, write_text
+from hstmae.bundled import CONFIGS
 from hstmae.config import RunConfig, apply_overrides, from_dict, load_config, to_dict
 from hstmae.data.clips.clip import Clip
 from hstmae.data.clips.dataset import ClipDataset
@@ -39,7 +40,6 @@ from hstmae.training.run.stopping import FINISHED
 from hstmae.training.run.trainer import Trainer
 from hstmae.training.run.validation import validate
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULT, BASELINE = "result.json", "baseline"
 MEASURES = {
     "full": ("val", "full"),
@@ -233,7 +233,7 @@ def collect(out: Path, base: RunConfig) -> list[dict[str, Any]]:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="print the variants and what they change")
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "mae_nano.yaml", help="what all runs share")
+    parser.add_argument("--config", type=Path, default=CONFIGS / "mae_nano.yaml", help="what all runs share")
     parser.add_argument("--store", help="data.store")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--steps", type=int, default=400)

@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from dense_vit import DenseViT, encoder_shape
 
 from hstmae.atomic import write_text
+from hstmae.bundled import SAMPLES
 from hstmae.data import EpisodeStore
 from hstmae.data.clips.clip import ClipBatch, collate
 from hstmae.data.clips.dataset import ClipDataset
@@ -49,7 +50,7 @@ from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.models.zoo import VARIANTS
 from hstmae.training.losses.fused import reconstruction
 
-SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
+SAMPLE = SAMPLES / "sample_session"
 CLIP, SIDE, RATIO = 16, 224, 0.9
 UNITS, SLICES = (SIDE // 16) ** 2, CLIP // 2
 CLAIMED_SPEED, CLAIMED_MEMORY = 1.48, 0.5  # what dual masking is said to save in the literature

@@ -24,6 +24,7 @@ import torch
 from tqdm import tqdm
 
 from hstmae.atomic import write_text
+from hstmae.bundled import SAMPLES
 from hstmae.config import DataConfig, RunConfig, TrainConfig
 from hstmae.data import EpisodeStore
 from hstmae.data.clips.clip import Clip, collate
@@ -35,7 +36,7 @@ from hstmae.restoration.restorer import Restorer
 from hstmae.training.run.trainer import Trainer
 from hstmae.training.run.validation import validate
 
-SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
+SAMPLE = SAMPLES / "sample_session"
 CLIPS, FRAMES, SIDE, RATIO = 8, 16, 224, 0.9
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from hstmae.atomic import write_text
+from hstmae.bundled import SAMPLES
 from hstmae.data.episode import Episode
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
@@ -28,7 +29,7 @@ from hstmae.inference.live import RealtimeRestorer
 from hstmae.masks.tubes import TubeSpec, tube_mask
 from hstmae.models import load_pretrained
 
-SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
+SAMPLE = SAMPLES / "sample_session"
 
 
 def play(model: Any, episode: Episode, clip: int, frames: int, ratio: float, **options: Any) -> dict[str, Any]:

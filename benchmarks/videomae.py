@@ -40,6 +40,7 @@ from videomae_measure import CLAIMS, claims, filler, measure, measure_clips, mea
 from videomae_model import VideoMAE, VideoMAETrainer, config_for, load_videomae, require_transformers
 
 from hstmae.atomic import write_json, write_text
+from hstmae.bundled import CONFIGS
 from hstmae.config import RunConfig, load_config, to_dict
 from hstmae.data.clips.clip import Clip
 from hstmae.errors import HstError, UsageError
@@ -52,7 +53,6 @@ from hstmae.training.run.setup import open_data
 from hstmae.training.run.stopping import FINISHED
 from hstmae.training.run.trainer import Trainer
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULT, OTHER = "trained.json", "videomae"
 BLIND = "hst-no-regions"
 RUNS = {OTHER: "none", "hst-full": "full", "hst-none": "none", "hst-compact": "compact", BLIND: "full"}  # name: state
@@ -205,7 +205,7 @@ def write(args: argparse.Namespace, report: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, default=ROOT / "configs" / "mae_nano.yaml", help="recipe of our model")
+    parser.add_argument("--config", type=Path, default=CONFIGS / "mae_nano.yaml", help="recipe of our model")
     parser.add_argument("--model", default="nano", help="a variant, by default nano")
     parser.add_argument("--store", default="data/preprocessed")
     parser.add_argument("--out", type=Path, default=Path("runs/videomae"))

@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from videomae_model import VideoMAE, config_for, hidden_tokens, in_colour, to_input
 
+from hstmae.bundled import SAMPLES
 from hstmae.data.clips.clip import Clip, ClipBatch, collate
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
@@ -33,7 +34,7 @@ from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import hidden_cubes, tube_visible, visible_from_pixels
 from hstmae.restoration.restorer import Restorer
 
-SAMPLE = Path(__file__).resolve().parents[1] / "assets" / "sample_session"
+SAMPLE = SAMPLES / "sample_session"
 FRAMES, STRIDE, RATIO = 16, 4, 0.9
 GAME = "smb"
 SPATIAL, ERROR, SPEED = 0.23, 0.18, 2.3

@@ -38,11 +38,12 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def sample_store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
     """The bundled session as a store, for tests that only read it."""
+    from hstmae.bundled import SAMPLES
     from hstmae.data.store.preprocessing import preprocess
     from hstmae.data.store.reader import EpisodeStore
 
     out = tmp_path_factory.mktemp("sample") / "store"
-    preprocess(ROOT / "assets" / "sample_session", out, workers=1)
+    preprocess(SAMPLES / "sample_session", out, workers=1)
     return EpisodeStore(out)
 
 

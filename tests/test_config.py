@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hstmae.bundled import CONFIGS
 from hstmae.config import (
     DataConfig,
     ModelConfig,
@@ -265,9 +266,9 @@ def test_nested_types():
 
 
 def test_shipped_configurations(root):
-    files = sorted((root / "configs").glob("mae_*.yaml"))
+    files = sorted(CONFIGS.glob("mae_*.yaml"))
     assert {"mae_nano.yaml", "mae_tiny.yaml"} <= {f.name for f in files}
-    shared = load_yaml(DataConfig, root / "configs" / "dataset_config.yaml")
+    shared = load_yaml(DataConfig, CONFIGS / "dataset_config.yaml")
     for file in files:
         config = load_config(file)
         if config.model.head == "palette":  # those for true colour name a store of videos
@@ -279,11 +280,11 @@ def test_shipped_configurations(root):
             assert dim % step == 0  # whole attention heads
         assert math.isfinite(config.train.lr) and config.train.steps > 0
         assert set(config.train.out) <= set(string.ascii_lowercase + string.digits + "/-_")
-    assert load_config(root / "configs" / "mae_nano.yaml").model == ModelConfig(places="scene")
+    assert load_config(CONFIGS / "mae_nano.yaml").model == ModelConfig(places="scene")
 
 
 def test_shipped_configurations_are_the_named_variants(root):
     from hstmae.models.zoo import VARIANTS
 
     for name in ("nano", "tiny"):
-        assert load_config(root / "configs" / f"mae_{name}.yaml").model == VARIANTS[f"hst-mae-{name}"]
+        assert load_config(CONFIGS / f"mae_{name}.yaml").model == VARIANTS[f"hst-mae-{name}"]

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from hstmae import cli
+from hstmae.bundled import SAMPLES
 from hstmae.data.inspection import EpisodeCounts, count_by_level
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
@@ -18,13 +19,11 @@ from hstmae.data.store.writer import Packing
 from hstmae.drawing.overlay import draw_regions, draw_state, enlarged, readings, region_colour
 from hstmae.games import get_game
 
-ROOT = Path(__file__).resolve().parents[1]
-
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first 12 frames of the bundled session."""
-    (source,) = (p for p in (ROOT / "assets" / "sample_session").iterdir() if p.is_dir())
+    (source,) = (p for p in (SAMPLES / "sample_session").iterdir() if p.is_dir())
     folder = tmp_path_factory.mktemp("session") / source.name
     folder.mkdir()
     for path in sorted(source.glob("*.png"))[:12]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hstmae.atomic import write_json
+from hstmae.bundled import SAMPLES
 from hstmae.codec.session.profiles import make_profile
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import HstWriter
@@ -21,7 +22,7 @@ from hstmae.data.episode import Episode
 from hstmae.data.sources.smb.dataset import list_episodes
 
 GOLDEN = Path(__file__).with_name("golden")
-SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample_session"
+SAMPLE = SAMPLES / "sample_session"
 
 
 def sample(frames: int) -> Episode:

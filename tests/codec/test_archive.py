@@ -13,6 +13,7 @@ import pytest
 from plain_profile import PlainProfile, Tables
 
 from hstmae import cli
+from hstmae.bundled import SAMPLES
 from hstmae.codec.jobs.decode import parts_of, write_recordings
 from hstmae.codec.jobs.encode_many import Archived, archive
 from hstmae.codec.jobs.encode_one import Settings
@@ -26,12 +27,10 @@ from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.writer import Packing
 from hstmae.errors import CodecError, DataError, UsageError
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def copy_session(target: Path, count: int, name: str = "") -> Path:
     """The first files, by name, of the bundled session, as an episode folder of its own."""
-    (source,) = (p for p in (ROOT / "assets" / "sample_session").iterdir() if p.is_dir())
+    (source,) = (p for p in (SAMPLES / "sample_session").iterdir() if p.is_dir())
     folder = target / (name or source.name)
     folder.mkdir(parents=True)
     for path in sorted(source.glob("*.png"))[:count]:

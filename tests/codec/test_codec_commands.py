@@ -13,13 +13,12 @@ from made_up import session, write
 from PIL import Image
 
 from hstmae import cli
-
-ROOT = Path(__file__).resolve().parents[2]
+from hstmae.bundled import SAMPLES
 
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    (source,) = (p for p in (ROOT / "assets" / "sample_session").iterdir() if p.is_dir())
+    (source,) = (p for p in (SAMPLES / "sample_session").iterdir() if p.is_dir())
     folder = tmp_path_factory.mktemp("in") / source.name
     folder.mkdir()
     for path in sorted(source.glob("*.png"))[:10]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.state_check import StateCheck, check_clip
+from hstmae.bundled import SAMPLES
 from hstmae.data.clips.augment import flip_origin
 from hstmae.data.clips.clip import Clip
 from hstmae.data.clips.dataset import ClipDataset
@@ -22,14 +22,13 @@ from hstmae.games.pixels import View
 
 GAME = get_game("smb")
 WIDTH = GAME.native_size[1]
-ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("sprites", "hud digits", "tiles")
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
     out = tmp_path_factory.mktemp("alignment") / "store"
-    preprocess(ROOT / "assets" / "sample_session", out, workers=1, packing=Packing(level=1), val_fraction=0.0)
+    preprocess(SAMPLES / "sample_session", out, workers=1, packing=Packing(level=1), val_fraction=0.0)
     return EpisodeStore(out)
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import hstmae.data.clips.dataset as dataset_module
+from hstmae.bundled import SAMPLES
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import DataError
 
-SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample_session"
+SAMPLE = SAMPLES / "sample_session"
 
 
 @pytest.fixture(scope="module")

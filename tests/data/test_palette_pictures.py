@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hstmae.bundled import SAMPLES
 from hstmae.data.sources.base import Problem, UnusableEpisode
 from hstmae.data.sources.finding import find_sources, game_of
 from hstmae.data.sources.video import VideoOptions
@@ -16,7 +17,7 @@ from hstmae.games import get_game
 from hstmae.inference.footage.opening import open_footage
 
 GAME = get_game("smb")
-SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample_session"
+SAMPLE = SAMPLES / "sample_session"
 STATES = np.random.default_rng(0).integers(0, 256, (3, GAME.state_size)).astype(np.uint8)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hstmae.bundled import SAMPLES
 from hstmae.data import EpisodeStore
 from hstmae.data.store.columns import FORMATS, Column
 from hstmae.data.store.manifest import VERSION, read_info
@@ -17,7 +18,7 @@ from hstmae.data.store.writer import Packing
 from hstmae.errors import StoreError
 
 OLD = Path(__file__).parent / "store_v1"  # the first 20 frames of the sample session, packed as format 1
-SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "sample_session"
+SAMPLE = SAMPLES / "sample_session"
 
 
 @pytest.fixture(scope="module")

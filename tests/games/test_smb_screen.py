@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hstmae.bundled import SAMPLES
 from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.games import get_game
 from hstmae.games.smb.screen import BEGINS, colour_step, undrawn
@@ -83,7 +84,7 @@ def test_digits_that_wait_are_shown_as_before() -> None:
 
 def test_real_coins_have_one_colour_at_each_step(root: Path) -> None:
     """The coin of the status bar in recorded play; without what waits, some steps would have two colours."""
-    (episode,) = list_episodes(root / "assets" / "sample_session")
+    (episode,) = list_episodes(SAMPLES / "sample_session")
     frames = [frame for frame in episode.frames(lambda problem: None, {}) if frame.state is not None]
     ram = np.stack([frame.state for frame in frames if frame.state is not None])
     coin = [int(frame.pixels[26, 90]) for frame in frames]

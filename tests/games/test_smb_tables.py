@@ -9,6 +9,7 @@ import numpy as np
 import plain_smb
 import pytest
 
+from hstmae.bundled import SAMPLES
 from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.games import GameState, get_game
 
@@ -48,7 +49,7 @@ def test_every_byte_value_everywhere() -> None:
 
 
 def test_recorded_play(root: Path) -> None:
-    (episode,) = list_episodes(root / "assets" / "sample_session")
+    (episode,) = list_episodes(SAMPLES / "sample_session")
     frames = [frame for frame in episode.frames(lambda problem: None, {}) if frame.state is not None]
     state = np.stack([frame.state for frame in frames if frame.state is not None])
     context = GAME.context(state, np.array([frame.number for frame in frames]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hstmae.bundled import CHECKPOINTS, SAMPLES
 from hstmae.commands.demo import draw
 from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.errors import CheckpointError
@@ -19,9 +20,9 @@ def test_a_bundled_model_draws_what_it_was_trained_on(name: str, root) -> None:
     predictor = load(name, "cpu")
     assert predictor.config == VARIANTS[name]
     assert predictor.atlas is not None and len(predictor.atlas.maps) == 20
-    assert f"# {name}\n" in (root / "checkpoints" / name / "README.md").read_text(encoding="utf-8")
+    assert f"# {name}\n" in (CHECKPOINTS / name / "README.md").read_text(encoding="utf-8")
     predictor.recall, predictor.atlas = False, None
-    (episode,) = list_episodes(root / "assets" / "sample_session")
+    (episode,) = list_episodes(SAMPLES / "sample_session")
     played = [frame for frame in episode.frames(lambda problem: None, {}) if frame.state is not None][:8]
     frames = np.stack([frame.pixels for frame in played])
     state = np.stack([frame.state for frame in played if frame.state is not None])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from hstmae.bundled import SAMPLES
 from hstmae.config import ModelConfig
 from hstmae.data import EpisodeStore
 from hstmae.data.clips.clip import collate
@@ -31,10 +32,9 @@ SMALL = ModelConfig(
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
-    from conftest import ROOT
 
     folder = tmp_path_factory.mktemp("realtime") / "store"
-    preprocess(ROOT / "assets" / "sample_session", folder, workers=1, val_fraction=0)
+    preprocess(SAMPLES / "sample_session", folder, workers=1, val_fraction=0)
     return EpisodeStore(folder)
 
 

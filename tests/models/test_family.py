@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from hstmae.bundled import CONFIGS
 from hstmae.cli import main
 from hstmae.config import load_config
 from hstmae.errors import CheckpointError, ConfigError
@@ -19,8 +20,6 @@ from hstmae.models import HSTMAE, VARIANTS, build_model, load_pretrained, save_p
 from hstmae.models.cost import model_cost
 from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import tube_visible
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(("name", "encoder", "decoder"), [("base", 120e6, 60e6), ("large", 350e6, 100e6)])
@@ -33,7 +32,7 @@ def test_parameters_are_as_specified(name: str, encoder: float, decoder: float) 
 
 def test_shipped_configurations_are_the_variants() -> None:
     for name, variant in VARIANTS.items():
-        assert load_config(ROOT / "configs" / f"{name[4:].replace('-', '_')}.yaml").model == variant
+        assert load_config(CONFIGS / f"{name[4:].replace('-', '_')}.yaml").model == variant
 
 
 def test_cost_of_a_layer_by_hand() -> None:

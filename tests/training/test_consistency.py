@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from hstmae.bundled import SAMPLES
 from hstmae.data.clips.clip import ClipBatch
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
@@ -112,7 +113,7 @@ def test_blanked_cubes_of_visible_units_are_not_taken_for_visible() -> None:
 
 
 def sample(tmp: Path) -> ClipBatch:
-    preprocess(Path(__file__).resolve().parents[2] / "assets" / "sample_session", tmp / "store", workers=1)
+    preprocess(SAMPLES / "sample_session", tmp / "store", workers=1)
     return ClipDataset(EpisodeStore(tmp / "store"), splits=("train", "val"), clip=8, stride=4, crop=224).batch(0, 2)
 
 

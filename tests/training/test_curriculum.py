@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from training_fakes import FRAMES, HELD_BACK, SIDE, SLICES, UNITS, MemoryClips, TinyModel, make_config
 
+from hstmae.bundled import SAMPLES
 from hstmae.config import CurriculumConfig, RunConfig, TrainConfig, apply_overrides, to_dict
 from hstmae.data.clips.clip import ClipBatch
 from hstmae.data.clips.dataset import ClipDataset
@@ -36,7 +37,7 @@ PLAIN = CurriculumConfig(enabled=True, damage=0.0)
 def batch(tmp_path_factory: pytest.TempPathFactory) -> ClipBatch:
     """Eight clips of the bundled session with their state."""
     store = tmp_path_factory.mktemp("masks") / "store"
-    preprocess(Path(__file__).resolve().parents[2] / "assets" / "sample_session", store, workers=1, val_fraction=0)
+    preprocess(SAMPLES / "sample_session", store, workers=1, val_fraction=0)
     return ClipDataset(EpisodeStore(store), clip=16, stride=4, crop=224, seed=0).batch(0, 8)
 
 

@@ -11,6 +11,7 @@ from rank_run import SMALL, SmbClips, train
 from test_distributed import REAL, curve, difference
 from training_fakes import MemoryClips, TinyModel, make_config
 
+from hstmae.bundled import SAMPLES
 from hstmae.config import DataConfig, RunConfig
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.clips.resident import ResidentClips
@@ -25,7 +26,7 @@ from hstmae.training.run.learner import Learner
 from hstmae.training.run.trainer import Trainer
 
 CURRICULUM = make_config("unused").train.curriculum
-SAMPLE = Path(__file__).parents[2] / "assets" / "sample_session"
+SAMPLE = SAMPLES / "sample_session"
 
 
 def gradients(**changes: bool) -> tuple[dict[str, torch.Tensor], int]:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from hstmae import cli
+from hstmae.bundled import SAMPLES
 from hstmae.config import CurriculumConfig, DataConfig, RunConfig, TrainConfig, save_config, to_dict
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.writer import Packing
@@ -17,14 +18,13 @@ from hstmae.models.checkpoint import LAST, save_checkpoint
 from hstmae.training.masks.curriculum import mask_source
 from hstmae.training.run.mask_sheet import SEEN, mask_sheet
 
-ROOT = Path(__file__).resolve().parents[2]
 TRAIN = TrainConfig(steps=30, batch=2, curriculum=CurriculumConfig(enabled=True, anchors=0.05))
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("masks") / "store"
-    preprocess(ROOT / "assets" / "sample_session", folder, workers=1, packing=Packing(level=1), val_fraction=0)
+    preprocess(SAMPLES / "sample_session", folder, workers=1, packing=Packing(level=1), val_fraction=0)
     return folder
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from hstmae.bundled import CONFIGS
 from hstmae.cli import main
 from hstmae.config import DataConfig, ModelConfig, RunConfig
 from hstmae.data.clips.clip import Clip
@@ -63,7 +64,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def words(store: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The shipped configuration on the small store, with a model that trains in seconds."""
-    config = Path(__file__).resolve().parents[2] / "configs" / "mae_nano_rgb.yaml"
+    config = CONFIGS / "mae_nano_rgb.yaml"
     return ["train", "--config", str(config), "--data", str(store), *OPTIONS]
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from tiny_store import SMALL, make_store
 
+from hstmae.bundled import CONFIGS
 from hstmae.cli import main
 from hstmae.config import load_config
 from hstmae.errors import ConfigError, UsageError
@@ -153,5 +154,5 @@ def test_options_that_make_no_sense_together_are_refused(
 
 
 def test_the_example_is_valid(root: Path) -> None:
-    spec = load_sweep(root / "configs" / "sweep_example.yaml")
+    spec = load_sweep(CONFIGS / "sweep_example.yaml")
     assert {parameter.kind for parameter in spec.space} == {"log", "float", "choices", "options"}
