@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="with --masks: override"
     )
-    parser.add_argument("--game", help="game that a source shows (default: the one that its files state)")
+    parser.add_argument(
+        "--game", help="game that a source shows, or FILE.py:CLASS (default: the one that its files state)"
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
 
 
@@ -61,6 +63,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 def run(args: argparse.Namespace) -> int:
     from ..data.inspection import open_subject, summary
     from ..errors import UsageError
+    from ..games import use_game
     from ..output import write_result
 
     if args.masks is not None:
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--out {args.out}: write a sheet to a .png or a film to an .mp4")
     if args.frames is not None and args.frames < 1:
         raise UsageError(f"--frames is {args.frames}; expected 1 or more")
-    subject = open_subject(args.input, args.game)
+    subject = open_subject(args.input, None if args.game is None else use_game(args.game))
     report, levels = summary(subject, args.input)
     names = [episode["name"] for episode in report["episodes"]]
     if args.episode is not None and args.episode not in names:
