@@ -84,6 +84,16 @@ def _check_parent(path: Path) -> None:
         raise UsageError(f"{path}: cannot be made, {parent} cannot be written; choose another folder")
 
 
+def lies_in_output(path: str | Path, out: Path) -> bool:
+    """Whether `path` is in the folder `out`, or in what an unfinished run left of it: no input of the next run."""
+    here, whole = Path(path).resolve(), out.resolve()
+    return any(place in (whole, _unfinished(whole)) for place in (here, *here.parents))
+
+
+def _unfinished(out: Path) -> Path:
+    return out.with_name(f".{out.name}{TEMP_MARK}unfinished")
+
+
 def check_outputs(outputs: Iterable[Output], overwrite: bool, inputs: Iterable[Path]) -> None:
     """`check_output` for all outputs of a command.
 
@@ -231,7 +241,7 @@ def resuming(out: Path, overwrite: bool, key: str) -> Iterator[Journal]:
         UsageError: as `check_output` does, or another run writes there.
     """
     check_output(out, Kind.FOLDER, overwrite)
-    folder = out.with_name(f".{out.name}{TEMP_MARK}unfinished")
+    folder = _unfinished(out)
     with _alone(out):
         journal = _found(folder, key)
         if journal is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from hstmae import cli
 from hstmae.atomic import write_bytes
+from hstmae.bundled import find
 from hstmae.errors import UsageError
-from hstmae.output import JOURNAL, Kind, check_output, check_outputs, filling, resuming, write_result
+from hstmae.output import JOURNAL, Kind, check_output, check_outputs, filling, lies_in_output, resuming, write_result
 
 # Verb, what must be given beside, and its outputs: option (or "" for the positional one) and kind.
 FILE, FOLDER, GROWING = Kind.FILE, Kind.FOLDER, Kind.GROWING
@@ -246,3 +248,28 @@ def test_a_second_run_on_one_output_is_told_at_once(tmp_path: Path, environment:
     with filling(out, True):
         assert "another run is writing" in other()
     assert other() == ""
+
+
+def test_outputs_are_no_inputs(tmp_path: Path) -> None:
+    out = tmp_path / "in" / "restored"
+    out.mkdir(parents=True)
+    (tmp_path / "link").symlink_to("in")
+    for path in (
+        out,
+        out / "compare",
+        tmp_path / "link" / "restored" / "a.png",
+        out.with_name(".restored.tmp-unfinished"),
+    ):
+        assert lies_in_output(path, out)
+    for path in (tmp_path / "in", tmp_path / "in" / "restored2", tmp_path / "in" / "frames"):
+        assert not lies_in_output(path, out)
+
+
+def test_restore_leaves_its_own_output_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(find("assets/sample_masked.png"), tmp_path / "in" / "a.png")
+    command = ["restore", str(tmp_path / "in"), "--out", str(tmp_path / "in" / "restored")]
+    assert cli.main(command) == 0
+    assert cli.main([*command, "--overwrite"]) == 0
+    assert "left out: 1 folders" in capsys.readouterr().err
+    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png")] == ["in/a.png", "in/restored/a.png"]

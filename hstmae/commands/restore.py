@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     from ..inference.footage.opening import open_footage
     from ..inference.job import Summary, choose_level, restore_footage
     from ..inference.loading import load
-    from ..output import resuming, write_result
+    from ..output import lies_in_output, resuming, write_result
 
     masks = mask_source(args.mask, args.detect)
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
@@ -110,7 +110,11 @@ def run(args: argparse.Namespace) -> int:
             f"{args.checkpoint}: restores '{predictor.game.name}', not '{game}'; add --game {predictor.game.name} "
             "where the footage shows that, or give another --checkpoint"
         )
-    sequences = list(open_footage(args.input, game, args.state != "none"))
+    found = list(open_footage(args.input, game, args.state != "none"))
+    sequences = [sequence for sequence in found if not lies_in_output(sequence.place, args.out)]
+    if len(sequences) < len(found):
+        count = len(found) - len(sequences)
+        print(f"left out {count} of {len(found)} folders or films: in {args.out}, the output", file=sys.stderr)
     for sequence in sequences:
         choose_level(args.state, sequence)  # told before anything is written
     with resuming(args.out, args.overwrite, _key(args, sequences, predictor, masks)) as journal:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import zlib
 from dataclasses import asdict, replace
-from typing import Any
+from importlib import import_module
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -145,3 +148,17 @@ def test_what_a_description_says_of_its_groups() -> None:
     assert replace(SOUND, channels=3, palette="").raw_bytes(1) == 144 + 6
     np.testing.assert_array_equal(SOUND.colours, [[0, 0, 0], [255, 255, 255]])
     assert replace(SOUND, channels=3, palette="").colours is None
+
+
+def test_the_dictionary_is_part_of_the_format() -> None:
+    assert hashlib.sha256(_DICTIONARY).hexdigest() == "0a43ca5aa85f37645d41cad82f2ccebc2d4f299d5fdd019bb7c7d3cff92c303c"
+
+
+@pytest.mark.parametrize("name", ["chunks", "contents", "description", "gop", "index"])
+def test_annotations_name_what_there_is(name: str) -> None:
+    module = import_module(f"hstmae.codec.container.{name}")
+    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    classes = [value for value in own if inspect.isclass(value)]
+    methods = [method for value in classes for method in vars(value).values() if inspect.isfunction(method)]
+    for value in (*classes, *methods, *filter(inspect.isfunction, own)):
+        assert get_type_hints(value) is not None

@@ -150,20 +150,16 @@ def scan(data: memoryview, start: int = 0) -> Iterator[tuple[int, Header] | Gap]
     lost: Header | None = None
     while at < len(data):
         header = parse_header(data, at)
-        whole = False
         if header is not None:
             budget -= header.size
             whole = _intact(data, at, header)
-        if header is not None and whole:
-            if gap is not None:
+            if gap is not None and (whole or lost is not None):  # the next one, or the next of several lost ones
                 yield Gap(gap, at, lost)
                 gap = lost = None
-            yield at, header
-            at += header.size
-            continue
-        if header is not None and gap is not None and lost is not None:  # the next of several lost ones
-            yield Gap(gap, at, lost)
-            gap = None
+            if whole:
+                yield at, header
+                at += header.size
+                continue
         gap = at if gap is None else gap
         lost = header if header is not None else lost
         if header is not None and budget < 0:
