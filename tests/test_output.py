@@ -271,5 +271,5 @@ def test_restore_leaves_its_own_output_out(tmp_path: Path, capsys: pytest.Captur
     command = ["restore", str(tmp_path / "in"), "--out", str(tmp_path / "in" / "restored")]
     assert cli.main(command) == 0
     assert cli.main([*command, "--overwrite"]) == 0
-    assert "left out: 1 folders" in capsys.readouterr().err
+    assert "left out 1 of 2 folders" in capsys.readouterr().err
     assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png")] == ["in/a.png", "in/restored/a.png"]
