@@ -1,4 +1,4 @@
-"""The real command with the real model on a small store."""
+"""The real command with a small model of the real kind on a small store."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("config") / "short.yaml"
     path.write_text(
+        "model: {dims: [16, 32, 48, 64], depths: [1, 1, 1, 1], head_dim: 16, decoder_dim: 64, decoder_depth: 2,"
+        " decoder_head_dim: 16, state_dim: 32, texture_dim: 8, pixel_dim: 16, code_dim: 8, places: scene}\n"
         f"data: {{store: {store}, clip: 4, stride: 2, crop: 64, val_levels: [3-2]}}\n"
-        "train: {batch: 2, steps: 24, absolute_lr: 3e-3, warmup: 0.1, ema: 0.8, queries: 8, val_every: 12,"
+        "train: {batch: 2, steps: 24, absolute_lr: 3e-2, warmup: 0.1, ema: 0.8, queries: 8, val_every: 12,"
         " val_clips: 1, checkpoint_every: 6, mask_ratios: [0.5], threads: 1, device: cpu}\n"
     )
     return path
@@ -95,7 +97,7 @@ def test_what_cannot_be_done_is_said_with_exit_2(
         (["--config", str(config), *other, "--max-steps", "-1"], "negative"),
         (["--resume", str(tmp_path)], "neither last.pth"),
         (["--resume", "auto"], "--config"),
-        (["--resume", str(finished), "--set", "model.decoder_dim=64"], "model.decoder_dim"),
+        (["--resume", str(finished), "--set", "model.decoder_dim=32"], "model.decoder_dim"),
         (["--config", str(config), *other, "--set", "data.val_levels=1-1"], "--val-levels 1-1"),
         (["--config", str(config), *other, "--data", str(tmp_path / "none")], "none"),
         (["--config", str(config), *other, "--init", str(tmp_path / "none.pth")], "no such checkpoint"),
