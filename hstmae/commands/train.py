@@ -119,7 +119,7 @@ def _resume(args: argparse.Namespace, world: World) -> tuple[dict[str, Any] | No
 
 def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Path | None, world: World) -> RunConfig:
     """The run's configuration: file or checkpoint, then --set, then the options with a name of their own."""
-    from ..config import RunConfig, apply_overrides, from_dict, load_config
+    from ..config import RunConfig, apply_overrides, from_dict, load_config, to_dict
 
     overrides = list(args.overrides)
     options = {"data.store": args.data, "train.max_minutes": args.max_minutes, "train.export": args.export}
@@ -132,17 +132,17 @@ def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Pa
         stored = from_dict(RunConfig, payload["config"], str(args.resume))
         # a time limit belongs to the call it was given to
         stored = replace(stored, train=replace(stored.train, max_minutes=0.0))
-        config = apply_overrides(RunConfig, _plain(stored), overrides)
+        config = apply_overrides(RunConfig, to_dict(stored), overrides)
     if payload is not None:
-        _report_changes(payload["config"], _plain(config), world)
+        _report_changes(payload["config"], to_dict(config), world)
     return config
 
 
 def _report_changes(old: dict[str, Any], new: dict[str, Any], world: World) -> None:
-    from ..config import RunConfig, from_dict
+    from ..config import RunConfig, from_dict, to_dict
     from ..errors import ConfigError
 
-    old = _plain(from_dict(RunConfig, old, "the checkpoint's configuration"))  # what it does not tell is the default
+    old = to_dict(from_dict(RunConfig, old, "the checkpoint's configuration"))  # what it does not tell is the default
     for section in new:
         for key, value in new[section].items():
             before = old[section][key]
@@ -152,12 +152,6 @@ def _report_changes(old: dict[str, Any], new: dict[str, Any], world: World) -> N
                 raise ConfigError(f"--resume: model.{key} was {before!r} and cannot become {value!r}; start a new run")
             if world.first:
                 print(f"changed since the checkpoint: {section}.{key} {before!r} -> {value!r}")
-
-
-def _plain(config: RunConfig) -> dict[str, Any]:
-    from ..config import to_dict
-
-    return to_dict(config)
 
 
 def _sweep(args: argparse.Namespace) -> int:

@@ -47,11 +47,7 @@ def save_last(payload: dict[str, Any], run: Path) -> None:
 
 
 def save_weights(payload: dict[str, Any], path: Path) -> None:
-    """Write the averaged weights of a checkpoint alone: a fourth of its size, for evaluation, restoration and --init.
-
-    Raises:
-        OSError: the folder cannot be written or the disk is full; an older file at `path` is then untouched.
-    """
+    """Write the averaged weights of a checkpoint alone: a fourth of its size, for evaluation, restoring and --init."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint({key: payload[key] for key in ("step", "config", "ema", "best")}, path)
 

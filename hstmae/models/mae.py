@@ -59,10 +59,8 @@ class HSTMAE(Pretrained):
         self.register_buffer("palette", torch.from_numpy(game.palette.copy()), persistent=False)
 
     def no_weight_decay(self) -> set[str]:
-        """Parameters that are tables or constants rather than maps: norms and biases are left out by their shape."""
-        tables = {f"{n}.weight" for n, m in self.named_modules() if isinstance(m, nn.Embedding)}
-        single = {"decoder.mask_token", "decoder.sink", "encoder.absent", "state.null", "state.bias"}
-        return tables | single | {"alignment.queries"}
+        """Parameters of two dimensions that are no maps, embeddings aside."""
+        return {"state.bias", "alignment.queries"}
 
     def forward(
         self, clips: MaskedClips, queries: Tensor | None = None, *, align: bool = False

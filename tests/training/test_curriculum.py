@@ -155,7 +155,7 @@ def test_damage_steps_hide_shapes_to_an_exact_number(batch: ClipBatch) -> None:
         kinds |= set(inputs.kinds)
         ratios.add(inputs.ratio)
         assert inputs.visible.shape == (8, visible_count(196, inputs.ratio)) and inputs.shown is None
-    assert kinds == {"block", "scratch", "logo"} and ratios == {0.25, 0.5, 0.75}
+    assert kinds == {"lost blocks", "scratches", "logo"} and ratios == {0.25, 0.5, 0.75}
 
 
 def test_anchors_show_whole_slices_and_nothing_of_the_others(batch: ClipBatch) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -23,7 +21,7 @@ from .temporal import camera_motion, fixed_cubes, temporal_loss
 SEAMS, REGIONS, TEMPORAL, ALIGNMENT = "seams", "regions", "temporal", "alignment"  # as they are logged
 
 
-class AuxiliaryLosses:
+class AuxiliaryLosses(LossBalance):
     """Adds the terms to the reconstruction loss, each at its share of it; the running magnitudes are its only state.
 
     Spatial consistency is two terms, `seams` and `regions`, of half its share each.
@@ -35,8 +33,8 @@ class AuxiliaryLosses:
 
     def __init__(self, game: GameSpec, spatial: float, temporal: float, state: float) -> None:
         shares = {SEAMS: spatial / 2, REGIONS: spatial / 2, TEMPORAL: temporal, ALIGNMENT: state}
+        super().__init__({name: share for name, share in shares.items() if share > 0})
         self._game = game
-        self._balance = LossBalance({name: share for name, share in shares.items() if share > 0})
         self.aligns = state > 0  # whether the model is to predict the state
 
     def add(
@@ -54,7 +52,7 @@ class AuxiliaryLosses:
             The sum with its graph, and detached scalars `seams`, `regions`, `temporal`, `alignment` as far as they are
             switched on; one that is not present in this step is logged by its running magnitude.
         """
-        shares, terms, state = self._balance.shares, {}, batch.state
+        shares, terms, state = self.shares, {}, batch.state
         around = Neighbourhood.of(batch.frames, inputs.visible, inputs.queries, inputs.shown)
         error = colours - truth
         with torch.autocast(colours.device.type, enabled=False):
@@ -73,14 +71,7 @@ class AuxiliaryLosses:
                     terms[ALIGNMENT] = Term(graph * 0, torch.zeros((), dtype=torch.bool, device=loss.device))
                 else:
                     terms[ALIGNMENT] = alignment_loss(aligned, state, inputs.level == NONE)
-        return self._balance.combine(loss, terms)
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._balance.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Raises KeyError or ValueError where `state` belongs to other terms."""
-        self._balance.load_state_dict(state)
+        return self.combine(loss, terms)
 
 
 def auxiliary_losses(config: RunConfig) -> AuxiliaryLosses | None:

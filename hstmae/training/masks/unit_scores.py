@@ -1,7 +1,7 @@
-"""What speaks for hiding a unit: how much its pixels tell, how much they change, and what the state says is there.
+"""Scores by which units are hidden: detail, change, and objects that the state tracks.
 
-All scores are float32 [B, N], N units in raster order, higher = more of it; only their order within a clip is used by
-masks. They are drawn from the clip before masking, so they decide where to hide and never reach the model.
+All scores are float32 [B, N], N units in raster order; only their order within a clip is used by masks. They are drawn
+from the clip before masking and never reach the model.
 """
 
 from __future__ import annotations
