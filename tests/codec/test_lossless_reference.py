@@ -51,10 +51,10 @@ def clip(r: np.random.Generator, frames: int, height: int, width: int, colours: 
     st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 18), st.integers(1, 18), st.sampled_from([2, 16, 256]),
     st.booleans(),
 )  # fmt: skip
-def test_pictures(seed: int, frames: int, height: int, width: int, colours: int, told: bool) -> None:
+def test_pictures(seed: int, frames: int, height: int, width: int, colours: int, with_state: bool) -> None:
     r = np.random.default_rng(seed)
     source = clip(r, frames, height, width, colours)
-    scene = scene_of(r, frames) if told else Scene.nothing(frames)
+    scene = scene_of(r, frames) if with_state else Scene.nothing(frames)
     model, fast = PictureModel.neutral(12), kernel.backend()
     data = fast.pictures(ENCODE, source, scene, model, b"")
     assert data == TWIN.pictures(ENCODE, source, scene, model, b"")

@@ -77,8 +77,8 @@ def test_codes_bring_the_picture_nearer(folder: Path, gop: Gop, streams: dict[st
     grid, state, _, codes, scale = profile.read(streams, gop.shape)
     assert scale == 1 and len(codes) > 60
     assert state is not None and made.state is not None and (state == made.state).all()
-    told = Painter(profile.model, profile._head, profile._decoded(state, 4), grid).from_state()
-    assert error(profile, made, gop) < 0.5 * error(profile, replace(gop, frames=told), gop)
+    plain = Painter(profile.model, profile._head, profile._decoded(state, 4), grid).from_state()
+    assert error(profile, made, gop) < 0.5 * error(profile, replace(gop, frames=plain), gop)
 
 
 def test_what_the_encoder_weighed_is_what_the_decoder_draws(folder: Path, gop: Gop, streams: dict[str, bytes]) -> None:

@@ -122,8 +122,8 @@ def test_a_palette_game_of_one_file(recordings: Path, tmp_path: Path, workers: i
 def test_what_the_memory_says_makes_pictures_smaller(recordings: Path) -> None:
     memory, pictures = play(0)
     gop = Gop(pictures, get_game("tower").palette, memory, None)
-    told, untold = (len(LosslessProfile(game).encode(gop)["PICT"]) for game in ("tower", None))
-    assert told < 0.75 * untold
+    with_state, without = (len(LosslessProfile(game).encode(gop)["PICT"]) for game in ("tower", None))
+    assert with_state < 0.75 * without
 
 
 def test_no_layout_no_model(recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
