@@ -72,11 +72,6 @@ class StagedEpisode(SmbEpisode):
     blob: Path
     places: dict[str, tuple[int, int]]
 
-    @property
-    def staged_bytes(self) -> int:
-        """How much of the disk it takes."""
-        return sum(length for _, length in self.places.values())
-
     def read_file(self, name: str) -> bytes:
         offset, length = self.places[name]
         with self.blob.open("rb") as file:
