@@ -2,8 +2,8 @@
 
 Pixels are palette indices. A jitter therefore never touches them: it changes which RGB colours they stand for, which a
 loss in RGB sees and a loss over indices does not. Mirroring suits games without a direction. In one that runs to the
-right (Super Mario Bros.), or that shows text, it makes pictures that the game never draws; tile textures are mirrored
-with it while their ids stay (see GameSpec.flip), so it is off unless asked for.
+right, or that shows text, it makes pictures that the game never draws; tile textures are mirrored with it while their
+ids stay (see GameSpec.flip), so it is off unless asked for.
 """
 
 from __future__ import annotations
