@@ -168,10 +168,10 @@ class Allocator:
         place = np.full(grid.slices * grid.per_slice, -1, np.int64)
         place[cells] = np.arange(len(cells))
         local = np.where(number >= 0, place[number.clip(min=0)], -1)
-        some = np.flatnonzero((local >= 0).reshape(units, -1).any(1))
-        hidden = self.painter.hidden(piece, torch.from_numpy(some))
-        mine = torch.from_numpy(local[some])
-        target = mine * 512 + torch.from_numpy(np.ascontiguousarray(inside[some]))
+        touched = np.flatnonzero((local >= 0).reshape(units, -1).any(1))
+        hidden = self.painter.hidden(piece, torch.from_numpy(touched))
+        mine = torch.from_numpy(local[touched])
+        target = mine * 512 + torch.from_numpy(np.ascontiguousarray(inside[touched]))
         take = mine >= 0
         out = hidden.new_zeros(len(cells) * 512, hidden.shape[-1])
         out[target[take]] = hidden[take]
@@ -187,7 +187,7 @@ class Allocator:
         """Squared error of cells `which` when `drawn` [len(which), ...] is added."""
         out = []
         where = torch.from_numpy(np.asarray(which, np.int64))
-        for some, extra in zip(where.split(_AT_ONCE), drawn.split(_AT_ONCE), strict=True):
-            entry = self.model.logits(hidden[some], extra).argmax(-1)
-            out.append((self.colours[entry] - true[some]).square().nan_to_num(0.0).sum((1, 2, 3, 4)))
+        for cells, extra in zip(where.split(_AT_ONCE), drawn.split(_AT_ONCE), strict=True):
+            entry = self.model.logits(hidden[cells], extra).argmax(-1)
+            out.append((self.colours[entry] - true[cells]).square().nan_to_num(0.0).sum((1, 2, 3, 4)))
         return np.asarray(torch.cat(out).double().numpy())

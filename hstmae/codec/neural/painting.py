@@ -32,12 +32,12 @@ class Painter:
         self._done: list[Decoded] = []
         for first in range(0, grid.slices, WINDOW):
             slices = min(WINDOW, grid.slices - first)
-            some = None
+            part = None
             if state is not None:
-                some = _frames(state, slice(2 * first, 2 * (first + slices)))
+                part = _frames(state, slice(2 * first, 2 * (first + slices)))
             # slice by slice, so that the cubes of one are neighbours
             queries = (torch.arange(self.units) * slices + torch.arange(slices)[:, None]).flatten()[None]
-            self._done.append(model.decode(some, torch.tensor([FULL]), queries, slices, self.size))
+            self._done.append(model.decode(part, torch.tensor([FULL]), queries, slices, self.size))
 
     def from_state(self) -> np.ndarray:
         """What the state alone says: uint8 [T, H, W] palette indices."""
@@ -87,9 +87,9 @@ class Painter:
         frames[:] = from_cubes(cubes[None], self.size)[0].numpy()
 
 
-def _frames(state: GameState, some: slice) -> GameState:
+def _frames(state: GameState, frames: slice) -> GameState:
     """Some frames of a state as tensors with leading axes [1, T]."""
-    return state.map(lambda a: torch.from_numpy(np.ascontiguousarray(a[some]))[None])
+    return state.map(lambda a: torch.from_numpy(np.ascontiguousarray(a[frames]))[None])
 
 
 def fast_head(model: CodecModel) -> FastHead:

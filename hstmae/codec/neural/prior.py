@@ -61,8 +61,8 @@ def cell_hints(game: GameSpec, state: GameState | None, grid: CellGrid) -> np.nd
         near = column.clip(0, layer.cols - 1)[:, None, :]
         top = int(state.tile_xy[0][0, 1]) // CELL
         for row in np.flatnonzero(grid.moving):
-            some = np.take_along_axis(ids[:, row - top : row - top + 1], near, 2)[:, 0]
-            kind[:, row] = some >= min(256, layer.ids - 1)  # ids beyond a byte are not read from memory but guessed
+            shown = np.take_along_axis(ids[:, row - top : row - top + 1], near, 2)[:, 0]
+            kind[:, row] = shown >= min(256, layer.ids - 1)  # ids beyond a byte are not read from memory but guessed
     sprites = np.asarray(state.sprites).astype(np.int64)
     size = game.sprite_size
     for t, n in zip(*np.nonzero(sprites[..., 1] < grid.height), strict=True):

@@ -119,9 +119,9 @@ class NeuralProfile:
         best = bytes([_VERSION, scale]) + write_codes(self.model, grid, hints, {})  # the least there is
         while high - low > _BITS:
             middle = (low + high) / 2
-            made = picture(middle)
-            if len(made) <= room:
-                low, best = middle, made
+            stream = picture(middle)
+            if len(stream) <= room:
+                low, best = middle, stream
             else:
                 high = middle
         streams["PICT"] = best

@@ -59,10 +59,10 @@ class ResidualVQ(nn.Module):
         """
         indices = self.quantise(z)
         coded = self.dequantise(indices, used)
-        some = used > 0
-        commit = F.mse_loss(z[some], coded[some]) if bool(some.any()) else z.sum() * 0
+        coded_at_all = used > 0
+        commit = F.mse_loss(z[coded_at_all], coded[coded_at_all]) if bool(coded_at_all.any()) else z.sum() * 0
         passed = rotate_to(z, coded) if self.rotation else z + (coded - z).detach()
-        return passed * some[:, None], commit
+        return passed * coded_at_all[:, None], commit
 
     @torch.no_grad()
     def start(self, z: Tensor, generator: torch.Generator, rounds: int = 10) -> None:

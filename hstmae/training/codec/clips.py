@@ -67,13 +67,13 @@ class CodecClips:
         """All frames of a group, with state."""
         return self._clip(*self.place(rng), slice(None), True)
 
-    def _clip(self, episode: int, index: np.ndarray, numbers: np.ndarray, some: slice, with_state: bool) -> CodecClip:
-        frames = self.store.read(episode, index[some], ("frames",)).frames
+    def _clip(self, episode: int, index: np.ndarray, numbers: np.ndarray, part: slice, with_state: bool) -> CodecClip:
+        frames = self.store.read(episode, index[part], ("frames",)).frames
         state = None
         if with_state:
             memory = self.store.read(episode, index, ("state",)).state
             assert memory is not None
             # as a decoder does, which does not know the recorder's numbers
             context = self.game.context(memory, np.arange(self.gop)) if self.game.context_size else None
-            state = self.game.decode(memory[some], None if context is None else context[some])
+            state = self.game.decode(memory[part], None if context is None else context[part])
         return CodecClip(frames, state, CellGrid.of(self.game, state, *frames.shape))

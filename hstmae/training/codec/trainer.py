@@ -133,9 +133,9 @@ class CodecTrainer:
         cells = choose_cells(clips, queries, wrong, t, model.rvq.stages, self.rng)
         self.pool.add(cells.pixels[cells.changed].numpy())
         picked = cells.chosen[..., None, None, None]
-        some = hidden.gather(1, picked[..., None].expand(-1, -1, 2, 16, 16, hidden.shape[-1]))
+        worst = hidden.gather(1, picked[..., None].expand(-1, -1, 2, 16, 16, hidden.shape[-1]))
         drawn, commit = self._draw(cells.pixels, cells.stages)
-        logits = model.logits(some, draw_cells(drawn, cells.local, cells.inside))
+        logits = model.logits(worst, draw_cells(drawn, cells.local, cells.inside))
         again = target.gather(1, picked.expand(-1, -1, 2, 16, 16))
         coded, _, done_terms = reconstruction(logits, again, palette, t.rgb_loss)
         alone, alone_mse, alone_commit = self._alone()
