@@ -20,16 +20,9 @@ from torch import Tensor
 
 
 def rope(position: Tensor, head_dim: int, base: float = 100.0) -> Tensor:
-    """Rotary embedding of several axes (RoFormer, https://arxiv.org/abs/2104.09864).
-
-    Args:
-        position: float [..., A], one coordinate per axis; the head's channel pairs are shared out among the axes.
-    Returns:
-        complex64-like pair stacked as float [..., 2, head_dim / 2]: cosine and sine.
-    """
-    axes = position.shape[-1]
-    pairs = head_dim // 2
-    angles = []
+    """Rotary embedding (RoFormer, https://arxiv.org/abs/2104.09864) of positions float [..., A], among whose axes the
+    head's channel pairs are shared out: cosine and sine, float [..., 2, head_dim / 2]."""
+    axes, pairs, angles = position.shape[-1], head_dim // 2, []
     for a in range(axes):
         n = pairs // axes + (a >= axes - pairs % axes)
         frequency = base ** (-torch.arange(n, device=position.device, dtype=position.dtype) / n)

@@ -98,9 +98,8 @@ class Count:
 def count(run: Callable[[], Tensor]) -> Count:
     """Count a pass whose tensors all lie on the meta device.
 
-    What is kept is what PyTorch saves for the backward pass, each storage once, parameters (and their low-precision
-    copies) left out. Products run in bfloat16, and attention keeps what a fused kernel keeps: its inputs, its output
-    and one number per row and head.
+    Kept is what PyTorch saves for the backward pass, each storage once, parameters (and their low-precision copies)
+    left out. Products run in bfloat16; attention keeps its inputs, its output and one number per row and head.
     """
     kept: dict[int, Tensor] = {}  # by storage; the tensors are held, so that no number is used twice
     mode = _Autocast()

@@ -33,8 +33,7 @@ def scored_visible(
     (hard masks), a negative one what scores low, and 0 is `tube_visible` in distribution.
 
     Args:
-        scores: float [B, N], any scale.
-        sharpness: one number, or float [B, 1] with one for each clip.
+        scores: float [B, N], any scale; sharpness: one number, or float [B, 1] with one for each clip.
     Returns:
         int64 [B, U] on the device of `scores`, ascending, U = visible_count(N, ratio).
     """

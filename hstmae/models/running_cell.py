@@ -68,8 +68,7 @@ def running_cell_queries(
     """The cubes to decode: kept by the decoder's running cell AND hidden from the encoder.
 
     Args:
-        visible: int64 [B, U] units the encoder sees, ascending.
-        grid: units per column and per row.
+        visible: int64 [B, U] units the encoder sees, ascending; grid: units per column and per row.
         keep: 0.25, 0.5, 0.75 or 1 (all hidden cubes).
         generator: draws where the cell of each clip starts; not used where all is kept.
     Returns:

@@ -38,17 +38,11 @@ _PHASES = 32  # drawing matrices kept, one for each offset between cells and cub
 
 @dataclass
 class Painted:
-    """Pixels of the wanted cubes.
+    """Pixels of the wanted cubes; `colour` and `confidence` are None unless a palette was given."""
 
-    Attributes:
-        entry: uint8 [B, Q, 2, 16, 16], the most probable palette entry.
-        colour: uint8 [B, Q, 2, 16, 16, 3], posterior mean colour, rounded; None unless a palette was given.
-        confidence: float32 [B, Q, 2, 16, 16], probability of `entry`; None unless a palette was given.
-    """
-
-    entry: Tensor
-    colour: Tensor | None
-    confidence: Tensor | None
+    entry: Tensor  # uint8 [B, Q, 2, 16, 16], the most probable palette entry
+    colour: Tensor | None  # uint8 [B, Q, 2, 16, 16, 3], posterior mean colour, rounded
+    confidence: Tensor | None  # float32 [B, Q, 2, 16, 16], probability of `entry`
 
 
 class FastHead:

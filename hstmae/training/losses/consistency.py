@@ -46,12 +46,11 @@ def region_loss(colours: Tensor, truth: Tensor, regions: Tensor) -> Term:
 
     For adjacent pixels p, q of a decoded cube with restored step ``r = |r_p - r_q|`` and true step ``t = |t_p - t_q|``
     (each of R, G, B): mean of ``max(0, r - t)`` where p and q lie in the same region and of ``max(0, t - r)`` where
-    they do not. Within a region this is a one-sided total variation (https://doi.org/10.1016/0167-2789(92)90242-F):
-    texture is allowed, noise is not; between regions a border must not be blurred, and may be sharper.
+    they do not: within a region a one-sided total variation (https://doi.org/10.1016/0167-2789(92)90242-F), between
+    regions a border must not be blurred, and may be sharper.
 
     Args:
-        colours: float [B, Q, 2, 16, 16, 3], restored, in 0 .. 1.
-        truth: of the same shape.
+        colours: float [B, Q, 2, 16, 16, 3], restored, in 0 .. 1; truth: of the same shape.
         regions: int [B, Q, 2, 16, 16].
     """
     total = colours.new_zeros(())

@@ -38,13 +38,8 @@ class Neighbourhood:
 
     @staticmethod
     def of(frames: Tensor, visible: Tensor, queries: Tensor, shown: Tensor | None = None) -> Neighbourhood:
-        """
-        Args:
-            frames: uint8 [B, T, H, W, ...], the true clips.
-            visible: int64 [B, U], units the model was given.
-            queries: int64 [B, Q].
-            shown: the clips as the model saw them, None where they are `frames`; cubes that differ are not visible.
-        """
+        """frames: uint8 [B, T, H, W, ...], the true clips; shown: as the model saw them, None where they are `frames`;
+        visible int64 [B, U] units whose cubes differ there are not visible; queries int64 [B, Q]."""
         grid, slices, count = grid_size(*frames.shape[2:4]), frames.shape[1] // DEPTH, queries.shape[1]
         b, n = len(frames), grid[0] * grid[1]
         slots = torch.full((b, n), count + 1, device=frames.device).scatter_(1, visible, count)

@@ -27,9 +27,7 @@ def colour_loss(
     (https://doi.org/10.1109/ICIP.1994.413553), which blurs edges less than the square.
 
     Args:
-        colours: float [B, Q, ..., 3], in 0 .. 1 where they are right, not clipped.
-        truth: float [B, Q, ..., 3] in 0 .. 1, multiples of 1 / 255.
-        rgb_weight: weight of the squared error.
+        colours: float [B, Q, ..., 3], in 0 .. 1 where they are right, not clipped; truth: multiples of 1 / 255.
         weight: float [B, Q, ...] above 0, relative weight of each pixel in the loss; None weighs all alike.
     Returns:
         The float32 loss with its graph, and over all pixels alike the detached float32 scalars `charbonnier`, `mse`

@@ -88,19 +88,12 @@ class NeutralMasks:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a step stands in the curriculum.
+    """Where a step stands in the curriculum."""
 
-    Attributes:
-        phase: EASY, NEUTRAL or HARD.
-        ratio: share of the units that is hidden.
-        factor: CL-MAE's factor: 1 = the masks are the model's partner, 0 = neutral, -1 = its adversary.
-        state_full, state_compact: probabilities of the state levels.
-    """
-
-    phase: int
-    ratio: float
-    factor: float
-    state_full: float
+    phase: int  # EASY, NEUTRAL or HARD
+    ratio: float  # share of the units that is hidden
+    factor: float  # CL-MAE's: 1 = the masks are the model's partner, 0 = neutral, -1 = its adversary
+    state_full: float  # probabilities of the state levels
     state_compact: float
 
 

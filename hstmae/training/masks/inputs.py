@@ -22,25 +22,15 @@ CHANGE_BITS = 4.0  # a pixel that changes in time counts as much as this many bi
 
 @dataclass(frozen=True)
 class StepInputs:
-    """What one step draws.
+    """What one step draws."""
 
-    Attributes:
-        ratio: share of the units (of the slices, where those are what is hidden) that the encoder does not see.
-        visible: int64 [B, U] units.
-        queries: int64 [B, Q] flat cubes to decode, none of them seen.
-        level: int64 [B] state level, None without state.
-        shown: the frames with what is hidden inside visible units blanked, None where nothing is.
-        kinds: how each clip's mask was made.
-        lost: bool [B], clips whose state is to say nothing of which map is shown; None = no clip.
-    """
-
-    ratio: float
-    visible: Tensor
-    queries: Tensor
-    level: Tensor | None
-    shown: Tensor | None = None
-    kinds: tuple[str, ...] = ()
-    lost: Tensor | None = None
+    ratio: float  # share of the units (of the slices, where those are what is hidden) that the encoder does not see
+    visible: Tensor  # int64 [B, U] units
+    queries: Tensor  # int64 [B, Q] flat cubes to decode, none of them seen
+    level: Tensor | None  # int64 [B] state level, None without state
+    shown: Tensor | None = None  # the frames with what is hidden inside visible units blanked, None where nothing is
+    kinds: tuple[str, ...] = ()  # how each clip's mask was made
+    lost: Tensor | None = None  # bool [B], clips whose state does not name the map; None = no clip
 
 
 def seed_of(*parts: int) -> int:
@@ -54,7 +44,7 @@ def draw_inputs(
     """Draw mask ratio, visible units, decoded cubes and state levels of one batch.
 
     Args:
-        frames: uint8 [B, T, H, W] palette indices or [B, T, H, W, 3] RGB; H and W multiples of 16, T even.
+        frames: uint8 [B, T, H, W] palette indices or [B, T, H, W, 3] RGB.
         has_state: whether the clips come with state; if not, `level` is None.
         generator: a CPU generator, so that the draw does not depend on the device.
         moving: bool [B, N * S], see `moving_cubes`; None = no cube is likelier than its detail says.
@@ -109,7 +99,7 @@ def choose_queries(
         cubes: uint8 [B, N, S, 2, 16, 16] or [B, N, S, 2, 16, 16, 3], every cube of the clips.
         hidden: int64 [B, M], flat indices (unit * S + slice) of cubes that may be chosen.
         count: cubes per clip; 0 or more than M chooses all.
-        hard: share (0 .. 1) drawn in proportion to `detail_scores`, flat cubes only once the others are used up.
+        hard: share (0 .. 1) drawn in proportion to `detail_scores`, flat cubes last.
         likelier: float [B, N * S], factors of the scores; None = 1.
     Returns:
         int64 [B, Q] ascending, a subset of `hidden`.
@@ -151,8 +141,7 @@ def detail_scores(cubes: Tensor) -> Tensor:
 
 def _colour_detail(cubes: Tensor) -> Tensor:
     """Mean absolute change of a channel, in shares of full scale, across, down and from the frame before, of every
-    second row and column. Footage has noise, so small changes count little: RGB cubes [B, N, S, 2, 16, 16, 3] ->
-    float32 [B, N * S]."""
+    second row and column: RGB cubes [B, N, S, 2, 16, 16, 3] -> float32 [B, N * S]."""
     x = cubes[..., ::2, ::2, :].to(torch.int16)
 
     def mean(difference: Tensor) -> Tensor:

@@ -18,13 +18,8 @@ _FIRST = (0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0)  # before any loss is seen: de
 
 
 class LossPredictor:
-    """Ridge regression of the logarithm of a cube's loss on features of its unit, over an exponentially fading past.
-
-    The sums that define it, X^T X and X^T y, are all of its state: small, exact to store, and sums of the ranks' sums.
-
-    Args:
-        forget: factor of the sums per step, 0 .. 1; 0.99 remembers about 100 steps.
-    """
+    """Ridge regression of the logarithm of a cube's loss on features of its unit, over an exponentially fading past
+    (`forget`, 0 .. 1, per step). The sums that define it, X^T X and X^T y, are all of its state."""
 
     def __init__(self, forget: float) -> None:
         self.forget = forget
@@ -74,8 +69,7 @@ def unit_features(information: Tensor, change: Tensor, moving: Tensor, grid: tup
 
     Args:
         information, change, moving: float [B, N], see `unit_scores`.
-        grid: units per column and per row.
-        origin: int64 [B, 2], y and x of the frames' corner in the native picture.
+        origin, grid: see `touched_units`.
     """
     b, n = information.shape
     detail = information.clamp_min(0).log1p()

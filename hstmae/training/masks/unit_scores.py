@@ -18,21 +18,13 @@ SPRITE_WEIGHT = 0.5  # of a sprite beside a box: boxes are the player and enemie
 
 
 def information(frames: Tensor) -> Tensor:
-    """Mean `detail_scores` of each unit's cubes: rare colours, edges, change. 0 for a unit of flat cubes.
-
-    Args:
-        frames: uint8 [B, T, H, W] or [B, T, H, W, 3].
-    """
+    """Mean `detail_scores` of each unit's cubes, 0 for a unit of flat ones; frames uint8 [B, T, H, W] or [..., 3]."""
     cubes = to_cubes(frames)
     return detail_scores(cubes).view(*cubes.shape[:3]).mean(-1)
 
 
 def change(frames: Tensor) -> Tensor:
-    """Share (0 .. 1) of each unit's pixels that differ from the frame before, of every second row and column.
-
-    Args:
-        frames: uint8 [B, T, H, W] or [B, T, H, W, 3], T at least 2.
-    """
+    """Share (0 .. 1) of each unit's pixels that differ from the frame before, of every second row and column."""
     some = frames[:, :, ::2, ::2]
     differs = some[:, 1:] != some[:, :-1]
     if differs.ndim == 5:
@@ -48,9 +40,7 @@ def moving_objects(state: GameState, origin: Tensor, grid: tuple[int, int], spri
 
     Args:
         state: tensors with leading axes [B, T], positions in native pixels.
-        origin: int64 [B, 2], y and x of the frames' corner in the native picture.
-        grid: units per column and per row.
-        sprite_size: pixels.
+        origin, grid: see `touched_units`; sprite_size: pixels.
     """
     boxes = _held(state.boxes[..., 1:].long(), state.boxes[..., 0] > 0, origin, grid)
     corner = state.sprites[..., :2].long()

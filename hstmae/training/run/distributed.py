@@ -27,17 +27,11 @@ TIMEOUT = timedelta(minutes=30)  # others wait this long while the first rank va
 
 @dataclass(frozen=True)
 class World:
-    """The ranks of a run.
+    """The ranks of a run. The first one logs, validates and writes."""
 
-    Attributes:
-        rank: which one this is, 0 .. size - 1; the first one logs, validates and writes.
-        size: how many there are; 1 = no process group is needed.
-        local: position on this machine, which is also the number of its GPU.
-    """
-
-    rank: int = 0
-    size: int = 1
-    local: int = 0
+    rank: int = 0  # which one this is, 0 .. size - 1
+    size: int = 1  # 1 = no process group is needed
+    local: int = 0  # position on this machine, which is also the number of its GPU
 
     @property
     def first(self) -> bool:

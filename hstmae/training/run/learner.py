@@ -17,18 +17,9 @@ from ..averaging import WeightAverage
 from ..losses.auxiliary import auxiliary_losses
 from ..masks.curriculum import mask_source
 from ..masks.inputs import StepInputs, seed_of
+from . import parallel
 from .distributed import World, passes_of, rank_device, some_clips, some_inputs
 from .optim import build_optimizer, lr_at
-from .parallel import (
-    FSDP,
-    load_whole,
-    load_whole_optimizer,
-    recompute_activations,
-    replicate,
-    shard,
-    whole,
-    without_exchange,
-)
 from .setup import check_config, choose_amp, choose_device
 from .step import step_losses
 
@@ -60,17 +51,17 @@ class Learner:
         self.model = (model or build_model(config.model)).to(self.device).train()
         self.parameters = sum(p.numel() for p in self.model.parameters())
         self.average = WeightAverage(self.model, train.ema)
-        self.sharded = self.world.size > 1 and train.parallel == FSDP
+        self.sharded = self.world.size > 1 and train.parallel == parallel.FSDP
         if train.checkpoint_activations:
-            recompute_activations(self.model)
+            parallel.recompute_activations(self.model)
         if train.compile:
             self.model.compile()
         self.net: nn.Module = self.model  # what is called in a step
         if self.sharded:
-            shard(self.model, self.world, self.device)
-            shard(self.average.model, self.world, self.device)
+            parallel.shard(self.model, self.world, self.device)
+            parallel.shard(self.average.model, self.world, self.device)
         elif self.world.size > 1:
-            self.net = replicate(self.model)
+            self.net = parallel.replicate(self.model)
         self.optimizer = build_optimizer(self.model, train)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp == torch.float16)
         self.masks = mask_source(config)
@@ -104,7 +95,7 @@ class Learner:
         limit = train.clip_grad if train.clip_grad > 0 else math.inf
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit, foreach=True)
         if not self.scaler.is_enabled():  # with loss scaling an overflow is expected now and then; that step is skipped
-            terms["grad_norm"] = whole(norm.detach(), True).to(self.device)
+            terms["grad_norm"] = parallel.whole(norm.detach(), True).to(self.device)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update(self.model, self.step)
@@ -119,7 +110,9 @@ class Learner:
         count = len(batch) // self.passes
         mine = slice(number * count, (number + 1) * count)
         drawn = slice(piece * count, (piece + 1) * count)
-        with without_exchange(self.net, number < self.passes - 1):  # around the forward pass, too: DDP prepares there
+        with parallel.without_exchange(
+            self.net, number < self.passes - 1
+        ):  # around the forward pass, too: DDP prepares there
             with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
                 clips, given, head = some_clips(batch, mine), some_inputs(inputs, drawn), self.config.model.head
                 loss, terms = step_losses(self.net, clips, given, train, head, observe, self.auxiliary)
@@ -137,7 +130,7 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
         }
         if self.sharded:
-            parts = whole(parts, self.world.first)
+            parts = parallel.whole(parts, self.world.first)
         return {
             "step": self.step,
             "config": to_dict(self.config),
@@ -152,9 +145,9 @@ class Learner:
         """Continue from a payload. Raises CheckpointError where it does not fit the model."""
         wanted = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
         try:
-            load_whole(self.model, payload["model"])
-            load_whole(self.average.model, payload["ema"])
-            load_whole_optimizer(self.optimizer, payload["optimizer"])
+            parallel.load_whole(self.model, payload["model"])
+            parallel.load_whole(self.average.model, payload["ema"])
+            parallel.load_whole_optimizer(self.optimizer, payload["optimizer"])
             if payload.get("masks"):
                 self.masks.load_state_dict(payload["masks"])
             if self.auxiliary and payload.get("auxiliary"):

@@ -26,10 +26,8 @@ class MuonAdamW(torch.optim.Optimizer):
     """Two optimisers over one model.
 
     Args:
-        groups: parameter groups with a `weight_decay` each.
-        hidden: ids of the parameters that Muon takes.
+        groups: parameter groups with a `weight_decay` each; hidden: ids of the parameters that Muon takes.
         rest: makes the optimiser of the other parameters from their groups.
-        lr: learning rate of both.
     Raises:
         ConfigError: this version of torch has no Muon.
     """

@@ -118,13 +118,12 @@ def open_data(config: RunConfig) -> tuple[ClipDataset, list[Clip], dict[str, Any
     """Open the configured store.
 
     Returns:
-        The training clips (split "train"), a fixed list of at most `val_clips` whole-frame clips of split "val", and
-        details about the store for the run's record.
+        The training clips, a fixed list of at most `val_clips` whole-frame clips of split "val", and details about the
+        store for the run's record.
     Raises:
         StoreError: the store is missing or damaged, or has nothing to train on.
         DataError: its pictures are smaller than one cube.
-        ConfigError: the store is of another game than the model, or was preprocessed with other held-out levels than
-            the configuration names.
+        ConfigError: the store is of another game than the model, or holds out other levels than the configuration.
     """
     data, seed = config.data, config.train.seed
     path = Path(data.store)

@@ -55,13 +55,11 @@ class Trainer(Learner):
     ) -> None:
         """
         Args:
-            config: the run; `config.train.out` is its folder.
+            config, model, world: see `Learner`; `config.train.out` is the run's folder.
             clips: where batches come from; its seed and the step decide what is in them.
             held_back: clips for validation; without any, no best.pth is kept.
-            model: train this module instead of a fresh `build_model(config.model)`.
             details: recorded in run.yaml (the store's hash, for instance).
             say: receives the lines meant for a person, on the first rank.
-            world: the ranks that train together; None = this one alone.
         Raises:
             ConfigError: values that cannot be trained with, or a device that is not there.
             DataError: the store is to be kept on the device and does not fit.

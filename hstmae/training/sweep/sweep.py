@@ -63,7 +63,6 @@ def run_sweep(spec: SweepSpec, out: Path, minutes: float = 0.0, say: Callable[[s
     Args:
         out: the sweep's folder: study.db, a run folder per trial, results.md, results.json, results.png, best.yaml.
         minutes: stop this call after so long; 0 = never.
-        say: receives the lines meant for a person.
     Returns:
         The content of results.json.
     Raises:
