@@ -128,7 +128,10 @@ def test_what_a_file_says_about_itself_is_never_in_the_way() -> None:
     assert contents(about({"a": 1}), about({"b": 2}), *sound).about == {"b": 2}
     assert contents(about({"a": "x" * MAX_TEXT}), *sound).about == {}
     assert contents(chunk(HEAD, zlib.compress(b'{"a":1}'), episode=3), *sound).about == {}  # of an episode: no head
-    assert contents(chunk(GOP, b"", frames=1), *sound).episodes[0].frames == 4  # of no episode: passed over
+    for kind in (GOP, EPISODE, FILES, HEAD):  # of no episode: passed over
+        (entry,) = contents(chunk(kind, b"", frames=1), *sound).episodes
+        assert (entry.number, entry.frames) == (0, 4)
+    assert len(contents(chunk(b"\xd5new", b"", episode=9), *sound).episodes) == 1
 
 
 def test_groups_that_overlap() -> None:

@@ -159,6 +159,6 @@ def test_annotations_name_what_there_is(name: str) -> None:
     module = import_module(f"hstmae.codec.container.{name}")
     own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
     classes = [value for value in own if inspect.isclass(value)]
-    methods = [method for value in classes for method in vars(value).values() if inspect.isfunction(method)]
-    for value in (*classes, *methods, *filter(inspect.isfunction, own)):
+    methods = [getattr(m, "__func__", m) for value in classes for m in vars(value).values()]
+    for value in (*classes, *filter(inspect.isfunction, (*methods, *own))):
         assert get_type_hints(value) is not None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import struct
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from hstmae.codec.container.description import (
     pack_gop,
     unpack_gop,
 )
-from hstmae.codec.container.gop import Gop, GopShape
+from hstmae.codec.container.gop import Gop, GopShape, Profile
 from hstmae.data.episode import Episode
 from hstmae.errors import CodecError
 
@@ -158,4 +159,10 @@ def test_groups_check_their_arrays() -> None:
     assert sound.state is not None
     episode = Episode("a", "smb", sound.frames, sound.palette, sound.state, None, sound.actions, np.arange(4))
     assert Gop.of(episode).state is sound.state and Gop.of(episode).frames is sound.frames
+    assert sound.of(episode).frames is sound.frames  # of an object, too
     assert Gop.of(episode).actions is sound.actions and Gop.of(episode).palette is sound.palette
+
+
+def test_what_a_profile_has() -> None:
+    assert get_type_hints(Profile) == {"name": str, "tables_id": str, "tables_sha256": str}
+    assert {name for name in vars(Profile) if inspect.isfunction(vars(Profile)[name])} >= {"encode", "decode"}

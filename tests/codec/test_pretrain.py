@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from hstmae.bundled import find_config
 from hstmae.codec.container.gop import Gop
 from hstmae.codec.lossless import kernel
 from hstmae.codec.lossless.profile import LosslessProfile
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.training.codec import lossless_tables as pretrain
+from hstmae.training.codec.config import load_codec_run
 
 pytestmark = pytest.mark.skipif(kernel.library_path() is None, reason="needs the compiled kernel")
 
@@ -36,3 +38,9 @@ def test_bad_input_is_one_line_and_exit_status_2(
     store, *options = (a.format(store=sample_store.path) for a in arguments)
     assert pretrain.main([store, str(tmp_path / "x.tables"), *options]) == 2
     assert capsys.readouterr().err.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_key_of_earlier_versions_is_read(tmp_path: Path) -> None:
+    (tmp_path / "codec.yaml").write_text("codec: {latent: 8}\ntrain: {told: 0.5}\n")
+    assert load_codec_run(tmp_path / "codec.yaml").train.with_state == 0.5
+    assert load_codec_run(find_config("configs/codec_nano.yaml")).train.with_state == 0.97
