@@ -138,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--clip must be even and at least 2, got {args.clip}")
     options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.inpaint)
     if args.report is not None:
-        check(args.report)
+        check(args.report, args.overwrite)
     elif args.report_ratios:
         raise UsageError("--report-ratios needs --report DIR")
     predictor = load(args.checkpoint, args.device, args.atlas)
@@ -173,7 +173,9 @@ def run(args: argparse.Namespace) -> int:
             if args.report is None:
                 report = evaluate(predictor, dataset, options, bar.update) | about
             else:
-                report = write_report(predictor, dataset, options, args.report, about, ratios, bar.update)
+                report = write_report(
+                    predictor, dataset, options, args.report, about, ratios, bar.update, args.overwrite
+                )
     write_result(args.json, report)
     print(table(report))
     return 0

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import UsageError
 from ..inference.predictor import Predictor
 from ..masks.damage import NAMES
+from ..output import Kind, check_output, filling
 from .evaluate import EvaluateOptions, Measured, evaluate
 from .metrics import TITLES, cells, psnr, squared_error
 
@@ -91,6 +92,7 @@ def write_report(
     about: dict[str, Any],
     ratios: tuple[float, ...] = RATIOS,
     progress: Callable[[int], object] | None = None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Measure, and write report.md, report.json, regions.png, ratios.png and clips.png into the folder `out`.
 
@@ -106,7 +108,7 @@ def write_report(
         UsageError: `out` exists, or matplotlib is missing.
         As `evaluate`.
     """
-    check(out)
+    check(out, overwrite)
     for ratio in ratios:
         replace(options, ratio=ratio)  # refuses what is no ratio before the work begins
     sheet = Sheet(tuple(predictor.game.regions))
@@ -123,27 +125,24 @@ def write_report(
         "ratios": {k: v for k, v in sorted(by_ratio.items(), key=lambda item: float(item[0]))},
         "damage": damage,
     }
-    _write(out, whole, sheet)
+    _write(out, whole, sheet, overwrite)
     return whole
 
 
-def check(out: Path) -> None:
+def check(out: Path, overwrite: bool) -> None:
     """Raise a UsageError where no report can be written."""
-    if out.exists():
-        raise UsageError(f"{out}: exists already; name a new folder for the report")
+    check_output(out, Kind.FOLDER, overwrite)
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UsageError("--report draws with matplotlib: pip install 'hstmae[figures]'") from None
 
 
-def _write(out: Path, report: dict[str, Any], sheet: Sheet) -> None:
+def _write(out: Path, report: dict[str, Any], sheet: Sheet, overwrite: bool) -> None:
     from ..atomic import write_json, write_text
-    from ..output import filling
     from .report_plots import draw_clips, draw_ratios, draw_regions
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with filling(out, overwrite=False) as folder:
+    with filling(out, overwrite) as folder:
         write_json(folder / "report.json", report)
         write_text(folder / "report.md", markdown(report))
         draw_regions(report["regions"], folder / "regions.png")

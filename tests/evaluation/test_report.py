@@ -78,11 +78,13 @@ def test_damage_of_a_name_is_what_is_measured() -> None:
 
 def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "old").mkdir()
-    with pytest.raises(UsageError, match="exists already"):
+    (tmp_path / "old" / "mine.txt").touch()
+    with pytest.raises(UsageError, match="not empty"):
         write_report(PREDICTOR, Noisy(1), EvaluateOptions(), tmp_path / "old", {})
     with pytest.raises(UsageError, match="between 0 and 1"):
         write_report(PREDICTOR, Noisy(1), EvaluateOptions(), tmp_path / "r", {}, (0.5, 1.5))
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match="figures"):
         write_report(PREDICTOR, Noisy(1), EvaluateOptions(), tmp_path / "r", {})
-    assert [p.name for p in tmp_path.iterdir()] == ["old"] and not any((tmp_path / "old").iterdir())
+    assert [p.name for p in tmp_path.iterdir()] == ["old"]
+    assert [p.name for p in (tmp_path / "old").iterdir()] == ["mine.txt"]
