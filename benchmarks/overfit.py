@@ -30,7 +30,7 @@ from hstmae.data import EpisodeStore
 from hstmae.data.clips.clip import Clip, collate
 from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.preprocessing import preprocess
-from hstmae.models.state import LEVELS
+from hstmae.models.state.tokens import LEVELS
 from hstmae.models.zoo import VARIANTS
 from hstmae.restoration.restorer import Restorer
 from hstmae.training.run.trainer import Trainer

@@ -13,7 +13,7 @@ from .attention import rope, rotate, sdpa
 from .blocks import CrossAttention, Mlp, fourier, head_norm
 from .cross_windows import CrossPlan, cross_attend, cross_plan
 from .inputs import CubeGrid
-from .state import StateTokens
+from .state.tokens import StateTokens
 
 GLOBAL_UNITS = 256  # pictures of up to so many units (256x256 pixels) are decoded in one window
 _WINDOW = 16  # units along one side of a window in larger ones

@@ -13,7 +13,7 @@ from .attention import WindowPlan, rope, temporal_window, window_plan
 from .blocks import CrossAttention, WindowBlock, fourier
 from .cubes import take_units, to_cubes, to_tokens, token_offsets
 from .inputs import CubeGrid
-from .state import StateTokens
+from .state.tokens import StateTokens
 
 _SIDES = (4, 2, 1)  # tokens along one side of a unit at stages 1 to 3
 _WINDOW = 8  # tokens along one side of a window

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..games import GameSpec, GameState
 from .inputs import Decoded
-from .place_memory import PlaceMemory
-from .state import COMPACT, FULL
+from .state.place_memory import PlaceMemory
+from .state.tokens import COMPACT, FULL
 
 GREY = 0.5  # mean output of an untrained head ...
 START_SPREAD = 0.1  # ... and by how much its fresh weights are scaled down

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..games import GameState
 from .cubes import CUBE, DEPTH
-from .state import COMPACT
+from .state.tokens import COMPACT
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..errors import ConfigError, DataError
 from ..games import get_game
-from .alignment import StateAlignment
 from .blocks import init_weights
-from .canvas import Canvas, CellCodes
 from .cubes import CUBE, DEPTH, take_cubes, take_units
 from .decoder import CubeContext, Decoder
 from .encoder import Encoder, StageGeometry
@@ -20,8 +18,10 @@ from .heads import PaletteHead, RgbHead
 from .inputs import CubeGrid, Decoded, MaskedClips
 from .masking import hidden_cubes
 from .pretrained import Pretrained
-from .regions import cube_regions
-from .state import COMPACT, FULL, NONE, StateEncoder
+from .state.alignment import StateAlignment
+from .state.canvas import Canvas, CellCodes
+from .state.regions import cube_regions
+from .state.tokens import COMPACT, FULL, NONE, StateEncoder
 
 _WIDTHS = ("colour_dim", "state_dim", "texture_dim", "pixel_dim", "code_dim")
 

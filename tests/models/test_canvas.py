@@ -9,9 +9,9 @@ import torch
 from random_play import random_state
 
 from hstmae.games import GameState, get_game
-from hstmae.models.canvas import Canvas
 from hstmae.models.cubes import to_cubes
 from hstmae.models.inputs import CubeGrid
+from hstmae.models.state.canvas import Canvas
 
 
 def texture_numbers(canvas: Canvas) -> None:

@@ -11,7 +11,7 @@ from hstmae.errors import ConfigError
 from hstmae.games import get_game
 from hstmae.games.state import NOWHERE
 from hstmae.models.inputs import Places
-from hstmae.models.place_memory import PlaceMemory
+from hstmae.models.state.place_memory import PlaceMemory
 from hstmae.models.zoo import build_model
 from hstmae.training.run.setup import initial_model
 

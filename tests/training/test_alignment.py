@@ -15,9 +15,9 @@ from hstmae.data.clips.clip import ClipBatch
 from hstmae.errors import ConfigError
 from hstmae.games import get_game
 from hstmae.models import build_model
-from hstmae.models.alignment import StateAlignment
 from hstmae.models.inputs import MaskedClips
 from hstmae.models.mae import HSTMAE
+from hstmae.models.state.alignment import StateAlignment
 from hstmae.models.zoo import load_pretrained
 from hstmae.training.losses.alignment import alignment_loss
 from hstmae.training.losses.auxiliary import auxiliary_losses

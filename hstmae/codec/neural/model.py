@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from ...config import ModelConfig
 from ...errors import ConfigError
 from ...games import GameState, get_game
-from ...models.canvas import Canvas, CellCodes
 from ...models.decoder import CubeContext, Decoder
 from ...models.heads import PaletteHead
 from ...models.inputs import CubeGrid, Decoded
 from ...models.mae import HSTMAE
 from ...models.pretrained import Pretrained
-from ...models.regions import cube_regions
-from ...models.state import COMPACT, FULL, NONE, StateEncoder
+from ...models.state.canvas import Canvas, CellCodes
+from ...models.state.regions import cube_regions
+from ...models.state.tokens import COMPACT, FULL, NONE, StateEncoder
 from .bitcoder import ONE
 from .grid import CELL, OUTSIDE
 from .prior import Layout

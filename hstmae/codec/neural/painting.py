@@ -13,7 +13,7 @@ from ...games import GameState
 from ...models.cubes import from_cubes, to_cubes
 from ...models.fast.head import FastHead
 from ...models.inputs import Decoded, Places
-from ...models.state import FULL
+from ...models.state.tokens import FULL
 from .grid import CELL, CellGrid
 from .model import CodecModel, draw_cells
 from .prior import Code

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ...games import GameState
-from ..canvas import Canvas
 from ..inputs import CubeGrid
+from ..state.canvas import Canvas
 
 _PER_SPRITE = 2  # rows of a sprite's pixel: its texture and its attribute
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from ..heads import PaletteHead
 from ..inputs import Decoded
 from ..mae import HSTMAE
-from ..state import COMPACT, FULL
+from ..state.tokens import COMPACT, FULL
 from .canvas import FastCanvas
 from .kernel import COLUMNS, HeadKernel
 

@@ -28,7 +28,7 @@ from ...data.store.reader import EpisodeStore
 from ...errors import ConfigError
 from ...games import GameState
 from ...models.cubes import take_cubes, to_cubes
-from ...models.state import FULL
+from ...models.state.tokens import FULL
 from ...models.zoo import find_model, load_pretrained
 from ..averaging import WeightAverage
 from ..losses.fused import reconstruction

@@ -10,7 +10,7 @@ from ...data.clips.clip import ClipBatch
 from ...errors import ConfigError
 from ...games import GameSpec, get_game
 from ...models.inputs import Places
-from ...models.state import NONE
+from ...models.state.tokens import NONE
 from ..masks.inputs import StepInputs
 from .alignment import alignment_loss
 from .balance import LossBalance, Term

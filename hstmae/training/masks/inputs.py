@@ -15,7 +15,7 @@ from ...config import TrainConfig
 from ...models.cubes import DEPTH, grid_size, to_cubes
 from ...models.masking import gumbel, tube_visible
 from ...models.running_cell import running_cell_queries
-from ...models.state import COMPACT, FULL, NONE
+from ...models.state.tokens import COMPACT, FULL, NONE
 
 CHANGE_BITS = 4.0  # a pixel that changes in time counts as much as this many bits of colour surprise
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..games import GameSpec, GameState
-from .inputs import CubeGrid
-from .state import COMPACT, FULL
+from ...games import GameSpec, GameState
+from ..inputs import CubeGrid
+from .tokens import COMPACT, FULL
 
 
 def cube_regions(game: GameSpec, state: GameState | None, level: Tensor, grid: CubeGrid) -> Tensor:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..games import GameSpec, GameState
-from .inputs import CubeGrid, Decoded, Places
-from .state import FULL
+from ...games import GameSpec, GameState
+from ..inputs import CubeGrid, Decoded, Places
+from .tokens import FULL
 
 
 class Canvas(nn.Module):

@@ -12,11 +12,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
-from ..games import GameSpec, GameState
-from ..games.state import NOWHERE
-from .inputs import Places
-from .state import COMPACT
+from ...errors import ConfigError
+from ...games import GameSpec, GameState
+from ...games.state import NOWHERE
+from ..inputs import Places
+from .tokens import COMPACT
 
 _PRIMES = (73_856_093, 19_349_663, 83_492_791)
 _SEEDS = (0x5BD1E995, 0x1B873593)  # of the filter's two hashes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..games import GameSpec
+from ...games import GameSpec
 
 
 class StateAlignment(nn.Module):

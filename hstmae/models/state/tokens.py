@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..games import GameSpec, GameState
-from .attention import rope
+from ...games import GameSpec, GameState
+from ..attention import rope
 
 NONE, COMPACT, FULL = 0, 1, 2  # how much of the state a sample may use
 LEVELS = ("none", "compact", "full")
