@@ -6,7 +6,7 @@ from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
 from hstmae.masks.detect import detect
 from hstmae.masks.files import load_mask, parse_colour
-from hstmae.masks.tubes import TubeSpec, parse_tube, tube_mask
+from hstmae.masks.tubes import TubeSpec, numbered_tube, parse_tube, tube_mask
 from hstmae.pictures.colours import colour_table, pack_rgb, require_known, to_indices
 
 PALETTE = get_game("smb").palette
@@ -111,3 +111,33 @@ def test_colours_map_exactly_or_not_at_all() -> None:
     masked = nothing.copy()
     masked[0, 0, 0] = True
     assert require_known(entries, packed, masked, "smb", "x.png")[0, 0, 0] == 0
+
+
+def test_fillings_of_true_colour_footage_are_found_by_their_blocks() -> None:
+    rng = np.random.default_rng(5)
+    frames = pack_rgb(rng.integers(0, 256, (2, 64, 80, 3), dtype=np.uint8))
+    frames[:, 0:16, 0:16] = 0x123456  # a colour that fills this block ...
+    frames[0, 32:48, 16:48] = 0x00FF00  # ... and one that fills two, in one frame
+    missing, found = detect(frames, None)
+    expected = np.zeros(frames.shape, bool)
+    expected[:, 0:16, 0:16] = expected[0, 32:48, 16:48] = True
+    assert np.array_equal(missing, expected) and found == [0x00FF00, 0x123456]
+    frames[1, 50:60, 50:60] = 0x00FF00  # now much of that colour lies elsewhere: it is a part of the footage
+    missing, found = detect(frames, None)
+    assert found == [0x123456] and not missing[0, 32:48, 16:48].any()
+
+
+def test_a_stated_fill_is_named_only_where_it_is_found() -> None:
+    frames = np.arange(2 * 20 * 20).reshape(2, 20, 20).astype(np.int32)
+    assert detect(frames, None, 0xFF0000)[1] == []
+    frames[0, 4:12, 4:12] = 0xFF0000
+    missing, found = detect(frames, None, 0xFF0000)
+    assert found == [0xFF0000] and missing.sum() == 64
+    assert detect(frames[:, :7, :7], None, 0xFF0000)[1] == []  # smaller than any rectangle that counts
+
+
+def test_numbered_tubes_cover_every_frame_and_hide_something() -> None:
+    mask = numbered_tube((3, 32, 48), 0.5, 1, 2)
+    assert mask.shape == (3, 32, 48) and mask.sum() == 3 * 3 * 256
+    with pytest.raises(UsageError, match="hides none"):
+        numbered_tube((3, 32, 48), 0.01, 1, 2)
