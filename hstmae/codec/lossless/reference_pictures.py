@@ -66,9 +66,8 @@ class Pictures:
                 self.look = self.scene.look[t].tolist()
             if t:
                 self.prev, self.cur, self.first = self.cur, list(self.cur), 0
-                last = self.code_shift(
-                    find_shift(source, self.prev, self.stride) if source else 0, last, int(self.scene.hints[t])
-                )
+                shift, hint = find_shift(source, self.prev, self.stride) if source else 0, int(self.scene.hints[t])
+                last = self.tree([last, hint, last << 8 ^ hint, 0], 9, 64, 9, shift)
                 dy, dx = last // 17 - 8, last % 17 - 8
                 if dy > 8:
                     raise CodecError("damaged stream: values that no encoder writes")
@@ -294,8 +293,3 @@ class Pictures:
         same = self.mixer.bit([min(max(low, -2839), 2839)], hashes, own, shared, same)
         self.flags[f] = 1 - same
         return same
-
-    # -- scrolling --
-
-    def code_shift(self, value: int, last: int, hint: int) -> int:
-        return self.tree([last, hint, last << 8 ^ hint, 0], 9, 64, 9, value)
