@@ -22,9 +22,8 @@ from ..atomic import replacing
 from ..errors import CheckpointError
 from ..games import GameSpec, GameState
 from ..games.pixels import View
-from . import objects as object_looks
 from .objects import ObjectLooks
-from .tiles import ARRAYS, TileLooks
+from .tiles import TileLooks
 
 FORMAT = 2
 # What NumPy and zipfile raise over damaged archives: wrong headers, sizes, methods, checksums and streams.
@@ -76,6 +75,10 @@ class WorldMap:
         return np.where(inside, found, -1)
 
 
+PARTS: dict[str, Any] = {
+    **dict.fromkeys(("objects", "sprites", "glow"), ObjectLooks),
+    **dict.fromkeys(("looks", "text"), TileLooks),
+}
 MAP_ARRAYS = tuple(name for name in WorldMap.__dataclass_fields__ if name != "grid_top")  # what a file holds of each
 
 
@@ -189,10 +192,8 @@ class Atlas:
         head = {"format": FORMAT, "game": self.game, "areas": sorted(self.maps)}
         arrays: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
         arrays |= {"trust": self.trust, "look_trust": self.look_trust}
-        for part, of in (("objects", self.objects), ("sprites", self.sprites), ("glow", self.glow)):
-            arrays |= {f"{part}.{name}": getattr(of, name) for name in object_looks.ARRAYS}
-        for part, looks in (("looks", self.looks), ("text", self.text)):
-            arrays |= {f"{part}.{name}": getattr(looks, name) for name in ARRAYS}
+        for part, kind in PARTS.items():
+            arrays |= {f"{part}.{name}": getattr(getattr(self, part), name) for name in kind.ARRAYS}
         for area in sorted(self.maps):
             for name in MAP_ARRAYS:
                 arrays[f"{area}.{name}"] = getattr(self.maps[area], name)
@@ -221,14 +222,8 @@ class Atlas:
                 for area, world in maps.items():
                     if f"{area}.grid_top" in file:
                         world.grid_top = int(file[f"{area}.grid_top"])
-                looks, text = (TileLooks(**{n: file[f"{part}.{n}"] for n in ARRAYS}) for part in ("looks", "text"))
-                objects, sprites, glow = (
-                    ObjectLooks(**{n: file[f"{part}.{n}"] for n in object_looks.ARRAYS})
-                    for part in ("objects", "sprites", "glow")
-                )
-                made = Atlas(
-                    str(head["game"]), maps, file["trust"], looks, text, objects, sprites, glow, file["look_trust"]
-                )
+                parts = {part: kind(**{n: file[f"{part}.{n}"] for n in kind.ARRAYS}) for part, kind in PARTS.items()}
+                made = Atlas(str(head["game"]), maps, file["trust"], look_trust=file["look_trust"], **parts)
         except FileNotFoundError as error:
             raise CheckpointError(f"{path}: no such file") from error
         except _UNREADABLE as error:
@@ -245,22 +240,23 @@ class Atlas:
         for world in self.maps.values():
             if world.grid_top is None and game.tile_layers:
                 world.grid_top = height - game.tile_layers[0].rows * game.tile_layers[0].cell
-        colours = len(game.palette)
-        cells = [layer.cell for layer in game.tile_layers]
+        colours, layers = len(game.palette), game.tile_layers
         fits = all(
             len(m.colours) >= height
             and m.fixed.shape == (height, width)
-            and len(m.tiles) >= (game.tile_layers[0].rows if cells else 0)
+            and len(m.tiles) >= (layers[0].rows if layers else 0)
             and max(m.colours.max(initial=0), m.fixed.max(initial=0)) < colours
             for m in self.maps.values()
         )
         for number, looks in enumerate((self.looks, self.text)):
-            if len(looks.keys):
-                fits = fits and len(cells) > number and looks.colours.shape[1:] == (cells[number], cells[number])
+            if len(looks.keys) and fits:
+                cell, ids = (layers[number].cell, layers[number].ids) if number < len(layers) else (0, 0)
                 fits = (
-                    fits and looks.keys.shape[1] == 1 + len(game.looks.tile_globals) and looks.colours.max() < colours
+                    looks.colours.shape[1:] == (cell, cell)
+                    and looks.keys.shape[1] == 1 + len(game.looks.tile_globals)
+                    and looks.colours.max() < colours
+                    and 0 <= looks.keys[:, -1].min() <= looks.keys[:, -1].max() <= ids
                 )
-                fits = fits and looks.keys[:, -1].min() >= 0 and looks.keys[:, -1].max() <= game.tile_layers[number].ids
         fits = fits and all(looks.entry.max(initial=0) < colours for looks in (self.objects, self.sprites, self.glow))
         if len(self.sprites.keys):  # tile, attribute, what decides the palette: otherwise learned by another version
             fits = fits and self.sprites.keys.shape[1] == 2 + max(len(numbers) for numbers in game.looks.sprite_globals)
@@ -272,8 +268,7 @@ class Atlas:
     def check(self, path: str | Path) -> None:
         """Raise a CheckpointError where arrays do not fit each other."""
         fits = self.trust.shape == (len(LEVELS), KINDS) and self.look_trust.shape == (2, KINDS)
-        fits = fits and self.looks.fits() and self.text.fits()
-        fits = fits and all(looks.fits() for looks in (self.objects, self.sprites, self.glow))
+        fits = fits and all(getattr(self, part).fits() for part in PARTS)
         fits = fits and all(
             m.colours.ndim == 2
             and m.colours.dtype == m.kinds.dtype == m.fixed.dtype == m.fixed_kinds.dtype == np.uint8

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
 from ..games.state import ObjectBoxes
 
-ARRAYS = ("keys", "size", "seen", "clear", "entry", "share", "rgb")  # what a file holds
 _ENOUGH = 3  # sights from which a look is believed
 _OPAQUE = 0.1  # share of the sights in which something behind may show without having to be known
 
@@ -26,6 +26,8 @@ class ObjectLooks:
         share: uint8 [N, h, w], ... in this share (of 255) of all sights.
         rgb: uint8 [N, h, w, 3], mean colour of the object where it was seen.
     """
+
+    ARRAYS: ClassVar = ("keys", "size", "seen", "clear", "entry", "share", "rgb")  # what a file holds
 
     keys: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int32))
     size: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.uint8))

@@ -7,12 +7,11 @@ agree are enough.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
 from ..games.pixels import View
-
-ARRAYS = ("keys", "colours", "kinds")  # what a file holds
 
 
 @dataclass
@@ -23,6 +22,8 @@ class TileLooks:
         keys: int32 [N, 1 + globals], ascending: look globals, then the id.
         colours: uint8 [N, cell, cell] palette entries; kinds uint8 likewise, see `atlas.kinds_of`.
     """
+
+    ARRAYS: ClassVar = ("keys", "colours", "kinds")  # what a file holds
 
     keys: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int32))
     colours: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ..output import Kind, Output
@@ -54,6 +55,10 @@ def run(args: argparse.Namespace) -> int:
         f"{args.out}: {len(atlas.maps)} maps of {columns:,} pixel columns, {seen:,} pixels seen, "
         f"{len(atlas.looks.keys)} tiles; {args.out.stat().st_size:,} bytes"
     )
+    if not atlas.trust.any():
+        print(
+            "warning: nothing in it is trusted: no map was visited twice, so nothing could be tested", file=sys.stderr
+        )
     if args.pictures is not None:
         for scene, world in atlas.maps.items():
             _save(args.pictures / f"{game.name}_{scene}.png", game.palette[world.colours], world.kinds > 0)

@@ -15,8 +15,6 @@ FOREIGN_COLOURS = 16  # at most this many painted colours are looked at: damage 
 def _in_square(where: np.ndarray, side: int) -> np.ndarray:
     """Pixels of bool [T, H, W] that lie in some side x side square of True (a morphological opening)."""
     count, height, width = where.shape
-    if height < side or width < side:
-        return np.zeros_like(where)
     total = np.zeros((count, height + 1, width + 1), np.int32)
     total[:, 1:, 1:] = where.cumsum(1, dtype=np.int32).cumsum(2, dtype=np.int32)
     sums = total[:, side:, side:] - total[:, :-side, side:] - total[:, side:, :-side] + total[:, :-side, :-side]
