@@ -13,7 +13,7 @@ import numpy as np
 from ..games.pixels import View
 from .maps import Atlas, Located
 
-PAGES = range(-2, 9)  # pages further on that are tried
+PAGES = (-2, -1, *range(1, 9))  # pages further on that are tried
 _AROUND = 48  # columns to either side that are evidence for a column
 _WORSE = 4  # right pixels that a wrong one outweighs
 _LEAD = 64  # right pixels by which another page must be better than the state's own
@@ -35,11 +35,7 @@ def other_pages(view: View, place: Located, atlas: Atlas, sure: float) -> tuple[
     column = column - column.min()
     best = _score(view, colours, trust >= sure, column) + _LEAD
     for page in PAGES:
-        if not page:
-            continue
         more, trusted = atlas.look_up(replace(place, camera=place.camera + page * view.game.looks.maze_step), view)
-        if not trusted.any():
-            continue
         score = _score(view, more, trusted >= sure, column)
         better = score > best
         here = np.broadcast_to(better[column][:, None], view.shape)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from hstmae.atlas.maps import KINDS, LEVELS, Atlas, Located, WorldMap
 from hstmae.atlas.mazes import other_pages
@@ -43,6 +46,30 @@ def test_each_column_of_the_world_shows_the_page_that_fits() -> None:
     assert np.array_equal(
         other_pages(View(shown, mask, GAME, None, "compact"), place, atlas, 0.5)[0], own
     )  # nothing to correct
+
+
+def test_games_without_mazes_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Straight(type(GAME)):  # type: ignore[misc]
+        looks = replace(GAME.looks, maze_step=0)
+
+    atlas, asked = maze(), []
+    monkeypatch.setattr(
+        Atlas, "look_up", lambda self, place, view: asked.append(place) or (view.frames, view.mask * 1.0)
+    )
+    frames = np.zeros((2, H, W), np.uint8)
+    other_pages(
+        View(frames, frames > 0, Straight(), None, "compact"), Located(np.array([7, 7]), np.array([0, 4])), atlas, 0.5
+    )
+    assert len(asked) == 1
+
+
+def test_cameras_left_of_the_world_are_no_trouble() -> None:
+    atlas, camera = maze(), np.arange(-40, 0, 4)
+    view = View(np.zeros((len(camera), H, W), np.uint8), np.zeros((len(camera), H, W), bool), GAME, None, "compact")
+    place = Located(np.full(len(camera), 7), camera)
+    own, _ = atlas.look_up(place, view)
+    seen = replace(view, frames=own)
+    assert np.array_equal(other_pages(seen, place, atlas, 0.5)[0], own)
 
 
 def test_what_leads_back_is_told_from_a_new_beginning() -> None:
