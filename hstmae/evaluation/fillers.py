@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from ..pictures.colours import pack_rgb, unpack_rgb
+from ..games.palette import pack_rgb, unpack_rgb
 
 _ROWS = 16  # rows of pixels whose distances are held at a time
 

@@ -13,6 +13,11 @@ def pack_rgb(rgb: np.ndarray) -> np.ndarray:
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
 
 
+def unpack_rgb(packed: np.ndarray) -> np.ndarray:
+    """int32 [...] -> uint8 [..., 3]: the colours that `pack_rgb` made numbers of."""
+    return np.stack([packed >> 16, (packed >> 8) & 255, packed & 255], -1).astype(np.uint8)
+
+
 def preferred_entries(palette: np.ndarray, game: GameSpec) -> np.ndarray:
     """int64 [K] all entries, those first that software uses where several share one colour."""
     return np.array(list(dict.fromkeys([*game.preferred_entries, *range(len(palette))])), np.int64)

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..drawing.panels import show_confidence, show_error, show_masked
 from ..errors import DataError
+from ..games.palette import unpack_rgb
 from ..masks.detect import detect
 from ..masks.files import load_mask
 from ..masks.tubes import TubeSpec, tube_mask
 from ..pictures.base import Picture
-from ..pictures.colours import unpack_rgb
 from .footage.base import Footage, Stretch
 from .predictor import Predictor
 from .visualizer import save_mp4, side_by_side

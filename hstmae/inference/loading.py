@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from ..atlas.maps import Atlas
-from ..config import ModelConfig
+from ..config import ModelConfig, from_dict
 from ..errors import CheckpointError, UsageError
 from ..games import get_game
+from ..models.checkpoint import load_checkpoint
+from ..models.mae import HSTMAE
+from ..models.zoo import build_model, find_model, load_pretrained
 from .predictor import Predictor
-
-if TYPE_CHECKING:
-    from ..models.mae import HSTMAE
 
 ATLAS = "atlas.npz"  # beside a model's weights
 
@@ -38,7 +37,7 @@ def load(name: str | Path, device: str = "auto", atlas: str | Path | None = "aut
     path = Path(name)
     if path.is_dir() and not (path / "config.json").exists():  # a training run
         path = next((path / file for file in ("best.pth", "last.pth") if (path / file).is_file()), path)
-    model = _from_training(path) if path.is_file() else _from_folder(name)
+    model = _from_training(path) if path.is_file() else load_pretrained(name)
     maps = None
     if atlas is not None:
         own = atlas == "auto"
@@ -52,8 +51,6 @@ def find_atlas(name: str | Path, config: ModelConfig, *, needed: bool = True) ->
     Raises:
         CheckpointError: a damaged file, an atlas of another game, or none at all though one is `needed`.
     """
-    from ..models.zoo import find_model
-
     path = Path(name)
     if path.suffix == ".pth":
         path = path.with_name(ATLAS)
@@ -68,17 +65,7 @@ def find_atlas(name: str | Path, config: ModelConfig, *, needed: bool = True) ->
     return made
 
 
-def _from_folder(name: str | Path) -> HSTMAE:
-    from ..models.zoo import load_pretrained
-
-    return load_pretrained(name)
-
-
 def _from_training(path: Path) -> HSTMAE:
-    from ..config import from_dict
-    from ..models.checkpoint import load_checkpoint
-    from ..models.zoo import build_model
-
     payload = load_checkpoint(path)
     try:
         config = from_dict(ModelConfig, payload["config"]["model"], str(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..pictures.colours import pack_rgb
+from ..games.palette import pack_rgb
 
 UNIT = 16  # side of the blocks
 FOREIGN_SIDE = 8  # smallest side of a uniform rectangle in a colour the game does not have

@@ -16,7 +16,6 @@ import numpy as np
 from ..errors import DataError
 from ..games import GameSpec
 from ..games.palette import colour_table, file_entries, pack_rgb, to_indices
-from .colours import require_known
 
 MAX_PIXELS = 4096 * 4096
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -83,6 +82,28 @@ class IndexedPicture:
         own = {int(g): i for i, g in reversed(list(enumerate(meaning)))}
         stored[mask] = np.array([own.get(i, 0) for i in range(len(self.palette))], np.uint8)[indices[mask]]
         return to_png(stored, entries) + self.tail
+
+
+def require_known(indices: np.ndarray, packed: np.ndarray, mask: np.ndarray, game: str, where: str) -> np.ndarray:
+    """The entries as uint8 with missing pixels cleared.
+
+    Args:
+        indices: int16 [...], -1 = a colour the game does not have.
+        packed: int32 [...] packed colours, for the message.
+        mask: bool [...], True = missing; such pixels may have any colour and become 0.
+        where: named in the error, e.g. the file.
+    Raises:
+        DataError: a visible pixel has a colour that the game does not have.
+    """
+    strange = packed[(indices < 0) & ~mask]
+    if len(strange):
+        values, counts = np.unique(strange, return_counts=True)
+        raise DataError(
+            f"{where}: {len(strange)} visible pixels have {len(values)} colours that {game} does not have "
+            f"(most often #{int(values[counts.argmax()]):06x}). This model restores palette footage: give the original "
+            "palette picture (no JPEG, no scaling, no true-colour video), mask those pixels, or use a true-colour model"
+        )
+    return np.where(mask, 0, indices).astype(np.uint8)
 
 
 def to_png(pixels: np.ndarray, palette: np.ndarray | None) -> bytes:

@@ -24,14 +24,16 @@ Model = Callable[..., Tensor]
 
 
 @dataclass
-class Reconstruction:
-    """A batch of clips in which the queried cubes come from the network and all else from the input.
+class Restoration:
+    """Restored footage. Visible pixels are the input's own, bit for bit.
 
     Attributes:
-        rgb: uint8 [B, T, H, W, 3]: of a palette head the posterior mean colour, of a head "rgb" its colours, rounded as
-            a picture file stores them.
-        indices: uint8 [B, T, H, W], the most probable palette entry; None for a head "rgb".
-        confidence: float32 [B, T, H, W], probability of that entry, 1 outside the queried cubes; None likewise.
+        rgb: uint8 [T, H, W, 3]; masked pixels hold the posterior mean colour, or what a model with head "rgb" answers,
+            rounded as a picture file stores it, visible ones their own colour.
+        indices: uint8 [T, H, W], the most probable palette entries (of head "rgb": those nearest to its colours, once
+            the clip is whole); None for true colour.
+        confidence: float32 [T, H, W], probability of the chosen entry; 1 on visible pixels. None for head "rgb", which
+            answers with one colour and no probability.
     """
 
     rgb: np.ndarray
@@ -62,8 +64,8 @@ def reconstruct(
     rgb_head: bool = False,
     cubes_at_once: int | None = None,
     fast: FastHead | None = None,
-) -> Reconstruction:
-    """Let the network draw the cubes of `queries`.
+) -> Restoration:
+    """Let the network draw the cubes of `queries`: a batch of clips (leading axis B), all else from the input.
 
     Args:
         model: called as the contract of HSTMAE.forward says; in eval mode.
@@ -103,6 +105,6 @@ def reconstruct(
         return np.asarray(from_cubes(cubes.unflatten(1, (-1, time // 2)), (height, width)).cpu().numpy())
 
     if rgb_head:
-        return Reconstruction(whole(parts[0]), None, None)
+        return Restoration(whole(parts[0]), None, None)
     rgb, indices, confidence = (whole(part) for part in parts)
-    return Reconstruction(rgb, indices, confidence)
+    return Restoration(rgb, indices, confidence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..games.palette import nearest_entries
 from ..games.pixels import View
 from ..models.inputs import MaskedClips
 from ..models.masking import visible_from_pixels
-from .reconstruct import STATE_LEVELS, reconstruct
+from .reconstruct import STATE_LEVELS, Restoration, reconstruct
 from .windows import Window, session_windows
 
 if TYPE_CHECKING:
@@ -27,23 +27,6 @@ if TYPE_CHECKING:
 CLIP = 16
 HINT = 0.85  # share of a hint's colour in what the network draws; more if it is trusted more
 UNIT = 16
-
-
-@dataclass
-class Restoration:
-    """Restored footage. Visible pixels are the input's own, bit for bit.
-
-    Attributes:
-        rgb: uint8 [T, H, W, 3]; masked pixels hold the posterior mean colour, or what a model with head "rgb" answers,
-            visible ones their own colour.
-        indices: uint8 [T, H, W] palette entries (of head "rgb": those nearest to its colours); None for true colour.
-        confidence: float32 [T, H, W], probability of the chosen entry; 1 on visible pixels. None for head "rgb", which
-            answers with one colour and no probability.
-    """
-
-    rgb: np.ndarray
-    indices: np.ndarray | None
-    confidence: np.ndarray | None
 
 
 class Restorer:
@@ -213,8 +196,8 @@ class Restorer:
         colours = torch.tensor(palette, device=self.device) if self.game.indexed else None
         rgb_head = self.config.head == "rgb"
         made = reconstruct(self.model, clips, asked, colours, rgb_head=rgb_head, fast=self._fast_head())
-        arrays = (None if a is None else a[0] for a in (made.indices, made.confidence))
-        return Restoration(made.rgb[0], *arrays)
+        indices, confidence = (None if array is None else array[0] for array in (made.indices, made.confidence))
+        return Restoration(made.rgb[0], indices, confidence)
 
     def _fast_head(self) -> FastHead | None:
         if self._fast and self._head is None and isinstance(self.model, torch.nn.Module):

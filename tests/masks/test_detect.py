@@ -4,10 +4,11 @@ from PIL import Image
 
 from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
+from hstmae.games.palette import colour_table, pack_rgb, to_indices
 from hstmae.masks.detect import detect
 from hstmae.masks.files import load_mask, parse_colour
 from hstmae.masks.tubes import TubeSpec, numbered_tube, parse_tube, tube_mask
-from hstmae.pictures.colours import colour_table, pack_rgb, require_known, to_indices
+from hstmae.pictures.indexed import require_known
 
 PALETTE = get_game("smb").palette
 SKY, BLACK, MAGENTA = 0x22, 0x0F, 0xFF00FF

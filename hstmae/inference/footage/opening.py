@@ -16,8 +16,8 @@ from ...data.store.manifest import is_store
 from ...data.store.reader import EpisodeStore
 from ...errors import DataError
 from ...games import GameSpec, get_game
+from ...games.palette import pack_rgb
 from ...pictures.base import Picture
-from ...pictures.colours import pack_rgb
 from ...pictures.indexed import IndexedPicture
 from ...pictures.true_colour import RgbPicture
 from .base import Footage, Stretch
