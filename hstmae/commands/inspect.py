@@ -28,32 +28,25 @@ SHEET_FRAMES, FILM_FRAMES = 4, 240
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "input",
         type=find,
         nargs="?",
         metavar="STORE_OR_SOURCE",
         help="a store, or a folder of recordings or videos; with --masks: the store, instead of the configuration's",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="sheet (.png) or film (.mp4) to draw")
-    parser.add_argument("--episode", metavar="NAME", help="episode to draw (default: the first)")
-    parser.add_argument("--start", type=int, default=0, metavar="N", help="position of the first frame (default: 0)")
-    parser.add_argument(
-        "--frames", type=int, metavar="N", help=f"frames to draw (default: {SHEET_FRAMES}, of a film {FILM_FRAMES})"
-    )
-    parser.add_argument(
-        "--mask", default="tube:0.9", metavar="tube:RATIO[:SEED]", help="what is hidden (default: %(default)s)"
-    )
-    parser.add_argument(
+    add("--out", type=Path, metavar="FILE", help="sheet (.png) or film (.mp4) to draw")
+    add("--episode", metavar="NAME", help="episode to draw (default: the first)")
+    add("--start", type=int, default=0, metavar="N", help="position of the first frame (default: 0)")
+    add("--frames", type=int, metavar="N", help=f"frames to draw (default: {SHEET_FRAMES}, of a film {FILM_FRAMES})")
+    add("--mask", default="tube:0.9", metavar="tube:RATIO[:SEED]", help="what is hidden (default: %(default)s)")
+    add(
         "--masks", type=find_config, metavar="CONFIG", help="draw what training by this YAML file (or run folder) masks"
     )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="with --masks: override"
-    )
-    parser.add_argument(
-        "--game", help="game that a source shows, or FILE.py:CLASS (default: the one that its files state)"
-    )
-    parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="with --masks: override")
+    add("--game", help="game that a source shows, or FILE.py:CLASS (default: the one that its files state)")
+    add("--json", metavar="FILE", help="also write the summary as JSON")
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:

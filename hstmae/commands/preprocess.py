@@ -33,7 +33,8 @@ def _levels(text: str) -> list[str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--input_dir",
         "--input-dir",
         type=find,
@@ -41,36 +42,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="folder of episode folders (smbdataset layout) or a .7z archive of them, or folder of films or pictures",
     )
-    parser.add_argument("--output_dir", "--output-dir", required=True, metavar="DIR", help="folder of the store")
-    parser.add_argument(
-        "--game", help="game the input shows, or FILE.py:CLASS of your own (default: the one that its files state)"
-    )
-    parser.add_argument(
+    add("--output_dir", "--output-dir", required=True, metavar="DIR", help="folder of the store")
+    add("--game", help="game the input shows, or FILE.py:CLASS of your own (default: the one that its files state)")
+    add(
         "--on-error",
         choices=("skip", "fail"),
         default="skip",
         help="leave damaged files out and report them, or stop at the first (default: %(default)s)",
     )
-    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
-    parser.add_argument(
-        "--val-levels", type=_levels, default=[], metavar="W-L,...", help="levels kept out of training, e.g. 3-2,8-3"
-    )
-    parser.add_argument(
+    add("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
+    add("--val-levels", type=_levels, default=[], metavar="W-L,...", help="levels kept out of training, e.g. 3-2,8-3")
+    add(
         "--val-fraction",
         type=float,
         default=0.05,
         metavar="SHARE",
         help="share of the other episodes kept out of training (default: %(default)s)",
     )
-    parser.add_argument(
-        "--zstd-level", "--level-zstd", type=int, default=12, metavar="1-22", help="compression (default: %(default)s)"
-    )
+    add("--zstd-level", "--level-zstd", type=int, default=12, metavar="1-22", help="compression (default: %(default)s)")
     video = parser.add_argument_group("films and pictures")
     video.add_argument("--resize", type=int, default=0, metavar="N", help="scale every true-colour frame to NxN pixels")
     video.add_argument("--side", type=Path, metavar="PATH", help="folder of side files, or the one of a single episode")
     video.add_argument("--fps", type=float, default=0.0, help="frame rate of folders of pictures (default: the game's)")
-    parser.add_argument("--rebuild", action="store_true", help="pack episodes again that the store already holds")
-    parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
+    add("--rebuild", action="store_true", help="pack episodes again that the store already holds")
+    add("--json", metavar="FILE", help="also write the summary as JSON")
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:

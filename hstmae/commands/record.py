@@ -25,37 +25,28 @@ Needed beside the package: 'hstmae[emulator]' for --game, 'hstmae[record]' for -
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--game", choices=("smb",), help="game to run in the emulator")
     what.add_argument("--env", metavar="NAME", help="Gymnasium environment, e.g. ALE/Breakout-v5")
-    parser.add_argument("--out", required=True, metavar="DIR", help="store, or folder for smbdataset episodes")
-    parser.add_argument(
-        "--format", choices=("store", "smbdataset"), default="store", help="what to write (default: %(default)s)"
-    )
-    parser.add_argument("--rom", metavar="FILE", help="ROM of the game (iNES)")
-    parser.add_argument("--movie", metavar="FILE", help="play this input: FCEUX .fm2 text, or JSON")
-    parser.add_argument("--autoplay", action="store_true", help="search a way through each level, and record that")
-    parser.add_argument(
-        "--level", default="1-1", metavar="W-L,...", help="levels to autoplay, or 'all' (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--episodes", type=int, default=1, metavar="N", help="episodes per level or of the environment (default: 1)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=60.0, metavar="S", help="search time per autoplayed episode (default: 60)"
-    )
-    parser.add_argument(
+    add("--out", required=True, metavar="DIR", help="store, or folder for smbdataset episodes")
+    add("--format", choices=("store", "smbdataset"), default="store", help="what to write (default: %(default)s)")
+    add("--rom", metavar="FILE", help="ROM of the game (iNES)")
+    add("--movie", metavar="FILE", help="play this input: FCEUX .fm2 text, or JSON")
+    add("--autoplay", action="store_true", help="search a way through each level, and record that")
+    add("--level", default="1-1", metavar="W-L,...", help="levels to autoplay, or 'all' (default: %(default)s)")
+    add("--episodes", type=int, default=1, metavar="N", help="episodes per level or of the environment (default: 1)")
+    add("--seconds", type=float, default=60.0, metavar="S", help="search time per autoplayed episode (default: 60)")
+    add(
         "--search-frames",
         type=int,
         metavar="N",
         help="emulated frames of search per episode instead of --seconds: the same play on any machine",
     )
-    parser.add_argument("--frames", type=int, default=1000, metavar="N", help="frames per episode of --env (1000)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first episode; the next have the next ones")
-    parser.add_argument(
-        "--save-movies", metavar="DIR", help="also write the input of autoplayed episodes as JSON movies"
-    )
-    parser.add_argument("--json", metavar="FILE", help="also write the summary as JSON")
+    add("--frames", type=int, default=1000, metavar="N", help="frames per episode of --env (1000)")
+    add("--seed", type=int, default=0, help="seed of the first episode; the next have the next ones")
+    add("--save-movies", metavar="DIR", help="also write the input of autoplayed episodes as JSON movies")
+    add("--json", metavar="FILE", help="also write the summary as JSON")
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:

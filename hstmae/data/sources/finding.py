@@ -4,77 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
 
 from ...errors import DataError, UsageError
 from ...games import GameSpec
-from ..episode import Episode
-from .base import SourceEpisode, SourceFrame
-from .smb.layout import SmbDataset
+from .base import SourceEpisode
+from .smb.layout import FileLog, FileLooks, SmbDataset
 from .video import FILMS, VideoOptions, find_videos
+
+__all__ = ["FileLog", "FileLooks", "Layout", "VideoOptions", "find_sources", "game_of", "layout_of"]
 
 ANY_GAME = "generic"  # the game of footage that does not say which one it shows
 
 
-class FileLog(Protocol):
-    """Collects how the files of an episode look, so that they can be written again: `frames` so far, `exact` of them
-    byte for byte."""
-
-    frames: int
-    exact: int
-
-    def add_frame(self, frame: SourceFrame) -> None:
-        """The file of one more frame."""
-
-    def pack(self, palette: np.ndarray) -> bytes:
-        """All of it, for `Layout.looks` with the same uint8 [K, 3] palette."""
-
-
-class FileLooks(Protocol):
-    """What a FileLog packed, of `frames` files."""
-
-    frames: int
-
-    def name(self, row: int, number: int, action: int) -> str:
-        """Name of the file of a frame. Raises DataError for one that is no plain file name."""
-
-    def data(self, row: int, pixels: np.ndarray, state: np.ndarray, action: int, outcome: str) -> bytes:
-        """The file of a frame. Raises DataError where that makes no sense."""
-
-
-class Layout(Protocol):
-    """How the recorders of one game lay out their files. `name` is that of the source, `game` that of the game."""
-
-    name: str
-    game: str
-
-    def recognises(self, path: Path) -> bool:
-        """Whether something at `path` is named or packed this way."""
-
-    def episodes(self, path: Path) -> Sequence[SourceEpisode]:
-        """The episodes at `path`. Raises DataError where there are none."""
-
-    def memory(self, tail: bytes) -> np.ndarray:
-        """The state that is appended to a picture file, uint8 [S]. Raises DataError where that is something else."""
-
-    def log(self, episode: SourceEpisode, keep: bool) -> FileLog | None:
-        """Where the looks of an episode's files are collected, None for one that is not of such files; `keep`: with
-        the whole of the files that could not be written again."""
-
-    def looks(self, packed: bytes, palette: np.ndarray) -> FileLooks:
-        """What a log packed. Raises DataError where the bytes make no sense."""
-
-    def write(self, episode: Episode, folder: Path, overwrite: bool) -> Path:
-        """Write an episode in this layout into `folder`, and return where it is.
-
-        Raises:
-            DataError: it lacks something, or has another size.
-            UsageError: it is there already and `overwrite` is False.
-        """
-
-
+Layout = SmbDataset  # how the recorders of one game lay out their files: so far there is one
 LAYOUTS: tuple[Layout, ...] = (SmbDataset(),)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,21 +15,10 @@ from typing import Any
 from ...atomic import TEMP_MARK, replacing, write_bytes
 from ...errors import DataError, StoreError, UsageError
 from ...output import Kind, check_output, lock
-from ..sources.base import Problem
-from .manifest import (
-    EPISODES,
-    LOCK,
-    META,
-    PROBLEMS,
-    VERSION,
-    EpisodeInfo,
-    build_manifest,
-    canonical,
-    digest,
-    read_info,
-    split_of,
-)
-from .packing import Packed, disk_error, kept_problems
+from ..sources.base import Problem, SourceEpisode
+from .manifest import EPISODES, LOCK, META, PROBLEMS, VERSION, build_manifest, canonical, digest, read_info, split_of
+from .packing import Job, Packed, disk_error, finished, kept_problems
+from .writer import Packing
 
 CREATED_BY = f"hstmae preprocess, store format {VERSION}"
 
@@ -100,78 +90,102 @@ def _remove_leftovers(store: Path) -> None:
                 path.unlink()
 
 
-def problems_of_others(store: Path, names: set[str]) -> list[Problem]:
-    """Problems of episodes that were left out whole and are not part of this run's input: they stay on record."""
-    path = store / PROBLEMS
-    if not path.exists():
-        return []
-    try:
-        problems = [Problem(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
-    except (ValueError, TypeError) as error:
-        raise StoreError(f"{path} is damaged ({error}): remove it and run again") from None
-    return [p for p in problems if p.episode not in names and not (store / EPISODES / p.episode).exists()]
+class StoreRun:
+    """One run that adds episodes to a store: which it packs, what comes of them, and the manifest at the end.
 
+    Args:
+        store: its folder, held by `writing`.
+        kind: what the episodes are, noted in the manifest.
+        fail: stop at the first damaged file instead of leaving it out and reporting it.
+    Raises:
+        StoreError: the store's list of problems is damaged.
+    """
 
-def write_manifest(
-    store: Path, game: str, kind: str, splits: dict[str, Any], problems: list[Problem]
-) -> dict[str, Any]:
-    infos: list[EpisodeInfo] = []
-    for folder in sorted((store / EPISODES).iterdir()):
-        info = read_info(folder)
-        if info.game != game:
-            raise UsageError(f"{store} holds episodes of game '{info.game}'; give '{game}' a store of its own")
-        split = split_of(info.name, info.level, splits["val_levels"], splits["val_fraction"])
-        infos.append(replace(info, split=split))
-        problems += kept_problems(folder)
-    if not infos:
-        raise DataError(f"nothing usable was found: {len(problems)} problems, the first: {problems[0]}")
-    ordered = sorted(problems, key=lambda p: (p.episode, p.file, p.reason))
-    report = b"".join(canonical(asdict(problem)) + b"\n" for problem in ordered)
-    manifest = build_manifest(
-        infos,
-        game=game,
-        created_by=CREATED_BY,
-        source={
-            "kind": kind,
+    def __init__(self, store: Path, game: str, kind: str, packing: Packing | None, fail: bool) -> None:
+        self._began = time.perf_counter()
+        self._store, self._game, self._kind, self._packing, self._fail = store, game, kind, packing or Packing(), fail
+        self.results: list[Packed] = []
+        self._names: set[str] = set()
+        self._kept = self._replaced = 0
+        path = store / PROBLEMS
+        try:
+            lines = path.read_text("utf-8").splitlines() if path.exists() else []
+            self._old_problems = [Problem(**json.loads(line)) for line in lines]
+        except (ValueError, TypeError) as error:
+            raise StoreError(f"{path} is damaged ({error}): remove it and run again") from None
+
+    def job(self, episode: SourceEpisode, rebuild: bool = False) -> Job | None:
+        """What is to be done for an episode; None where the store holds it already, unchanged."""
+        job = Job(episode, self._store, self._game, self._packing, self._fail)
+        self._names.add(episode.name)
+        if not rebuild and finished(job):
+            self._kept += 1
+            return None
+        if job.folder.exists():  # the old manifest will no longer be true
+            (self._store / META).unlink(missing_ok=True)
+            self._replaced += 1
+        return job
+
+    def finish(self, splits: dict[str, Any], problems: Sequence[Problem] = ()) -> StoreSummary:
+        """Write the manifest. Problems of episodes left out whole that this run has not seen stay on record."""
+        store, infos, noted = self._store, [], list(problems)
+        for result in self.results:
+            if result.info is None:
+                noted += result.problems
+                shutil.rmtree(store / EPISODES / result.name, ignore_errors=True)
+        for problem in self._old_problems:
+            if problem.episode not in self._names and not (store / EPISODES / problem.episode).exists():
+                noted.append(problem)
+        for folder in sorted((store / EPISODES).iterdir()):
+            info = read_info(folder)
+            if info.game != self._game:
+                raise UsageError(
+                    f"{store} holds episodes of game '{info.game}'; give '{self._game}' a store of its own"
+                )
+            split = split_of(info.name, info.level, splits["val_levels"], splits["val_fraction"])
+            infos.append(replace(info, split=split))
+            noted += kept_problems(folder)
+        if not infos:
+            raise DataError(f"nothing usable was found: {len(noted)} problems, the first: {noted[0]}")
+        ordered = sorted(noted, key=lambda p: (p.episode, p.file, p.reason))
+        report = b"".join(canonical(asdict(problem)) + b"\n" for problem in ordered)
+        source = {
+            "kind": self._kind,
             "repaired_frames": sum(info.notes.get("repaired", 0) for info in infos),
             "left_out": sum(p.left_out for p in ordered),
             "remarks": sum(not p.left_out for p in ordered),
-        },
-        splits=splits,
-        problems_sha256=digest(report),
-    )
-    # Both are on the disk before either gets its name: where it is full, the old pair stays together.
-    with replacing(store / META) as temp:
-        with temp.open("wb") as file:
-            file.write(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        write_bytes(store / PROBLEMS, report)
-    return manifest
+        }
+        manifest = build_manifest(infos, self._game, CREATED_BY, source, splits, digest(report))
+        # Both are on the disk before either gets its name: where it is full, the old pair stays together.
+        with replacing(store / META) as temp:
+            with temp.open("wb") as file:
+                file.write(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            write_bytes(store / PROBLEMS, report)
+        return self._summary(manifest)
 
-
-def summarise(
-    store: Path, manifest: dict[str, Any], results: list[Packed], kept: int, replaced: int, seconds: float
-) -> StoreSummary:
-    totals, source = manifest["totals"], manifest["source"]
-    size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
-    frames = sum(result.info.frames for result in results if result.info)
-    return StoreSummary(
-        store=str(store),
-        game=manifest["game"],
-        hash=manifest["hash"],
-        episodes=totals["episodes"],
-        frames=totals["frames"],
-        bytes=size,
-        bytes_per_frame=size / totals["frames"],
-        splits=totals["episodes_by_split"],
-        packed=sum(result.info is not None for result in results),
-        kept=kept,
-        replaced=replaced,
-        packed_frames=frames,
-        seconds=seconds,
-        frames_per_second=frames / seconds,
-        repaired=source["repaired_frames"],
-        left_out=source["left_out"],
-        remarks=source["remarks"],
-    )
+    def _summary(self, manifest: dict[str, Any]) -> StoreSummary:
+        totals, source = manifest["totals"], manifest["source"]
+        seconds = time.perf_counter() - self._began
+        size = sum(path.stat().st_size for path in self._store.rglob("*") if path.is_file())
+        frames = sum(result.info.frames for result in self.results if result.info)
+        return StoreSummary(
+            store=str(self._store),
+            game=self._game,
+            hash=manifest["hash"],
+            episodes=totals["episodes"],
+            frames=totals["frames"],
+            bytes=size,
+            bytes_per_frame=size / totals["frames"],
+            splits=totals["episodes_by_split"],
+            packed=sum(result.info is not None for result in self.results),
+            kept=self._kept,
+            replaced=self._replaced,
+            packed_frames=frames,
+            seconds=seconds,
+            frames_per_second=frames / seconds,
+            repaired=source["repaired_frames"],
+            left_out=source["left_out"],
+            remarks=source["remarks"],
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -97,30 +97,29 @@ class EpisodeInfo:
     def from_json(value: Any, where: str) -> EpisodeInfo:
         """Raises StoreError where the JSON does not describe an episode."""
         try:
-            palette = value["palette"]
-            columns = [Column.from_json(c) for c in value["columns"]]
             info = EpisodeInfo(
-                name=str(value["name"]),
-                game=str(value["game"]),
-                level=str(value["level"]),
-                outcome=str(value["outcome"]),
-                split=str(value.get("split", "")),
-                frames=int(value["frames"]),
-                size=(int(value["size"][0]), int(value["size"][1])),
-                fps=float(value["fps"]),
-                runs=tuple((int(first), int(count)) for first, count in value["runs"]),
-                palette=None if palette is None else np.frombuffer(bytes.fromhex(palette), np.uint8).reshape(-1, 3),
-                source=str(value["source"]),
-                notes={str(k): int(v) for k, v in value["notes"].items()},
-                content_hash=str(value["content_hash"]),
-                columns={c.name: c for c in columns},
-                data_bytes=int(value["data_bytes"]),
-                data_sha256=str(value["data_sha256"]),
+                split=str(value.get("split", "")), **{name: read(value[name]) for name, read in _READ.items()}
             )
             _check(info)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise StoreError(f"{where}: damaged episode description ({error!r}); run preprocess again") from None
         return info
+
+
+def _palette(text: str | None) -> np.ndarray | None:
+    return None if text is None else np.frombuffer(bytes.fromhex(text), np.uint8).reshape(-1, 3)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {  # each attribute of an EpisodeInfo from its JSON value
+    **dict.fromkeys(("name", "game", "level", "outcome", "source", "content_hash", "data_sha256"), str),
+    **dict.fromkeys(("frames", "data_bytes"), int),
+    "fps": float,
+    "size": lambda size: (int(size[0]), int(size[1])),
+    "runs": lambda runs: tuple((int(first), int(count)) for first, count in runs),
+    "palette": _palette,
+    "notes": lambda notes: {str(k): int(v) for k, v in notes.items()},
+    "columns": lambda columns: {c.name: c for c in map(Column.from_json, columns)},
+}
 
 
 def _check(info: EpisodeInfo) -> None:
@@ -175,7 +174,6 @@ def digest(data: bytes) -> str:
 
 def build_manifest(
     infos: Iterable[EpisodeInfo],
-    *,
     game: str,
     created_by: str,
     source: dict[str, Any],
@@ -184,7 +182,6 @@ def build_manifest(
 ) -> dict[str, Any]:
     """The content of meta.json; `hash` covers all the rest of it, and through it every file of the store."""
     ordered = sorted(infos, key=lambda info: info.name)
-    episodes = [info.to_json() for info in ordered]
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -199,9 +196,7 @@ def build_manifest(
             "episodes_by_split": dict(sorted(Counter(info.split for info in ordered).items())),
         },
         "problems_sha256": problems_sha256,
-        "episodes": [
-            {**value, "info_sha256": digest(_info_text(info))} for value, info in zip(episodes, ordered, strict=True)
-        ],
+        "episodes": [{**info.to_json(), "info_sha256": digest(_info_text(info))} for info in ordered],
     }
     manifest["hash"] = digest(canonical(manifest))
     return manifest
@@ -260,9 +255,9 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[EpisodeInfo]]:
     manifest["hash"] = stated
     try:
         episodes = list(manifest["episodes"])
-        complete = all(isinstance(value["info_sha256"], str) for value in episodes)
-        complete &= isinstance(manifest["problems_sha256"], str) and isinstance(manifest["game"], str)
-        complete &= isinstance(manifest["totals"]["episodes_by_split"], dict)
+        texts = [manifest["problems_sha256"], manifest["game"], *(value["info_sha256"] for value in episodes)]
+        complete = isinstance(manifest["totals"]["episodes_by_split"], dict)
+        complete &= all(isinstance(text, str) for text in texts)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path} is damaged ({error!r}); run preprocess again") from None
     if not complete:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +11,9 @@ from ...games import get_game
 from ..sources.base import Problem, SourceEpisode
 from ..sources.finding import find_sources, game_of
 from ..sources.video import VideoOptions
-from .building import (
-    StoreSummary,
-    problems_of_others,
-    summarise,
-    write_manifest,
-    writing,
-)
+from .building import StoreRun, StoreSummary, writing
 from .jobs import run_jobs
-from .manifest import EPISODES, META
-from .packing import Job, Packed, finished, pack
+from .packing import pack
 from .writer import Packing
 
 
@@ -60,7 +51,12 @@ def preprocess(
         DataError: no usable input, a damaged file under on_error="fail", or the disk is full.
         GameError: unknown game.
     """
-    _check_arguments(on_error, workers, val_fraction)
+    if on_error not in ("skip", "fail"):
+        raise UsageError(f"on_error is '{on_error}'; expected skip or fail")
+    if workers < 0:
+        raise UsageError(f"workers is {workers}; expected 0 (one per core) or more")
+    if not 0 <= val_fraction < 1:
+        raise UsageError(f"val fraction is {val_fraction}; expected 0 or more, and less than 1")
     source = Path(input_dir)
     game = game or game_of(source)
     kind, found = find_sources(source, get_game(game), video or VideoOptions())
@@ -91,34 +87,14 @@ def build_store(
     """
     from tqdm import tqdm
 
-    started = time.perf_counter()
     episodes, problems = _without_namesakes(found, on_error)
     with writing(store):
-        jobs = [Job(e, store, game, packing or Packing(), on_error == "fail") for e in episodes]
-        todo = [job for job in jobs if rebuild or not finished(job)]
-        replaced = sum(job.folder.exists() for job in todo)
-        old_problems = problems_of_others(store, {job.episode.name for job in jobs})
-        if replaced:  # the old manifest will no longer be true
-            (store / META).unlink(missing_ok=True)
-        results: list[Packed] = []
+        run = StoreRun(store, game, kind, packing, on_error == "fail")
+        todo = [job for job in (run.job(episode, rebuild) for episode in episodes) if job is not None]
         total = sum(job.episode.size for job in todo)
         with tqdm(total=total, unit="frame", unit_scale=True, desc="preprocess", disable=not progress) as bar:
-            run_jobs(pack, todo, results.append, store, workers=workers, advance=bar.update)
-        for result in results:
-            if result.info is None:
-                problems += result.problems
-                shutil.rmtree(store / EPISODES / result.name, ignore_errors=True)
-        manifest = write_manifest(store, game, kind, splits, problems + old_problems)
-    return summarise(store, manifest, results, len(jobs) - len(todo), replaced, time.perf_counter() - started)
-
-
-def _check_arguments(on_error: str, workers: int, val_fraction: float) -> None:
-    if on_error not in ("skip", "fail"):
-        raise UsageError(f"on_error is '{on_error}'; expected skip or fail")
-    if workers < 0:
-        raise UsageError(f"workers is {workers}; expected 0 (one per core) or more")
-    if not 0 <= val_fraction < 1:
-        raise UsageError(f"val fraction is {val_fraction}; expected 0 or more, and less than 1")
+            run_jobs(pack, todo, run.results.append, store, workers=workers, advance=bar.update)
+        return run.finish(splits, problems)
 
 
 def _without_namesakes(found: Sequence[SourceEpisode], on_error: str) -> tuple[list[SourceEpisode], list[Problem]]:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ...errors import StoreError, UsageError
 from ...games import get_game
 from ..sources.base import SourceEpisode
-from .building import (
-    StoreSummary,
-    problems_of_others,
-    summarise,
-    write_manifest,
-    writing,
-)
+from .building import StoreRun, StoreSummary, writing
 from .manifest import META
-from .packing import Job, Packed, finished, pack
+from .packing import pack
 from .writer import Packing
 
 VAL_FRACTION = 0.05  # of a new store; a store that exists keeps its own rule
@@ -46,24 +39,14 @@ def record_into_store(
         DataError: an episode cannot be read, or the disk is full.
         StoreError: the store is damaged.
     """
-    began, folder = time.perf_counter(), Path(store)
+    folder = Path(store)
     get_game(game)
-    results: list[Packed] = []
-    names, kept, replaced = set(), 0, 0
     with writing(folder):
-        splits = _splits(folder, game)
+        run, splits = StoreRun(folder, game, kind, packing, fail=True), _splits(folder, game)
         for episode in episodes:
-            job = Job(episode, folder, game, packing or Packing(), fail=True)
-            names.add(episode.name)
-            if finished(job):
-                kept += 1
-                continue
-            if job.folder.exists():  # the old manifest will no longer be true
-                (folder / META).unlink(missing_ok=True)
-                replaced += 1
-            results += pack(job, progress or (lambda count: None))
-        manifest = write_manifest(folder, game, kind, splits, problems_of_others(folder, names))
-    return summarise(folder, manifest, results, kept, replaced, time.perf_counter() - began)
+            if (job := run.job(episode)) is not None:
+                run.results += pack(job, progress or (lambda count: None))
+        return run.finish(splits)
 
 
 def _splits(folder: Path, game: str) -> dict[str, object]:

@@ -16,6 +16,8 @@ import numpy as np
 
 from ....errors import DataError
 from ...episode import OUTCOMES
+from ..base import SourceFrame
+from .dataset import SmbEpisode
 from .dataset_writer import BASE, picture_bytes, tail_bytes
 
 _NAME = re.compile(r"(?P<stem>.+)_f(?P<frame>\d+)_a(?P<action>\d+)_(?P<time>[0-9_-]{19})(?P<rest>\..*)", re.DOTALL)
@@ -30,10 +32,14 @@ class FileLog:
 
     Args:
         keep: also keep the whole content of files that could not be written again byte for byte.
+        episode: whose files `add_frame` reads.
+    Attributes:
+        frames: how many were added; exact: how many of them could be written again byte for byte without `keep`.
     """
 
-    def __init__(self, keep: bool = False) -> None:
-        self._keep = keep
+    def __init__(self, keep: bool = False, episode: SmbEpisode | None = None) -> None:
+        self._keep, self._episode = keep, episode
+        self._file_names = {} if episode is None else episode.file_names()
         self._stems: list[list[Any]] = []
         self._times: list[list[Any]] = []
         self._odd: dict[str, str] = {}
@@ -45,6 +51,13 @@ class FileLog:
         self._misses = 0
         self.frames = 0
         self.exact = 0
+
+    def add_frame(self, frame: SourceFrame) -> None:
+        """The file of one more frame of the episode."""
+        if self._episode is not None and frame.state is not None and frame.action is not None:
+            name = self._file_names[frame.number]
+            self.add(name, self._episode.read_file(name), frame.number, frame.pixels, frame.state, frame.action,
+                     self._episode.outcome)  # fmt: skip
 
     def add(
         self, name: str, data: bytes, number: int, pixels: np.ndarray, state: np.ndarray, action: int, outcome: str

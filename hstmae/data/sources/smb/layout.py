@@ -1,4 +1,4 @@
-"""Source *smbdataset* as one of the layouts that recordings come in, see `sources.finding`."""
+"""Source *smbdataset* as one of the layouts that recordings come in, see `sources.finding`: what that needs of it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,12 @@ import numpy as np
 
 from ....errors import DataError
 from ...episode import Episode
-from ..base import SourceEpisode, SourceFrame
+from ..base import SourceEpisode
 from .archive import is_archive, list_archive
 from .dataset import GAME, SmbEpisode, is_frame_name, list_episodes, walk
 from .dataset_files import FileLog, FileLooks
 from .dataset_writer import write_smbdataset
 from .tail import read_metadata
-
-
-class EpisodeLog(FileLog):
-    """A FileLog that reads the files of an episode itself."""
-
-    def __init__(self, episode: SmbEpisode, keep: bool) -> None:
-        super().__init__(keep)
-        self._episode, self._names = episode, episode.file_names()
-
-    def add_frame(self, frame: SourceFrame) -> None:
-        if frame.state is not None and frame.action is not None:
-            name, episode = self._names[frame.number], self._episode
-            self.add(name, episode.read_file(name), frame.number, frame.pixels, frame.state, frame.action,
-                     episode.outcome)  # fmt: skip
 
 
 class SmbDataset:
@@ -60,12 +46,12 @@ class SmbDataset:
         """The state in the bytes behind a picture, uint8 [S]. Raises DataError where they are something else."""
         return np.frombuffer(read_metadata(tail).ram, np.uint8)
 
-    def log(self, episode: SourceEpisode, keep: bool) -> EpisodeLog | None:
-        """Where the looks of its files are collected; None for an episode of another source."""
-        return EpisodeLog(episode, keep) if isinstance(episode, SmbEpisode) else None
+    def log(self, episode: SourceEpisode, keep: bool) -> FileLog | None:
+        """Where the looks of its files are collected (see FileLog); None for an episode of another source."""
+        return FileLog(keep, episode) if isinstance(episode, SmbEpisode) else None
 
     def looks(self, packed: bytes, palette: np.ndarray) -> FileLooks:
-        """What a log packed. Raises DataError where the bytes make no sense."""
+        """What a log packed with this palette. Raises DataError where the bytes make no sense."""
         return FileLooks(packed, palette)
 
     def write(self, episode: Episode, folder: Path, overwrite: bool) -> Path:
