@@ -114,7 +114,7 @@ def test_a_run_stopped_in_the_middle_goes_on(base: Path, tmp_path: Path, monkeyp
     finish = EpisodeWriter.finish
 
     def killed(self: EpisodeWriter, *arguments: object) -> object:
-        if "_e2_" in self._folder.name:
+        if "_e2_" in self.folder.name:
             raise KeyboardInterrupt
         return finish(self, *arguments)  # type: ignore[arg-type]
 

@@ -190,7 +190,7 @@ def test_a_full_disk_is_a_clear_error_and_finished_episodes_are_kept(
     add = EpisodeWriter.add
 
     def full(self: EpisodeWriter, frame: np.ndarray, number: int, *rest: object) -> None:
-        if "_e2_" in self._folder.name and number == 5:
+        if "_e2_" in self.folder.name and number == 5:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         add(self, frame, number, *rest)  # type: ignore[arg-type]
 

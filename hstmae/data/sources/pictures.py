@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def read_rgb(path: Path) -> np.ndarray:
     """
     from PIL import ImageOps
 
-    with _opened(path) as picture:
+    with opened(path) as picture:
         return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
 
 
@@ -106,7 +106,7 @@ def read_entries(path: Path, game: GameSpec) -> np.ndarray:
     Raises:
         DataError: as of `read_rgb`, or a pixel has a colour that is not exactly one of the game's.
     """
-    with _opened(path) as picture:
+    with opened(path) as picture:
         if picture.mode == "P":
             stored = np.asarray(picture, np.uint8)
             entries = np.zeros((256, 3), np.uint8)  # those a file uses without defining them are black
@@ -126,12 +126,12 @@ def read_entries(path: Path, game: GameSpec) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A PIL picture; what goes wrong while it is read becomes a DataError."""
+def opened(file: Path | BinaryIO) -> Iterator[Any]:
+    """A PIL picture of a PNG or JPEG file; what goes wrong while it is read becomes a DataError."""
     from PIL import Image
 
     try:
-        with Image.open(path, formats=["PNG", "JPEG"]) as picture:
+        with Image.open(file, formats=["PNG", "JPEG"]) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise DataError(f"{picture.width}x{picture.height} pixels are more than {MAX_PIXELS}")
             yield picture

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import DataError
+from .pictures import opened
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHUNK = struct.Struct(">I4s")
@@ -39,54 +40,44 @@ def read_indexed_png(data: bytes, size: tuple[int, int]) -> IndexedImage:
     """
     if data[:8] != SIGNATURE:
         raise DataError("not a PNG file")
-    position, header, palette, packed = 8, b"", b"", []
-    while True:
+    position, kind, parts, packed = len(SIGNATURE), b"", dict[bytes, bytes](), []
+    while kind != b"IEND":
         if position + 12 > len(data):
             raise DataError("cut off inside the picture")
         length, kind = _CHUNK.unpack_from(data, position)
-        end = position + 12 + length
-        if end > len(data):
-            raise DataError(f"cut off inside the picture (chunk {_shown(kind)} wants {length} bytes)")
-        body = data[position + 8 : end - 4]
-        if zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(data[end - 4 : end], "big"):
-            raise DataError(f"damaged: CRC of chunk {_shown(kind)} is wrong")
-        if not header and kind != b"IHDR":
-            raise DataError(f"damaged: starts with chunk {_shown(kind)} instead of IHDR")
-        position = end
-        if kind == b"IHDR":
-            if header:
-                raise DataError("damaged: two IHDR chunks")
-            plain, header = _check_header(body, size), body
-        elif kind == b"PLTE":
-            if palette or not 3 <= length <= 768 or length % 3:
-                raise DataError(f"damaged: PLTE chunk of {length} bytes")
-            palette = body
-        elif kind == b"IDAT":
+        shown = f"chunk {kind.decode('ascii', 'backslashreplace')}"
+        begin, position = position + 8, position + 12 + length
+        if position > len(data):
+            raise DataError(f"cut off inside the picture ({shown} wants {length} bytes)")
+        body = data[begin : position - 4]
+        if zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(data[position - 4 : position], "big"):
+            raise DataError(f"damaged: CRC of {shown} is wrong")
+        if not parts and kind != b"IHDR":
+            raise DataError(f"damaged: starts with {shown} instead of IHDR")
+        if kind == b"IDAT":
             packed.append(body)
-        elif kind == b"IEND":
-            break
-        elif not kind[0] & 0x20:
-            raise DataError(f"unknown critical chunk {_shown(kind)}")
-    if not palette:
+        elif kind in (b"IHDR", b"PLTE"):
+            if kind in parts:
+                raise DataError(f"damaged: a second {shown}")
+            parts[kind] = body
+        elif kind != b"IEND" and not kind[0] & 0x20:
+            raise DataError(f"unknown critical {shown}")
+    plain, palette = _check_header(parts[b"IHDR"], size), parts.get(b"PLTE")
+    if palette is None:
         raise DataError("an indexed PNG without PLTE chunk")
-    indices = _inflate(b"".join(packed), size) if plain else None
-    if indices is None:
-        indices = _by_pillow(_essence(header, palette, packed), size)
+    if not 3 <= len(palette) <= 768 or len(palette) % 3:
+        raise DataError(f"damaged: PLTE chunk of {len(palette)} bytes")
+    parts[b"IDAT"] = b"".join(packed)
+    indices = _inflate(parts[b"IDAT"], size) if plain else None
+    if indices is None:  # the picture alone: whatever optional chunks say is nobody's concern
+        png = SIGNATURE + b"".join(png_chunk(kind, body) for kind, body in {**parts, b"IEND": b""}.items())
+        with opened(io.BytesIO(png)) as picture:
+            indices = np.asarray(picture, np.uint8)
     return IndexedImage(indices, np.frombuffer(palette, np.uint8).reshape(-1, 3), position)
-
-
-def _essence(header: bytes, palette: bytes, packed: list[bytes]) -> bytes:
-    """The picture alone as a PNG: whatever optional chunks say is nobody's concern."""
-    chunks = ((b"IHDR", header), (b"PLTE", palette), (b"IDAT", b"".join(packed)), (b"IEND", b""))
-    return SIGNATURE + b"".join(png_chunk(kind, body) for kind, body in chunks)
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:
     return _CHUNK.pack(len(body), kind) + body + zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big")
-
-
-def _shown(kind: bytes) -> str:
-    return kind.decode("ascii", "backslashreplace")
 
 
 def _check_header(body: bytes, size: tuple[int, int]) -> bool:
@@ -121,15 +112,3 @@ def _inflate(packed: bytes, size: tuple[int, int]) -> np.ndarray | None:
             raise DataError(f"damaged picture data (filter {filters.max()})")
         return None
     return rows[:, 1:]
-
-
-def _by_pillow(png: bytes, size: tuple[int, int]) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
-            if image.mode != "P" or image.size != (size[1], size[0]):
-                raise DataError(f"not an indexed picture of {size[1]}x{size[0]} pixels")
-            return np.asarray(image, np.uint8)
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error) as error:
-        raise DataError(f"damaged picture data ({error})") from None

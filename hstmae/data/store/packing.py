@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 from ...errors import DataError, StoreError
@@ -14,7 +14,7 @@ from ...executor import Advance
 from ...games import get_game
 from ..sources.base import Problem, SourceEpisode, UnusableEpisode
 from .jobs import discard
-from .manifest import DATA, EPISODES, VERSION, EpisodeInfo, canonical, read_info
+from .manifest import DATA, EPISODES, VERSION, EpisodeInfo, canonical, digest, read_info
 from .writer import SOURCE, EpisodeWriter, Packing
 
 _TICK = 32  # frames between two reports of progress
@@ -37,15 +37,8 @@ class Job:
     def signature(self) -> str:
         """Changes when the source files, the packing or the format change."""
         game = get_game(self.game)
-        values = [
-            VERSION,
-            asdict(self.packing),
-            game.name,
-            game.state_size,
-            game.context_size,
-            self.episode.signature(),
-        ]
-        return hashlib.sha256(canonical(values)).hexdigest()
+        sizes = [game.name, game.state_size, game.context_size]
+        return digest(canonical([VERSION, asdict(self.packing), *sizes, self.episode.signature()]))
 
 
 @dataclass(frozen=True)
@@ -104,27 +97,16 @@ def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], 
     if first is None:
         report(Problem(episode.name, "", "no usable frame: the episode is left out"))
         return None
-    writer = EpisodeWriter(
-        job.folder,
-        name=episode.name,
-        game=get_game(job.game),
-        palette=first.palette,
-        level=episode.level,
-        outcome=episode.outcome,
-        source=episode.name,
-        fps=episode.fps,
-        packing=job.packing,
-    )
-    with writer:
-        writer.add(first.pixels, first.number, first.state, first.action)
-        done = 1
-        for frame in frames:
+    about = {"level": episode.level, "outcome": episode.outcome, "source": episode.name}
+    with EpisodeWriter(
+        job.folder, name=episode.name, game=get_game(job.game), palette=first.palette, fps=episode.fps,
+        packing=job.packing, **about,
+    ) as writer:  # fmt: skip
+        for frame in chain([first], frames):
             writer.add(frame.pixels, frame.number, frame.state, frame.action)
-            done += 1
-            if done == _TICK:
-                advance(done)
-                done = 0
-        advance(done)
+            if len(writer) % _TICK == 0:
+                advance(_TICK)
+        advance(len(writer) % _TICK)
         notes["left_out"] = sum(problem.left_out for problem in problems)
         source = {"signature": signature, "problems": [asdict(problem) for problem in problems]}
         return writer.finish(notes, json.dumps(source, ensure_ascii=False).encode("utf-8") + b"\n")

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import StoreError
 from ..episode import Episode
-from .columns import Column, check_header, read_index, read_rows
+from .columns import check_header, read_index, read_rows
 from .manifest import DATA, EPISODES, INFO, PROBLEMS, EpisodeInfo, digest, digest_file, read_manifest
 
 OPEN_FILES = 256  # data files kept mapped at a time; each holds a file descriptor
@@ -126,20 +126,19 @@ class EpisodeStore:
         rows = np.asarray(frame_indices, np.int64)
         if rows.ndim != 1 or (len(rows) and (rows.min() < 0 or rows.max() >= info.frames)):
             raise IndexError(f"frame indices must be a list of numbers from 0 to {info.frames - 1}")
-        data = self._data(position)
 
         def beside(name: str) -> np.ndarray | None:
-            return data.rows(name, rows) if name in info.columns and name in columns else None
+            return self.column(position, name, rows) if name in info.columns and name in columns else None
 
         return Episode(
             name=info.name,
             game=info.game,
-            frames=data.rows("frames", rows),
+            frames=self.column(position, "frames", rows),
             palette=info.palette,
             state=beside("state"),
             context=beside("context"),
             actions=beside("actions"),
-            frame_numbers=data.frame_numbers[rows],
+            frame_numbers=self.frame_numbers(position)[rows],
             outcome=info.outcome,
             level=info.level,
             fps=info.fps,
@@ -169,11 +168,13 @@ class EpisodeStore:
         Raises:
             StoreError: the data is damaged.
         """
-        return self._data(self.position(episode)).rows(name, rows, window, out)
+        data = self._data(self.position(episode))
+        return read_rows(data.view, data.columns[name], data.index[name], rows, data.where, window, out)
 
     def packed_bytes(self, episode: int | str, name: str) -> int:
         """What one column of an episode takes on disk, without its index."""
-        return self._data(self.position(episode)).packed_bytes(name)
+        offsets = self._data(self.position(episode)).index[name].offsets
+        return offsets[-1] - offsets[0]
 
     def _data(self, position: int) -> _DataFile:
         with self._lock:
@@ -205,10 +206,9 @@ class EpisodeStore:
                     found.append(f"{folder / INFO}: hash does not match")
                 if digest_file(folder / DATA) != info.data_sha256:
                     found.append(f"{folder / DATA}: hash does not match")
-                data = self._data(position)
                 for column in info.columns.values():
                     for start in range(0, info.frames, column.group):
-                        data.rows(column.name, np.array([start]))
+                        self.column(position, column.name, np.array([start]))
             except (OSError, StoreError) as error:
                 found.append(str(error))
             if progress is not None:
@@ -225,22 +225,12 @@ class _DataFile:
     """One mapped data file and the indices of its columns."""
 
     def __init__(self, path: Path, info: EpisodeInfo) -> None:
-        self._where = str(path)
-        self._columns: dict[str, Column] = info.columns
+        self.where, self.columns = str(path), info.columns
         try:
             with path.open("rb") as file:
-                self._view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                self.view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: cannot be read ({error}); run preprocess again") from None
-        check_header(self._view, self._where)
-        self._index = {name: read_index(self._view, column, self._where) for name, column in info.columns.items()}
+        check_header(self.view, self.where)
+        self.index = {name: read_index(self.view, column, self.where) for name, column in info.columns.items()}
         self.frame_numbers = info.frame_numbers
-
-    def packed_bytes(self, name: str) -> int:
-        offsets = self._index[name].offsets
-        return offsets[-1] - offsets[0]
-
-    def rows(
-        self, name: str, rows: np.ndarray, window: tuple[slice, ...] = (), out: np.ndarray | None = None
-    ) -> np.ndarray:
-        return read_rows(self._view, self._columns[name], self._index[name], rows, self._where, window, out)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +38,7 @@ class Packing:
     action_group: int = 4096
 
 
+@dataclass
 class EpisodeWriter:
     """Context manager that packs one episode; without `finish` nothing is left behind.
 
@@ -50,32 +51,25 @@ class EpisodeWriter:
         packing: how columns are packed.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        name: str,
-        game: GameSpec,
-        palette: np.ndarray | None,
-        level: str = "",
-        outcome: str = "cut",
-        source: str = "",
-        fps: float | None = None,
-        packing: Packing | None = None,
-    ) -> None:
-        self._folder = folder
-        self._name, self._level, self._outcome, self._source = name, level, outcome, source
-        self._game = game
-        self._fps = float(game.fps if fps is None else fps)
-        self._palette = palette
-        self._packing = packing or Packing()
+    folder: Path
+    _: KW_ONLY
+    name: str
+    game: GameSpec
+    palette: np.ndarray | None
+    level: str = ""
+    outcome: str = "cut"
+    source: str = ""
+    fps: float | None = None
+    packing: Packing = Packing()
+
+    def __post_init__(self) -> None:
         self._states: list[np.ndarray] = []
         self._actions: list[int] = []
         self._numbers: list[int] = []
         self._hash = hashlib.sha256()
 
     def __enter__(self) -> EpisodeWriter:
-        self._temp = self._folder.with_name(f".{self._folder.name}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
+        self._temp = self.folder.with_name(f".{self.folder.name}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
         self._temp.mkdir(parents=True)
         self._file = (self._temp / DATA).open("wb")
         self._file.write(pack_header())
@@ -94,7 +88,7 @@ class EpisodeWriter:
     def add(self, frame: np.ndarray, number: int, state: np.ndarray | None, action: int | None) -> None:
         """Append one frame: uint8 [H, W] or [H, W, 3], its number (ascending), its memory uint8 [S], its buttons."""
         if self._frames is None:
-            packing = self._packing
+            packing = self.packing
             group = max(1, min(packing.frame_group, MAX_FRAME_GROUP_BYTES // frame.nbytes))
             self._frames = ColumnWriter(self._file, "frames", frame.shape, group, PLAIN, packing.level)
             self._size = frame.shape[:2]
@@ -117,23 +111,23 @@ class EpisodeWriter:
             OSError: the disk is full or cannot be written.
         """
         if self._frames is None:
-            raise ValueError(f"{self._name}: an episode needs at least one frame")
+            raise ValueError(f"{self.name}: an episode needs at least one frame")
         columns = [self._frames.finish(), *self._side_columns()]
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         info = EpisodeInfo(
-            name=self._name,
-            game=self._game.name,
-            level=self._level,
-            outcome=self._outcome,
+            name=self.name,
+            game=self.game.name,
+            level=self.level,
+            outcome=self.outcome,
             split="",
             frames=len(self._numbers),
             size=(int(self._size[0]), int(self._size[1])),
-            fps=self._fps,
+            fps=float(self.game.fps if self.fps is None else self.fps),
             runs=runs_of(np.array(self._numbers)),
-            palette=self._palette,
-            source=self._source,
+            palette=self.palette,
+            source=self.source,
             notes={k: v for k, v in (notes or {}).items() if v},
             content_hash=self._hash.hexdigest(),
             columns={column.name: column for column in columns},
@@ -143,37 +137,36 @@ class EpisodeWriter:
         write_info(self._temp, info)
         (self._temp / SOURCE).write_bytes(source_json)
         sync_folder(self._temp)
-        if self._folder.exists():
-            shutil.rmtree(self._folder)  # the caller has withdrawn the manifest that names it
-        os.replace(self._temp, self._folder)
-        sync_folder(self._folder.parent)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)  # the caller has withdrawn the manifest that names it
+        os.replace(self._temp, self.folder)
+        sync_folder(self.folder.parent)
         return info
 
     def _side_columns(self) -> list[Column]:
-        count, packing = len(self._numbers), self._packing
+        count, packing = len(self._numbers), self.packing
         numbers = np.array(self._numbers, np.int32)
         columns = []
+        for name, entries in (("state", self._states), ("actions", self._actions)):
+            if len(entries) not in (0, count):
+                raise ValueError(f"{self.name}: {name} for {len(entries)} of {count} frames")
         if self._states:
             state = np.stack(self._states)
-            if len(state) != count:
-                raise ValueError(f"{self._name}: state for {len(state)} of {count} frames")
             columns.append(self._column("state", state, packing.state_group, SPARSE))
-            if self._game.context_size:
-                context = self._game.context(state, numbers)
+            if self.game.context_size:
+                context = self.game.context(state, numbers)
                 columns.append(self._column("context", context, packing.state_group, SPARSE))
             self._hash.update(state.data)
         if self._actions:
-            if len(self._actions) != count:
-                raise ValueError(f"{self._name}: actions for {len(self._actions)} of {count} frames")
             actions = np.array(self._actions, np.uint8)
             columns.append(self._column("actions", actions, packing.action_group, PLAIN))
             self._hash.update(actions.data)
         self._hash.update(numbers.astype("<i4").data)
-        self._hash.update(b"" if self._palette is None else self._palette.tobytes())
+        self._hash.update(b"" if self.palette is None else self.palette.tobytes())
         return columns
 
     def _column(self, name: str, rows: np.ndarray, group: int, layout: str) -> Column:
-        writer = ColumnWriter(self._file, name, rows.shape[1:], group, layout, self._packing.level)
+        writer = ColumnWriter(self._file, name, rows.shape[1:], group, layout, self.packing.level)
         for row in rows:
             writer.add(row)
         return writer.finish()

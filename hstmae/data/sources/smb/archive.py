@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ....errors import DataError
 from ..base import Report, SourceFrame
 from .dataset import MAX_FILE_BYTES, SmbEpisode
-from .sevenzip import OpenedArchive, check_amounts, check_name
+from .sevenzip import check_amounts, check_name, opened
 
 SUFFIX = ".7z"
 MAX_STAGED = 4 << 30  # bytes of incomplete episodes; the largest recordings are a hundred times smaller
@@ -90,8 +89,8 @@ def list_archive(path: Path) -> list[ArchivedEpisode]:
         DataError: py7zr is missing; no archive, a damaged or encrypted one; members whose names lead out of the
             archive, that are links, or that come twice; more content than an archive of this size can honestly hold.
     """
-    with OpenedArchive(path) as archive:
-        return archive.guarded(lambda: _episodes(path, archive.file.files))
+    with opened(path) as file:
+        return _episodes(path, file.files)
 
 
 def _episodes(path: Path, members: Sequence[Any]) -> list[ArchivedEpisode]:
@@ -127,10 +126,7 @@ def _episodes(path: Path, members: Sequence[Any]) -> list[ArchivedEpisode]:
 
 
 def unpack(
-    archive: Path,
-    episodes: Sequence[ArchivedEpisode],
-    folder: Path,
-    take: Callable[[int, StagedEpisode], None],
+    archive: Path, episodes: Sequence[ArchivedEpisode], folder: Path, take: Callable[[int, StagedEpisode], None]
 ) -> None:
     """Go through an archive once and hand on each episode when all of its files were read and found intact.
 
@@ -144,26 +140,21 @@ def unpack(
         whatever `take` raises.
     """
     stage = _Stage(episodes, folder, take)
-    with OpenedArchive(archive) as opened:
-        targets = opened.guarded(lambda: _targets(archive, stage, opened.file.files))
-        try:
-            opened.file.extract(stage.root, targets, factory=stage)
-            stage.end_member()
-        except Exception as error:
-            if stage.failure is not None:
-                raise stage.failure from None
-            raise opened.damage(error) from None
-        finally:
-            with suppress(OSError):  # a full disk fails again while closing
-                stage.shut()
+    try:
+        with opened(archive) as file:
+            file.extract(stage.root, _targets(archive, stage, file.files), factory=stage)
+    except DataError:
+        if stage.failure is not None:
+            raise stage.failure from None
+        raise
     if any(stage.left):
         raise DataError(f"{archive} is damaged: {sum(stage.left)} of its files could not be unpacked")
 
 
 class _Stage:
-    """What py7zr calls while it unpacks: `create` for each member, then `write` on what that gave, which is this.
+    """What py7zr calls while it unpacks: `create` for each member, and `close` on what that gave as soon as the member
+    is complete and its checksum right.
 
-    A member counts as read only when the next one is begun, because its checksum is compared after its last `write`.
     Whatever fails in here is kept in `failure`, to tell it from what the library raises about the archive.
     """
 
@@ -175,74 +166,29 @@ class _Stage:
         self.left = [len(episode.files) for episode in episodes]
         self.failure: BaseException | None = None
         self._episodes, self._take = episodes, take
-        self._prefix = f"{self.root.as_posix()}/"
         self._blobs = [folder / f"{k}.bin" for k in range(len(episodes))]
         self._places: list[dict[str, tuple[int, int]]] = [{} for _ in episodes]
-        self._ends = [0] * len(episodes)
-        self._file: BinaryIO | None = None
-        self._open = -1  # episode that `_file` belongs to
-        self._member: tuple[int, str] | None = None
-        self._length = 0
 
-    def create(self, filename: str) -> _Stage:
-        self.end_member()
-        inside, _, name = filename[len(self._prefix) :].rpartition("/")
-        self._member, self._length = (self.owners[inside], name), 0
-        return self
+    def create(self, filename: str) -> Any:
+        from py7zr.io import Py7zBytesIO
 
-    def write(self, data: bytes | bytearray) -> int:
-        assert self._member is not None
-        kept = data[: max(MAX_FILE_BYTES + 1 - self._length, 0)]
+        inside, _, name = filename[len(self.root.as_posix()) + 1 :].rpartition("/")
+        member = Py7zBytesIO(filename, MAX_FILE_BYTES + 1)
+        member.close = lambda: self._keep(self.owners[inside], name, member.read(MAX_FILE_BYTES + 1))
+        return member
+
+    def _keep(self, k: int, name: str, data: bytes) -> None:
         try:
-            if self._open != self._member[0]:
-                self.shut()
-                self._file, self._open = self._blobs[self._member[0]].open("ab"), self._member[0]
-            assert self._file is not None
-            self._file.write(kept)
+            with self._blobs[k].open("ab") as blob:
+                self._places[k][name] = blob.tell(), len(data)
+                blob.write(data)
+            self.left[k] -= 1
+            if not self.left[k]:
+                episode, places, self._places[k] = self._episodes[k], self._places[k], {}
+                self._take(k, StagedEpisode(episode.folder, episode.files, episode.others, self._blobs[k], places))
         except BaseException as error:
             self.failure = error
             raise
-        self._length += len(kept)
-        return len(data)
-
-    def end_member(self) -> None:
-        if self._member is None:
-            return
-        (k, name), self._member = self._member, None
-        self._places[k][name] = self._ends[k], self._length
-        self._ends[k] += self._length
-        self.left[k] -= 1
-        if self.left[k]:
-            return
-        try:
-            self.shut()
-            self._blobs[k].touch()  # all of its files may be empty
-            episode, places, self._places[k] = self._episodes[k], self._places[k], {}
-            self._take(k, StagedEpisode(episode.folder, episode.files, episode.others, self._blobs[k], places))
-        except BaseException as error:
-            self.failure = error
-            raise
-
-    def shut(self) -> None:
-        """Close the file that is being written."""
-        file, self._file, self._open = self._file, None, -1
-        if file is not None:
-            file.close()
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return 0
-
-    def read(self, size: int | None = None) -> bytes:
-        return b""
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        """Called after the last `write` of a member, before its checksum is known."""
-
-    def size(self) -> int:
-        return self._length
 
 
 def _targets(path: Path, stage: _Stage, members: Sequence[Any]) -> list[str]:

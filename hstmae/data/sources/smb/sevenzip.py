@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,58 +15,35 @@ MAX_MEMBERS = 4 << 20
 _LFS_POINTER = b"version https://git-lfs"
 
 
-class OpenedArchive:
-    """Context manager of an archive. Whatever the library raises about its content becomes a DataError.
-
-    Attributes:
-        path: of the archive.
-        file: the py7zr.SevenZipFile.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> OpenedArchive:
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The py7zr.SevenZipFile at `path`. A malformed archive makes the library fail in many ways, all of which mean the
+    same: whatever else than a DataError is raised while it is open becomes one."""
+    try:
+        import py7zr
+    except ImportError:
+        raise DataError(f"reading {path} needs py7zr: pip install 'hstmae[archive]'") from None
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    with raw:
+        if raw.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise DataError(f"{path} is only a pointer to the archive: fetch it with `git lfs pull`")
+        raw.seek(0)
         try:
-            import py7zr
-        except ImportError:
-            raise DataError(f"reading {self.path} needs py7zr: pip install 'hstmae[archive]'") from None
-        try:
-            self._raw = self.path.open("rb")
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read: {error.strerror}") from None
-        try:
-            start = self._raw.read(len(_LFS_POINTER))
-            self._raw.seek(0)
-            if start == _LFS_POINTER:
-                raise DataError(f"{self.path} is only a pointer to the archive: fetch it with `git lfs pull`")
             # From an open file, since py7zr unpacks blocks of a named file in parallel, and not in order.
-            self.file = self.guarded(lambda: py7zr.SevenZipFile(self._raw))
-            if self.file.needs_password():
-                raise self.damage(py7zr.exceptions.PasswordRequired())
-        except BaseException:
-            self._raw.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()  # lets go of its tables, about a kilobyte per member
-        self._raw.close()
-
-    def guarded(self, read: Callable[[], Any]) -> Any:
-        """`read()`. A malformed archive makes the library fail in many ways, all of which mean the same."""
-        try:
-            return read()
+            with py7zr.SevenZipFile(raw) as file:  # closing lets go of its tables, about a kilobyte per member
+                if file.needs_password():
+                    raise py7zr.exceptions.PasswordRequired()
+                yield file
         except DataError:
             raise
+        except py7zr.exceptions.PasswordRequired:
+            raise DataError(f"{path} is encrypted: unpack it with its password and give the folder") from None
         except Exception as error:
-            raise self.damage(error) from None
-
-    def damage(self, error: Exception) -> DataError:
-        if type(error).__name__ == "PasswordRequired":
-            return DataError(f"{self.path} is encrypted: unpack it with its password and give the folder")
-        reason = type(error).__name__ + (f": {error}" if str(error) else "")
-        return DataError(f"{self.path} is damaged, cut off or no .7z archive ({reason}): fetch it again")
+            reason = type(error).__name__ + (f": {error}" if str(error) else "")
+            raise DataError(f"{path} is damaged, cut off or no .7z archive ({reason}): fetch it again") from None
 
 
 def check_amounts(path: Path, members: Sequence[Any]) -> None:
