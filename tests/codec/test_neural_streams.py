@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.codec.neural.bitcoder import BitReader, BitWriter
+from hstmae.codec.neural.bitcoder import BitCoder
 from hstmae.codec.neural.grid import OUTSIDE, CellGrid
 from hstmae.codec.neural.prior import CellWalk, Code, Layout, cell_hints
 from hstmae.codec.neural.thinning import read_bytes, thin
@@ -66,18 +66,18 @@ def test_another_map_begins_anew() -> None:
     st.lists(st.integers(1, 65535), min_size=4, max_size=4),
 )
 def test_bits_come_back(bits: list[tuple[int, bool]], table: list[int]) -> None:
-    writer = BitWriter(table)
+    writer = BitCoder(table)
     for context, value in bits:
         writer.bit(context, value)
     data = writer.finish()
-    reader = BitReader(table, data)
+    reader = BitCoder(table, data)
     assert [(context, bool(reader.bit(context))) for context, _ in bits] == bits
     reader.finish()
 
 
 def test_bits_cost_what_their_probability_says() -> None:
     rng = np.random.default_rng(0)
-    writer = BitWriter([6554])
+    writer = BitCoder([6554])
     for value in rng.random(20000) < 0.1:
         writer.bit(0, int(value))
     ideal = 20000 * 0.469 / 8
@@ -85,11 +85,11 @@ def test_bits_cost_what_their_probability_says() -> None:
 
 
 def test_bytes_behind_the_end_are_told() -> None:
-    writer = BitWriter([32768])
+    writer = BitCoder([32768])
     writer.bit(0, 1)
-    reader = BitReader([32768], writer.finish() + b"1234567")
+    reader = BitCoder([32768], writer.finish() + b"1234567")
     reader.bit(0)
-    with pytest.raises(CodecError, match="bytes more"):
+    with pytest.raises(CodecError, match="bytes left over"):
         reader.finish()
 
 
@@ -98,7 +98,7 @@ TABLE = [20000] * LAYOUT.size
 
 
 def written(grid: CellGrid, hints: np.ndarray, codes: dict[int, Code]) -> bytes:
-    writer = BitWriter(TABLE)
+    writer = BitCoder(TABLE)
     walk = CellWalk(LAYOUT, grid, hints, writer.bit)
     for cell in walk.cells():
         assert walk.step(cell, codes.get(cell, ())) == codes.get(cell, ())
@@ -106,7 +106,7 @@ def written(grid: CellGrid, hints: np.ndarray, codes: dict[int, Code]) -> bytes:
 
 
 def read(grid: CellGrid, hints: np.ndarray, data: bytes) -> dict[int, Code]:
-    reader = BitReader(TABLE, data)
+    reader = BitCoder(TABLE, data)
     walk = CellWalk(LAYOUT, grid, hints, reader.bit)
     for cell in walk.cells():
         walk.step(cell, None)

@@ -14,9 +14,9 @@ from ...errors import CodecError
 from ...native import library_path as find_library
 from .coding_models import PictureModel, RowModel
 from .probability import RATE, TRUST, squash_table, stretch_table
+from .range_coder import DECODE, ENCODE
 from .scene import Scene
 
-ENCODE, DECODE = 0, 1
 LIMIT, SPEED = 15, 6  # of learning while a group is coded; part of the format
 _ERRORS = {
     -1: "no room for the output",

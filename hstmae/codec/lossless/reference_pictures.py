@@ -1,4 +1,4 @@
-"""Palette pictures in plain Python: the twin of hst_pictures in _picture.c."""
+"""Palette pictures in plain Python: the twin of hst_pictures in _picture.c, and of the files that it includes."""
 
 from __future__ import annotations
 
@@ -8,36 +8,34 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...errors import CodecError
-from .coding_models import LEVELS, NEAR, PictureModel
-from .reference_coder import MASK, Mixer, hash2
-from .reference_render import CENTRE, PAD, find_shift, render
+from .coding_models import LEVELS, NEAR, SOURCES, PictureModel
+from .range_coder import MASK
+from .reference_mixer import Mixer, hash2
 from .scene import Scene
 
-BLOCK, SOURCES, RANKS, PIXEL_SLOTS, TRANSPARENT, TOP_MISSED = 8, 7, 4, 8, 256, 128
-
-
-_SURE = (1, 2, 3, 5, 9, 24, 63)  # times in a row from which a cell is surer
-
-
-def level(trust: int) -> int:
-    """How sure a cell is, 0 .. 7, by how often in a row (0 .. 63) it was right."""
-    return bisect_right(_SURE, trust)
+BLOCK, RANKS, TRANSPARENT, TOP_MISSED = 8, 4, 256, 128
+PAD = 12
+CENTRE = 8 * 17 + 8  # no shift
+_SURE = (1, 2, 3, 5, 9, 24, 63)  # times in a row (0 .. 63) that a cell was right, from which it is surer, 0 .. 7
 
 
 @dataclass
 class Pixel:
-    """The opinions on one pixel; -1 = none."""
+    """The opinions on one pixel.
 
-    colour: list[int] = field(default_factory=lambda: [-1] * SOURCES)
-    score: list[int] = field(default_factory=lambda: [0] * SOURCES)
-    vote: list[int] = field(default_factory=lambda: [0] * SOURCES)
-    source: list[int] = field(default_factory=lambda: [-1] * SOURCES)
-    cell: list[int] = field(default_factory=lambda: [-1] * SOURCES)
+    Attributes:
+        said: colour, score and place of each source that has an opinion; votes: sum of the scores of each colour.
+        cell, key: place and hash of the cells that sources look at; 0 and 1 are those of the state.
+        sprite, under: place of the second and of the foremost sprite, -1 = none, and the colour under them.
+    """
+
+    said: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    votes: dict[int, int] = field(default_factory=dict)
+    cell: dict[int, int] = field(default_factory=dict)
     key: list[int] = field(default_factory=lambda: [0] * SOURCES)
     sprite: list[int] = field(default_factory=lambda: [-1, -1])
     under: list[int] = field(default_factory=lambda: [-1, -1])
     top: int = -1
-    top_score: int = 0
 
 
 class Pictures:
@@ -46,12 +44,12 @@ class Pictures:
     def __init__(self, mixer: Mixer, size: tuple[int, ...], scene: Scene, model: PictureModel) -> None:
         self.mixer, self.scene = mixer, scene
         self.height, self.width = size
-        self.stride = self.width + 2 * PAD
+        self.stride = s = self.width + 2 * PAD
+        self.around = (-1, -s, -s - 1, -s + 1)
         self.cells, self.down = model.cells.table().tolist(), 32 - model.cells.bits
         self.sources = model.sources.ravel().tolist()
         self.w_flag, self.w_pixel, self.w_escape = model.flag.tolist(), model.pixel.tolist(), model.escape.tolist()
-        area = self.stride * (self.height + 2 * PAD)
-        self.cur, self.prev, self.wrong = [0] * area, [0] * area, [0] * area
+        self.cur, self.prev, self.wrong = ([0] * (s * (self.height + 2 * PAD)) for _ in range(3))
         self.across, self.rows = -(-self.width // BLOCK), -(-self.height // BLOCK)
         self.flags = [0] * ((self.rows + 2) * (self.across + 2))
         self.rendered = len(scene.layout) + scene.sprites.shape[1] > 0
@@ -60,13 +58,12 @@ class Pictures:
     def code(self, frames: np.ndarray) -> None:
         last = CENTRE
         for t in range(len(frames)):
-            source = None if self.mixer.coder.decoding else frames[t].tolist()
             if self.rendered:
                 self.tile, self.front, self.second = render(self.scene, t, self.height, self.width)
                 self.look = self.scene.look[t].tolist()
             if t:
                 self.prev, self.cur, self.first = self.cur, list(self.cur), 0
-                shift, hint = find_shift(source, self.prev, self.stride) if source else 0, int(self.scene.hints[t])
+                shift, hint = find_shift(frames[t], self.prev, self.stride), int(self.scene.hints[t])
                 last = self.tree([last, hint, last << 8 ^ hint, 0], 9, 64, 9, shift)
                 dy, dx = last // 17 - 8, last % 17 - 8
                 if dy > 8:
@@ -74,12 +71,12 @@ class Pictures:
                 self.shift = dy * self.stride + dx
             for by in range(self.rows):
                 for bx in range(self.across):
-                    self.code_block(by, bx, source)
-            if source is None:
+                    self.code_block(by, bx, frames[t])
+            if self.mixer.coder.decoding:
                 padded = np.array(self.cur, np.uint8).reshape(-1, self.stride)
                 frames[t] = padded[PAD : PAD + self.height, PAD : PAD + self.width]
 
-    # -- memory of colours --
+    # -- colours by context --
 
     def cell_at(self, h: int) -> int:
         at = h >> self.down
@@ -104,19 +101,17 @@ class Pictures:
     # -- opinions --
 
     def opinion(self, x: Pixel, i: int, s: int, colour: int, sure: int) -> None:
-        x.colour[s] = colour
-        if colour < 0:
-            return
-        e, near = self.wrong, 0
-        for n, j in enumerate((i - 1, i - self.stride, i - self.stride + 1, i, i + 1, i + self.stride)):
-            near |= (e[j] >> s & 1) << n
-        x.source[s] = (s * LEVELS + sure) * NEAR + near
-        x.score[s] = self.mixer.stretch[self.sources[x.source[s]] >> 16]
+        if colour >= 0:
+            ring = (i - 1, i - self.stride, i - self.stride + 1, i, i + 1, i + self.stride)
+            near = sum((self.wrong[j] >> s & 1) << n for n, j in enumerate(ring))
+            place = (s * LEVELS + sure) * NEAR + near
+            x.said[s] = colour, self.mixer.stretch[self.sources[place] >> 16], place
+            x.votes[colour] = x.votes.get(colour, 0) + x.said[s][1]
 
     def opinion_of_cell(self, x: Pixel, i: int, s: int, h: int) -> None:
         x.key[s], x.cell[s] = h, self.cell_at(h)
         trust, colour = self.cell(x.cell[s])
-        self.opinion(x, i, s, colour if trust else -1, level(trust))
+        self.opinion(x, i, s, colour if trust else -1, bisect_right(_SURE, trust))
 
     def read_state(self, x: Pixel, i: int) -> None:
         tile, keys = self.tile[i], (self.second[i], self.front[i])
@@ -137,7 +132,7 @@ class Pictures:
                 trust = sure
                 if not sure:
                     colour = -1
-        self.opinion(x, i, 0, colour, level(trust))
+        self.opinion(x, i, 0, colour, bisect_right(_SURE, trust))
         over = hash2(keys[1], x.under[1] + 1) if keys[1] else hash2(tile, 0)
         self.opinion_of_cell(x, i, 1, hash2(hash2(over, self.look[1]), 3))
 
@@ -147,7 +142,7 @@ class Pictures:
         def four(a: list[int], at: int, *offsets: int) -> int:
             return sum(a[at + o] << 8 * n for n, o in enumerate(offsets))
 
-        near = four(c, i, -1, -s, -s - 1, -s + 1)
+        near = four(c, i, *self.around)
         far = four(c, i, -2, -2 * s, -s + 2, -s - 2)
         farther = four(c, i, -3, -2 * s + 1, -2 * s - 1, -s + 3)
         old, older = four(q, j, 0, 1, s, -1), four(q, j, -s, s + 1, s - 1, 2)
@@ -161,27 +156,17 @@ class Pictures:
         self.opinion_of_cell(x, i, 6, hash2(hash2(hash2(near, far), farther), 6))
         if not self.rendered:
             x.key[0] = x.key[6]
-        for a in range(SOURCES):
-            if x.colour[a] >= 0:
-                x.vote[a] = sum(x.score[b] for b in range(SOURCES) if x.colour[b] == x.colour[a])
-                if x.top < 0 or x.vote[a] > x.top_score:
-                    x.top, x.top_score = x.colour[a], x.vote[a]
-        if x.top < 0:
-            x.top = c[i - 1]
+        x.top = max(x.votes, key=x.votes.__getitem__)  # of equals the one named first
         return x
 
     # -- learning and coding --
 
     def learn_pixel(self, x: Pixel, i: int, colour: int, sources: bool) -> None:
-        wrong = TOP_MISSED if colour != x.top else 0
-        for s in range(SOURCES):
-            if x.colour[s] < 0:
-                continue
-            right = int(x.colour[s] == colour)
-            wrong |= (1 - right) << s
+        self.wrong[i] = TOP_MISSED * (colour != x.top)
+        for s, (opinion, _, place) in x.said.items():
+            self.wrong[i] |= (opinion != colour) << s
             if sources:
-                self.sources[x.source[s]] = self.mixer.updated(self.sources[x.source[s]], right, 15)
-        self.wrong[i] = wrong
+                self.sources[place] = self.mixer.updated(self.sources[place], int(opinion == colour), 15)
         if self.rendered:
             covered = False
             for n in (1, 0):
@@ -192,50 +177,35 @@ class Pictures:
                 clear = colour == x.under[n] and (not trust or known == TRANSPARENT or known != colour)
                 self.cell_learn(at, TRANSPARENT if clear else colour)
                 covered = self.cell(at)[1] != TRANSPARENT
-            if not covered:
-                self.cell_learn(x.cell[0], colour)
-            self.cell_learn(x.cell[1], colour)
-        for s in range(4, SOURCES):
-            if x.cell[s] >= 0:
-                self.cell_learn(x.cell[s], colour)
+            if covered:
+                del x.cell[0]
+        for at in x.cell.values():
+            self.cell_learn(at, colour)
 
     def code_pixel(self, x: Pixel, i: int, at: int, missed: int, colour: int) -> int:
-        s, c, e = self.stride, self.cur, self.wrong
-        trail = sum(e[i + o] >> 7 << n for n, o in enumerate((-1, -s, -s - 1, -s + 1, 0)))
+        near = [self.cur[i + o] for o in self.around]
+        trail = sum(self.wrong[i + o] >> 7 << n for n, o in enumerate((*self.around, 0)))
         tried: list[int] = []
         for rank in range(RANKS):
-            guess, best = (x.top, x.top_score) if rank == 0 else (-1, 0)
-            for a in range(SOURCES if rank else 0):
-                if x.colour[a] >= 0 and x.colour[a] not in tried and (guess < 0 or x.vote[a] > best):
-                    guess, best = x.colour[a], x.vote[a]
-            for o in (-1, -s, -s - 1, -s + 1):
-                if guess < 0 and c[i + o] not in tried:
-                    guess = c[i + o]
-            if guess < 0:
+            left = {c: votes for c, votes in x.votes.items() if c not in tried}
+            others = [*sorted(left, key=left.__getitem__, reverse=True), *(c for c in near if c not in tried)]
+            if not others:
                 break
-            given, agree, g = [], 0, guess | rank << 8
-            for a in range(SOURCES):
-                out = x.colour[a] < 0 or x.colour[a] in tried
-                yes = x.colour[a] == guess
-                given.append(0 if out else x.score[a] if yes else -x.score[a])
-                agree |= int(yes) << a
-            bucket = min(max(best, 0) // 256, 31)
-            found = [
-                hash2(x.key[0], g),
-                hash2(agree << 2 | min(missed, 3), rank),
-                hash2(c[i - 1] << 8 | c[i - s], g),
-                hash2(x.key[4], g),
-                hash2(self.prev[i + self.shift] << 16 | self.prev[i] << 8 | c[i - 1], g),
-                hash2(bucket << 5 | trail, rank),
-                hash2(x.key[5], g),
-                hash2(at, g),
-            ]
-            hashes = [hash2(h, n + 16) for n, h in enumerate(found)]
+            guess, given, agree = others[0], [], 0
+            for s in range(SOURCES):
+                said, score, _ = x.said.get(s, (-1, 0, 0))
+                given.append(0 if said in tried else score if said == guess else -score)
+                agree |= (said == guess) << s
+            g, sure = guess | rank << 8, min(max(left.get(guess, 0), 0) // 256, 31)
+            pairs = [(x.key[0], g), (agree << 2 | min(missed, 3), rank), (near[0] << 8 | near[1], g), (x.key[4], g)]
+            pairs += [(self.prev[i + self.shift] << 16 | self.prev[i] << 8 | near[0], g), (sure << 5 | trail, rank)]
+            pairs += [(x.key[5], g), (at, g)]
+            hashes = [hash2(hash2(*pair), n + 16) for n, pair in enumerate(pairs)]
             own, shared = self.w_pixel[rank * 128 + agree], self.w_pixel[RANKS * 128 + rank * 32 + trail]
             if self.mixer.bit(given, hashes, own, shared, int(guess == colour)):
                 return guess
             tried.append(guess)
-        return self.tree([x.top, c[i - 1] << 8 | c[i - s], x.key[0], 0], 8, 32, 0, colour)
+        return self.tree([x.top, near[0] << 8 | near[1], x.key[0], 0], 8, 32, 0, colour)
 
     def tree(self, known: list[int], bits: int, salt: int, weights: int, value: int) -> int:
         """Code a number bit by bit, from the top."""
@@ -246,33 +216,29 @@ class Pictures:
             node = node * 2 + self.mixer.bit([], hashes, own, shared, value >> bit & 1)
         return node & ((1 << bits) - 1)
 
-    def code_block(self, by: int, bx: int, source: list[list[int]] | None) -> None:
-        s, w = self.stride, self.width
-        places = [
-            (y * w + x, (y + PAD) * s + x + PAD)
-            for y in range(by * BLOCK, min((by + 1) * BLOCK, self.height))
-            for x in range(bx * BLOCK, min((bx + 1) * BLOCK, w))
-        ]
-        wanted = [source[at // w][at % w] for at, _ in places] if source else None
-        pixels, kept, low, weak = [], [], 1 << 20, 0
-        for _, i in places:
-            kept.append((self.cur[i], self.wrong[i]))
+    def code_block(self, by: int, bx: int, wanted: np.ndarray) -> None:
+        """`wanted`: uint8 [H, W], of no account in decoding."""
+        part = wanted[by * BLOCK :, bx * BLOCK :][:BLOCK, :BLOCK]
+        places = [(by * BLOCK + y, bx * BLOCK + x) for y, x in np.ndindex(part.shape)]
+        cells = [(y + PAD) * self.stride + x + PAD for y, x in places]
+        kept = [(self.cur[i], self.wrong[i]) for i in cells]
+        pixels = []
+        for i in cells:
             x = self.look_at(i)
             pixels.append(x)
             self.cur[i] = x.top & 255
-            self.wrong[i] = sum(int(c >= 0 and c != x.top) << a for a, c in enumerate(x.colour))
-            low = min(low, x.top_score)
-            weak += x.top_score < 1800
-        same = self.code_flag(by, bx, low, weak, int(wanted == [x.top for x in pixels]))
+            self.wrong[i] = sum((said[0] != x.top) << s for s, said in x.said.items())
+        scores = [x.votes[x.top] for x in pixels]
+        truth = part.ravel().tolist()
+        same = self.code_flag(by, bx, min(scores), sum(s < 1800 for s in scores), int(truth == [x.top for x in pixels]))
         if not same:
-            for (_, i), (colour, wrong) in zip(places, kept, strict=True):
+            for i, (colour, wrong) in zip(cells, kept, strict=True):
                 self.cur[i], self.wrong[i] = colour, wrong
         missed = 0
-        for n, (at, i) in enumerate(places):
-            x = pixels[n]
+        for (y, column), i, x, colour in zip(places, cells, pixels, truth, strict=True):
             if not same:
                 x = self.look_at(i)
-                self.cur[i] = self.code_pixel(x, i, at, missed, wanted[n] if wanted else 0)
+                self.cur[i] = self.code_pixel(x, i, y * self.width + column, missed, colour)
                 missed += self.cur[i] != x.top
             self.learn_pixel(x, i, self.cur[i], not same)
 
@@ -280,16 +246,56 @@ class Pictures:
         f1 = self.across + 2
         f = (by + 1) * f1 + bx + 1
         around = sum(self.flags[f + o] << n for n, o in enumerate((-1, -f1, -f1 - 1, -f1 + 1, 0, 1, f1)))
-        lowest, many = min(max(low, 0) // 256, 31), min(weak, 15)
-        found = [
-            lowest << 4 | many,
-            around,
-            (by * self.across + bx) << 1 | around >> 4 & 1,
-            lowest << 7 | around,
-            many << 1 | int(self.shift != 0),
-        ]
+        lowest, many, here = min(max(low, 0) // 256, 31), min(weak, 15), by * self.across + bx
+        found = [lowest << 4 | many, around, here << 1 | around >> 4 & 1, lowest << 7 | around]
+        found.append(many << 1 | int(self.shift != 0))
         hashes = [hash2(h * 2 + self.first, n + 48) for n, h in enumerate(found)]
         own, shared = self.w_flag[self.first], self.w_flag[2 + lowest]
         same = self.mixer.bit([min(max(low, -2839), 2839)], hashes, own, shared, same)
         self.flags[f] = 1 - same
         return same
+
+
+def render(scene: Scene, t: int, height: int, width: int) -> tuple[list[int], list[int], list[int]]:
+    """Keys of the tile and of the two foremost sprites at each pixel of the padded picture; 0 = none."""
+    stride = width + 2 * PAD
+    tile, front, second = ([0] * (stride * (height + 2 * PAD)) for _ in range(3))
+    layers, at = len(scene.layout), 0
+    for layer, (rows, columns, cell) in enumerate(scene.layout.tolist()):
+        left, top = scene.corners[t, layer].tolist()
+        ids = scene.tiles[t, at : at + rows * columns].tolist()
+        at += rows * columns
+        for y in range(max(top, 0), min(top + rows * cell, height)):
+            for x in range(max(left, 0), min(left + columns * cell, width)):
+                row, v = divmod(y - top, cell)
+                column, u = divmod(x - left, cell)
+                texel = (ids[row * columns + column] & 0xFFFF) * cell * cell + v * cell + u
+                tile[(y + PAD) * stride + x + PAD] = (texel * layers + layer + 1) & MASK
+    size = scene.size
+    for left, top, name, attribute in reversed(scene.sprites[t].tolist()):
+        base = (name & 0xFFFF) * 64 + (attribute & 63)
+        for v in range(max(-top, 0), min(size, height - top)):
+            for u in range(max(-left, 0), min(size, width - left)):
+                tv = size - 1 - v if attribute & 128 else v
+                tu = size - 1 - u if attribute & 64 else u
+                i = (top + v + PAD) * stride + left + u + PAD
+                second[i] = front[i]
+                front[i] = 0x80000000 | ((base * size * size + tv * size + tu) & MASK)
+    return tile, front, second
+
+
+def find_shift(new: np.ndarray, prev: list[int], stride: int) -> int:
+    """The shift of the previous padded picture that explains most of what changed: (dy + 8) * 17 + dx + 8."""
+    old, (height, width) = np.array(prev).reshape(-1, stride), new.shape
+
+    def agrees(dy: int, dx: int) -> np.ndarray:
+        return np.asarray(new == old[PAD + dy :, PAD + dx :][:height, :width])[::2]
+
+    still, best, most = agrees(0, 0), CENTRE, 0
+    shifts = [(dy, 0) for dy in range(-8, 0)] + [(0, dx) for dx in range(-8, 9)] + [(dy, 0) for dy in range(1, 9)]
+    for dy, dx in shifts:
+        moved = agrees(dy, dx)
+        found = int((moved & ~still).sum()) - int((~moved & still).sum())
+        if found > most:
+            most, best = found, (dy + 8) * 17 + dx + 8
+    return best

@@ -21,7 +21,7 @@ from ...models.fast.head import FastHead
 from ...models.zoo import find_model
 from ..container.gop import Gop, GopShape
 from .allocation import Allocator
-from .bitcoder import BitReader, BitWriter
+from .bitcoder import BitCoder
 from .grid import CELL, CellGrid
 from .model import CodecModel
 from .painting import Painter, fast_head
@@ -204,7 +204,7 @@ _PIXELS_PER_BIT = 24.0  # sets the scale of `quality`: where codes are needed, a
 
 def write_codes(model: CodecModel, grid: CellGrid, hints: np.ndarray, codes: Mapping[int, Code]) -> bytes:
     """Codes by cell number, as `CellWalk` tells them."""
-    writer = BitWriter(model.prior.tolist())
+    writer = BitCoder(model.prior.tolist())
     walk = CellWalk(model.layout, grid, hints, writer.bit)
     for cell in walk.cells():
         walk.step(cell, codes.get(cell, ()))
@@ -213,7 +213,7 @@ def write_codes(model: CodecModel, grid: CellGrid, hints: np.ndarray, codes: Map
 
 def read_codes(model: CodecModel, grid: CellGrid, hints: np.ndarray, data: bytes) -> dict[int, Code]:
     """The inverse of `write_codes`. Raises CodecError."""
-    reader = BitReader(model.prior.tolist(), data)
+    reader = BitCoder(model.prior.tolist(), data)
     walk = CellWalk(model.layout, grid, hints, reader.bit)
     for cell in walk.cells():
         walk.step(cell, None)
