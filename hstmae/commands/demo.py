@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import add_atlas
+from .options import add_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +31,7 @@ ANIMATION_STEP = 3  # every third frame of 60: 20 pictures a second, which GIF c
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--checkpoint", default="hst-mae-nano", help="bundled name, model folder, run folder or .pth of training"
-    )
+    add_model(parser)
     parser.add_argument(
         "--input", type=find, default="assets/sample_session", help="folder of frames or store (default: %(default)s)"
     )
@@ -53,8 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for the pictures (%(default)s, which is filled anew)",
     )
-    add_atlas(parser)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
 
 

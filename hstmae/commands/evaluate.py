@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import add_atlas
+from .options import add_model
 
 if TYPE_CHECKING:
     from ..data.store.reader import EpisodeStore
@@ -46,9 +46,7 @@ SPLITS = ("all", "train", "val", "val_level")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--checkpoint", required=True, help="bundled name, model folder, run folder or .pth of training"
-    )
+    add_model(parser, default=None)
     parser.add_argument(
         "--test_data",
         "--test-data",
@@ -70,8 +68,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crop", type=int, default=0, help="side of a square crop, a multiple of 16; 0 = whole frames")
     parser.add_argument("--clip", type=int, default=16, help="frames per clip, even")
     parser.add_argument("--stride", type=int, default=0, help="frames from one to the next of a clip; 0 = the game's")
-    add_atlas(parser)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON")
     parser.add_argument(
         "--report",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import add_atlas
+from .options import add_model
 
 if TYPE_CHECKING:
     from ..inference.footage.base import Footage
@@ -43,9 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a PNG, a folder of PNG frames (memory appended as in smbdataset is used as state), a folder of such "
         "folders, or a preprocessed store; for games without a palette also JPEG files and films",
     )
-    parser.add_argument(
-        "--checkpoint", default="hst-mae-nano", help="bundled name, model folder, run folder or .pth of training"
-    )
+    add_model(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the restored frames")
     parser.add_argument(
         "--mask", metavar="FILE|tube:RATIO[:SEED]", help="picture (white = missing), folder of them, or synthetic tubes"
@@ -66,8 +64,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
     parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
-    add_atlas(parser)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--json", metavar="FILE", help="write the summary as JSON")
 
 
