@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hstmae.atlas.maps import KINDS, LEVELS, MAP_ARRAYS, Atlas, Located, WorldMap, kinds_of
+from hstmae.atlas.objects import ObjectLooks
 from hstmae.atlas.tiles import TileLooks
 from hstmae.errors import CheckpointError
 from hstmae.games import GameState, get_game
@@ -191,3 +193,46 @@ def test_tiles_are_drawn_at_their_offset_in_their_look() -> None:
     assert np.array_equal(looks.paint(crop.tile_ids(0), crop)[0], colours[:, 50:90, 33:99])
     state.tiles[0][:] = 8  # never seen
     assert not looks.paint(view.tile_ids(0) * 0 + 8, view)[1].any()
+
+
+def test_what_does_not_scroll_has_a_mean_where_it_was_seen() -> None:
+    atlas, place = made_up(), Located(np.array([SCENE, SCENE + 1]), np.array([5, 5]))
+    atlas.maps[SCENE].fixed_kinds[3, 40] = 0
+    mean, seen = atlas.mean_of_fixed(place, blank((2, H, W)))
+    expected = np.zeros((H, W), bool)
+    expected[:32] = True
+    expected[3, 40] = False
+    assert np.array_equal(seen[0], expected) and not seen[1].any() and not mean[1].any()
+    assert np.array_equal(mean[0], GAME.palette[atlas.maps[SCENE].fixed])
+    part, _ = atlas.mean_of_fixed(place, blank((2, 20, 30), "full", (8, 100)))
+    assert np.array_equal(part[0], mean[0, 8:28, 100:130])
+
+
+def test_the_backdrop_is_what_most_of_a_map_shows() -> None:
+    atlas = made_up()
+    atlas.maps[SCENE].colours[:150] = 9
+    atlas.maps[SCENE + 1] = replace(atlas.maps[SCENE], kinds=np.zeros((H, WIDE), np.uint8))
+    assert atlas.backdrop(np.array([SCENE, SCENE + 1, 7, SCENE])).tolist() == [9, -1, -1, 9]
+
+
+def test_files_of_another_format_or_with_foreign_looks_are_refused(tmp_path: Path) -> None:
+    atlas = made_up()
+    arrays = atlas.arrays()
+    head = json.loads(arrays["head"].tobytes()) | {"format": 99}
+    np.savez(tmp_path / "a.npz", **{**arrays, "head": np.frombuffer(json.dumps(head).encode(), np.uint8)})
+    with pytest.raises(CheckpointError, match="format 99, this program reads"):
+        Atlas.load(tmp_path / "a.npz")
+    one = np.ones((1, 1, 1), np.uint8)
+    rgb, seen = np.ones((1, 1, 1, 3), np.uint8), np.ones(1, np.int32)
+    looks = ObjectLooks(np.ones((1, 4), np.int32), np.ones((1, 2), np.uint8), seen, one, one * 64, one, rgb)
+    with pytest.raises(CheckpointError, match="does not fit the game"):
+        replace(made_up(), objects=looks).check_game(GAME, "a.npz")  # colour 64 of 64
+    fine = replace(looks, entry=one)
+    with pytest.raises(CheckpointError, match="does not fit the game"):
+        replace(made_up(), sprites=fine).check_game(GAME, "a.npz")  # keys of another version
+    for name, part in (
+        ("glow", replace(fine, seen=np.ones(2, np.int32))),
+        ("text", TileLooks(np.zeros((3, 5), np.int32))),
+    ):
+        with pytest.raises(CheckpointError, match="do not fit each other"):
+            replace(made_up(), **{name: part}).check("a.npz")

@@ -10,6 +10,7 @@ from hstmae.atlas.tiles import TileLooks
 from hstmae.games import GameState, get_game
 from hstmae.games.boxes import glowing, objects, sprites
 from hstmae.games.pixels import View
+from hstmae.games.state import ObjectBoxes
 
 GAME = get_game("smb")
 H, W = GAME.native_size
@@ -196,3 +197,40 @@ def test_glowing_tiles_are_found_with_their_phase() -> None:
     assert coins.sum() == 9 and seen.boxes[coins].tolist() == [[80, 80, 96, 96]] * 9
     assert seen.keys[coins][:, 1:3].tolist() == [[0xC2, phase] for phase in (1, 2, 2, 2, 2, 2, 2, 2, 3)]
     assert (seen.used & (seen.keys[..., 0] == 1)).sum() == 9  # the coin beside their number
+
+
+def boxes(*places: tuple[int, int, int]) -> ObjectBoxes:
+    """Objects of 4x4 pixels: key, x, y; later ones in front."""
+    made = np.array([[[x, y, x + 4, y + 4] for _, x, y in places]], np.int32)
+    return ObjectBoxes(np.array([[[key] for key, _, _ in places]], np.int32), made, np.ones((1, len(places)), bool))
+
+
+def two_looks(clear: int) -> ObjectLooks:
+    """Object 1 in colour 12, seen through to a share of `clear` / 255."""
+    blank = np.zeros((1, 4, 4), np.uint8)
+    return ObjectLooks(
+        np.array([[1]], np.int32), np.array([[4, 4]], np.uint8), np.array([99], np.int32), blank + clear, blank + 12,
+        blank + (255 - clear), np.full((1, 4, 4, 3), 200, np.uint8),
+    )  # fmt: skip
+
+
+def test_what_an_unknown_object_covers_is_not_known() -> None:
+    behind = np.zeros((1, 16, 16), np.uint8)
+    known = np.ones(behind.shape, bool)
+    entries, trust, _ = two_looks(0).paint(boxes((1, 2, 2), (9, 4, 2)), behind, known, GAME.palette)
+    assert (entries[0, 2:6, 2:4] == 12).all() and (trust[0, 2:6, 2:4] > 0.9).all()
+    assert not trust[0, 2:6, 4:8].any()  # the object in front has no known look
+
+
+def test_what_shows_through_must_be_known_unless_it_hardly_ever_does() -> None:
+    behind, unknown = np.zeros((1, 16, 16), np.uint8), np.zeros((1, 16, 16), bool)
+    for clear, trusted in ((0, True), (20, True), (60, False)):
+        _, trust, _ = two_looks(clear).paint(boxes((1, 2, 2)), behind, unknown, GAME.palette)
+        assert (trust[0, 2:6, 2:6] > 0.5).all() == trusted and trust.any() == trusted
+        assert two_looks(clear).paint(boxes((1, 2, 2)), behind, ~unknown, GAME.palette)[1].any()
+
+
+def test_no_objects_leave_all_unknown() -> None:
+    behind = np.zeros((1, 16, 16), np.uint8)
+    entries, trust, mean = two_looks(0).paint(None, behind, np.ones(behind.shape, bool), GAME.palette)
+    assert not entries.any() and not trust.any() and mean.shape == (1, 16, 16, 3)
