@@ -227,7 +227,7 @@ def test_files_of_another_format_or_with_foreign_looks_are_refused(tmp_path: Pat
     looks = ObjectLooks(np.ones((1, 4), np.int32), np.ones((1, 2), np.uint8), seen, one, one * 64, one, rgb)
     with pytest.raises(CheckpointError, match="does not fit the game"):
         replace(made_up(), objects=looks).check_game(GAME, "a.npz")  # colour 64 of 64
-    fine = replace(looks, entry=one)
+    fine = replace(looks, entry=one, keys=np.ones((1, 9), np.int32))
     with pytest.raises(CheckpointError, match="does not fit the game"):
         replace(made_up(), sprites=fine).check_game(GAME, "a.npz")  # keys of another version
     for name, part in (
