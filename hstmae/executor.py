@@ -13,7 +13,6 @@ import pickle
 import signal
 import sys
 import threading
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import connection
@@ -32,103 +31,26 @@ _GRACE = 5.0  # seconds a process that is stopped has to clean up
 _PIECE, _ADVANCE, _DONE, _FAILED = b"p", b"a", b"d", b"f"
 
 
-class Executor(ABC, Generic[Item, Piece]):
-    """Context manager. An error that leaves the `with` block, Ctrl-C included, stops what is running at once."""
+class Executor(Generic[Item, Piece]):
+    """Context manager. An error that leaves the `with` block, Ctrl-C included, stops what is running at once.
 
-    def __enter__(self) -> Executor[Item, Piece]:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._close(failed=kind is not None)
-
-    @abstractmethod
-    def submit(self, item: Item) -> None:
-        """Hand in one item; returns as soon as few enough of them wait for a free process.
-
-        Raises:
-            DataError: a process died.
-            whatever the work on earlier items, or `take`, raised.
-        """
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Wait until all pieces of all items so far were taken. Raises what `submit` raises."""
-
-    @abstractmethod
-    def _close(self, failed: bool) -> None:
-        """Let go of everything; where `failed`, without waiting for work that is going on."""
-
-
-def make_executor(
-    work: Work[Item, Piece],
-    take: Callable[[Piece], object],
-    *,
-    workers: int,
-    advance: Advance | None = None,
-    advice: str = "run again with fewer --workers",
-) -> Executor[Item, Piece]:
-    """An executor for `workers` processes; 0 or 1: everything happens in this process.
+    Each process has a pipe of its own. What is not read stays there and holds its process up, which bounds memory; the
+    item whose turn it is has always been handed to a process, and is always read, so that nothing can lock up.
 
     Args:
         work: as described above. With more than one process it, its items, pieces and errors must be picklable.
         take: called in this process with each piece, in order.
+        workers: processes; 0 or 1: everything happens in this one.
         advance: what `work` reports progress to.
         advice: what the user can do when a process dies.
     """
-    if workers <= 1:
-        return _Inline(work, take, advance or _ignore)
-    return _Processes(work, take, workers, advance or _ignore, advice)
-
-
-def run_all(
-    work: Work[Item, Piece], items: Iterable[Item], *, workers: int, advance: Advance | None = None
-) -> list[Piece]:
-    """The pieces of all items, in the order of the items. Arguments and errors as of `make_executor` and `submit`."""
-    pieces: list[Piece] = []
-    with make_executor(work, pieces.append, workers=workers, advance=advance) as executor:
-        for item in items:
-            executor.submit(item)
-        executor.finish()
-    return pieces
-
-
-def worker_count(wanted: int, jobs: int) -> int:
-    """Processes for so many jobs; `wanted` 0 = one per core."""
-    return min(wanted or os.cpu_count() or 1, jobs)
-
-
-def _ignore(count: int) -> None:
-    pass
-
-
-class _Inline(Executor[Item, Piece]):
-    def __init__(self, work: Work[Item, Piece], take: Callable[[Piece], object], advance: Advance) -> None:
-        self._work, self._take, self._advance = work, take, advance
-
-    def submit(self, item: Item) -> None:
-        for piece in self._work(item, self._advance):
-            self._take(piece)
-
-    def finish(self) -> None:
-        pass
-
-    def _close(self, failed: bool) -> None:
-        pass
-
-
-class _Processes(Executor[Item, Piece]):
-    """Each process has a pipe of its own. What is not read stays there and holds its process up, which bounds memory;
-    the item whose turn it is has always been handed to a process, and is always read, so that nothing can lock up."""
 
     def __init__(
-        self,
-        work: Work[Item, Piece],
-        take: Callable[[Piece], object],
-        workers: int,
-        advance: Advance,
-        advice: str,
-    ) -> None:
-        self._work, self._take, self._workers, self._advance, self._advice = work, take, workers, advance, advice
+        self, work: Work[Item, Piece], take: Callable[[Piece], object], *, workers: int, advance: Advance | None = None,
+        advice: str = "run again with fewer --workers",
+    ) -> None:  # fmt: skip
+        self._work, self._take, self._workers, self._advice = work, take, workers, advice
+        self._advance = advance or (lambda count: None)
         self._processes: dict[_Pipe, Any] = {}
         self._idle: list[_Pipe] = []
         self._running: dict[_Pipe, int] = {}
@@ -137,7 +59,33 @@ class _Processes(Executor[Item, Piece]):
         self._waiting: dict[int, list[bytes]] = {}  # pieces that came before their turn
         self._done: set[int] = set()
 
+    def __enter__(self) -> Executor[Item, Piece]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for pipe, process in self._processes.items():
+            if kind is not None:  # without waiting for work that is going on
+                process.terminate()
+            else:
+                pipe.close()
+        for pipe, process in self._processes.items():
+            process.join(_GRACE)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            pipe.close()
+
     def submit(self, item: Item) -> None:
+        """Hand in one item; returns as soon as few enough of them wait for a free process.
+
+        Raises:
+            DataError: a process died.
+            whatever the work on earlier items, or `take`, raised.
+        """
+        if self._workers <= 1:
+            for piece in self._work(item, self._advance):
+                self._take(piece)
+            return
         self._queue.append((self._submitted, item))
         self._submitted += 1
         self._pump(0)
@@ -145,6 +93,7 @@ class _Processes(Executor[Item, Piece]):
             self._pump(None)
 
     def finish(self) -> None:
+        """Wait until all pieces of all items so far were taken. Raises what `submit` raises."""
         while self._turn < self._submitted:
             self._pump(None)
 
@@ -200,18 +149,22 @@ class _Processes(Executor[Item, Piece]):
     def _death(self) -> DataError:
         return DataError(f"a worker process died (out of memory?): {self._advice}")
 
-    def _close(self, failed: bool) -> None:
-        for pipe, process in self._processes.items():
-            if failed:
-                process.terminate()
-            else:
-                pipe.close()
-        for pipe, process in self._processes.items():
-            process.join(_GRACE)
-            if process.is_alive():
-                process.kill()
-                process.join()
-            pipe.close()
+
+def run_all(
+    work: Work[Item, Piece], items: Iterable[Item], *, workers: int, advance: Advance | None = None
+) -> list[Piece]:
+    """The pieces of all items, in the order of the items. Arguments and errors as of `Executor` and `submit`."""
+    pieces: list[Piece] = []
+    with Executor(work, pieces.append, workers=workers, advance=advance) as executor:
+        for item in items:
+            executor.submit(item)
+        executor.finish()
+    return pieces
+
+
+def worker_count(wanted: int, jobs: int) -> int:
+    """Processes for so many jobs; `wanted` 0 = one per core."""
+    return min(wanted or os.cpu_count() or 1, jobs)
 
 
 def _serve(work: Work[Any, Any], pipe: _Pipe) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from hstmae import executor as module
 from hstmae.errors import DataError, UsageError
-from hstmae.executor import Advance, make_executor, run_all, worker_count
+from hstmae.executor import Advance, Executor, run_all, worker_count
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -71,7 +71,7 @@ def held(item: tuple[int, Path], advance: Advance) -> Iterator[int]:
 def test_inputs_are_drawn_only_a_little_ahead(tmp_path: Path) -> None:
     """Two processes are busy and two items wait: the fifth is accepted only when one of them is done."""
     taken: list[int] = []
-    with make_executor(held, taken.append, workers=2) as executor:
+    with Executor(held, taken.append, workers=2) as executor:
         for number in range(4):
             executor.submit((number, tmp_path))
         assert not taken
@@ -96,7 +96,7 @@ def test_pieces_that_wait_are_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     """The second item is held up after about 1 MiB of its 10 while the first goes on."""
     monkeypatch.setattr(module, "MAX_WAITING", 1 << 20)
     taken: list[bytes] = []
-    with make_executor(blobs, taken.append, workers=2) as executor:
+    with Executor(blobs, taken.append, workers=2) as executor:
         executor.submit((0, tmp_path))
         executor.submit((1, tmp_path))
 
@@ -132,7 +132,7 @@ def failing(item: str, advance: Advance) -> Iterator[str]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_typed_errors_come_through(workers: int) -> None:
     taken: list[str] = []
-    executor = make_executor(failing, taken.append, workers=workers)
+    executor = Executor(failing, taken.append, workers=workers)
     with pytest.raises(UsageError, match="give another one"), executor:
         executor.submit("good")
         executor.finish()
@@ -153,7 +153,7 @@ def test_an_error_of_whoever_takes_stops_all(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     began = time.monotonic()
-    executor = make_executor(endless, take, workers=2)
+    executor = Executor(endless, take, workers=2)
     with pytest.raises(OSError, match="No space"), executor:
         executor.submit(tmp_path / "a")
         executor.submit(tmp_path / "b")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from ...atomic import TEMP_MARK
-from ...executor import Advance, Work, make_executor, worker_count
+from ...executor import Advance, Executor, Work, worker_count
 from ..sources.base import ArchivedSource, SourceEpisode, StagedSource
 
 
@@ -42,7 +42,7 @@ def run_jobs(
         folder: where unpacked episodes wait, in a temporary folder. On the output's own disk: a folder for temporary
             files is often memory, and there a killed run's leftovers are found.
         workers: processes; 0 = one per core.
-        work, take, advance, advice: as of `make_executor`.
+        work, take, advance, advice: as of `Executor`.
     Raises:
         DataError: an archive is damaged, or a process died.
         OSError: the disk is full or cannot be written.
@@ -52,7 +52,7 @@ def run_jobs(
     temp = folder / f".archive{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}"
     try:
         count = worker_count(workers, len(jobs))
-        with make_executor(work, take, workers=count, advance=advance, advice=advice) as executor:
+        with Executor(work, take, workers=count, advance=advance, advice=advice) as executor:
             for job in jobs:
                 if isinstance(job.episode, ArchivedSource):
                     archives.setdefault(job.episode.archive, []).append((job, job.episode))
