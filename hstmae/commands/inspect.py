@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find, find_config
-from ..output import Kind, Output
+from ..errors import UsageError
+from ..output import Kind, Output, write_result
 
 if TYPE_CHECKING:
     from ..data.inspection import LevelCounts, Subject
@@ -55,9 +57,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ..data.inspection import open_subject, summary
-    from ..errors import UsageError
     from ..games import use_game
-    from ..output import write_result
 
     if args.masks is not None:
         return _masks(args)
@@ -84,7 +84,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _masks(args: argparse.Namespace) -> int:
-    from ..errors import UsageError
     from ..inference.visualizer import save_png
     from ..training.run.mask_sheet import mask_sheet, read_run
 
@@ -98,8 +97,6 @@ def _masks(args: argparse.Namespace) -> int:
 
 
 def _near(name: str, names: Sequence[str]) -> str:
-    import difflib
-
     near = difflib.get_close_matches(name, names, 1)
     return f"did you mean '{near[0]}'?" if near else f"the first is '{names[0]}'"
 
@@ -108,7 +105,6 @@ def _draw(args: argparse.Namespace, subject: Subject, name: str) -> None:
     from tqdm import tqdm
 
     from ..drawing.exhibit import Exhibit
-    from ..errors import UsageError
     from ..inference.visualizer import save_mp4, save_png
     from ..masks.tubes import parse_tube, tube_mask
 

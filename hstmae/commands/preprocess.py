@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from ..bundled import find
-from ..output import Kind, Output
+from ..errors import UsageError
+from ..output import Kind, Output, write_result
 
 HELP = "turn recorded episodes (folders or .7z archives) or videos into a store"
 EXAMPLES = """examples:
@@ -76,9 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from ..data.sources.video import VideoOptions
     from ..data.store.preprocessing import preprocess
     from ..data.store.writer import Packing
-    from ..errors import UsageError
     from ..games import use_game
-    from ..output import write_result
 
     if not 1 <= args.zstd_level <= 22:
         raise UsageError(f"--zstd-level is {args.zstd_level}; expected 1 to 22")
@@ -101,18 +100,12 @@ def run(args: argparse.Namespace) -> int:
     )
     write_result(args.json, summary.to_json())
     splits = ", ".join(f"{count} {name}" for name, count in summary.splits.items())
-    speed = f"{summary.packed_frames:,} frames in {summary.seconds:.1f} s: {summary.frames_per_second:,.0f} frames/s"
-    rows = [
-        ("store", f"{summary.store}, game {summary.game}"),
-        ("episodes", f"{summary.episodes} ({splits})"),
-        ("this run", f"{summary.packed} packed ({summary.replaced} of them again), {summary.kept} kept"),
-        ("frames", f"{summary.frames:,}, {summary.bytes_per_frame:,.1f} bytes each, all files counted"),
-        ("speed", speed),
-        ("repaired", f"{summary.repaired:,} frames with line-end damage in their metadata"),
-        ("left out", f"{summary.left_out:,} files or episodes (reasons in {summary.store}/problems.jsonl)"),
-        ("remarks", f"{summary.remarks:,}"),
-        ("hash", summary.hash),
-    ]
-    for name, value in rows:
-        print(f"{name:<9} {value}")
+    print(f"store     {summary.store}, game {summary.game}")
+    print(f"episodes  {summary.episodes} ({splits})")
+    print(f"this run  {summary.packed} packed ({summary.replaced} of them again), {summary.kept} kept")
+    print(f"frames    {summary.frames:,}, {summary.bytes_per_frame:,.1f} bytes each, all files counted")
+    print(f"speed     {summary.speed} frames/s")
+    print(f"repaired  {summary.repaired:,} frames with line-end damage in their metadata")
+    print(f"left out  {summary.left_out:,} files or episodes (reasons in {summary.store}/problems.jsonl)")
+    print(f"remarks   {summary.remarks:,}\nhash      {summary.hash}")
     return 0

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..output import Kind, Output
+from ..errors import UsageError
+from ..output import Kind, Output, write_result
 
 if TYPE_CHECKING:
     from ..data.sources.base import SourceEpisode
@@ -54,9 +55,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..errors import UsageError
-    from ..output import write_result
-
     if args.episodes < 1 or args.frames < 1 or args.seed < 0:
         raise UsageError("--episodes and --frames must be 1 or more, --seed 0 or more")
     summary = _record_env(args) if args.env else _record_game(args)
@@ -67,7 +65,6 @@ def run(args: argparse.Namespace) -> int:
 def _record_env(args: argparse.Namespace) -> dict[str, Any]:
     from ..data.sources.gymnasium import GymEpisode, has_memory
     from ..data.sources.movies import read_movie
-    from ..errors import UsageError
     from ..games.atari import game_of
 
     if args.autoplay or args.rom or args.save_movies or args.search_frames is not None:
@@ -78,9 +75,8 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
     if args.movie:
         movie = read_movie(args.movie, args.env)
         if movie.game != args.env or movie.pokes or movie.resets:
-            raise UsageError(
-                f"{args.movie} is a movie of {movie.game} or uses pokes or resets; {args.env} cannot play it"
-            )
+            what = f"{args.movie} is a movie of {movie.game} or uses pokes or resets"
+            raise UsageError(f"{what}; {args.env} cannot play it")
         actions = tuple(movie.actions.tolist())
     game = game_of(args.env) if has_memory(args.env) else "generic"
     seeds = range(args.seed, args.seed + args.episodes)
@@ -90,7 +86,6 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
 def _record_game(args: argparse.Namespace) -> dict[str, Any]:
     from ..data.sources.movies import read_movie
     from ..data.sources.smb import recorder
-    from ..errors import UsageError
 
     if bool(args.movie) == args.autoplay:
         raise UsageError("give either --movie FILE or --autoplay")
@@ -130,14 +125,10 @@ def _into_store(args: argparse.Namespace, game: str, kind: str, episodes: Iterab
     from ..data.store.recording import record_into_store
 
     with tqdm(unit="frame", desc="record") as bar:
-
-        def advance(count: int) -> None:
-            bar.update(count)
-
-        summary = record_into_store(episodes, args.out, game=game, kind=kind, progress=advance)
+        summary = record_into_store(episodes, args.out, game=game, kind=kind, progress=bar.update)
     print(f"store     {summary.store}")
     print(f"episodes  {summary.episodes} ({summary.packed} new, {summary.kept} kept)")
     print(f"frames    {summary.frames:,}, {summary.bytes_per_frame:,.1f} bytes each")
-    print(f"speed     {summary.packed_frames:,} frames in {summary.seconds:.1f} s: {summary.frames_per_second:,.0f}/s")
+    print(f"speed     {summary.speed}/s")
     print(f"hash      {summary.hash}")
     return summary.to_json()

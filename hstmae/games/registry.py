@@ -90,12 +90,8 @@ def check_game(game: type[GameSpec]) -> None:
         raise GameError(f"{where} lacks {', '.join(missing)}")
     if game.name in _own() and game is not _own()[game.name]:
         raise GameError(f"{where}: the name is taken by the package; choose another")
-    if (
-        game.palette.dtype != np.uint8
-        or game.palette.ndim != 2
-        or game.palette.shape[1] != 3
-        or len(game.palette) > 256
-    ):
+    palette = game.palette
+    if palette.dtype != np.uint8 or palette.shape != (len(palette), 3) or len(palette) > 256:
         raise GameError(f"{where}: palette must be uint8 [K, 3] with K up to 256, empty for true colour")
     ids = game.tile_layers[0].ids if game.tile_layers else 0
     if game.tile_regions.shape != (ids,) or (ids and int(game.tile_regions.max()) >= len(game.regions)):

@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import DataError
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .pictures import MAX_PIXELS, resized
-from .side_file import read_side_file, with_side
+from .side_file import side_data, with_side
 
 _UNEVEN = 0.5  # largest deviation of one step from the frame time; containers round times to milliseconds
 _DRIFT = 0.02  # largest deviation of the mean step
@@ -57,29 +57,22 @@ class FilmEpisode:
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         """RGB frames numbered from 0."""
-        if isinstance(self.side, UnusableEpisode):
-            raise self.side
-        side = None if self.side is None else read_side_file(self.side, self.state_size)
+        side = side_data(self.side, self.state_size)
         with opened(self.path) as (container, stream):
             rate = stream.average_rate or stream.guessed_rate
             self.fps = float(rate) if rate else None
             count, damage = 0, ""
             clock = _Clock(self.fps)
-            decoder = _decoded(container, stream)
-            while True:
-                try:
-                    frame = next(decoder, None)
-                except _Damage as error:
-                    damage = str(error)
-                    break
-                if frame is None:
-                    break
-                clock.add(frame.time, float(frame.time_base or 0))
-                pixels = self._pixels(frame)
-                if side is not None and count >= len(side):
-                    raise UnusableEpisode(f"its side file has {len(side)} frames, the film more")
-                yield with_side(count, pixels, side)
-                count += 1
+            try:
+                for frame in _decoded(container, stream):
+                    clock.add(frame.time, float(frame.time_base or 0))
+                    pixels = self._pixels(frame)
+                    if side is not None and count >= len(side):
+                        raise UnusableEpisode(f"its side file has {len(side)} frames, the film more")
+                    yield with_side(count, pixels, side)
+                    count += 1
+            except _Damage as error:
+                damage = str(error)
             clock.check_mean()
             expected = _expected(container, stream)
         if not damage and count < expected - (0 if stream.frames else max(2, 0.02 * expected)):

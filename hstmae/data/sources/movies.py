@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class Movie:
     game: str
     actions: np.ndarray
     pokes: tuple[tuple[int, int, int], ...] = ()
-    resets: tuple[tuple[int, str], ...] = field(default=())
+    resets: tuple[tuple[int, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -169,10 +169,9 @@ def parse_json(data: bytes) -> Movie:
     if not isinstance(game, str) or not game or not isinstance(text, str):
         raise DataError('a movie needs "game" and "actions", both texts')
     actions = _expand(text)
-    pokes = [_event(entry, 3) for entry in _list(value, "pokes")]
-    resets = [_event(entry, 2) for entry in _list(value, "resets")]
+    pokes, resets = _events(value, "pokes", 3), _events(value, "resets", 2)
     _check_events(len(actions), pokes, resets)
-    return Movie(game, actions, tuple(pokes), tuple(resets))
+    return Movie(game, actions, pokes, resets)
 
 
 def format_json(movie: Movie) -> bytes:
@@ -204,17 +203,14 @@ def _expand(text: str) -> np.ndarray:
     return np.repeat(np.frombuffer(bytes(values), np.uint8), counts)
 
 
-def _list(value: dict[str, Any], key: str) -> list[Any]:
+def _events(value: dict[str, Any], key: str, size: int) -> tuple[Any, ...]:
     entries = value.get(key, [])
     if not isinstance(entries, list) or len(entries) > MAX_EVENTS:
         raise DataError(f'"{key}" must be a list of at most {MAX_EVENTS} entries')
-    return entries
-
-
-def _event(entry: Any, size: int) -> tuple[Any, ...]:
-    if not isinstance(entry, list) or len(entry) != size:
-        raise DataError(f"{str(entry)[:40]}: expected a list of {size} entries")
-    return tuple(entry)
+    for entry in entries:
+        if not isinstance(entry, list) or len(entry) != size:
+            raise DataError(f"{str(entry)[:40]}: expected a list of {size} entries")
+    return tuple(map(tuple, entries))
 
 
 def _check_events(length: int, pokes: Iterable[tuple[Any, ...]], resets: Iterable[tuple[Any, ...]]) -> None:

@@ -15,7 +15,7 @@ from ...errors import DataError
 from ...games import GameSpec, get_game
 from ...games.palette import colour_table, file_entries, pack_rgb, to_indices
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
-from .side_file import read_side_file, with_side
+from .side_file import side_data, with_side
 
 MAX_PIXELS = 4096 * 4096
 
@@ -63,9 +63,7 @@ class PicturesEpisode:
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         """Frames numbered by the place of their file in the folder."""
-        if isinstance(self.side, UnusableEpisode):
-            raise self.side
-        side = None if self.side is None else read_side_file(self.side, self.state_size)
+        side = side_data(self.side, self.state_size)
         if side is not None and len(side) != len(self.files):
             raise UnusableEpisode(f"its side file has {len(side)} frames, the folder {len(self.files)} pictures")
         game = get_game(self.palette_of) if self.palette_of else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,13 @@ def find_side_file(stem: Path) -> Path | None:
     return found[0] if found else None
 
 
+def side_data(side: Path | UnusableEpisode | None, state_size: int | None) -> SideData | None:
+    """What stands beside an episode: of a side file as `read_side_file`; raises why there is none that can be used."""
+    if isinstance(side, UnusableEpisode):
+        raise side
+    return None if side is None else read_side_file(side, state_size)
+
+
 def read_side_file(path: Path, state_size: int | None) -> SideData:
     """Read a side file.
 
@@ -68,8 +74,8 @@ def read_side_file(path: Path, state_size: int | None) -> SideData:
             raise ValueError(f"{side.state.shape[1]} bytes of state per frame; the game has {state_size}")
     except (OSError, ValueError, KeyError, EOFError, MemoryError, OverflowError, NotImplementedError) as error:
         raise UnusableEpisode(f"side file {path.name}: {error or type(error).__name__}") from None
-    except (zipfile.BadZipFile, zlib.error, SyntaxError, RecursionError, RuntimeError) as error:
-        raise UnusableEpisode(f"side file {path.name} is damaged ({error})") from None
+    except Exception as error:  # numpy parses heads of arrays as Python text: damaged ones may raise nearly anything
+        raise UnusableEpisode(f"side file {path.name} is damaged ({type(error).__name__}: {error})") from None
     return side
 
 
@@ -86,19 +92,9 @@ def _from_npz(path: Path) -> SideData:
     if size > MAX_BYTES:
         raise ValueError(f"unpacks to {size} bytes; the limit is {MAX_BYTES}")
     with np.load(path, allow_pickle=False) as arrays:
-        state = _bytes(_member(arrays, "state"), "state", 2) if "state" in arrays else None
-        actions = _bytes(_member(arrays, "actions"), "actions", 1) if "actions" in arrays else None
+        state = _bytes(arrays["state"], "state", 2) if "state" in arrays else None
+        actions = _bytes(arrays["actions"], "actions", 1) if "actions" in arrays else None
     return SideData(state, actions)
-
-
-def _member(arrays: Any, name: str) -> np.ndarray:
-    """One array of the file. Numpy parses its header as Python text, and a damaged one may raise nearly anything."""
-    try:
-        return np.asarray(arrays[name])
-    except (OSError, ValueError, KeyError, EOFError, MemoryError):
-        raise
-    except Exception as error:
-        raise ValueError(f"{name} cannot be read ({type(error).__name__}: {error})") from None
 
 
 def _bytes(values: np.ndarray, name: str, axes: int) -> np.ndarray:

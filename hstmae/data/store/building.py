@@ -53,6 +53,11 @@ class StoreSummary:
     left_out: int
     remarks: int
 
+    @property
+    def speed(self) -> str:
+        """Frames of this run, the time they took, and frames per second, as text."""
+        return f"{self.packed_frames:,} frames in {self.seconds:.1f} s: {self.frames_per_second:,.0f}"
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

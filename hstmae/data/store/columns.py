@@ -7,6 +7,7 @@ longer than unpacking. Stores of format 1 have that checksum instead, and are re
 
 from __future__ import annotations
 
+import math
 import struct
 import threading
 import zlib
@@ -22,8 +23,8 @@ import zstandard
 from ...errors import StoreError
 from .layouts import LAYOUTS, PLAIN, TRANSPOSED, lay_out, size_limits, take
 
-MAGIC = b"HSTDATA1"  # first bytes of every data file
 FORMATS = (1, 2)  # that are read; the last one is written
+HEADS = [b"HSTDATA1" + struct.pack("<II", form, 0) for form in FORMATS]  # the first 16 bytes of a data file
 MAX_GROUP_BYTES = 1 << 30  # a group that claims to be larger is damage, not data
 _LOCAL = threading.local()  # zstd contexts are not thread-safe: one per thread
 
@@ -56,10 +57,7 @@ class Column:
 
     @cached_property
     def row_bytes(self) -> int:
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
+        return math.prod(self.shape)
 
     @cached_property
     def groups(self) -> int:
@@ -105,14 +103,11 @@ class ColumnWriter:
     """
 
     def __init__(self, file: BinaryIO, name: str, shape: Sequence[int], group: int, layout: str, level: int) -> None:
-        self._file = file
-        self._name = name
+        self._file, self._name, self._layout = file, name, layout
         self._shape = tuple(int(n) for n in shape)
-        self._layout = layout
         self._compressor = zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True)
         self._buffer = np.empty((group, *self._shape), np.uint8)
-        self._filled = 0
-        self._rows = 0
+        self._filled = self._rows = 0
         self._offsets = [file.tell()]
         self._sums: list[int] = []
 
@@ -262,17 +257,3 @@ def _unpack(data: memoryview, column: Column, index: Index, group: int, count: i
 
 def _damage(where: str, column: Column, what: str) -> StoreError:
     return StoreError(f"{where}: a group of column '{column.name}' {what}; run preprocess with --rebuild")
-
-
-def pack_header() -> bytes:
-    """The first 16 bytes of a data file: magic, format, zeros."""
-    return _header(FORMATS[-1])
-
-
-def _header(form: int) -> bytes:
-    return MAGIC + struct.pack("<II", form, 0)
-
-
-def check_header(data: memoryview, where: str) -> None:
-    if bytes(data[:16]) not in [_header(form) for form in FORMATS]:
-        raise StoreError(f"{where}: not a data file of this format version; run preprocess with --rebuild")

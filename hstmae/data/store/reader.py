@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import StoreError
 from ..episode import Episode
-from .columns import check_header, read_index, read_rows
+from .columns import HEADS, read_index, read_rows
 from .manifest import DATA, EPISODES, INFO, PROBLEMS, EpisodeInfo, digest, digest_file, read_manifest
 
 OPEN_FILES = 256  # data files kept mapped at a time; each holds a file descriptor
@@ -231,6 +231,7 @@ class _DataFile:
                 self.view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: cannot be read ({error}); run preprocess again") from None
-        check_header(self.view, self.where)
+        if self.view[: len(HEADS[0])] not in HEADS:
+            raise StoreError(f"{path}: not a data file of this format version; run preprocess with --rebuild")
         self.index = {name: read_index(self.view, column, self.where) for name, column in info.columns.items()}
         self.frame_numbers = info.frame_numbers

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import StoreError, UsageError
+from ...executor import Advance
 from ...games import get_game
 from ..sources.base import SourceEpisode
 from .building import StoreRun, StoreSummary, writing
@@ -24,7 +25,7 @@ def record_into_store(
     game: str,
     kind: str,
     packing: Packing | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Advance | None = None,
 ) -> StoreSummary:
     """Add episodes to a store, which is made where there is none. An episode the store holds already is kept.
 

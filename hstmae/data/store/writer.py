@@ -14,7 +14,7 @@ import numpy as np
 
 from ...atomic import TEMP_MARK, sync_folder
 from ...games import GameSpec
-from .columns import Column, ColumnWriter, pack_header
+from .columns import HEADS, Column, ColumnWriter
 from .layouts import PLAIN, SPARSE
 from .manifest import DATA, EpisodeInfo, digest_file, runs_of, write_info
 
@@ -72,7 +72,7 @@ class EpisodeWriter:
         self._temp = self.folder.with_name(f".{self.folder.name}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
         self._temp.mkdir(parents=True)
         self._file = (self._temp / DATA).open("wb")
-        self._file.write(pack_header())
+        self._file.write(HEADS[-1])
         self._frames: ColumnWriter | None = None
         return self
 

@@ -10,23 +10,8 @@ import numpy as np
 
 from ..spec import CoderHints, ConsoleLooks, GameSpec, StateField, TileLayer
 from ..state import GameState, ObjectBoxes
+from . import layers
 from .history import COLUMNS, ROWS, history
-from .layers import (
-    GLOBALS,
-    HUD_COLUMNS,
-    HUD_DIGITS,
-    HUD_FIXED,
-    HUD_HEIGHT,
-    HUD_IDS,
-    HUD_STATIC,
-    SOLID_FROM,
-    TILE_IDS,
-    global_values,
-    metatiles,
-    region_of_metatile,
-    sprites,
-    status_bar,
-)
 from .looks import object_boxes
 from .objects import FEATURES, HUD, TOKENS, decode_objects, flip_objects, player_code
 from .scenery import IDS as GUESSES
@@ -53,7 +38,7 @@ _SHOWN = tuple(bytes.fromhex("0007090c0f101215161718191a1c21222527293036373a3c")
 
 
 def _globals_at(*addresses: int) -> tuple[int, ...]:
-    return tuple(GLOBALS.index(address) for address in addresses)
+    return tuple(layers.GLOBALS.index(address) for address in addresses)
 
 
 class SuperMarioBros(GameSpec):
@@ -70,17 +55,18 @@ class SuperMarioBros(GameSpec):
     state_size = 2048
     context_size = ROWS * COLUMNS
     tile_layers = (
-        TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=TILE_IDS),
-        TileLayer("hud", rows=4, cols=32, cell=8, ids=HUD_IDS, text="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=layers.TILE_IDS),
+        TileLayer("hud", rows=4, cols=32, cell=8, ids=layers.HUD_IDS, text="0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     )
     looks = ConsoleLooks(
         tile_globals=_globals_at(0x74E, 0x733, 0x743, 0x744),  # kind, style, clouds, backdrop
         first_guess=256,
         guessed_tiles=tuple(GUESSES.tolist()),
-        unrecorded_tiles=tuple(i for i in range(256) if i < SOLID_FROM[i >> 6]),  # solid ones are in the block buffer
+        # Solid ones are in the block buffer.
+        unrecorded_tiles=tuple(i for i in range(256) if i < layers.SOLID_FROM[i >> 6]),
         landmark_tiles=tuple(range(0x45, 0x4C)),  # pieces of castles
         cycling_tiles=tuple(range(0xC0, 0x100)),  # palette 3: coins and ? blocks glow
-        cycling_text=(HUD_STATIC + 3 * 32 + 11,),  # the coin beside their number
+        cycling_text=(layers.HUD_STATIC + 3 * 32 + 11,),  # the coin beside their number
         compact_text=tuple((3, column) for column in (13, 14, 19, 21, 26, 27, 28)),  # coins, world, level, timer
         sprite_globals=(_globals_at(0x756, 0x753), *(_globals_at(0x74E),) * 3),  # player, map
         sprites_per_line=8,
@@ -102,12 +88,12 @@ class SuperMarioBros(GameSpec):
     sprite_tiles = 256
     sprite_attributes = 8  # palette 0-3, plus 4 when behind the background
     sprite_size = 8
-    globals_count = len(GLOBALS) + 2
+    globals_count = len(layers.GLOBALS) + 2
     token_names = TOKENS
     token_features = FEATURES
     regions = ("unknown", "hud", "background", "solid", "item", "player", "enemy")
-    tile_regions = region_of_metatile()
-    fixed_regions = ((HUD, 0, 0, 256, HUD_HEIGHT),)
+    tile_regions = layers.TILE_REGIONS
+    fixed_regions = ((HUD, 0, 0, 256, layers.HUD_HEIGHT),)
     fields = (
         StateField("oam", 0x200, "4 bytes a sprite: y - 1, tile, attributes, x", 256, "[map] [data]"),
         StateField("block_buffer", 0x500, "metatile id, two pages of 13 x 16", 416, "[map] [data]"),
@@ -171,21 +157,16 @@ class SuperMarioBros(GameSpec):
         self.check_state(state)
         t = len(state)
         camera = 256 * state[:, 0x71A].astype(np.int32) + state[:, 0x71C]
-        objects = decode_objects(state, camera)
-        late, waits = undrawn(state, tuple(HUD_DIGITS))
-        tiles_xy = np.empty((t, 2), np.int16)
-        tiles_xy[:, 0], tiles_xy[:, 1] = -(camera % 16), HUD_HEIGHT
+        late, waits = undrawn(state, tuple(layers.HUD_DIGITS))
+        tiles_xy = np.stack([-(camera % 16), np.full(t, layers.HUD_HEIGHT)], 1).astype(np.int16)
         return GameState(
-            tiles=(metatiles(state, context, camera), status_bar(state)),
+            tiles=(layers.metatiles(state, context, camera), layers.status_bar(state)),
             tile_xy=(tiles_xy, np.zeros((t, 2), np.int16)),
-            sprites=sprites(state),
-            globals=global_values(state),
+            sprites=layers.sprites(state),
+            globals=layers.global_values(state),
             camera=camera,
             area=4 * state[:, 0x750].astype(np.int32) + (state[:, 0x74E] & 3),
-            tokens=objects.tokens,
-            token_xy=objects.token_xy,
-            token_valid=objects.token_valid,
-            boxes=objects.boxes,
+            **decode_objects(state, camera),
             scene=256 * state[:, 0xE8].astype(np.int32) + state[:, 0xE7],
             clock=state[:, 0x09].astype(np.int32),
             glow=colour_step(state, waits),
@@ -198,9 +179,10 @@ class SuperMarioBros(GameSpec):
         more."""
         ids = np.array(state.tiles[1])
         entering = np.isin(player_code(state), (0, 7))
-        ids[entering, 3, 26:29] = HUD_FIXED[3, 24]  # as the blank cell before it
+        ids[entering, 3, 26:29] = layers.HUD_FIXED[3, 24]  # as the blank cell before it
         if level == "full":
-            hold_digits(ids[:, 3], np.asarray(state.undrawn), HUD_COLUMNS, int(HUD_FIXED[3, 24]), HUD_IDS - 1)
+            blank, unknown = int(layers.HUD_FIXED[3, 24]), layers.HUD_IDS - 1
+            hold_digits(ids[:, 3], np.asarray(state.undrawn), layers.HUD_COLUMNS, blank, unknown)
         return ids
 
     def drawn_objects(self, state: GameState) -> ObjectBoxes:

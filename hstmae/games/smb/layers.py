@@ -25,26 +25,31 @@ HUD_STATIC = 40  # id of the first fixed HUD cell; digits and letters are 1 + va
 HUD_IDS = HUD_STATIC + 4 * 32 + 1
 GLOBALS = (0x74E, 0x733, 0x741, 0x742, 0x743, 0x744, 0x756, 0x753, 0x773, 0x6D4, 0x75F)
 SOLID_FROM = np.array([0x10, 0x51, 0x88, 0xC0])  # first solid metatile id of each palette group [data]
-_ITEMS = (0xC0, 0xC1, 0xC2, 0xC3)  # question blocks and coins
-
-
 TILE_IDS = 256 + len(GUESSES) + 1  # metatiles, guessed scenery, and the unknown
+HUD_FIXED = (HUD_STATIC + np.arange(128).reshape(4, 32)).astype(np.int16)
+HUD_COLUMNS = np.array(list(HUD_DIGITS))
+_BYTE = np.arange(256)
+_IS_SOLID = np.greater_equal(_BYTE, SOLID_FROM[_BYTE >> 6])
 
+TILE_REGIONS = np.full(TILE_IDS, BACKGROUND, np.uint8)
+TILE_REGIONS[:256][_IS_SOLID] = SOLID
+TILE_REGIONS[0xC0:0xC4] = ITEM  # question blocks and coins
 
-def region_of_metatile() -> np.ndarray:
-    ids = np.arange(256)
-    lut = np.full(TILE_IDS, BACKGROUND, np.uint8)
-    lut[:256][ids >= SOLID_FROM[ids >> 6]] = SOLID
-    lut[list(_ITEMS)] = ITEM
-    return lut
+# The metatile that each one looks like: bricks and blocks do not show what they hold, hidden ones nothing.
+_LOOK = _BYTE.astype(np.int16)
+_LOOK[0x55:0x5A], _LOOK[0x5A:0x5F], _LOOK[0xC1] = 0x51, 0x52, 0xC0
+_LOOK[[0x44, 0x5F, 0x60]] = 0
 
+# Id shown for each remembered metatile where nothing is solid now: what was solid then is gone, so blank.
+_SCENERY = np.where(_IS_SOLID, 0, _LOOK).astype(np.int16)
+_SCENERY[UNKNOWN] = TILE_IDS - 1
 
-def _look() -> np.ndarray:
-    """The metatile that each one looks like: bricks and blocks do not show what they hold, hidden ones nothing."""
-    table = np.arange(256)
-    table[0x55:0x5A], table[0x5A:0x5F], table[0xC1] = 0x51, 0x52, 0xC0
-    table[[0x44, 0x5F, 0x60]] = 0
-    return table.astype(np.int16)
+_GUESS_ID = np.zeros(256, np.int16)  # of each metatile as a guess
+_GUESS_ID[GUESSES] = 256 + np.arange(len(GUESSES))
+
+# Attribute id of each OAM attribute byte: palette, 4 = behind (bit 5), and the two flip bits as they are.
+_ATTRIBUTE = ((_BYTE & 3) | ((_BYTE >> 3) & 4) | (_BYTE & 0xC0)).astype(np.int16)
+_GLOBAL_ADDRESS = np.array([*GLOBALS, 0x79F, 0x09])
 
 
 def _screen_columns() -> tuple[np.ndarray, np.ndarray]:
@@ -59,46 +64,20 @@ def _screen_columns() -> tuple[np.ndarray, np.ndarray]:
     return block.reshape(COLUMNS, -1), (COLUMNS * row + column).reshape(COLUMNS, -1)
 
 
-def _scenery() -> np.ndarray:
-    """Id shown for each remembered metatile where nothing is solid now: what was solid then is gone, so blank."""
-    ids = np.arange(256)
-    table = np.where(ids >= SOLID_FROM[ids >> 6], 0, _look())
-    table[UNKNOWN] = TILE_IDS - 1
-    return table.astype(np.int16)
-
-
-def _guess_ids() -> np.ndarray:
-    """Id of each metatile as a guess."""
-    table = np.zeros(256, np.int16)
-    table[GUESSES] = 256 + np.arange(len(GUESSES))
-    return table
-
-
 def _hud_tables() -> np.ndarray:
     """Id of each cell of HUD_DIGITS for each value of its byte: int16 [cells * 256]."""
     tables = []
     for column, (_, offset) in HUD_DIGITS.items():
-        value = np.arange(256) + offset
+        value = _BYTE + offset
         ids = np.where(value < HUD_STATIC - 1, value + 1, HUD_IDS - 1)
         # The first of the six score digits is left blank while it is zero [data]; the fixed id stands for that.
         tables.append(np.where(value > 0, ids, HUD_STATIC + 3 * 32 + column) if column == 2 else ids)
     return np.stack(tables).astype(np.int16).ravel()
 
 
-def _attributes() -> np.ndarray:
-    """Attribute id of each OAM attribute byte: palette, 4 = behind (bit 5), and the two flip bits as they are."""
-    byte = np.arange(256)
-    return ((byte & 3) | ((byte >> 3) & 4) | (byte & 0xC0)).astype(np.int16)
-
-
 _BLOCK_AT, _DRAWN_AT = _screen_columns()
-_SCENERY, _GUESS_ID, _LOOK = _scenery(), _guess_ids(), _look()
-HUD_FIXED = (HUD_STATIC + np.arange(128).reshape(4, 32)).astype(np.int16)
-HUD_COLUMNS = np.array(list(HUD_DIGITS))
 _HUD_ADDRESS = np.array([address for address, _ in HUD_DIGITS.values()])
 _HUD_VALUE, _HUD_ROW = _hud_tables(), 256 * np.arange(len(HUD_DIGITS))
-_ATTRIBUTE = _attributes()
-_GLOBAL_ADDRESS = np.array([*GLOBALS, 0x79F, 0x09])
 
 
 def metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray) -> np.ndarray:

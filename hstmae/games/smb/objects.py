@@ -6,7 +6,7 @@ is decoded with a handful of array operations whatever the number of tokens. Add
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,16 +25,6 @@ _PLAYER_WIDTH = 16
 _LIMIT = 4  # bytes that are no digits must not become huge numbers
 _BYTE = np.arange(256)
 _DECIMAL = np.array([100, 10, 1], np.int32)
-
-
-@dataclass(frozen=True)
-class Objects:
-    """What `decode_objects` reads; shapes as in GameState."""
-
-    tokens: np.ndarray
-    token_xy: np.ndarray
-    token_valid: np.ndarray
-    boxes: np.ndarray
 
 
 def _signed(a: np.ndarray) -> np.ndarray:
@@ -100,17 +90,12 @@ def _byte_features() -> list[tuple[int, int, int, np.ndarray]]:
     return found
 
 
-def _byte_tables() -> tuple[np.ndarray, np.ndarray]:
-    """The address of each feature of each token and, end to end, its 256 values: zeros where no byte tells it."""
-    address = np.zeros(len(TOKENS) * FEATURES, np.int64)
-    values = np.zeros((len(address), 256), np.float32)
-    for token, feature, at, value in _byte_features():
-        address[token * FEATURES + feature] = at
-        values[token * FEATURES + feature] = value
-    return address, np.clip(values, -_LIMIT, _LIMIT).ravel()
-
-
-_FEATURE_ADDRESS, _FEATURE_VALUE = _byte_tables()
+# The address of each feature of each token and, end to end, its 256 values: zeros where no byte tells it.
+_FEATURE_ADDRESS = np.zeros(len(TOKENS) * FEATURES, np.int64)
+_FEATURE_VALUE = np.zeros(256 * len(_FEATURE_ADDRESS), np.float32)
+for _token, _feature, _address, _value in _byte_features():
+    _FEATURE_ADDRESS[_token * FEATURES + _feature] = _address
+    _FEATURE_VALUE[256 * (_token * FEATURES + _feature) + _BYTE] = np.clip(_value, -_LIMIT, _LIMIT)
 _FEATURE_ROW = 256 * np.arange(len(_FEATURE_ADDRESS))
 
 # Bytes that numbers of more than one byte and boxes are made of; each name is a slice of one gather.
@@ -141,8 +126,12 @@ _ENEMY_REGION = _by_kind(SOLID, ENEMY, ENEMY)
 _ENEMY_SIZE = np.stack([_by_kind(48, 32, 16), _by_kind(9, 33, 25)])  # width, height
 
 
-def decode_objects(state: np.ndarray, camera: np.ndarray) -> Objects:
-    """state: uint8 [T, 2048]; camera: int [T], world x of the picture's left edge."""
+def decode_objects(state: np.ndarray, camera: np.ndarray) -> dict[str, np.ndarray]:
+    """`tokens`, `token_xy`, `token_valid` and `boxes` of a GameState.
+
+    Args:
+        state: uint8 [T, 2048]; camera: int [T], world x of the picture's left edge.
+    """
     t = len(state)
     bytes_ = state.take(_PART_ADDRESS, 1).astype(np.int32)
     part = {name: bytes_[:, at] for name, at in _PART.items()}
@@ -165,7 +154,7 @@ def decode_objects(state: np.ndarray, camera: np.ndarray) -> Objects:
     xy[:, enemies, 0], xy[:, enemies, 1] = x, y
     usable = np.ones((t, len(TOKENS)), bool)
     usable[:, enemies] = valid
-    return Objects(tokens, xy, usable, _boxes(part, x, y, shown))
+    return {"tokens": tokens, "token_xy": xy, "token_valid": usable, "boxes": _boxes(part, x, y, shown)}
 
 
 def _boxes(part: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, shown: np.ndarray) -> np.ndarray:

@@ -60,17 +60,9 @@ def _foreground(scenery: int) -> np.ndarray:
     return out
 
 
-def _table() -> np.ndarray:
-    """uint8 [4, 4, 48, 13]: background, foreground, column, row -> metatile id."""
-    table = np.zeros((4, 4, PERIOD, ROWS), np.uint8)
-    for back in range(4):
-        for fore in range(4):
-            over = _foreground(fore)
-            table[back, fore] = np.where(over > 0, over, _arrangement(back)).T
-    return table
-
-
-SCENERY = _table()
+# uint8 [4, 4, 48, 13]: background, foreground, column, row -> metatile id
+_BACK, _OVER = np.stack([_arrangement(k) for k in range(4)]), np.stack([_foreground(k) for k in range(4)])
+SCENERY = np.where(_OVER > 0, _OVER, _BACK[:, None]).swapaxes(2, 3).copy()
 _BRIDGE, _RAILING, _TREE_TOP, _TRUNK = 0x63, 0x0B, 0x17, 0x4C
 IDS = np.union1d(SCENERY, [_RAILING, _TRUNK]).astype(np.uint8)  # what a guess can be, ascending
 

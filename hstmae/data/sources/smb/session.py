@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+import zstandard
 
 from ....games import get_game
 from ...episode import Episode
@@ -40,10 +41,7 @@ class RecordedEpisode:
     index: int
     level: str
     outcome: str = "cut"
-    _pictures: list[bytes] = field(default_factory=list)
-    _states: list[np.ndarray] = field(default_factory=list)
-    _actions: list[int] = field(default_factory=list)
-    _numbers: list[int] = field(default_factory=list)
+    _frames: list[tuple[int, bytes, np.ndarray, int]] = field(default_factory=list)  # number, picture, state, action
     fps: ClassVar[float | None] = None
 
     @property
@@ -53,29 +51,22 @@ class RecordedEpisode:
 
     @property
     def size(self) -> int:
-        return len(self._numbers)
+        return len(self._frames)
 
     def add(self, number: int, picture: np.ndarray, state: np.ndarray, action: int) -> None:
-        import zstandard
-
-        self._pictures.append(zstandard.ZstdCompressor(1).compress(picture.tobytes()))
-        self._states.append(state)
-        self._actions.append(action)
-        self._numbers.append(number)
+        self._frames.append((number, zstandard.ZstdCompressor(1).compress(picture.tobytes()), state, action))
 
     def signature(self, content: bool = False) -> list[list[object]]:
-        running = hashlib.sha256(np.array(self._numbers, "<i4").tobytes() + bytes(self._actions))
+        numbers, actions = (np.array([frame[k] for frame in self._frames], kind) for k, kind in ((0, "<i4"), (3, "u1")))
+        running = hashlib.sha256(numbers.tobytes() + actions.tobytes())
         for frame in self.frames():
             running.update(frame.pixels.tobytes())
             running.update(frame.state.tobytes() if frame.state is not None else b"")
         return [["recorded", running.hexdigest()]]
 
     def frames(self, report: Report | None = None, notes: dict[str, int] | None = None) -> Iterator[SourceFrame]:
-        import zstandard
-
         game, unpack = get_game(GAME), zstandard.ZstdDecompressor()
-        columns = zip(self._numbers, self._pictures, self._states, self._actions, strict=True)
-        for number, packed, state, action in columns:
+        for number, packed, state, action in self._frames:
             picture = np.frombuffer(unpack.decompress(packed), np.uint8).reshape(game.native_size)
             yield SourceFrame(number, picture, game.palette, state, action)
 
