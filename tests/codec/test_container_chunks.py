@@ -174,7 +174,7 @@ def test_an_index_is_taken_only_where_it_can_be_true(monkeypatch: pytest.MonkeyP
         assert unpack_index(planes(wrong), 1 << 40) is None, wrong
     assert unpack_index(planes([(PREAMBLE_BYTES, Header(GOP, MAX_PAYLOAD))]), 1 << 40) is not None
     assert unpack_index(planes(TABLE), 2 * OVERHEAD - 1) is None
-    monkeypatch.setattr("hstmae.codec.container.index.MAX_CHUNKS", 1)
+    monkeypatch.setattr("hstmae.codec.container.chunks.MAX_CHUNKS", 1)
     assert unpack_index(planes(TABLE), FILE_BYTES) is None
 
 

@@ -72,10 +72,17 @@ class Header:
         return not self.kind[1] & 0x20
 
 
+Place = tuple[int, Header]  # a chunk: its offset and its header
+
+
 def pack_preamble() -> bytes:
     """The first bytes of every file."""
     start = _PREAMBLE.pack(SIGNATURE, *VERSION, 0)[:-4]
-    return start + zlib.crc32(start).to_bytes(4, "little")
+    return start + _crc(start)
+
+
+def _crc(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "little")
 
 
 def check_preamble(data: bytes | memoryview, where: str) -> None:
@@ -96,9 +103,7 @@ def pack_chunk(header: Header, payload: bytes) -> bytes:
     """A whole chunk; `header.length` must be that of `payload`."""
     assert header.length == len(payload) <= MAX_PAYLOAD
     start = _HEADER.pack(header.kind, header.length, header.episode, header.first, header.frames, header.flags, 0)[:-4]
-    return b"".join(
-        (start, zlib.crc32(start).to_bytes(4, "little"), payload, zlib.crc32(payload).to_bytes(4, "little"))
-    )
+    return b"".join((start, _crc(start), payload, _crc(payload)))
 
 
 def chunk(kind: bytes, payload: bytes, **fields: int) -> bytes:
@@ -123,10 +128,7 @@ def parse_header(data: memoryview, at: int) -> Header | None:
 
 def read_payload(data: memoryview, at: int, header: Header) -> bytes | None:
     """The payload of the chunk at `at`; None where its checksum is wrong. `header` came from `parse_header`."""
-    start = at + HEADER_BYTES
-    payload = bytes(data[start : start + header.length])
-    stated = int.from_bytes(data[start + header.length : start + header.length + CRC_BYTES], "little")
-    return payload if zlib.crc32(payload) == stated else None
+    return bytes(data[at + HEADER_BYTES :][: header.length]) if _intact(data, at, header) else None
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,8 @@ class Gap:
     lost: Header | None = None
 
 
-def scan(data: memoryview, start: int = 0) -> Iterator[tuple[int, Header] | Gap]:
-    """Every whole chunk from `start` on as (offset, header), and a Gap for whatever lies between them.
+def scan(data: memoryview, start: int = 0) -> Iterator[Place | Gap]:
+    """Every whole chunk from `start` on, and a Gap for whatever lies between them.
 
     After a damaged chunk the search goes on inside of it, since bytes may have been put in or taken out. The work is
     limited to a fixed number of bytes checked for each byte of the file; from there on damaged chunks whose header can
@@ -165,15 +167,16 @@ def scan(data: memoryview, start: int = 0) -> Iterator[tuple[int, Header] | Gap]
         if header is not None and budget < 0:
             at += header.size
             continue
-        at = _candidate(data, at + 1)
+        found = _CANDIDATE.search(data, at + 1)
+        at = len(data) if found is None else found.start()
     if gap is not None:
         yield Gap(gap, len(data), lost)
 
 
-def _candidate(data: memoryview, start: int) -> int:
-    """Where the next bytes stand that a chunk may begin with; the end where there are none."""
-    found = _CANDIDATE.search(data, start)
-    return len(data) if found is None else found.start()
+def scan_all(data: memoryview, start: int = 0) -> tuple[list[Place], list[Gap]]:
+    """What `scan` finds: the whole chunks, and the gaps."""
+    found = list(scan(data, start))
+    return [x for x in found if not isinstance(x, Gap)], [x for x in found if isinstance(x, Gap)]
 
 
 def _intact(data: memoryview, at: int, header: Header) -> bool:

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import CodecError
-from .chunks import (
-    EPISODE,
-    FILES,
-    FINAL,
-    GOP,
-    HEAD,
-    KNOWN,
-    NO_EPISODE,
-    PREAMBLE_BYTES,
-    Gap,
-    Header,
-    read_payload,
-    scan,
-)
+from . import chunks
+from .chunks import Gap, Header, Place, read_payload, scan_all
 from .description import MAX_TEXT, Description, unpack_description
 from .index import find_index
-
-Place = tuple[int, Header]  # a chunk: its offset and its header
 
 
 @dataclass
@@ -83,7 +69,7 @@ class Contents:
     unusable: list[str]
 
 
-def read_contents(data: memoryview, *, use_index: bool = True, start: int = PREAMBLE_BYTES) -> Contents:
+def read_contents(data: memoryview, *, use_index: bool = True, start: int = chunks.PREAMBLE_BYTES) -> Contents:
     """Sort the chunks of a file.
 
     Args:
@@ -95,54 +81,51 @@ def read_contents(data: memoryview, *, use_index: bool = True, start: int = PREA
     """
     table = find_index(data) if use_index else None
     if table is not None:
-        try:
+        with suppress(CodecError):
             contents = _sorted(data, table, [], True)
-        except CodecError:
-            contents = None
-        if contents is not None and not contents.unusable:
-            return contents
-    chunks: list[Place] = []
-    gaps: list[Gap] = []
-    for found in scan(data, start):
-        if isinstance(found, Gap):
-            gaps.append(found)
-        else:
-            chunks.append(found)
-    return _sorted(data, chunks, gaps, False)
+            if not contents.unusable:
+                return contents
+    return _sorted(data, *scan_all(data, start), False)
 
 
-def _sorted(data: memoryview, table: Iterable[Place], gaps: list[Gap], indexed: bool) -> Contents:
+def _sorted(data: memoryview, table: list[Place], gaps: list[Gap], indexed: bool) -> Contents:
     episodes: dict[int, Entry] = {}
     about: dict[str, Any] = {}
     unusable: list[str] = []
-    chunks = list(table)
-    for offset, header in chunks:
-        if header.kind not in KNOWN:
+
+    def payload(offset: int, header: Header) -> bytes | None:
+        found = read_payload(data, offset, header)
+        if found is None:
+            unusable.append(f"chunk {header.kind[1:].decode()} at byte {offset} is damaged")
+        return found
+
+    for offset, header in table:
+        if header.kind not in chunks.KNOWN:
             if header.critical:
                 raise CodecError(f"chunk {header.kind[1:].decode()} at byte {offset} needs a later version to be read")
             continue
-        if header.episode == NO_EPISODE:
-            if header.kind == HEAD:
-                about = _about(_payload(data, offset, header, unusable)) or about
+        if header.episode == chunks.NO_EPISODE:
+            if header.kind == chunks.HEAD:
+                about = _about(payload(offset, header)) or about
             continue
         entry = episodes.setdefault(header.episode, Entry(header.episode))
-        if header.kind == GOP:
+        if header.kind == chunks.GOP:
             entry.gops.append((offset, header))
-        elif header.kind == FILES:
+        elif header.kind == chunks.FILES:
             entry.files = (offset, header)
-        elif header.kind == EPISODE:
-            _describe(entry, _payload(data, offset, header, unusable), bool(header.flags & FINAL), offset, unusable)
+        elif header.kind == chunks.EPISODE and (packed := payload(offset, header)) is not None:
+            final = bool(header.flags & chunks.FINAL)
+            try:
+                description = unpack_description(packed)
+            except CodecError as error:
+                unusable.append(f"{error} at byte {offset}")
+                continue
+            if entry.description is None or (final and not entry.final):
+                entry.description, entry.final = description, final
     for entry in episodes.values():
         entry.gops = _in_order(entry.gops, unusable)
     ordered = [episodes[number] for number in sorted(episodes)]
-    return Contents(ordered, about, chunks, gaps, indexed, unusable)
-
-
-def _payload(data: memoryview, offset: int, header: Header, unusable: list[str]) -> bytes | None:
-    payload = read_payload(data, offset, header)
-    if payload is None:
-        unusable.append(f"chunk {header.kind[1:].decode()} at byte {offset} is damaged")
-    return payload
+    return Contents(ordered, about, table, gaps, indexed, unusable)
 
 
 def _about(payload: bytes | None) -> dict[str, Any]:
@@ -152,18 +135,6 @@ def _about(payload: bytes | None) -> dict[str, Any]:
     except (ValueError, RecursionError, zlib.error):  # it only says where the file came from
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _describe(entry: Entry, payload: bytes | None, final: bool, offset: int, unusable: list[str]) -> None:
-    if payload is None:
-        return
-    try:
-        description = unpack_description(payload)
-    except CodecError as error:
-        unusable.append(f"{error} at byte {offset}")
-        return
-    if entry.description is None or (final and not entry.final):
-        entry.description, entry.final = description, final
 
 
 def _in_order(gops: list[Place], unusable: list[str]) -> list[Place]:

@@ -9,7 +9,7 @@ import re
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,11 @@ class Description:
     def shape(self, frames: int) -> GopShape:
         return GopShape(frames, self.height, self.width, self.channels, self.state, self.actions)
 
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Of one picture's array."""
+        return (self.height, self.width) if self.channels == 1 else (self.height, self.width, 3)
+
     def raw_bytes(self, frames: int) -> int:
         """What so many frames take unpacked, memory and buttons included."""
         return frames * (self.height * self.width * self.channels + self.state + self.actions)
@@ -102,9 +107,8 @@ class Description:
         """A whole EPISODE chunk."""
         packer = zlib.compressobj(9, zdict=_DICTIONARY)
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-        return chunk(
-            EPISODE, packer.compress(text) + packer.flush(), episode=episode, flags=FINAL if self.frames >= 0 else 0
-        )
+        flags = FINAL if self.frames >= 0 else 0
+        return chunk(EPISODE, packer.compress(text) + packer.flush(), episode=episode, flags=flags)
 
     def check(self) -> None:
         """Raise ValueError, TypeError or UnicodeError where a value makes no sense, or is beyond a limit."""
@@ -144,15 +148,11 @@ def unpack_description(payload: bytes) -> Description:
         if len(text) > MAX_TEXT or not inflater.eof:
             raise ValueError("too long, or cut off")
         value = json.loads(text.decode("utf-8"))
-        description = Description(
-            **{name: value[name] for name in value if name in Description.__dataclass_fields__}  # others: of later
-        )
-        description = replace(
-            description,
-            streams=tuple(description.streams),
-            notes=tuple((str(k), int(v)) for k, v in description.notes),
-            problems=tuple((str(file), str(reason), bool(out)) for file, reason, out in description.problems),
-        )
+        fields = {name: value[name] for name in value if name in Description.__dataclass_fields__}  # others: of later
+        fields["streams"] = tuple(value["streams"])
+        fields["notes"] = tuple((str(k), int(v)) for k, v in value.get("notes", ()))
+        fields["problems"] = tuple((str(file), str(why), bool(out)) for file, why, out in value.get("problems", ()))
+        description = Description(**fields)
         description.check()
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error) as error:
         raise CodecError(f"senseless description of an episode ({error!r})") from None
@@ -180,8 +180,7 @@ def pack_gop(
     Raises:
         CodecError: a stream that `description` does not name.
     """
-    unknown = set(streams) - set(description.streams)
-    if unknown:
+    if unknown := set(streams) - set(description.streams):
         raise CodecError(
             f"{description.name}: profile '{description.profile}' made streams its first group had not: {unknown}"
         )
@@ -195,14 +194,8 @@ def pack_gop(
     head = step.to_bytes(2, "little") if step > 1 else b""
     head += len(starts).to_bytes(2, "little") + runs if listed else runs[:4]
     lengths = [len(streams[name]) if name in streams else _ABSENT for name in description.streams]
-    payload = b"".join(
-        (
-            digest,
-            head,
-            struct.pack(f"<{len(lengths)}I", *lengths),
-            *(streams.get(name, b"") for name in description.streams),
-        )
-    )
+    ordered = [streams.get(name, b"") for name in description.streams]
+    payload = b"".join((digest, head, struct.pack(f"<{len(lengths)}I", *lengths), *ordered))
     flags = (HASHED if digest else 0) | (NUMBERED if listed else 0) | (STEPPED if step > 1 else 0)
     return chunk(GOP, payload, episode=episode, first=first, frames=len(numbers), flags=flags)
 

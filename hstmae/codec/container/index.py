@@ -11,29 +11,19 @@ import zlib
 
 import numpy as np
 
-from .chunks import (
-    END,
-    INDEX,
-    MAX_CHUNKS,
-    MAX_PAYLOAD,
-    OVERHEAD,
-    PREAMBLE_BYTES,
-    Header,
-    chunk,
-    parse_header,
-    read_payload,
-)
+from . import chunks
+from .chunks import Header, Place, chunk, parse_header, read_payload
 
 _END = struct.Struct("<Q")
-END_BYTES = OVERHEAD + _END.size
+END_BYTES = chunks.OVERHEAD + _END.size
 _COLUMNS = ("kind", "length", "episode", "first", "frames", "flags")
 
 
-def pack_index(chunks: list[tuple[int, Header]]) -> bytes:
-    """Payload of an INDEX chunk over the chunks at the given offsets, in ascending order of offset."""
-    count = len(chunks)
-    columns = [np.array([offset for offset, _ in chunks], np.uint64)]
-    columns += [np.array([_number(getattr(h, name)) for _, h in chunks], np.uint64) for name in _COLUMNS]
+def pack_index(table: list[Place]) -> bytes:
+    """Payload of an chunks.INDEX chunk over the chunks at the given offsets, in ascending order of offset."""
+    count = len(table)
+    columns = [np.array([offset for offset, _ in table], np.uint64)]
+    columns += [np.array([_number(getattr(h, name)) for _, h in table], np.uint64) for name in _COLUMNS]
     deltas = np.stack([np.diff(column, prepend=np.uint64(0)) for column in columns])  # modulo 2**64
     planes = np.ascontiguousarray(deltas.astype("<u8").view(np.uint8).reshape(len(columns), count, 8).swapaxes(1, 2))
     return struct.pack("<I", count) + zlib.compress(planes.tobytes(), 9)
@@ -43,12 +33,12 @@ def _number(value: int | bytes) -> int:
     return int.from_bytes(value, "little") if isinstance(value, bytes) else value
 
 
-def unpack_index(payload: bytes, file_bytes: int) -> list[tuple[int, Header]] | None:
+def unpack_index(payload: bytes, file_bytes: int) -> list[Place] | None:
     """What `pack_index` packed; None where it is senseless. Offsets ascend and chunks lie inside of the file."""
     if len(payload) < 4:
         return None
     count = int.from_bytes(payload[:4], "little")
-    if not 0 < count <= min(MAX_CHUNKS, file_bytes // OVERHEAD):
+    if not 0 < count <= min(chunks.MAX_CHUNKS, file_bytes // chunks.OVERHEAD):
         return None
     rows, expected = len(_COLUMNS) + 1, count * (len(_COLUMNS) + 1) * 8
     inflater = zlib.decompressobj()
@@ -61,13 +51,13 @@ def unpack_index(payload: bytes, file_bytes: int) -> list[tuple[int, Header]] | 
     planes = np.frombuffer(raw, np.uint8).reshape(rows, 8, count)
     deltas = np.ascontiguousarray(planes.swapaxes(1, 2)).view("<u8").reshape(rows, count)
     offsets, *fields = (np.cumsum(row, dtype=np.uint64).tolist() for row in deltas)
-    table: list[tuple[int, Header]] = []
-    end = PREAMBLE_BYTES
+    table: list[Place] = []
+    end = chunks.PREAMBLE_BYTES
     for offset, kind, length, episode, first, frames, flags in zip(offsets, *fields, strict=True):
         if kind >= 1 << 32 or max(episode, first) >= 1 << 32 or max(frames, flags) >= 1 << 16:
             return None
         header = Header(kind.to_bytes(4, "little"), length, episode, first, frames, flags)
-        if offset < end or length > MAX_PAYLOAD or offset + header.size > file_bytes:
+        if offset < end or length > chunks.MAX_PAYLOAD or offset + header.size > file_bytes:
             return None
         end = offset + header.size
         table.append((offset, header))
@@ -76,21 +66,21 @@ def unpack_index(payload: bytes, file_bytes: int) -> list[tuple[int, Header]] | 
 
 def pack_end(index_offset: int) -> bytes:
     """The last chunk of a closed file: where its index is."""
-    return chunk(END, _END.pack(index_offset))
+    return chunk(chunks.END, _END.pack(index_offset))
 
 
-def find_index(data: memoryview) -> list[tuple[int, Header]] | None:
+def find_index(data: memoryview) -> list[Place] | None:
     """The table of chunks that a closed file states at its end; None where there is none that can be trusted."""
     at = len(data) - END_BYTES
     header = parse_header(data, at)
-    if header is None or header.kind != END or header.length != _END.size:
+    if header is None or header.kind != chunks.END or header.length != _END.size:
         return None
     payload = read_payload(data, at, header)
     if payload is None:
         return None
     (offset,) = _END.unpack(payload)
     index = parse_header(data, offset) if offset < len(data) else None
-    if index is None or index.kind != INDEX or offset + index.size != at:
+    if index is None or index.kind != chunks.INDEX or offset + index.size != at:
         return None
     packed = read_payload(data, offset, index)
     return None if packed is None else unpack_index(packed, offset)

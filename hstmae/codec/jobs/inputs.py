@@ -9,8 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ...data.episode import Episode
 from ...data.sources.base import Problem, Report, SourceEpisode, SourceFrame
 from ...data.sources.finding import find_sources, game_of
 from ...data.sources.video import VideoOptions
@@ -68,8 +67,7 @@ class StoredEpisode(_Listed):
         notes.update(store.info(self.name).notes)
         for start in range(0, self.size, _AT_ONCE):
             rows = range(start, min(start + _AT_ONCE, self.size))
-            part = store.read(self.name, rows, columns=("frames", "state", "actions"))
-            yield from _frames(part.frames, part.palette, part.state, part.actions, part.frame_numbers)
+            yield from _frames(store.read(self.name, rows, columns=("frames", "state", "actions")))
 
 
 @dataclass(frozen=True)
@@ -107,20 +105,13 @@ class CodedEpisode(_Listed):
                 report(Problem(self.name, "", f"frames {first} to {first + count - 1} are lost: the file is damaged"))
             rows = range(self.size) if self.rows is None else self.rows
             for start in range(0, len(rows), description.gop):
-                part = reader.read(self.position, rows[start : start + description.gop])
-                yield from _frames(part.frames, part.palette, part.state, part.actions, part.frame_numbers)
+                yield from _frames(reader.read(self.position, rows[start : start + description.gop]))
 
 
-def _frames(
-    frames: np.ndarray,
-    palette: np.ndarray | None,
-    state: np.ndarray | None,
-    actions: np.ndarray | None,
-    numbers: np.ndarray,
-) -> Iterator[SourceFrame]:
-    for t, number in enumerate(numbers.tolist()):
-        action = None if actions is None else int(actions[t])
-        yield SourceFrame(number, frames[t], palette, None if state is None else state[t], action)
+def _frames(part: Episode) -> Iterator[SourceFrame]:
+    for t, number in enumerate(part.frame_numbers.tolist()):
+        action = None if part.actions is None else int(part.actions[t])
+        yield SourceFrame(number, part.frames[t], part.palette, None if part.state is None else part.state[t], action)
 
 
 def coded_episodes(
@@ -152,7 +143,7 @@ def find_input(path: Path, game: str | None, video: VideoOptions, wanted: Sequen
     if path.suffix.lower() == SUFFIX or (path / META).is_file():
         if game is not None:
             raise UsageError(f"--game {game}: {path} says itself what game it holds; leave --game out")
-        found = _hst(path) if path.suffix.lower() == SUFFIX else _store(path)
+        found = Found("hst", "", [*coded_episodes(path)]) if path.suffix.lower() == SUFFIX else _store(path)
     else:
         game = game or game_of(path)
         kind, episodes = find_sources(path, get_game(game), video)
@@ -174,8 +165,3 @@ def _store(path: Path) -> Found:
         for i in store.infos()
     ]
     return Found("store", store.game, episodes, dict(store.meta["splits"]))
-
-
-def _hst(path: Path) -> Found:
-    episodes: list[SourceEpisode] = [*coded_episodes(path)]
-    return Found("hst", "", episodes)

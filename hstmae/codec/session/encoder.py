@@ -74,16 +74,13 @@ class EpisodeEncoder:
         self._profile, self._number, self._first = profile, number, first or 0
         self._begun = first is not None
         self._exact = decodes_exactly(profile.name)
-        self._frames: list[np.ndarray] = []
-        self._states: list[np.ndarray] = []
-        self._actions: list[int] = []
-        self._numbers: list[int] = []
+        self._waiting: list[tuple[np.ndarray, int, np.ndarray | None, int | None]] = []  # as they were added
         self._last = -1
 
     @property
     def frames(self) -> int:
         """Frames so far, those that wait for their group to be full included."""
-        return self._first + len(self._frames)
+        return self._first + len(self._waiting)
 
     def add(self, frame: np.ndarray, number: int, state: np.ndarray | None, action: int | None) -> bytes:
         """One more frame: uint8 [H, W] or [H, W, 3], its number (ascending), its state [S], its buttons.
@@ -94,11 +91,7 @@ class EpisodeEncoder:
             DataError: it does not go with the frames before it.
         """
         description = self.description
-        shape = (
-            (description.height, description.width)
-            if description.channels == 1
-            else (description.height, description.width, 3)
-        )
+        shape = description.frame_shape
         sizes = (0 if state is None else len(state), 0 if action is None else 1)
         if frame.shape != shape or sizes != (description.state, description.actions):
             raise DataError(
@@ -108,25 +101,17 @@ class EpisodeEncoder:
         if not self._last < number < 1 << 31:
             raise DataError(f"{description.name}: frame number {number} after {self._last}; they must ascend")
         self._last = number
-        self._frames.append(frame)
-        self._numbers.append(number)
-        if state is not None:
-            self._states.append(state)
-        if action is not None:
-            self._actions.append(action)
-        return self.flush() if len(self._frames) == description.gop else b""
+        self._waiting.append((frame, number, state, action))
+        return self.flush() if len(self._waiting) == description.gop else b""
 
     def flush(self) -> bytes:
         """End the group that is being collected, although it may not be full."""
-        if not self._frames:
+        if not self._waiting:
             return b""
-        gop = Gop(
-            np.stack(self._frames),
-            self.description.colours,
-            np.stack(self._states) if self._states else None,
-            np.array(self._actions, np.uint8) if self._actions else None,
-        )
-        numbers = np.array(self._numbers, np.int32)
+        frames, order, states, actions = zip(*self._waiting, strict=True)
+        state = np.stack(states) if self.description.state else None
+        action = np.array(actions, np.uint8) if self.description.actions else None
+        gop, numbers = Gop(np.stack(frames), self.description.colours, state, action), np.array(order, np.int32)
         streams = self._profile.encode(gop)
         head = b""
         if not self._begun:
@@ -136,8 +121,7 @@ class EpisodeEncoder:
         digest = content_hash(gop, numbers) if self._exact else b""
         packed = pack_gop(self.description, self._number, self._first, numbers, streams, digest)
         self._first += len(numbers)
-        for waiting in (self._frames, self._states, self._actions, self._numbers):
-            waiting.clear()
+        self._waiting.clear()
         return head + packed
 
     def finish(

@@ -39,13 +39,9 @@ class Groups:
     """
 
     def __init__(
-        self,
-        data: memoryview,
-        where: str,
-        entries: Sequence[tuple[Entry, Description]],
-        cache: int,
+        self, data: memoryview, where: str, entries: Sequence[tuple[Entry, Description]], cache: int,
         options: dict[str, Any],
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._data, self._where, self._entries, self._limit, self._options = data, where, entries, cache, options
         self._lock = threading.Lock()
         self._groups: OrderedDict[tuple[int, int], DecodedGroup] = OrderedDict()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, overload
 
 import numpy as np
@@ -22,7 +23,16 @@ from .groups import Groups
 CACHE_BYTES = 128 << 20
 
 
-class HstReader:
+def map_file(path: Path) -> mmap.mmap:
+    """The bytes of a file. Raises OSError, and CodecError for an empty one."""
+    with path.open("rb") as file:
+        try:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:  # an empty file cannot be mapped
+            raise CodecError(f"{path}: is empty") from None
+
+
+class HstReader(AbstractContextManager["HstReader"]):
     """A .hst file. `len(reader)` frames of all its episodes in a row; `reader[i]` is one, `reader[a:b:c]` a list.
 
     Safe to share between threads, and picklable (a worker process opens the file anew). A file without a usable index,
@@ -44,11 +54,7 @@ class HstReader:
     def __init__(self, path: str | Path, *, cache: int = CACHE_BYTES, **options: Any) -> None:
         self.path = Path(path)
         self.options, self._limit = options, cache
-        with self.path.open("rb") as file:
-            try:
-                self._map: mmap.mmap | None = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except ValueError:  # an empty file cannot be mapped
-                raise CodecError(f"{self.path}: is empty") from None
+        self._map: mmap.mmap | None = map_file(self.path)
         self.data = memoryview(self._map)
         try:
             check_preamble(self.data, str(self.path))
@@ -71,12 +77,9 @@ class HstReader:
         self.groups = Groups(self.data, str(self.path), found, cache, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self.path, self._limit, self.options)
+        return partial(HstReader, cache=self._limit, **self.options), (self.path,)
 
-    def __enter__(self) -> HstReader:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -136,12 +139,7 @@ class HstReader:
         count = self.entries[position].frames
         if wanted.ndim != 1 or (len(wanted) and (wanted.min() < 0 or wanted.max() >= count)):
             raise IndexError(f"rows must be a list of numbers from 0 to {count - 1}")
-        shape = (
-            (description.height, description.width)
-            if description.channels == 1
-            else (description.height, description.width, 3)
-        )
-        frames = np.empty((len(wanted), *shape), np.uint8)
+        frames = np.empty((len(wanted), *description.frame_shape), np.uint8)
         numbers = np.empty(len(wanted), np.int32)
         state = np.empty((len(wanted), description.state), np.uint8) if description.state else None
         buttons = (len(wanted),) if description.actions == 1 else (len(wanted), description.actions)
@@ -222,7 +220,3 @@ class HstReader:
         while int(k * step) < len(part):
             yield self._frame(position, part[int(k * step)])
             k += 1
-
-
-def _reopen(path: Path, cache: int, options: dict[str, Any]) -> HstReader:
-    return HstReader(path, cache=cache, **options)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import CodecError
-from ..container.chunks import OVERHEAD, PREAMBLE_BYTES, check_preamble
+from ..container.chunks import PREAMBLE_BYTES, check_preamble
 from ..container.contents import read_contents
+from .reader import map_file
 from .writer import HstWriter
 
 
@@ -45,12 +45,7 @@ def recover(source: str | Path, target: str | Path, *, overwrite: bool = False) 
         OSError: a file cannot be read or written.
     """
     path = Path(source)
-    with path.open("rb") as file:
-        try:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:
-            raise CodecError(f"{path}: is empty") from None
-    with mapped, memoryview(mapped) as data:
+    with map_file(path) as mapped, memoryview(mapped) as data:
         problems = []
         try:
             check_preamble(data, str(path))
@@ -60,15 +55,11 @@ def recover(source: str | Path, target: str | Path, *, overwrite: bool = False) 
         contents = read_contents(data, use_index=False, start=start)
         saved = [e for e in contents.episodes if e.description is not None and e.gops]
         problems += contents.unusable
-        problems += [
-            f"{e.frames} frames of an episode whose description is damaged"
-            for e in contents.episodes
-            if not e.description
-        ]
+        lost = [e for e in contents.episodes if not e.description]
+        problems += [f"{e.frames} frames of an episode whose description is damaged" for e in lost]
         missing = [(e.description.name, first, count) for e in saved if e.description for first, count in e.missing()]
-        problems += [
-            f"{e.description.name}: was not written to its end" for e in saved if e.description and not e.final
-        ]
+        unfinished = [e.description.name for e in saved if e.description and not e.final]
+        problems += [f"{name}: was not written to its end" for name in unfinished]
         if not saved:
             raise CodecError(f"{path}: nothing in it can be saved")
         with HstWriter(target, overwrite=overwrite, about=contents.about) as writer:
@@ -79,7 +70,7 @@ def recover(source: str | Path, target: str | Path, *, overwrite: bool = False) 
                 description = entry.description if entry.final else replace(entry.description, frames=end)
                 writer.append(replace(description, frames=-1).pack(entry.number))
                 for offset, header in [*entry.gops, *([entry.files] if entry.files else [])]:
-                    writer.append(bytes(data[offset : offset + header.length + OVERHEAD]))
+                    writer.append(bytes(data[offset : offset + header.size]))
                 writer.append(description.pack(entry.number))
     return Recovery(
         episodes=len(saved),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...errors import CodecError
-from ..container.chunks import PREAMBLE_BYTES, VERSION, Gap, scan
+from ..container.chunks import PREAMBLE_BYTES, VERSION, scan_all
 from .reader import HstReader
 
 _RGB = 3
@@ -36,13 +37,8 @@ def verify_file(path: str | Path, progress: Callable[[int], object] | None = Non
         CodecError: no .hst file, or nothing in it can be read.
     """
     with HstReader(path, **options) as reader:
-        problems = []
-        chunks = []
-        for found in scan(reader.data, PREAMBLE_BYTES):
-            if isinstance(found, Gap):
-                problems.append(f"{path}: bytes {found.start} to {found.end - 1} are damaged")
-            else:
-                chunks.append(found)
+        chunks, gaps = scan_all(reader.data, PREAMBLE_BYTES)
+        problems = [f"{path}: bytes {gap.start} to {gap.end - 1} are damaged" for gap in gaps]
         if not reader.contents.indexed:
             problems.append(f"{path}: has no index that can be used (it was not closed, or is damaged)")
         elif not problems and chunks[: len(reader.contents.table)] != reader.contents.table:
@@ -70,22 +66,18 @@ def describe(path: str | Path) -> dict[str, Any]:
         CodecError: no .hst file, or nothing in it can be read.
     """
     with HstReader(path) as reader:
-        streams: dict[str, int] = {}
+        streams: Counter[str] = Counter()
         episodes = []
         raw = rgb = 0
         for k, (description, entry) in enumerate(zip(reader.episodes(), reader.entries, strict=True)):
-            own: dict[str, int] = {}
+            own: Counter[str] = Counter()
             damaged = 0
             for group in range(len(entry.gops)):
                 try:
-                    parts = reader.groups.parts(k, group)
+                    own.update({name: len(data) for name, data in reader.groups.parts(k, group).streams.items()})
                 except CodecError:
                     damaged += 1
-                    continue
-                for name, data in parts.streams.items():
-                    own[name] = own.get(name, 0) + len(data)
-            for name, size in own.items():
-                streams[name] = streams.get(name, 0) + size
+            streams.update(own)
             raw += description.raw_bytes(entry.frames)
             rgb += entry.frames * description.height * description.width * _RGB
             episodes.append(

@@ -7,31 +7,23 @@ import mmap
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ...atomic import sync_folder
 from ...data.episode import Episode
 from ...errors import CodecError, UsageError
 from ...output import Kind, check_output, lock
+from ..container import chunks
 from ..container.chunks import (
-    CRC_BYTES,
-    END,
-    EPISODE,
-    FINAL,
-    HEAD,
-    HEADER_BYTES,
-    INDEX,
-    NO_EPISODE,
-    PREAMBLE_BYTES,
     Gap,
-    Header,
+    Place,
     check_preamble,
     chunk,
     pack_preamble,
     parse_header,
+    read_payload,
     scan,
 )
 from ..container.contents import Contents, read_contents
@@ -43,7 +35,7 @@ from .encoder import GOP_FRAMES, EpisodeEncoder, encode_episode
 PART = ".part"  # ending of a file that is being written
 
 
-class HstWriter:
+class HstWriter(AbstractContextManager["HstWriter"]):
     """Context manager that writes a file; leaving it closes the file with its index.
 
     Every chunk is handed to the system as soon as it is complete. When the process is killed, all whole groups of
@@ -64,14 +56,9 @@ class HstWriter:
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        *,
-        overwrite: bool = False,
-        live: bool = False,
-        resume: bool = False,
+        self, path: str | Path, *, overwrite: bool = False, live: bool = False, resume: bool = False,
         about: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.path = Path(path)
         self.place = self.path if live else self.path.with_name(self.path.name + PART)
         check_output(self.path, Kind.FILE, overwrite or live)
@@ -82,13 +69,13 @@ class HstWriter:
         self._file = self.place.open("r+b" if self.place.exists() else "w+b")
         try:
             lock(self._file, self.place)
-            self._table: list[tuple[int, Header]] = []
+            self._table: list[Place] = []
             self._final: dict[int, Description] = {}
             self.contents: Contents | None = self._found() if resume else None
             if not self._file.seek(0, os.SEEK_END):
                 self._write(pack_preamble())
                 text = json.dumps(about or {}, sort_keys=True, separators=(",", ":")).encode("utf-8")
-                self.append(chunk(HEAD, zlib.compress(text, 9)))
+                self.append(chunk(chunks.HEAD, zlib.compress(text, 9)))
         except BaseException:
             self._file.close()
             raise
@@ -96,14 +83,14 @@ class HstWriter:
     def _found(self) -> Contents | None:
         """What a run before this one wrote, up to the first damage, which is where it was interrupted."""
         size = self._file.seek(0, os.SEEK_END)
-        if size < PREAMBLE_BYTES:  # killed in its very first moment
+        if size < chunks.PREAMBLE_BYTES:  # killed in its very first moment
             self._file.truncate(0)
             return None
         with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as data:
             check_preamble(data, str(self.place))
-            end = PREAMBLE_BYTES
-            for found in scan(data, PREAMBLE_BYTES):
-                if isinstance(found, Gap) or found[1].kind in (INDEX, END):
+            end = chunks.PREAMBLE_BYTES
+            for found in scan(data, chunks.PREAMBLE_BYTES):
+                if isinstance(found, Gap) or found[1].kind in (chunks.INDEX, chunks.END):
                     break
                 self._table.append(found)
                 end = found[0] + found[1].size
@@ -116,7 +103,7 @@ class HstWriter:
     @property
     def next_number(self) -> int:
         """Number for the next episode."""
-        return max((h.episode + 1 for _, h in self._table if h.episode != NO_EPISODE), default=0)
+        return max((h.episode + 1 for _, h in self._table if h.episode != chunks.NO_EPISODE), default=0)
 
     @property
     def size(self) -> int:
@@ -127,20 +114,18 @@ class HstWriter:
         """Descriptions of the episodes that are complete."""
         return list(self._final.values())
 
-    def append(self, chunks: bytes) -> None:
+    def append(self, packed: bytes) -> None:
         """Write whole chunks, as an EpisodeEncoder gives them."""
-        at, base, view = 0, self._file.tell(), memoryview(chunks)
+        at, base, view = 0, self._file.tell(), memoryview(packed)
         while at < len(view):
             header = parse_header(view, at)
             if header is None:
                 raise CodecError("these bytes are no chunks")
             self._table.append((base + at, header))
-            if header.kind == EPISODE and header.flags & FINAL:
-                self._final[header.episode] = unpack_description(
-                    bytes(view[at + HEADER_BYTES : at + header.size - CRC_BYTES])
-                )
+            if header.kind == chunks.EPISODE and header.flags & chunks.FINAL:
+                self._final[header.episode] = unpack_description(read_payload(view, at, header) or b"")
             at += header.size
-        self._write(chunks)
+        self._write(packed)
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
@@ -148,8 +133,8 @@ class HstWriter:
 
     def add(self, profile: Profile, episode: Episode, *, gop: int = GOP_FRAMES) -> None:
         """Write a whole episode. Raises DataError where it does not fit the format."""
-        for chunks in encode_episode(profile, episode, self.next_number, gop):
-            self.append(chunks)
+        for packed in encode_episode(profile, episode, self.next_number, gop):
+            self.append(packed)
 
     @contextmanager
     def episode(self, profile: Profile, description: Description) -> Iterator[LiveEpisode]:
@@ -158,25 +143,22 @@ class HstWriter:
         yield live
         live.close()
 
-    def __enter__(self) -> HstWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
             return
         self._file.close()
-        if not any(header.kind == EPISODE for _, header in self._table):
+        if not any(header.kind == chunks.EPISODE for _, header in self._table):
             self.place.unlink(missing_ok=True)  # nothing to go on with
 
     def close(self) -> None:
         """Write the index, and give the file its name. Raises CodecError for a file without episodes."""
-        if not any(header.kind == EPISODE for _, header in self._table):
+        if not any(header.kind == chunks.EPISODE for _, header in self._table):
             self._file.close()
             self.place.unlink(missing_ok=True)
             raise CodecError(f"{self.path}: no episode was written")
         index = self._file.tell()
-        self._write(chunk(INDEX, pack_index(self._table)) + pack_end(index))
+        self._write(chunk(chunks.INDEX, pack_index(self._table)) + pack_end(index))
         os.fsync(self._file.fileno())
         self._file.close()
         if self.place != self.path:
@@ -193,9 +175,8 @@ class LiveEpisode:
 
     def add(self, frame: Any, number: int, state: Any = None, action: int | None = None) -> None:
         """As EpisodeEncoder.add."""
-        chunks = self._encoder.add(frame, number, state, action)
-        if chunks:
-            self._writer.append(chunks)
+        if packed := self._encoder.add(frame, number, state, action):
+            self._writer.append(packed)
 
     def close(self) -> None:
         self._writer.append(self._encoder.finish(self.outcome))
