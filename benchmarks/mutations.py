@@ -35,7 +35,7 @@ ROOMS = {  # folder of the package -> its tests
     "inference": ["tests/inference"],
     "evaluation": ["tests/evaluation"],
     "codec/container": ["tests/codec/test_container.py", "tests/codec/test_reader.py", "tests/codec/test_golden.py"],
-    "restoration": ["tests/inference", "tests/atlas/test_known_pixels.py"],
+    "restoration": ["tests/restoration", "tests/inference/test_predictor.py", "tests/inference/test_rgb_restore.py"],
 }
 KINDS = ast.AugAssign | ast.Expr | ast.Return | ast.Raise | ast.Continue | ast.Break
 PATIENCE = 10  # times the tests' own time

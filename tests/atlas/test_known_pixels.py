@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hstmae.atlas.known_pixels import SURE, Known, known_pixels
+from hstmae.atlas.known_pixels import SURE, known_pixels
 from hstmae.atlas.locate import Locator
 from hstmae.atlas.maps import Located
 from hstmae.data.store.reader import EpisodeStore
@@ -18,7 +18,6 @@ from hstmae.games.state import NOWHERE
 from hstmae.inference.loading import load
 from hstmae.inference.predictor import Predictor
 from hstmae.masks.tubes import numbered_tube
-from hstmae.restoration.restorer import Restoration, mix
 
 ROWS = np.arange(0, 64, 4)
 
@@ -100,29 +99,6 @@ def test_new_maps_are_completed_from_others(predictor, locator, clip) -> None:  
     known = known_pixels(View(seen(frames, mask), mask, predictor.game, state, "full"), stranger)
     assert known.found[mask].mean() > 0.85
     assert (known.indices == frames)[known.found].mean() > 0.995
-
-
-def test_hints_have_their_share_of_the_picture() -> None:
-    palette = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
-    drawn = Restoration(
-        np.zeros((1, 1, 4, 3), np.uint8), np.zeros((1, 1, 4), np.uint8), np.full((1, 1, 4), 0.4, np.float32)
-    )
-    known = Known(np.ones((1, 1, 4), np.uint8), np.array([[[0.0, 0.4, 0.75, 0.99]]], np.float32))
-    mix(drawn, known, palette)
-    assert drawn.rgb[0, 0].tolist() == [[0, 0, 0], [170, 85, 42], [170, 85, 42], [0, 0, 0]]  # found ones are not hints
-    assert drawn.indices is not None and drawn.indices[0, 0].tolist() == [0, 1, 1, 0]
-    assert drawn.confidence is not None and np.allclose(drawn.confidence[0, 0], [0.4, 0.4, 0.75, 0.4])
-
-
-def test_means_have_their_share_of_the_picture() -> None:
-    palette = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
-    blank = np.zeros((1, 1, 4), np.uint8)
-    drawn = Restoration(np.zeros((1, 1, 4, 3), np.uint8), blank.copy(), np.full((1, 1, 4), 0.4, np.float32))
-    share = np.array([[[0, 0.7, 1, 1]]], np.float32)
-    trust = np.array([[[0, 0.6, 0.3, 0.99]]], np.float32)
-    mix(drawn, Known(blank + 1, trust, np.full((1, 1, 4, 3), 100, np.uint8), share), palette)
-    assert drawn.rgb[0, 0, :, 0].tolist() == [0, 70, 100, 0]  # found ones need no mean
-    assert drawn.indices is not None and drawn.indices[0, 0].tolist() == [0, 1, 0, 0]
 
 
 def test_restoring_with_an_atlas_is_better_at_every_level(predictor, clip, sample_store: EpisodeStore) -> None:  # type: ignore[no-untyped-def]
