@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 
 from hstmae.atlas.learning.learn import build_atlas, frames_to_read
-from hstmae.atlas.learning.visits import UNSEEN, VARIES, Visit, ballot, learn_looks
-from hstmae.atlas.maps import KINDS, Atlas, Located
+from hstmae.atlas.learning.object_counts import ObjectCounter
+from hstmae.atlas.learning.visits import UNSEEN, VARIES, Visit, ballot, learn_looks, recognise, usual
+from hstmae.atlas.maps import KINDS, Atlas, Located, WorldMap
+from hstmae.atlas.objects import ObjectLooks
+from hstmae.atlas.tiles import TileLooks
 from hstmae.cli import main
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import DataError
 from hstmae.games import get_game
 from hstmae.games.pixels import View
+from hstmae.games.state import ObjectBoxes
 
 GAME = get_game("smb")
 
@@ -88,3 +92,62 @@ def test_the_command_and_what_it_refuses(
 def test_games_without_maps_are_refused(sample_store: EpisodeStore) -> None:
     with pytest.raises(DataError, match="needs a palette and a state"):
         build_atlas(sample_store, get_game("generic"))
+
+
+def test_tiles_without_a_name_are_recognised_by_their_look() -> None:
+    cell, rows, cells = 16, 13, 4
+    rng = np.random.default_rng(0)
+    pictures, keys = (
+        rng.integers(0, 60, (2, cell, cell), np.uint8),
+        np.array([[0, 0, 0, 0, 3], [0, 0, 0, 0, 8]], np.int32),
+    )
+    looks = TileLooks(keys, pictures, np.ones((2, cell, cell), np.uint8))
+    colours = np.zeros((240, cells * cell), np.uint8)
+    colours[32:48, 16:32], colours[48:64, 32:48] = looks.colours[1], looks.colours[0]
+    kinds = np.ones(colours.shape, np.uint8)
+    kinds[60, 40] = 0  # not all of this one was ever seen
+    blank = np.zeros((240, 256), np.uint8)
+    world = WorldMap(
+        colours, kinds, np.full((rows, cells), -1, np.int16), blank, blank, np.zeros((240, 256, 3), np.uint8), 32
+    )
+    world.tiles[0, 0] = 5  # named by a state
+    recognise(world, looks, (0, 0, 0, 0), GAME)
+    assert world.tiles[0, :2].tolist() == [5, 8] and world.tiles[1, 2] == -1 and (world.tiles[2:] == -1).all()
+
+
+def test_the_usual_colour_is_the_one_most_often_seen() -> None:
+    counts = np.array([[3, 0, 0], [4, 0, 1]])
+    assert usual(counts, np.array([5, 9], np.uint8)).tolist() == [9, UNSEEN, 9]
+
+
+def test_kinds_that_nobody_saw_are_never_trusted() -> None:
+    votes = np.full((16, 16), UNSEEN, np.uint8)
+    seen = Visit(0, np.arange(1), 1, 0, np.full((240, 256), GAME.shown_entries[1], np.uint8),
+                 np.full((13, 16), 3, np.int16), np.full((240, 256), UNSEEN, np.uint8),
+                 np.zeros((240, 256, 3), np.float32), votes, (0, 0, 0, 0), {}, 0, 32)  # fmt: skip
+    _, trust = learn_looks(GAME, [seen, seen])
+    assert trust[0] == 0 and trust.any()
+
+
+def test_objects_are_counted_where_they_alone_are_seen() -> None:
+    frames, behind = np.full((1, 240, 256), 5, np.uint8), np.full((1, 240, 256), 1, np.uint8)
+    behind[0, :, 104:] = 2
+    known, backdrop = np.ones(frames.shape, bool), np.array([1], np.int16)
+
+    def counted(*places: tuple[int, int], **more: np.ndarray) -> ObjectLooks:
+        counter = ObjectCounter(GAME)
+        box = np.array([[[x, y, x + 8, y + 8] for x, y in places]], np.int32)
+        seen = ObjectBoxes(np.zeros((1, len(places), 1), np.int32), box, np.ones((1, len(places)), bool), **more)
+        for _ in range(5):
+            counter.add(frames, seen, behind, known, backdrop)
+        counter.add(frames, None, behind, known, backdrop)
+        return counter.result()
+
+    assert counted((100, 100)).seen.tolist() == [5]
+    assert not len(counted((252, 100)).keys)  # partly outside
+    assert counted((100, 100), behind=np.ones((1, 1), bool)).share[0].astype(bool).sum() == 4 * 8  # over the backdrop
+    lines = np.zeros((1, 1, 8), bool)
+    lines[..., :2] = True
+    assert counted((100, 100), lines=lines).share[0].astype(bool).sum() == 2 * 8
+    both = counted((20, 20), (24, 20)).share[0].astype(bool)
+    assert both[:, :4].all() and both[:, 4:].all()  # each half is seen alone in one of the two
