@@ -114,12 +114,8 @@ class StoreSubject:
         }
 
     def frames(self, name: str, start: int, count: int, spread: bool, progress: Progress) -> Episode:
-        """Frames of an episode: `count` in a row from position `start`, or spread evenly over what follows it.
-
-        Raises:
-            UsageError: the episode has no frame at `start`, or there is no such episode.
-            DataError: it cannot be read.
-        """
+        """Frames of an episode: `count` in a row from position `start`, or spread evenly over what follows it. Raises
+        UsageError where there is no such episode, or no frame at `start`, and DataError where it cannot be read."""
         chosen = positions(name, self._store.info(name).frames, start, count, spread)
         part = self._store.read(name, chosen)
         progress(len(chosen))

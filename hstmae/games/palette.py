@@ -67,14 +67,8 @@ def file_entries(stored: np.ndarray, entries: np.ndarray, game: GameSpec) -> tup
 
 
 def nearest_entries(rgb: np.ndarray, palette: np.ndarray, game: GameSpec) -> np.ndarray:
-    """The palette entry nearest to each colour (squared distance in RGB).
-
-    Args:
-        rgb: uint8 [N, 3].
-        palette: uint8 [K, 3]; of entries with one colour, the one that software really uses is taken.
-    Returns:
-        uint8 [N].
-    """
+    """The palette entry uint8 [N] nearest to each colour uint8 [N, 3] (squared distance in RGB); of entries with one
+    colour, the one that software really uses."""
     order = preferred_entries(palette, game)
     colours, inverse = np.unique(rgb, axis=0, return_inverse=True)
     distance = ((colours[:, None].astype(np.int32) - palette[order][None].astype(np.int32)) ** 2).sum(-1)

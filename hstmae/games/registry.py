@@ -51,11 +51,8 @@ def get_game(name: str) -> GameSpec:
 
 
 def register(game: type[GameSpec]) -> type[GameSpec]:
-    """Make a game known to this process; usable as a class decorator.
-
-    Raises:
-        GameError: its description is incomplete or contradicts itself, or its name belongs to the package.
-    """
+    """Make a game known to this process; usable as a class decorator. Raises GameError where its description is
+    incomplete or contradicts itself, or its name belongs to the package."""
     check_game(game)
     _registered[game.name] = game
     return game
@@ -64,10 +61,8 @@ def register(game: type[GameSpec]) -> type[GameSpec]:
 def use_game(text: str) -> str:
     """The name of a game that a user asked for: a name, `file.py` with one game in it, or `file.py:Class`.
 
-    A file is run, and stays known to this process and to those it starts.
-
-    Raises:
-        GameError: the file cannot be run, or has no such game.
+    A file is run, and stays known to this process and to those it starts. Raises GameError where it cannot be run, or
+    has no such game.
     """
     path, _, wanted = text.rpartition(":") if not text.endswith(".py") else (text, "", "")
     if not path.endswith(".py"):

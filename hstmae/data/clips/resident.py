@@ -53,9 +53,7 @@ class ResidentClips:
         self._size = infos[0].size
         self._variants = _variants(dataset) if dataset.with_state and all(info.has_state for info in infos) else []
         self.frames = sum(info.frames for info in infos)
-        self.bytes = self._estimate()
-        self._check_room(limit)
-
+        self.bytes = self._check_room(limit)
         count, shape = self.frames, shapes.pop()
         self._frames = torch.empty((count, *shape), dtype=torch.uint8, device=self.device)
         self._state: GameState | None = None
@@ -88,26 +86,25 @@ class ResidentClips:
                 kept[first : first + len(rows)] = torch.from_numpy(array).to(self.device)
 
     def _empty(self, like: np.ndarray) -> torch.Tensor:
-        dtype = torch.from_numpy(like[:0]).dtype
-        return torch.empty((len(self._variants) * self.frames, *like.shape[1:]), dtype=dtype, device=self.device)
+        shape = (len(self._variants) * self.frames, *like.shape[1:])
+        return torch.from_numpy(like[:0]).new_empty(shape, device=self.device)
 
-    def _estimate(self) -> int:
-        """Bytes that all frames and states will take."""
+    def _check_room(self, limit: int | None) -> int:
+        """Bytes that all frames and states will take; DataError where there are fewer."""
         store, game = self.dataset.store, self.dataset.game
         per_frame = store.info(self.dataset.used_episodes()[0]).columns["frames"].row_bytes
         if self._variants:
             one = game.decode(np.zeros((1, game.state_size), np.uint8), None)
             per_frame += len(self._variants) * sum(array.nbytes for array in one.arrays())
-        return self.frames * per_frame
-
-    def _check_room(self, limit: int | None) -> None:
+        wanted = self.frames * per_frame
         free = limit if limit is not None else free_bytes(self.device)
-        if free is not None and self.bytes > (free if limit is not None else _ROOM * free):
+        if free is not None and wanted > (free if limit is not None else _ROOM * free):
             raise DataError(
-                f"{self.dataset.store.path}: keeping {self.frames} frames on {self.device} takes "
-                f"{self.bytes / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are free; choose fewer splits, leave out the "
+                f"{store.path}: keeping {self.frames} frames on {self.device} takes "
+                f"{wanted / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are free; choose fewer splits, leave out the "
                 "state, or read clips from disk with Prefetcher"
             )
+        return wanted
 
     def batch(self, step: int, batch_size: int) -> ClipBatch:
         """The random clips step * batch_size ... of one training step, equal to `ClipDataset.batch`."""

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 
@@ -112,25 +112,6 @@ class SourceEpisode(Protocol):
         Raises:
             UnusableEpisode: the whole episode must be left out.
         """
-
-
-@runtime_checkable
-class ArchivedSource(Protocol):
-    """An episode inside of an archive, whose episodes are best read in the archive's own order.
-
-    `unpack(episodes, folder, take)` goes once through the `archive` of all `episodes` and calls `take(k, episode)` for
-    each as soon as it lies in `folder`. Raises DataError where the archive is damaged.
-    """
-
-    archive: Path
-    unpack: Callable[[Sequence[Any], Path, Callable[[int, Any], None]], None]
-
-
-@runtime_checkable
-class StagedSource(Protocol):
-    """An episode in a temporary file, which `discard` removes."""
-
-    discard: Callable[[], None]
 
 
 def as_episode(source: SourceEpisode, frames: Sequence[SourceFrame], game: GameSpec, notes: dict[str, int]) -> Episode:

@@ -133,12 +133,7 @@ class _Damage(Exception):
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """(container, video stream) of a film.
-
-    Raises:
-        DataError: PyAV is missing.
-        UnusableEpisode: no film that can be read.
-    """
+    """(container, video stream) of a film. Raises DataError without PyAV, UnusableEpisode where it cannot be read."""
     try:
         import av
     except ImportError:

@@ -8,14 +8,13 @@ from pathlib import Path
 from ...errors import DataError, UsageError
 from ...games import GameSpec
 from .base import SourceEpisode
+from .smb.archive import ArchivedEpisode, StagedEpisode
 from .smb.layout import FileLog, FileLooks, SmbDataset
 from .video import FILMS, VideoOptions, find_videos
 
-__all__ = ["FileLog", "FileLooks", "Layout", "VideoOptions", "find_sources", "game_of", "layout_of"]
+__all__ = ["ArchivedEpisode", "FileLog", "FileLooks", "Layout", "StagedEpisode", "find_sources", "game_of", "layout_of"]
 
 ANY_GAME = "generic"  # the game of footage that does not say which one it shows
-
-
 Layout = SmbDataset  # how the recorders of one game lay out their files: so far there is one
 LAYOUTS: tuple[Layout, ...] = (SmbDataset(),)
 

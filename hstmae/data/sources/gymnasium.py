@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -59,15 +60,13 @@ class GymEpisode:
 
     def frames(self, report: Report | None = None, notes: dict[str, int] | None = None) -> Iterator[SourceFrame]:
         """Play. Raises UsageError or DataError where the environment cannot be made, shown or played."""
-        env = make_env(self.env)
-        from gymnasium.error import Error
+        with closing(make_env(self.env)) as env:
+            from gymnasium.error import Error
 
-        try:
-            yield from self._play(env, _console(env))
-        except Error as error:  # e.g. a drawing library is missing
-            raise DataError(f"{self.env} cannot be played: {error}") from None
-        finally:
-            env.close()
+            try:
+                yield from self._play(env, _console(env))
+            except Error as error:  # e.g. a drawing library is missing
+                raise DataError(f"{self.env} cannot be played: {error}") from None
 
     def _play(self, env: Any, console: Any) -> Iterator[SourceFrame]:
         env.reset(seed=self.seed)
@@ -129,11 +128,8 @@ def make_env(name: str) -> Any:
 
 def has_memory(name: str) -> bool:
     """Whether an environment runs on an Atari console, whose memory can be read. Raises as `make_env` does."""
-    env = make_env(name)
-    try:
+    with closing(make_env(name)) as env:
         return _console(env) is not None
-    finally:
-        env.close()
 
 
 def _console(env: Any) -> Any:

@@ -33,11 +33,7 @@ class SideData:
 
 
 def find_side_file(stem: Path) -> Path | None:
-    """`stem` + .npz or .jsonl, where there is one.
-
-    Raises:
-        UnusableEpisode: there are both.
-    """
+    """`stem` + .npz or .jsonl, where there is one. Raises UnusableEpisode where there are both."""
     found = [path for suffix in SUFFIXES if (path := stem.with_name(stem.name + suffix)).is_file()]
     if len(found) > 1:
         raise UnusableEpisode(f"{found[0].name} and {found[1].name}: keep one of these side files")
@@ -52,13 +48,8 @@ def side_data(side: Path | UnusableEpisode | None, state_size: int | None) -> Si
 
 
 def read_side_file(path: Path, state_size: int | None) -> SideData:
-    """Read a side file.
-
-    Args:
-        state_size: bytes of state per frame that the game has; None = any.
-    Raises:
-        UnusableEpisode: it cannot be read, or holds something else than described above.
-    """
+    """Read a side file with `state_size` bytes of state per frame, None = any. Raises UnusableEpisode where it cannot
+    be read, or holds something else than described above."""
     try:
         if path.suffix.lower() == ".npz":
             side = _from_npz(path)

@@ -158,11 +158,7 @@ class Index:
 
 
 def read_index(data: memoryview, column: Column, where: str) -> Index:
-    """Read and check the index of a column.
-
-    Raises:
-        StoreError: the index is cut off, damaged or points outside of the file.
-    """
+    """Read and check the index of a column. Raises StoreError: cut off, damaged or pointing beyond the file."""
     raw = data[column.index_at : column.index_at + column.index_bytes]
     if len(raw) != column.index_bytes or zlib.crc32(raw) != column.index_crc:
         raise StoreError(f"{where}: the index of column '{column.name}' is damaged; run preprocess with --rebuild")

@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 
 from ...atomic import TEMP_MARK
 from ...executor import Advance, Executor, Work, worker_count
-from ..sources.base import ArchivedSource, SourceEpisode, StagedSource
+from ..sources.base import SourceEpisode
+from ..sources.finding import ArchivedEpisode, StagedEpisode
 
 
 class EpisodeJob(Protocol):
@@ -48,20 +49,20 @@ def run_jobs(
         OSError: the disk is full or cannot be written.
         whatever `work` or `take` raises.
     """
-    archives: dict[Path, list[tuple[Job, ArchivedSource]]] = {}
+    archives: dict[Path, list[tuple[Job, ArchivedEpisode]]] = {}
     temp = folder / f".archive{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}"
     try:
         count = worker_count(workers, len(jobs))
         with Executor(work, take, workers=count, advance=advance, advice=advice) as executor:
             for job in jobs:
-                if isinstance(job.episode, ArchivedSource):
+                if isinstance(job.episode, ArchivedEpisode):
                     archives.setdefault(job.episode.archive, []).append((job, job.episode))
                 else:
                     executor.submit(job)
             for number, packed in enumerate(archives.values()):
                 (temp / str(number)).mkdir(parents=True)
 
-                def submit(k: int, staged: SourceEpisode, packed: list[tuple[Job, ArchivedSource]] = packed) -> None:
+                def submit(k: int, staged: SourceEpisode, packed: list[tuple[Job, ArchivedEpisode]] = packed) -> None:
                     executor.submit(replace(packed[k][0], episode=staged))  # type: ignore[type-var]
 
                 packed[0][1].unpack([episode for _, episode in packed], temp / str(number), submit)
@@ -72,5 +73,5 @@ def run_jobs(
 
 def discard(episode: SourceEpisode) -> None:
     """Remove the temporary file of an episode that came out of an archive."""
-    if isinstance(episode, StagedSource):
+    if isinstance(episode, StagedEpisode):
         episode.discard()

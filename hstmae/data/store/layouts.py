@@ -34,17 +34,8 @@ def size_limits(layout: str, count: int, width: int) -> tuple[int, int]:
 
 
 def take(block: np.ndarray, layout: str, count: int, rows: slice | list[int], width: int) -> np.ndarray | None:
-    """Chosen rows of a group.
-
-    Args:
-        block: uint8 [size], the unpacked group.
-        count: rows in the group.
-        rows: which of them.
-        width: V, values of a row.
-    Returns:
-        uint8 [number of `rows`, V], where possible a view of `block`; None where `block` cannot be a group of this
-        layout.
-    """
+    """Chosen `rows` of an unpacked group of `count` rows of V = `width` values, uint8 [size]: uint8 [number of `rows`,
+    V], where possible a view of `block`; None where `block` cannot be a group of this layout."""
     if layout == SPARSE:
         return _take_sparse(block, count, rows, width)
     if layout == TRANSPOSED:

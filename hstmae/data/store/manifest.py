@@ -241,25 +241,25 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[EpisodeInfo]]:
     if not path.is_file():
         state = "preprocessing was not finished" if (folder / EPISODES).is_dir() else "it is not a store"
         raise StoreError(f"{folder} has no {META}: {state}; run the same `hstmae preprocess` command again")
+
+    def damaged(reason: object) -> StoreError:
+        return StoreError(f"{path} is damaged ({reason}); run preprocess again")
+
     try:
         manifest = json.loads(path.read_bytes())
         stated = manifest.pop("hash")
         form, version = manifest["format"], manifest["version"]
-        found = digest(canonical(manifest))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path} is damaged ({error!r}); run preprocess again") from None
-    if form != FORMAT or version not in FORMATS:
-        raise StoreError(f"{path}: format {form!r} version {version!r}, this program reads {FORMAT!r} up to {VERSION}")
-    if stated != found:
-        raise StoreError(f"{path} is damaged (its hash does not match); run preprocess again")
-    manifest["hash"] = stated
-    try:
+        if form != FORMAT or version not in FORMATS:
+            reads = f"this program reads {FORMAT!r} up to {VERSION}"
+            raise StoreError(f"{path}: format {form!r} version {version!r}, {reads}")
+        if stated != digest(canonical(manifest)):
+            raise damaged("its hash does not match")
+        manifest["hash"] = stated
         episodes = list(manifest["episodes"])
         texts = [manifest["problems_sha256"], manifest["game"], *(value["info_sha256"] for value in episodes)]
         complete = isinstance(manifest["totals"]["episodes_by_split"], dict)
-        complete &= all(isinstance(text, str) for text in texts)
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path} is damaged ({error!r}); run preprocess again") from None
-    if not complete:
-        raise StoreError(f"{path} is damaged (it states no game or no hashes); run preprocess again")
+        if not complete or not all(isinstance(text, str) for text in texts):
+            raise damaged("it states no game or no hashes")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged(repr(error)) from None
     return manifest, [EpisodeInfo.from_json(value, str(path)) for value in episodes]

@@ -61,13 +61,8 @@ def finished(job: Job) -> bool:
 
 
 def pack(job: Job, advance: Advance) -> Iterator[Packed]:
-    """Pack one episode: the work of an executor, of one piece.
-
-    Args:
-        advance: called with the number of frames done since the last call.
-    Raises:
-        DataError: `job.fail` and something is wrong with the source, or the disk is full.
-    """
+    """Pack one episode: the work of an executor, of one piece. Raises DataError where the disk is full, or something is
+    wrong with the source and `job.fail`."""
     problems: list[Problem] = []
 
     def report(problem: Problem) -> None:

@@ -83,12 +83,8 @@ class EpisodeStore:
         return list(self._infos)
 
     def position(self, episode: int | str) -> int:
-        """Position of an episode given by position (negative counts from the end) or name.
-
-        Raises:
-            IndexError: no such position.
-            StoreError: no such name.
-        """
+        """Position of an episode given by position (negative counts from the end; IndexError where there is none) or by
+        name (StoreError)."""
         if isinstance(episode, str):
             if episode not in self._names:
                 raise StoreError(f"{self.path} has no episode '{episode}'")
@@ -155,18 +151,10 @@ class EpisodeStore:
         window: tuple[slice, ...] = (),
         out: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Some rows of one column: what `read` does, without all that belongs to an episode.
+        """Some rows of one column that the episode has: what `read` does, without all that belongs to an episode.
 
         Args:
-            episode: position or name.
-            name: of a column that the episode has.
-            rows: int64 [N], 0 or more and below the number of frames.
-            window: the part of each row that is wanted, e.g. the rows and columns of a picture.
-            out: uint8, where to write; None = a new array.
-        Returns:
-            uint8 [N, *shape of what the window leaves].
-        Raises:
-            StoreError: the data is damaged.
+            rows, window, out: as of `read_rows`, which says what is returned and raised.
         """
         data = self._data(self.position(episode))
         return read_rows(data.view, data.columns[name], data.index[name], rows, data.where, window, out)
@@ -190,13 +178,8 @@ class EpisodeStore:
             return found
 
     def verify(self, progress: Callable[[int], object] | None = None) -> list[str]:
-        """Hash every file and unpack every group.
-
-        Args:
-            progress: called with the bytes of data files checked since the last call.
-        Returns:
-            One line per damaged file; empty when the store is whole.
-        """
+        """Hash every file and unpack every group: one line per damaged file, none when the store is whole. `progress`
+        is called with the bytes of data files checked since the last call."""
         found = []
         stated = {value["name"]: value["info_sha256"] for value in self.meta["episodes"]}
         for position, info in enumerate(self._infos):

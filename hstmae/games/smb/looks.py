@@ -88,15 +88,9 @@ def _number(bits: np.ndarray) -> np.ndarray:
 
 
 def _part(
-    kind: Numbers,
-    code: Numbers,
-    phase: Numbers,
-    left: np.ndarray,
-    top: np.ndarray,
-    width: Numbers,
-    height: Numbers,
+    kind: Numbers, code: Numbers, phase: Numbers, left: Numbers, top: Numbers, width: Numbers, height: Numbers,
     used: np.ndarray,
-) -> np.ndarray:
+) -> np.ndarray:  # fmt: skip
     """int64 [T, M, 8]: key, box, used. Single numbers stand for all M."""
     columns = (kind, code, phase, left, top, left + width, top + height, used)
     return np.stack(np.broadcast_arrays(*columns), -1).astype(np.int64)

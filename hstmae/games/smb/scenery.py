@@ -68,12 +68,8 @@ IDS = np.union1d(SCENERY, [_RAILING, _TRUNK]).astype(np.uint8)  # what a guess c
 
 
 def likely_scenery(state: np.ndarray, first: np.ndarray, columns: int) -> np.ndarray:
-    """Most likely metatiles of `columns` level columns, uint8 [T, 13, columns].
-
-    Args:
-        state: uint8 [T, 2048].
-        first: int [T], the leftmost level column (world x // 16).
-    """
+    """Most likely metatiles, uint8 [T, 13, columns], of state uint8 [T, 2048]; first: int [T], the leftmost of the
+    level columns (world x // 16)."""
     column = (first[:, None] + np.arange(columns)) % PERIOD
     back, fore = state[:, 0x742, None] & 3, state[:, 0x741, None] & 3
     return SCENERY[back, fore, column].transpose(0, 2, 1)
@@ -82,11 +78,8 @@ def likely_scenery(state: np.ndarray, first: np.ndarray, columns: int) -> np.nda
 def complete(scenery: np.ndarray, block: np.ndarray) -> np.ndarray:
     """What solid tiles say about the cells around them: trunks under tree tops, railings on bridges.
 
-    Args:
-        scenery: uint8 [T, 13, n], ids of `likely_scenery`.
-        block: int [T, 13, n], what is solid, 0 = nothing.
-    Returns:
-        uint8 [T, 13, n]; where `block` is set, anything.
+    Ids of `likely_scenery`, uint8 [T, 13, n], and what is solid, int [T, 13, n], 0 = nothing -> the ids, completed in
+    place; where `block` is set, anything.
     """
     if (block == _BRIDGE).any():
         scenery[:, :-1][block[:, 1:] == _BRIDGE] = _RAILING

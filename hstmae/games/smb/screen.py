@@ -21,14 +21,8 @@ _TICK, _FIRST = 0x787, 15  # frames (in 21 each) until the timer's next tick; at
 
 
 def undrawn(state: np.ndarray, columns: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """What waits in the buffer while something else is drawn.
-
-    Args:
-        state: uint8 [T, 2048].
-        columns: of tile row 3; the digits of the status bar.
-    Returns:
-        int32 [T], bit i = the digit in columns[i] waits; bool [T], a step of the colour cycle waits.
-    """
+    """What waits in the buffer of state uint8 [T, 2048] while something else is drawn: int32 [T], bit i = the digit in
+    columns[i] of tile row 3 (the status bar) waits; bool [T], a step of the colour cycle waits."""
     digits, glow = np.zeros(len(state), np.int32), np.zeros(len(state), bool)
     bit = {_STATUS + column: 1 << i for i, column in enumerate(columns)}
     for t in np.flatnonzero((state[:, _USED] > 0) & (state[:, _ELSE] > 0)):
@@ -73,11 +67,7 @@ def colour_step(state: np.ndarray, waits: np.ndarray) -> np.ndarray:
     """Step of the colour cycle that the picture shows: int32 [T], 0 .. 5, or BEGINS.
 
     A map begins with its own colours, at step 0, and no byte says whether the cycle has come to 0 since. What tells is
-    the timer: all its first value, or not far into its first tick.
-
-    Args:
-        state: uint8 [T, 2048].
-        waits: bool [T], see `undrawn`.
+    the timer: all its first value, or not far into its first tick. state: uint8 [T, 2048]; waits: see `undrawn`.
     """
     step = state[:, _STEP].astype(np.int32)
     hundreds, tens, ones = (state[:, 0x7F8 + i] for i in range(3))

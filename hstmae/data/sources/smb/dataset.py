@@ -45,10 +45,7 @@ def is_frame_name(name: str) -> bool:
 
 def nes_colours(image: IndexedImage) -> tuple[np.ndarray, np.ndarray]:
     """Palette indices as FCEUX writes them (0x80 | colour), or plain colours, -> colours 0-63 and palette [64, 3].
-
-    Raises:
-        DataError: indices of any other kind, or a palette too short for them.
-    """
+    Raises DataError for indices of any other kind, or a palette too short for them."""
     base, size = first_entry(image.indices, GAME), len(GAME.palette)
     low, high = int(image.indices.min()), int(image.indices.max())
     if low < base or high >= base + size:
@@ -60,7 +57,7 @@ def nes_colours(image: IndexedImage) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class _Names:
-    """Facts an episode's name states; the outcome is "" for one that was cut."""
+    """What an episode's name states."""
 
     user: str
     session: str
@@ -71,7 +68,8 @@ class _Names:
     @staticmethod
     def of(match: re.Match[str]) -> _Names:
         level = f"{int(match['world'])}-{int(match['level'])}"
-        return _Names(match["user"], match["session"], int(match["episode"]), level, (match["outcome"] or "").lower())
+        outcome = (match["outcome"] or "cut").lower()
+        return _Names(match["user"], match["session"], int(match["episode"]), level, outcome)
 
 
 @dataclass(frozen=True)
@@ -105,12 +103,10 @@ class SmbEpisode:
     @property
     def outcome(self) -> str:
         names = self._names()
-        return (names.outcome if names else "") or "cut"
+        return names.outcome if names else "cut"
 
     def signature(self, content: bool = False) -> list[list[object]]:
-        if not content:
-            return [list(file) for file in self.files]
-        return [[name, size, self._checksum(name)] for name, size, _ in self.files]
+        return [[name, size, self._checksum(name) if content else stamp] for name, size, stamp in self.files]
 
     def _checksum(self, name: str) -> int:
         try:
@@ -165,14 +161,11 @@ class SmbEpisode:
             yield frame
 
     def _ordered(self, report: Report) -> list[tuple[int, str, re.Match[str]]]:
-        found = []
-        for name, _, _ in self.files:
-            match = _FILE.fullmatch(name)
+        matches = [(name, _FILE.fullmatch(name)) for name, _, _ in self.files]
+        for name, match in matches:
             if match is None:
                 report(Problem(self.name, name, "the file's name is not <session>_f<frame>_a<action>_<time>.png"))
-            else:
-                found.append((int(match["frame"]), name, match))
-        return sorted(found, key=lambda entry: entry[:2])
+        return sorted((int(match["frame"]), name, match) for name, match in matches if match)
 
     def _read(self, name: str, match: re.Match[str], expected: _Names) -> tuple[SourceFrame, bool]:
         try:
@@ -199,11 +192,10 @@ def _cross_check(match: re.Match[str], metadata: Metadata, expected: _Names) -> 
         )
     if int(match["action"]) != metadata.action:
         raise DataError(f"its name says action {int(match['action'])}, its metadata {metadata.action}")
-    stated = names.outcome or "cut"
-    if stated != OUTCOMES[metadata.outcome]:
-        raise DataError(f"its name says outcome {stated}, its metadata {OUTCOMES[metadata.outcome]}")
-    if stated != (expected.outcome or "cut"):
-        raise DataError(f"its outcome is {stated}, the episode's {expected.outcome or 'cut'}")
+    if names.outcome != OUTCOMES[metadata.outcome]:
+        raise DataError(f"its name says outcome {names.outcome}, its metadata {OUTCOMES[metadata.outcome]}")
+    if names.outcome != expected.outcome:
+        raise DataError(f"its outcome is {names.outcome}, the episode's {expected.outcome}")
     try:
         datetime(*(int(part) for part in re.split("[-_]", match["time"])))  # type: ignore[arg-type]
     except ValueError:
@@ -211,11 +203,8 @@ def _cross_check(match: re.Match[str], metadata: Metadata, expected: _Names) -> 
 
 
 def list_episodes(folder: Path) -> list[SmbEpisode]:
-    """Every folder with PNG files in it: `folder` itself or any below it, sorted by path.
-
-    Raises:
-        DataError: no such folder, or it cannot be read.
-    """
+    """Every folder with PNG files in it: `folder` itself or any below it, sorted by path. Raises DataError where
+    there is no such folder, or it cannot be read."""
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: give the folder that holds the episode folders")
     found = []
@@ -230,11 +219,8 @@ def list_episodes(folder: Path) -> list[SmbEpisode]:
 
 
 def walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """`folder` and every folder below it, each with the names of its files, sorted by path; links are followed.
-
-    Raises:
-        DataError: a folder cannot be read.
-    """
+    """`folder` and every folder below it, each with the names of its files, sorted by path; links are followed. Raises
+    DataError where a folder cannot be read."""
 
     def stop(error: OSError) -> None:
         raise _unreadable(error)
@@ -268,11 +254,9 @@ def _list_files(folder: str) -> tuple[tuple[tuple[str, int, int], ...], tuple[st
             try:
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif picture and entry.is_file():
-                    status = entry.stat()
-                    files.append((entry.name, status.st_size, status.st_mtime_ns))
-                elif picture and entry.is_symlink():
-                    files.append((entry.name, 0, entry.stat(follow_symlinks=False).st_mtime_ns))
+                elif picture and (entry.is_file() or entry.is_symlink()):
+                    status = entry.stat(follow_symlinks=entry.is_file())
+                    files.append((entry.name, status.st_size if entry.is_file() else 0, status.st_mtime_ns))
                 else:
                     others.append(entry.name)
             except OSError:

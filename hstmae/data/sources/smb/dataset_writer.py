@@ -51,15 +51,17 @@ def write_smbdataset(
     stem, name = _names(episode, user, session)
     target = Path(folder) / name
     word = "" if episode.outcome == "cut" else f".{episode.outcome}"
-    head = _head(palette)
+    table = np.zeros((256, 3), np.uint8)
+    table[BASE : BASE + len(palette)] = palette  # the colours stand where FCEUX has them
+    header = struct.pack(">IIBBBBB", SIZE[1], SIZE[0], 8, 3, 0, 0, 0)
+    head = SIGNATURE + png_chunk(b"IHDR", header) + png_chunk(b"PLTE", table.tobytes())
     with filling(target, overwrite) as temp:
         for t, number in enumerate(episode.frame_numbers.tolist()):
             time = (_EPOCH + timedelta(seconds=number / episode.fps)).strftime("%Y-%m-%d_%H-%M-%S")
             tail = tail_bytes(state[t], int(actions[t]), OUTCOMES.index(episode.outcome))
             path = temp / f"{stem}_f{number}_a{int(actions[t])}_{time}{word}.png"
-            path.write_bytes(
-                head + picture_bytes(episode.frames[t]) + (tail.replace(b"\n", b"\r\n") if damaged else tail)
-            )
+            tail = tail.replace(b"\n", b"\r\n") if damaged else tail
+            path.write_bytes(head + picture_bytes(episode.frames[t]) + tail)
     return target
 
 
@@ -68,18 +70,9 @@ def _names(episode: Episode, user: str, session: str) -> tuple[str, str]:
     suffix = "" if episode.outcome == "cut" else f"_{episode.outcome}"
     match = EPISODE_FOLDER.fullmatch(episode.name)
     if match and (match["outcome"] or "cut") == episode.outcome:
-        stem = episode.name.removesuffix(suffix) if suffix else episode.name
-        return stem, episode.name
+        return episode.name.removesuffix(suffix), episode.name
     stem = f"{user}_{session}_e0_{episode.level or '0-0'}"
     return stem, stem + suffix
-
-
-def _head(palette: np.ndarray) -> bytes:
-    """Signature, IHDR and PLTE: the colours stand where FCEUX has them."""
-    table = np.zeros((256, 3), np.uint8)
-    table[BASE : BASE + len(palette)] = palette
-    header = struct.pack(">IIBBBBB", SIZE[1], SIZE[0], 8, 3, 0, 0, 0)
-    return SIGNATURE + png_chunk(b"IHDR", header) + png_chunk(b"PLTE", table.tobytes())
 
 
 def picture_bytes(pixels: np.ndarray, level: int = 6, base: int = BASE) -> bytes:

@@ -21,15 +21,10 @@ _PALETTE = slice(-36, -4)
 _SIZE = 40_976  # iNES header, two program banks, one character bank
 _UNKNOWN = 255
 
-PackedState = np.ndarray
-
 
 def find_rom(path: str | Path | None) -> Path:
-    """The user's Super Mario Bros. ROM: `path`, or the one inside an installed gym-super-mario-bros package.
-
-    Raises:
-        DataError: neither is there, or the file is no such ROM.
-    """
+    """The user's Super Mario Bros. ROM: `path`, or the one inside an installed gym-super-mario-bros package. Raises
+    DataError where neither is there, or the file is no such ROM."""
     if path is None:
         package = find_spec("gym_super_mario_bros")  # located, not imported
         if package is None or package.origin is None:
@@ -107,11 +102,11 @@ class NesEmulator:
         """Write one byte of work RAM, 0 to 0x7FF."""
         self._nes[address & 0x7FF] = value
 
-    def save(self) -> PackedState:
+    def save(self) -> np.ndarray:
         """Everything the console holds except the picture; for `load`."""
         return np.array(self._nes.save())
 
-    def load(self, state: PackedState) -> None:
+    def load(self, state: np.ndarray) -> None:
         """Back to a saved state of the same ROM."""
         self._nes.load(state)
 
@@ -119,10 +114,8 @@ class NesEmulator:
         """What the last frame showed, as NES colours 0-63: uint8 [240, 256].
 
         cynes gives RGB. Some NES colours share one RGB value (0x20 and 0x30, and the blacks), so the console's palette
-        memory decides: it cannot change between the last visible line and the end of a frame.
-
-        Raises:
-            DataError: a colour outside of the palette memory (colour emphasis, or a palette changed within a picture).
+        memory decides: it cannot change between the last visible line and the end of a frame. Raises DataError for a
+        colour outside of the palette memory (colour emphasis, or a palette changed within a picture).
         """
         if self._pixels is None:
             raise ValueError("no frame has been run yet")

@@ -53,13 +53,11 @@ class _Tape:
 
 
 def start_level(emulator: NesEmulator, world: int, level: int, *, wait: int = 0, power: int = 0) -> Movie:
-    """From power-on to the first playable frame of a level; the emulator is left there.
+    """The input from power-on to the first playable frame of a level, where the emulator is left.
 
     Args:
         wait: frames to stay on the title screen, which changes the game's random numbers.
         power: 0 small, 1 big, 2 fire.
-    Returns:
-        The input so far.
     """
     emulator.power()
     tape, read = _Tape(emulator), emulator.read
@@ -87,10 +85,8 @@ def map_length(console: NesEmulator) -> int:
     """Length of the loaded map in pixels: the right edge of its last object, mostly a flag's castle or an exit pipe.
 
     A map is a list of objects of two bytes: column and row, then a bit that turns to the next page of 256 pixels and
-    the kind; "row" 13 without bit 6 of the kind jumps to a page instead (SMBDIS.ASM, `ProcessAreaData`).
-
-    Raises:
-        DataError: there is no such list: the program is another game.
+    the kind; "row" 13 without bit 6 of the kind jumps to a page instead (SMBDIS.ASM, `ProcessAreaData`). Raises
+    DataError where there is no such list: the program is another game.
     """
     address, page, length = map_number(console), 0, 0
     for _ in range(128):  # the game indexes the list by one byte

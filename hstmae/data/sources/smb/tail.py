@@ -26,24 +26,21 @@ def read_metadata(tail: bytes) -> Metadata:
 
     The recorder appended in text mode on Windows, which turned every byte 0A into 0D 0A. Since each 0A got exactly one
     0D, the reverse replacement is exact. It is tried only where the bytes do not parse as they are, because undamaged
-    memory may hold 0D 0A of its own.
-
-    Raises:
-        DataError: the bytes parse neither way.
+    memory may hold 0D 0A of its own. Raises DataError where they parse neither way.
     """
     try:
-        return _metadata(_text_chunks(tail), False)
+        return _parse(tail, False)
     except DataError as error:
         if b"\r\n" not in tail:
             raise
         first = error
     try:
-        return _metadata(_text_chunks(tail.replace(b"\r\n", b"\n")), True)
+        return _parse(tail.replace(b"\r\n", b"\n"), True)
     except DataError as error:
         raise DataError(f"{first}; with line ends undone: {error}") from None
 
 
-def _text_chunks(tail: bytes) -> dict[bytes, bytes]:
+def _parse(tail: bytes, repaired: bool) -> Metadata:
     if not tail:
         raise DataError("no metadata behind the picture")
     chunks: dict[bytes, bytes] = {}
@@ -60,10 +57,6 @@ def _text_chunks(tail: bytes) -> dict[bytes, bytes]:
             raise DataError("metadata damaged")
         chunks[key] = value
         position = end
-    return chunks
-
-
-def _metadata(chunks: dict[bytes, bytes], repaired: bool) -> Metadata:
     for key, size in ((b"RAM", RAM_BYTES), (b"BP1", 1), (b"OUTCOME", 1)):
         if key not in chunks:
             raise DataError(f"metadata has no {key.decode()}")
