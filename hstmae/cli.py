@@ -24,15 +24,8 @@ VERBS = (
     *("encode", "decode", "info", "recover"),
 )
 
-_INPUTS = (
-    "input",
-    "input_dir",
-    "input_image",
-    "test_data",
-    "store",
-    "file",
-    "config",
-)  # arguments that name what is read
+# Arguments that name what is read.
+_INPUTS = ("input", "input_dir", "input_image", "test_data", "store", "file", "config")
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + 2  # as if by SIGINT

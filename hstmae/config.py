@@ -9,18 +9,9 @@ from dataclasses import dataclass, field
 from .configio import RETIRED, Retired, apply_overrides, from_dict, load_yaml, save_config, to_dict
 
 __all__ = [
-    "CurriculumConfig",
-    "DataConfig",
-    "ModelConfig",
-    "RunConfig",
-    "TrainConfig",
-    "apply_overrides",
-    "from_dict",
-    "load_config",
-    "load_yaml",
-    "save_config",
-    "to_dict",
-]
+    "CurriculumConfig", "DataConfig", "ModelConfig", "RunConfig", "TrainConfig",
+    "apply_overrides", "from_dict", "load_config", "load_yaml", "save_config", "to_dict",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ text, and a key given twice is an error. A section may also be the name of anoth
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import os
 import re
 import reprlib
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,8 +37,12 @@ class Retired:
 
 RETIRED: dict[type[Any], dict[str, Retired]] = {}  # by the dataclass whose keys they were
 
-_FLOAT = re.compile(r"[-+]?(\.\d+|\d+\.\d*)([eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)|0x[0-9a-fA-F]+")
+_BOOL = re.compile(r"(true|True|TRUE|false|False|FALSE)\Z")
+_NULL = re.compile(r"(~|null|Null|NULL|)\Z")
+_INT = re.compile(r"([-+]?(0|[1-9][0-9_]*)|0x[0-9a-fA-F]+)\Z")
+_FLOAT = re.compile(
+    r"([-+]?(\.\d+|\d+\.\d*)([eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z"
+)
 _PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -59,17 +64,13 @@ class _Dumper(yaml.SafeDumper):
     """SafeDumper which also quotes text that _Loader would take for a number."""
 
 
-def _whole(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:{pattern})\Z")
-
-
 _Loader.yaml_implicit_resolvers = {}  # forget the 1.1 rules
 # Tried in this order; the last argument holds the characters such a scalar can start with.
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _whole("true|True|TRUE|false|False|FALSE"), list("tTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", _whole("~|null|Null|NULL|"), ["~", "n", "N", ""])
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _whole(_INT.pattern), list("-+0123456789"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _whole(_FLOAT.pattern), list("-+.0123456789"))
-_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _whole(_FLOAT.pattern), list("-+.0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tTfF"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", _NULL, ["~", "n", "N", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
@@ -83,15 +84,8 @@ _Dumper.add_representer(str, _text)
 
 def to_dict(obj: Any) -> dict[str, Any]:
     """A dataclass as plain dicts, lists and scalars, ready for YAML or JSON."""
-
-    def plain(value: Any) -> Any:
-        if is_dataclass(value) and not isinstance(value, type):
-            return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-        return [plain(v) for v in value] if isinstance(value, tuple) else value
-
-    result = plain(obj)
-    assert isinstance(result, dict), f"not a dataclass instance: {obj!r}"
-    return result
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(obj)))
+    return plain
 
 
 def from_dict(cls: type[T], data: Any, where: str = "configuration") -> T:
@@ -226,7 +220,14 @@ class _Reader:
         if is_dataclass(kind):
             return self.section(typing.cast(Any, kind), value, key + ".")
         if typing.get_origin(kind) is tuple:
-            return self.items(kind, value, key)
+            args = typing.get_args(kind)
+            if not isinstance(value, list | tuple):
+                raise self.wrong(key, "a list", value)
+            if args[-1] is Ellipsis:
+                args = args[:1] * len(value)
+            elif len(args) != len(value):
+                raise self.wrong(key, f"a list of {len(args)} values", value)
+            return tuple(self.value(a, v, f"{key}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True)))
         if kind not in _PLAIN:
             raise TypeError(f"{key}: configuration fields cannot be of type {kind}")
         if kind is float:
@@ -234,16 +235,6 @@ class _Reader:
         if type(value) is not kind:  # exact on purpose: True is not a count
             raise self.wrong(key, _PLAIN[kind], value)
         return value
-
-    def items(self, kind: Any, value: Any, key: str) -> tuple[Any, ...]:
-        args = typing.get_args(kind)
-        if not isinstance(value, list | tuple):
-            raise self.wrong(key, "a list", value)
-        if args[-1] is Ellipsis:
-            args = args[:1] * len(value)
-        elif len(args) != len(value):
-            raise self.wrong(key, f"a list of {len(args)} values", value)
-        return tuple(self.value(a, v, f"{key}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True)))
 
     def number(self, value: Any, key: str) -> float:
         if isinstance(value, str) and _FLOAT.fullmatch(value):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..output import Kind, Output
+from ..errors import UsageError
+from ..output import Kind, Output, write_result
 
 HELP = "list the model variants with parameters, cost per frame and activation memory"
 EXAMPLES = """\
@@ -36,10 +37,8 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..errors import UsageError
     from ..models.cost import model_cost
     from ..models.zoo import VARIANTS
-    from ..output import write_result
 
     sizes = [_size(text) for text in args.size]
     for clip in args.clip:
@@ -69,8 +68,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _size(text: str) -> tuple[int, int]:
     """ "256x240" (width x height) -> (240, 256)."""
-    from ..errors import UsageError
-
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:

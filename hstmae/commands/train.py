@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find_config
-from ..output import Kind, Output
+from ..config import RunConfig, apply_overrides, from_dict, load_config, to_dict
+from ..errors import ConfigError, UsageError
+from ..output import Kind, Output, write_result
 
 if TYPE_CHECKING:
-    from ..config import RunConfig
     from ..training.run.distributed import World
 
 HELP = "train a model on a preprocessed store"
@@ -70,8 +72,8 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..errors import UsageError
-
+    if args.max_steps < 0 or (args.max_minutes or 0) < 0:
+        raise UsageError("--max-steps and --max-minutes must not be negative")
     if args.sweep is not None:
         return _sweep(args)
     if args.config is None and args.resume is None:
@@ -80,8 +82,6 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--resume auto may have to start the run: give its --config FILE as well")
     if args.resume not in (None, AUTO) and args.init is not None:
         raise UsageError("--init starts a new run and --resume continues one: give only one of them")
-    if args.max_steps < 0 or (args.max_minutes is not None and args.max_minutes < 0):
-        raise UsageError("--max-steps and --max-minutes must not be negative")
     if args.config is not None and _is_codec(args.config):
         return _codec(args)
     from ..models.checkpoint import holds_run
@@ -119,8 +119,6 @@ def _resume(args: argparse.Namespace, world: World) -> tuple[dict[str, Any] | No
 
 def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Path | None, world: World) -> RunConfig:
     """The run's configuration: file or checkpoint, then --set, then the options with a name of their own."""
-    from ..config import RunConfig, apply_overrides, from_dict, load_config, to_dict
-
     overrides = list(args.overrides)
     options = {"data.store": args.data, "train.max_minutes": args.max_minutes, "train.export": args.export}
     options["train.out"] = args.out if args.out is not None else folder
@@ -139,9 +137,6 @@ def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Pa
 
 
 def _report_changes(old: dict[str, Any], new: dict[str, Any], world: World) -> None:
-    from ..config import RunConfig, from_dict, to_dict
-    from ..errors import ConfigError
-
     old = to_dict(from_dict(RunConfig, old, "the checkpoint's configuration"))  # what it does not tell is the default
     for section in new:
         for key, value in new[section].items():
@@ -155,16 +150,11 @@ def _report_changes(old: dict[str, Any], new: dict[str, Any], world: World) -> N
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    from ..errors import UsageError
-
     for name in ("config", "resume", "init", "max_steps", "dry_run", "export"):
         if getattr(args, name):
             raise UsageError(f"--sweep does not go with --{name.replace('_', '-')}; the sweep file says what to train")
     if args.out is None:
         raise UsageError("--sweep needs --out DIR, a folder for its trials")
-    if args.max_minutes is not None and args.max_minutes < 0:
-        raise UsageError("--max-minutes must not be negative")
-    from ..output import write_result
     from ..training.sweep.spec import load_sweep
     from ..training.sweep.sweep import run_sweep
 
@@ -175,9 +165,6 @@ def _sweep(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] | None, world: World) -> int:
-    from dataclasses import asdict
-
-    from ..output import write_result
     from ..training.run.setup import check_config, initial_model, open_data
     from ..training.run.trainer import Trainer
     from ..training.run.watch import tensorboard
@@ -201,8 +188,6 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
 
 def _is_codec(config: Path) -> bool:
     """Whether a configuration file has a section `codec`: it is then a run of codec training."""
-    import re
-
     try:
         return bool(re.search(r"(?m)^codec:", config.read_text()))
     except (OSError, UnicodeDecodeError):
@@ -210,8 +195,6 @@ def _is_codec(config: Path) -> bool:
 
 
 def _codec(args: argparse.Namespace) -> int:
-    from ..errors import UsageError
-    from ..output import write_result
     from ..training.codec.config import load_codec_run
     from ..training.codec.trainer import CodecTrainer
 

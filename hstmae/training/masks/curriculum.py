@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,18 +30,20 @@ EASY, NEUTRAL, HARD = 1, 2, 3  # phases
 _SHAPES = {name: draw for name, draw in SHAPES.items() if name != "lost frames"}  # those hide whole slices
 
 
-class StepMasks(Protocol):
-    """Draws the inputs of every step."""
+class StepMasks:
+    """Draws the inputs of every step. Without a state of its own it takes any: that of masks which were used before."""
 
-    observes: bool  # whether `observe` is to be called
+    observes = False  # whether `observe` is to be called
 
     def draw(self, batch: ClipBatch, step: int) -> StepInputs:
         """Inputs of step number `step` (from 0) on the device of the batch."""
+        raise NotImplementedError
 
     def observe(self, inputs: StepInputs, losses: Tensor) -> None:
         """Learn from the loss of each decoded cube, float [B, Q], of the step drawn last."""
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Raises KeyError or ValueError where `state` does not fit."""
@@ -62,10 +64,8 @@ def mask_source(config: RunConfig) -> StepMasks:
     return NeutralMasks(config.train, get_game(config.model.game))
 
 
-class NeutralMasks:
+class NeutralMasks(StepMasks):
     """Random tubes at `mask_ratios`, the same from the first step to the last."""
-
-    observes = False
 
     def __init__(self, config: TrainConfig, game: GameSpec | None = None) -> None:
         self._config = config
@@ -75,15 +75,6 @@ class NeutralMasks:
         moving = None if self._game is None else moving_cubes(batch, self._game)
         generator = _generator(self._config, step)
         return draw_inputs(batch.frames, batch.state is not None, self._config, generator, moving)
-
-    def observe(self, inputs: StepInputs, losses: Tensor) -> None:
-        """Nothing depends on losses here."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """There is no state; that of a run which had a curriculum before is not needed."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +109,7 @@ def moment_at(config: CurriculumConfig, step: int, steps: int) -> Moment:
     return Moment(phase, round(ratio, 2), factor, config.state_full[phase - 1], config.state_compact[phase - 1])
 
 
-class Curriculum:
+class Curriculum(StepMasks):
     """Phase 1 hides units without detail, phase 2 any, phase 3 also those that move or are predicted to fail.
 
     In every phase some steps hide shapes of damage instead, and some show whole slices and nothing of the others.

@@ -23,7 +23,7 @@ def hidden_matrices(model: nn.Module) -> set[int]:
 
 
 class MuonAdamW(torch.optim.Optimizer):
-    """Two optimisers over one model.
+    """Two optimisers over one model, which work on the parameter groups and the state of this one.
 
     Args:
         groups: parameter groups with a `weight_decay` each; hidden: ids of the parameters that Muon takes.
@@ -48,41 +48,21 @@ class MuonAdamW(torch.optim.Optimizer):
             for part, mine in zip(parts, (False, True), strict=True):
                 if chosen := [p for p in group["params"] if (id(p) in hidden) == mine]:
                     part.append({**group, "params": chosen})
-        others, matrices = parts
-        muon = torch.optim.Muon(matrices, lr=lr, adjust_lr_fn="match_rms_adamw")
-        super().__init__([*others, *matrices], {})
-        self.inner = (rest(others), muon)
-        self.param_groups = [group for inner in self.inner for group in inner.param_groups]
+        self.inner = (rest(parts[0]), torch.optim.Muon(parts[1], lr=lr, adjust_lr_fn="match_rms_adamw"))
+        super().__init__([group for inner in self.inner for group in inner.param_groups], {})
+        self._share()
+
+    def _share(self) -> None:
+        first = len(self.inner[0].param_groups)
+        for inner, groups in zip(self.inner, (self.param_groups[:first], self.param_groups[first:]), strict=True):
+            inner.param_groups, inner.state = groups, self.state
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for inner in self.inner:
             inner.step()
 
-    def state_dict(self) -> dict[str, Any]:
-        """That of the two in one: parameters are numbered through."""
-        first, second = (inner.state_dict() for inner in self.inner)
-        shift = sum(len(group["params"]) for group in first["param_groups"])
-        groups = [{**g, "params": [shift + n for n in g["params"]]} for g in second["param_groups"]]
-        return {
-            "state": {**first["state"], **{shift + n: state for n, state in second["state"].items()}},
-            "param_groups": [*first["param_groups"], *groups],
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Raises ValueError where groups or sizes do not fit."""
-        groups, shift = list(state["param_groups"]), 0
-        if len(groups) != len(self.param_groups):
-            raise ValueError(f"an optimiser of {len(self.param_groups)} parameter groups, got {len(groups)}")
-        for inner in self.inner:
-            mine, groups = groups[: len(inner.param_groups)], groups[len(inner.param_groups) :]
-            count = sum(len(group["params"]) for group in mine)
-            numbers = range(shift, shift + count)
-            inner.load_state_dict(
-                {
-                    "state": {n - shift: state["state"][n] for n in numbers if n in state["state"]},
-                    "param_groups": [{**group, "params": [n - shift for n in group["params"]]} for group in mine],
-                }
-            )
-            shift += count
-        self.param_groups = [group for inner in self.inner for group in inner.param_groups]
+        super().load_state_dict(state_dict)
+        self._share()

@@ -28,8 +28,10 @@ class MetricsLog:
     def __init__(self, folder: Path, step: int) -> None:
         """Open `folder`/metrics.jsonl, keeping complete lines of steps 1 .. `step`."""
         path = folder / METRICS
-        kept = [line for line in _complete_lines(path) if json.loads(line)["step"] <= step]
-        write_text(path, "".join(line + "\n" for line in kept))
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        # A writer that was killed may have left a part of the last line.
+        kept = [line for line in lines if line.strip() and line.endswith("\n") and json.loads(line)["step"] <= step]
+        write_text(path, "".join(kept))
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
 
     def write(self, values: dict[str, Any]) -> None:
@@ -78,11 +80,3 @@ def store_hash(store: Path) -> str:
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     return done.stdout.strip()
-
-
-def _complete_lines(path: Path) -> list[str]:
-    """Lines of a log whose writer may have been killed within the last one."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [line for line in lines[:-1] if line]

@@ -66,7 +66,7 @@ class Trainer(Learner):
         """
         super().__init__(config, model, world)
         self.held_back, self.details = held_back, details or {}
-        self.say = say if self.world.first else _silent
+        self.say = say if self.world.first else lambda _: None
         self.clips, self.workers = place_clips(clips, config, self.device, self.say)
         self.epoch = epoch_steps(clips, config.train.batch)
         self.run = Path(config.train.out)
@@ -267,7 +267,3 @@ class Trainer(Learner):
             save_weights(payload, Path(export))
         if export:
             self.say(f"weights {'of the last step' if self.best is None else 'of the best step'} are in {export}")
-
-
-def _silent(_: str) -> None:
-    """What other ranks would say, the first one has said."""

@@ -16,6 +16,7 @@ from ...models.checkpoint import holds_run, load_resume
 from ..run.setup import open_data
 from ..run.stopping import FINISHED
 from ..run.trainer import DivergenceError, Trainer
+from ..run.watch import Observer
 from .report import write_report
 from .spec import SweepSpec
 
@@ -32,7 +33,7 @@ class Pruned(Exception):
     """A trial that is clearly worse than others were at the same step."""
 
 
-class _Report:
+class _Report(Observer):
     """Tells the study each validation of a trial, and ends the trial when it falls behind."""
 
     def __init__(self, trial: Trial, prune: bool) -> None:
@@ -41,17 +42,11 @@ class _Report:
     def start(self, step: int) -> None:
         self._told = set(_reported(self._trial))
 
-    def log(self, step: int, values: dict[str, float]) -> None:
-        """Only validations decide."""
-
     def validated(self, step: int, values: dict[str, float], model: nn.Module, *_: Any) -> None:
         if step not in self._told:
             self._trial.report(values["psnr_masked"], step)
         if self._prune and self._trial.should_prune():
             raise Pruned(f"behind the median at step {step}")
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 def run_sweep(spec: SweepSpec, out: Path, minutes: float = 0.0, say: Callable[[str], None] = print) -> dict[str, Any]:
