@@ -30,6 +30,7 @@ from hstmae.masks.tubes import TubeSpec, tube_mask
 from hstmae.models import load_pretrained
 
 SAMPLE = SAMPLES / "sample_session"
+CLIPS = ((4, 2), (4, 4), (16, 16))  # frames of a clip, and how many of them at a time
 
 
 def play(model: Any, episode: Episode, clip: int, frames: int, ratio: float, **options: Any) -> dict[str, Any]:
@@ -90,6 +91,9 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    longest = max(clip for clip, _ in CLIPS)
+    if args.frames < longest:
+        parser.error(f"--frames must be {longest}, the longest clip, or more: {args.frames}")
     model = load_pretrained(args.model).to(args.device)
     episode = load(args.input)
     h, w = episode.frames.shape[1:3]
@@ -97,7 +101,7 @@ def main() -> None:
     print(f"{args.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     rows = []
     for compiled in (False, True) if args.compile else (False,):
-        for clip, hop in ((4, 2), (4, 4), (16, 16)):
+        for clip, hop in CLIPS:
             for colours in (False, True):
                 options = {"hop": hop, "colours": colours, "compile": compiled}
                 row = play(model, episode, clip, args.frames, args.ratio, **options)

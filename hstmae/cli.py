@@ -1,7 +1,5 @@
 """The `hstmae` command: one verb per job, each a module of `hstmae.commands` that is imported only when it is used."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import difflib

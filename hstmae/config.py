@@ -1,7 +1,5 @@
 """Configuration: frozen dataclasses that YAML files fill in and `--set a.b=c` overrides. One file describes one run."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field

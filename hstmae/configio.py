@@ -4,8 +4,6 @@ YAML is read the 1.2 way, because the older rules surprise: `off` and `no` stay 
 text, and a key given twice is an error. A section may also be the name of another YAML file beside the first one.
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 import math

@@ -1,7 +1,5 @@
 """`hstmae models`: what each variant weighs and costs."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find_config
-from ..config import RunConfig, apply_overrides, from_dict, load_config, to_dict
 from ..errors import ConfigError, UsageError
 from ..output import Kind, Output, write_result
 
 if TYPE_CHECKING:
+    from ..config import RunConfig
     from ..training.run.distributed import World
 
 HELP = "train a model on a preprocessed store"
@@ -119,6 +119,8 @@ def _resume(args: argparse.Namespace, world: World) -> tuple[dict[str, Any] | No
 
 def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Path | None, world: World) -> RunConfig:
     """The run's configuration: file or checkpoint, then --set, then the options with a name of their own."""
+    from ..config import RunConfig, apply_overrides, from_dict, load_config, to_dict
+
     overrides = list(args.overrides)
     options = {"data.store": args.data, "train.max_minutes": args.max_minutes, "train.export": args.export}
     options["train.out"] = args.out if args.out is not None else folder
@@ -137,6 +139,8 @@ def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Pa
 
 
 def _report_changes(old: dict[str, Any], new: dict[str, Any], world: World) -> None:
+    from ..config import RunConfig, from_dict, to_dict
+
     old = to_dict(from_dict(RunConfig, old, "the checkpoint's configuration"))  # what it does not tell is the default
     for section in new:
         for key, value in new[section].items():

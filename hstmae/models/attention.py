@@ -10,8 +10,6 @@ Swin Transformer (https://arxiv.org/abs/2103.14030) moves windows by rolling the
 around; with the window's number (y + shift) // w the same groups come out without a roll, partial windows included.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -46,19 +44,12 @@ def sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
 
 @dataclass
 class WindowPlan:
-    """Which of U units attend to each other. At most one of `same` and `slots` is set (neither: all to all).
+    """Which of U units attend to each other. At most one of `same` and `slots` is set (neither: all to all)."""
 
-    Attributes:
-        same: bool [B, U, U], True where two units share a window (mask back end).
-        slots: int64 [B, W, S] unit in each place of each window, padded with 0 (gather back end).
-        filled: bool [B, W, S], False on padding.
-        place: int64 [B, U] flat place (window * S + slot) of each unit.
-    """
-
-    same: Tensor | None = None
-    slots: Tensor | None = None
-    filled: Tensor | None = None
-    place: Tensor | None = None
+    same: Tensor | None = None  # bool [B, U, U], True where two units share a window (mask back end)
+    slots: Tensor | None = None  # int64 [B, W, S] unit in each place of each window, padded with 0 (gather back end)
+    filled: Tensor | None = None  # bool [B, W, S], False on padding
+    place: Tensor | None = None  # int64 [B, U] flat place (window * S + slot) of each unit
 
 
 def window_index(yx: Tensor, grid: tuple[int, int], window: int, shift: int) -> tuple[Tensor, int]:

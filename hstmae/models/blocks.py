@@ -1,7 +1,5 @@
 """Small parts shared by encoder and decoder."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

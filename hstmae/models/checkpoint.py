@@ -4,8 +4,6 @@ A checkpoint is an ordinary `.pth` archive of tensors and plain data. Its SHA-25
 field (the end of a zip file), so one file carries its proof and `torch.load(path, weights_only=True)` still reads it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

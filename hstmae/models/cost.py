@@ -1,10 +1,7 @@
 """What the variants weigh and cost, counted without computing anything: on the meta device, shapes without contents."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -86,13 +83,10 @@ def _state(game: GameSpec, clip: int) -> GameState | None:
     return decoded.map(lambda a: torch.from_numpy(a)[None].to("meta"))
 
 
-@dataclass
-class Count:
-    """macs: multiply-accumulates, those inside of attention (`attention`) included; kept: bytes."""
-
-    macs: float
+class Count(NamedTuple):
+    macs: float  # multiply-accumulates, those inside of attention included
     attention: float
-    kept: int
+    kept: int  # bytes
 
 
 def count(run: Callable[[], Tensor]) -> Count:
@@ -118,17 +112,12 @@ def count(run: Callable[[], Tensor]) -> Count:
 
 
 class _Autocast(TorchFunctionMode):
-    """bf16 autocast and fused attention, neither of which PyTorch has on the meta device.
-
-    Attributes:
-        macs: of attention so far.
-        weights: storages of parameters and of their copies, held in `_held`.
-    """
+    """bf16 autocast and fused attention, neither of which PyTorch has on the meta device."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.macs = 0
-        self.weights: set[int] = set()
+        self.macs = 0  # of attention so far
+        self.weights: set[int] = set()  # storages of parameters and of their copies, which are held
         self._held: list[Tensor] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

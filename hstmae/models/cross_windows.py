@@ -5,8 +5,6 @@ windows that attends to all keys. Like the encoder's plans (see `attention.py`),
 coordinates alone; the tokens of each window are gathered and padded.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -17,21 +15,13 @@ from .attention import sdpa, sorted_in, window_index
 
 @dataclass
 class CrossPlan:
-    """Where L tokens, the first V of them keys, stand in W windows of R tokens and K keys. The sink is not counted.
+    """Where L tokens, the first V of them keys, stand in W windows of R tokens and K keys. The sink is not counted."""
 
-    Attributes:
-        rows: int64 [B, W * R] token in each place of each window, counted from 1; 0, the sink, is padding.
-        place: int64 [B, L] flat place (window * R + place) of each token.
-        keys: int64 [B, W * K] key in each place of each window, likewise.
-        filled: bool [B, W, K], False on padding.
-        inside: int64 [B, L, 2] y and x of each token's unit, counted from the first one of its window.
-    """
-
-    rows: Tensor
-    place: Tensor
-    keys: Tensor
-    filled: Tensor
-    inside: Tensor
+    rows: Tensor  # int64 [B, W * R] token in each place of each window, counted from 1; 0, the sink, is padding
+    place: Tensor  # int64 [B, L] flat place (window * R + place) of each token
+    keys: Tensor  # int64 [B, W * K] key in each place of each window, counted as rows are
+    filled: Tensor  # bool [B, W, K], False on padding
+    inside: Tensor  # int64 [B, L, 2] y and x of each token's unit, counted from the first one of its window
 
 
 def cross_plan(yx: Tensor, keys: int, grid: tuple[int, int], slices: int, window: int, shift: int) -> CrossPlan:

@@ -5,8 +5,6 @@ order, and a cube's flat index is `unit * slices + slice`. Worked example, a 4-f
 units, 2 slices, so cube 9 is unit 4 (second row, middle column) in frames 2 and 3.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

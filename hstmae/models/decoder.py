@@ -1,7 +1,5 @@
 """The decoder: queries for the wanted cubes attend to visible cubes and to state tokens."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -61,21 +59,13 @@ class DecoderBlock(nn.Module):
 
 @dataclass
 class CubeContext:
-    """Inputs of the decoder at L cubes.
+    """Inputs of the decoder at L cubes."""
 
-    Attributes:
-        cubes: int64 [B, L], flat cube indices.
-        coarse: [B, L, C4], the stage-4 cell over each cube.
-        regions: int64 [B, L].
-        place: float [B, L, 4], slice, y, x, world x in cubes, native.
-        codes: [B, L, dim], embedded tile ids around each cube (`CellCodes`), or None.
-    """
-
-    cubes: Tensor
-    coarse: Tensor
-    regions: Tensor
-    place: Tensor
-    codes: Tensor | None
+    cubes: Tensor  # int64 [B, L], flat cube indices
+    coarse: Tensor  # [B, L, C4], the stage-4 cell over each cube
+    regions: Tensor  # int64 [B, L]
+    place: Tensor  # float [B, L, 4], slice, y, x, world x in cubes, native
+    codes: Tensor | None  # [B, L, dim], embedded tile ids around each cube (`CellCodes`)
 
 
 class Decoder(nn.Module):

@@ -1,7 +1,5 @@
 """The hierarchical encoder: four stages of shifted-window attention over visible units only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ differ by a random amount that cancels out, or else copies would learn the same 
 basis, hidden channels) gets further channels with zero weights on them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

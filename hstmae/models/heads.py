@@ -1,7 +1,5 @@
 """From decoded queries and canvas features to every pixel: a posterior over the palette, or red, green and blue."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

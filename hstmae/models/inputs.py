@@ -14,26 +14,17 @@ from .state.tokens import COMPACT
 
 @dataclass(frozen=True)
 class MaskedClips:
-    """A batch of clips of which a model may see some units.
+    """A batch of clips of which a model may see some units: the content of the others is never read.
 
-    Attributes:
-        frames: uint8 [B, T, H, W] palette indices, or [B, T, H, W, 3] RGB for a game without a palette; T even, H and W
-            multiples of 16. The content of units that are not visible is never read.
-        visible: int64 [B, U], units that may be seen, ascending.
-        state: decoded state with leading axes [B, T], native pixels.
-        level: int64 [B], how much of the state each clip may use: 0 none, 1 compact, 2 full; None = full where there is
-            a state.
-        origin: int64 [B, 2], y and x of the frames' corner in the native picture; None = 0, 0.
-        size: int64 [B, 2], height and width of the native picture; None = the game's, or for a game without a palette,
-            whose pictures have any size, that of the frames.
+    T is even, H and W are multiples of 16. A game without a palette has pictures of any size.
     """
 
-    frames: Tensor
-    visible: Tensor
-    state: GameState | None = None
-    level: Tensor | None = None
-    origin: Tensor | None = None
-    size: Tensor | None = None
+    frames: Tensor  # uint8 [B, T, H, W] palette indices, or [B, T, H, W, 3] RGB for a game without a palette
+    visible: Tensor  # int64 [B, U], units that may be seen, ascending
+    state: GameState | None = None  # decoded state with leading axes [B, T], native pixels
+    level: Tensor | None = None  # int64 [B], how much of it may be used: 0 none, 1 compact, 2 full; None = full
+    origin: Tensor | None = None  # int64 [B, 2], y and x of the frames' corner in the native picture; None = 0, 0
+    size: Tensor | None = None  # int64 [B, 2], height and width of the native picture; None = the game's or frames'
 
 
 @dataclass(frozen=True)
@@ -61,19 +52,12 @@ class Places:
 
 @dataclass(frozen=True)
 class CubeGrid:
-    """Where the cubes of a batch of clips lie.
+    """Where the cubes of a batch of clips lie."""
 
-    Attributes:
-        units: per column and per row.
-        slices: of a clip.
-        origin: int64 [B, 2], y and x of the grid's corner in the native picture.
-        native: int64 [B, 2], height and width of the native picture.
-    """
-
-    units: tuple[int, int]
-    slices: int
-    origin: Tensor
-    native: Tensor
+    units: tuple[int, int]  # per column and per row
+    slices: int  # of a clip
+    origin: Tensor  # int64 [B, 2], y and x of the grid's corner in the native picture
+    native: Tensor  # int64 [B, 2], height and width of the native picture
 
     @property
     def size(self) -> tuple[int, int]:
@@ -102,20 +86,12 @@ class CubeGrid:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Decoded cubes, and what a head needs beside them.
+    """Decoded cubes, and what a head needs beside them: state, level and grid with their defaults filled in."""
 
-    Attributes:
-        x: [B, Q, C], one vector per cube.
-        queries: int64 [B, Q], the flat cube indices.
-        at: the pixels of the cubes.
-        state, level [B], grid: those of the clips, with defaults filled in.
-        visual: [B, U, S, C3], visible tokens before they met the state; None where nothing was encoded.
-    """
-
-    x: Tensor
-    queries: Tensor
-    at: Places
+    x: Tensor  # [B, Q, C], one vector per cube
+    queries: Tensor  # int64 [B, Q], the flat cube indices
+    at: Places  # the pixels of the cubes
     state: GameState | None
-    level: Tensor
+    level: Tensor  # int64 [B]
     grid: CubeGrid
-    visual: Tensor | None = None
+    visual: Tensor | None = None  # [B, U, S, C3], visible tokens before they met the state

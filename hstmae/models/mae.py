@@ -1,7 +1,5 @@
 """HST-MAE: the hierarchical spatio-temporal masked autoencoder, put together."""
 
-from __future__ import annotations
-
 import math
 
 import torch

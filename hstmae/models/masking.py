@@ -1,7 +1,5 @@
 """Masks as index lists of fixed length, drawn by seeded generators outside of the model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

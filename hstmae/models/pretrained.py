@@ -1,7 +1,5 @@
 """Models as folders: config.json + model.safetensors."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -13,8 +13,6 @@ Worked example, keep 0.5: phases 0 1 / 3 2 in a cell, so that slices show one ch
 keep 0.25 one unit of each cell is decoded, running clockwise; with 0.75 all but one.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Named variants, and how a model is made from a name, a configuration or a folder."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Averaged weights."""
 
-from __future__ import annotations
-
 import copy
 
 import torch

@@ -19,8 +19,7 @@ from hstmae.models.inputs import MaskedClips
 from hstmae.models.mae import HSTMAE
 from hstmae.models.state.alignment import StateAlignment
 from hstmae.models.zoo import load_pretrained
-from hstmae.training.losses.alignment import alignment_loss
-from hstmae.training.losses.auxiliary import auxiliary_losses
+from hstmae.training.losses.auxiliary import alignment_loss, auxiliary_losses
 from hstmae.training.masks.inputs import StepInputs, draw_inputs
 from hstmae.training.run.step import step_losses
 

@@ -19,10 +19,9 @@ from hstmae.models.cubes import to_cubes
 from hstmae.models.inputs import Places
 from hstmae.models.masking import hidden_cubes, tube_visible
 from hstmae.training.losses.balance import Term
-from hstmae.training.losses.consistency import region_loss, seam_loss
+from hstmae.training.losses.consistency import camera_motion, fixed_cubes, region_loss, seam_loss, temporal_loss
 from hstmae.training.losses.neighbours import SMOOTH, Neighbourhood, box_regions, pixel_regions
 from hstmae.training.losses.reconstruction import emphasis_weights, true_colours
-from hstmae.training.losses.temporal import camera_motion, fixed_cubes, temporal_loss
 
 T, H, W = 4, 48, 64
 UNITS, SLICES = (H // 16) * (W // 16), T // 2

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from loss_oracles import exact_match, palette_cross_entropy, posterior_mean_mse
+from loss_oracles import exact_match, palette_cross_entropy, posterior_mean, posterior_mean_mse
 
 from hstmae.training.losses import fused
 from hstmae.training.losses.fused import reconstruction
 from hstmae.training.losses.reconstruction import (
-    posterior_mean,
     true_colours,
 )
 

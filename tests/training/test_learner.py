@@ -20,9 +20,9 @@ from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import ConfigError, DataError
 from hstmae.models import build_model
 from hstmae.models.checkpoint import LAST, load_checkpoint
-from hstmae.training.run.clips import epoch_steps, place_clips
 from hstmae.training.run.distributed import World
 from hstmae.training.run.learner import Learner
+from hstmae.training.run.setup import epoch_steps, place_clips
 from hstmae.training.run.trainer import Trainer
 
 CURRICULUM = make_config("unused").train.curriculum

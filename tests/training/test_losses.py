@@ -4,12 +4,11 @@ import math
 
 import pytest
 import torch
-from loss_oracles import exact_match, palette_cross_entropy, posterior_mean_mse
+from loss_oracles import exact_match, palette_cross_entropy, posterior_mean, posterior_mean_mse
 
 from hstmae.training.losses.reconstruction import (
     colour_loss,
     exact_colours,
-    posterior_mean,
     target_colours,
     true_colours,
 )

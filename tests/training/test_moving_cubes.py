@@ -10,7 +10,7 @@ from hstmae.data.clips.dataset import ClipDataset
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
 from hstmae.training.masks.inputs import choose_queries
-from hstmae.training.masks.moving_cubes import moving_cubes
+from hstmae.training.masks.unit_scores import moving_cubes
 
 GAME = get_game("smb")
 

@@ -3,8 +3,6 @@
 See `canvas.Canvas` for what the layers are; this module finds the same texels, for whole frames at a time.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -16,11 +14,7 @@ _PER_SPRITE = 2  # rows of a sprite's pixel: its texture and its attribute
 
 
 class FastCanvas:
-    """One table for everything a pixel can show. Row 0 is zero: nothing here.
-
-    Attributes:
-        table: float32 [rows, pixel_dim].
-    """
+    """One table for everything a pixel can show, float32 [rows, pixel_dim]. Row 0 is zero: nothing here."""
 
     @torch.no_grad()
     def __init__(self, canvas: Canvas, hidden: Tensor) -> None:

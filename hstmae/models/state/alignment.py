@@ -1,7 +1,5 @@
 """State alignment: predicting the game's state from visual tokens alone."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

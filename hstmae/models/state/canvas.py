@@ -5,8 +5,6 @@ the wanted cubes, and a head reads the learned features there. Attention then on
 cells, never shifts by single pixels.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -7,8 +7,6 @@ that were trained are noted in a Bloom filter, and all others get zero. Maps tha
 their first columns have codes of their own, whatever the map.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The region of each cube: HUD, background, solid, item, player, enemy (names in the GameSpec)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

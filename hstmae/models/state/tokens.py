@@ -1,7 +1,5 @@
 """State tokens: the `compact` numbers of a game as positioned embeddings that visual tokens attend to."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

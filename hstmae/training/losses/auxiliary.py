@@ -1,22 +1,18 @@
 """The losses beside the reconstruction, put together: spatial consistency, temporal coherence, state alignment."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
 from ...config import RunConfig
 from ...data.clips.clip import ClipBatch
 from ...errors import ConfigError
-from ...games import GameSpec, get_game
+from ...games import GameSpec, GameState, get_game
 from ...models.inputs import Places
 from ...models.state.tokens import NONE
 from ..masks.inputs import StepInputs
-from .alignment import alignment_loss
 from .balance import LossBalance, Term
-from .consistency import region_loss, seam_loss
+from .consistency import camera_motion, fixed_cubes, region_loss, seam_loss, temporal_loss
 from .neighbours import Neighbourhood, pixel_regions
-from .temporal import camera_motion, fixed_cubes, temporal_loss
 
 SEAMS, REGIONS, TEMPORAL, ALIGNMENT = "seams", "regions", "temporal", "alignment"  # as they are logged
 
@@ -72,6 +68,27 @@ class AuxiliaryLosses(LossBalance):
                 else:
                     terms[ALIGNMENT] = alignment_loss(aligned, state, inputs.level == NONE)
         return self.combine(loss, terms)
+
+
+def alignment_loss(predicted: Tensor, state: GameState, blind: Tensor) -> Term:
+    """Squared error of the predicted `compact` state: mean over the tokens in use and their features, plus the mean
+    over all tokens of the error of "in use".
+
+    Only clips at state level `none` count: with a state, the regions that visual tokens carry from the first layer on
+    already hold where player and enemies are, and the prediction would copy them.
+
+    Args:
+        predicted: float [B, T, K, F + 1], see `StateAlignment`.
+        state: the true one, with leading axes [B, T].
+        blind: bool [B], clips at state level `none`.
+    """
+    predicted = predicted.float()
+    used = state.token_valid & blind[:, None, None]
+    features = (predicted[..., :-1] - state.tokens).square().mean(-1)
+    presence = (predicted[..., -1] - state.token_valid.float()).square() * blind[:, None, None]
+    clip = presence[0].numel()
+    value = (features * used).sum() / used.sum().clamp_min(1) + presence.sum() / (clip * blind.sum()).clamp_min(1)
+    return Term(value, blind.any())
 
 
 def auxiliary_losses(config: RunConfig) -> AuxiliaryLosses | None:

@@ -1,7 +1,5 @@
 """Weights of several losses that keep what each contributes, however their magnitudes drift."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Gradients are written while a piece of the posterior is still in cache, so the posterior as a whole is never stored.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -21,20 +21,12 @@ SMOOTH = 1e-3  # of colours in 0 .. 1
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """The decoded cubes of a batch and what lies around them.
+    """The decoded cubes of a batch and what lies around them."""
 
-    Attributes:
-        queries: int64 [B, Q], flat indices of the decoded cubes.
-        slots: int64 [B, N * S]: position among the queries of every cube of the clips; Q where it is visible instead,
-            Q + 1 where it is neither.
-        grid: units per column and per row.
-        slices: of the clips.
-    """
-
-    queries: Tensor
-    slots: Tensor
-    grid: tuple[int, int]
-    slices: int
+    queries: Tensor  # int64 [B, Q], flat indices of the decoded cubes
+    slots: Tensor  # int64 [B, N * S] place of every cube among the queries; Q where it is visible, Q + 1 where neither
+    grid: tuple[int, int]  # units per column and per row
+    slices: int  # of the clips
 
     @staticmethod
     def of(frames: Tensor, visible: Tensor, queries: Tensor, shown: Tensor | None = None) -> Neighbourhood:

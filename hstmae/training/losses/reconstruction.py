@@ -1,21 +1,12 @@
 """Reconstruction losses over decoded cubes. Each is a pure function of its arguments; none reads statistics of hidden
 pixels to normalise them, since a restoration has no such statistics."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
 EDGE = 32  # 8-bit steps between two pixels
 RARE = 0.02  # share of the pixels
 CHARBONNIER_EPS = 1e-3  # of colours in 0 .. 1: a quarter of one 8-bit step
-
-
-def posterior_mean(logits: Tensor, palette: Tensor) -> Tensor:
-    """Expected colour of every pixel: logits float [B, ..., K], palette uint8 [B, K, 3] -> float32 [B, ..., 3]."""
-    posterior = logits.float().softmax(-1).flatten(1, -2)  # [B, M, K]
-    with torch.autocast(logits.device.type, enabled=False):  # three digits of a colour would limit PSNR
-        return torch.bmm(posterior, palette.float() / 255).view(*logits.shape[:-1], 3)
 
 
 def colour_loss(

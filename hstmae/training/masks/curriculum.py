@@ -4,8 +4,6 @@ Everything is a function of (configuration, seed, step) and the batch, except wh
 that small state is part of a checkpoint, so a resumed run draws the same masks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,8 +20,7 @@ from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
 from ...models.masking import damaged_visible, scored_visible
 from .inputs import StepInputs, choose_queries, draw_inputs, draw_queries, draw_state, seed_of
 from .loss_predictor import LossPredictor, unit_features
-from .moving_cubes import moving_cubes
-from .unit_scores import change, information, semantics
+from .unit_scores import change, information, moving_cubes, semantics
 
 DRAW = 1  # stream of a step's seed that masks, queries and levels are drawn from
 EASY, NEUTRAL, HARD = 1, 2, 3  # phases

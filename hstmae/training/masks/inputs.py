@@ -3,8 +3,6 @@
 Every random choice comes from a generator seeded by (seed, step), so a resumed run repeats them without stored state.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -5,8 +5,6 @@ with a network through which all tokens pass, ten times the cost of a step at 90
 (https://arxiv.org/abs/2304.05919), the loss is predicted, and that from what the step has measured anyway.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

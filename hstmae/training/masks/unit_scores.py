@@ -4,13 +4,12 @@ All scores are float32 [B, N], N units in raster order; only their order within 
 from the clip before masking and never reach the model.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ...games import GameState
-from ...models.cubes import CUBE, to_cubes
+from ...data.clips.clip import ClipBatch
+from ...games import GameSpec, GameState
+from ...models.cubes import CUBE, DEPTH, grid_size, to_cubes
 from .inputs import detail_scores
 
 CHANGE_WEIGHT = 0.25  # of a changing pixel beside a unit full of moving objects: scrolling changes everything
@@ -77,3 +76,25 @@ def touched_units(rectangles: Tensor, used: Tensor | None, origin: Tensor, grid:
     if used is not None:
         rows &= used[..., None]
     return rows.float().transpose(2, 3) @ columns.float() > 0
+
+
+def moving_cubes(batch: ClipBatch, game: GameSpec) -> Tensor:
+    """Which cubes hold what scenery does not explain: bool [B, N * S], all False for clips without a state.
+
+    A cube counts where a sprite or a box of `GameState` reaches into it, or where part of it never scrolls.
+    """
+    b, t, height, width = batch.frames.shape[:4]
+    grid, slices = grid_size(height, width), t // DEPTH
+    if batch.state is None:
+        return torch.zeros(b, grid[0] * grid[1] * slices, dtype=torch.bool, device=batch.frames.device)
+    sprites, boxes = batch.state.sprites.long(), batch.state.boxes.long()
+    corner = sprites[..., :2]
+    rectangles = torch.cat([torch.cat([corner, corner + game.sprite_size], -1), boxes[..., 1:]], 2)
+    used = torch.cat([sprites[..., 1] < game.native_size[0], boxes[..., 0] > 0], 2)
+    reached = touched_units(rectangles, used, batch.origin, grid)
+    found = reached.unflatten(1, (slices, DEPTH)).any(2).permute(0, 2, 3, 1)
+    edges = [edges for _, *edges in game.fixed_regions]
+    if edges:
+        fixed = torch.tensor(edges, device=batch.frames.device).expand(b, 1, -1, -1)
+        found = found | touched_units(fixed, None, batch.origin, grid).permute(0, 2, 3, 1)
+    return found.flatten(1)

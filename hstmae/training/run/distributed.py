@@ -5,8 +5,6 @@ so that masks are drawn for the whole batch everywhere and are the same on any n
 which validation was best) are those of all ranks or of the first, so that no rank waits for one that has left.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What learns: model, averaged weights, optimiser and masks, the step that changes them, and their saved form."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

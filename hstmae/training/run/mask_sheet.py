@@ -1,7 +1,5 @@
 """What a run's masks hide, drawn over frames of its own store: one row per moment of the run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A model on several ranks: replicas whose gradients are averaged (DDP), or one model in shards (FSDP2)."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """What a run writes beside its checkpoints: `metrics.jsonl`, one line per log interval, and `run.yaml`, its record."""
 
-from __future__ import annotations
-
 import json
 import math
 import platform

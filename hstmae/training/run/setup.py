@@ -1,8 +1,6 @@
 """What a run needs before its first step: a configuration that makes sense, a device, and data."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +8,10 @@ import torch
 from torch import nn
 
 from ...config import DataConfig, ModelConfig, RunConfig, from_dict
-from ...data.clips.clip import Clip
+from ...data.clips.clip import BatchSource, Clip
 from ...data.clips.dataset import ClipDataset
+from ...data.clips.prefetch import Prefetcher
+from ...data.clips.resident import ResidentClips
 from ...data.store.reader import EpisodeStore
 from ...errors import CheckpointError, ConfigError, DataError, StoreError
 from ...games import get_game
@@ -21,6 +21,7 @@ from ...models.cubes import CUBE
 from ...models.growing import grow, why_not
 from ...models.zoo import mismatch
 from ..masks.curriculum import all_shares
+from .distributed import RankClips, World
 from .optim import OPTIMIZERS
 from .parallel import DDP, FSDP
 from .records import store_hash
@@ -145,6 +146,40 @@ def open_data(config: RunConfig) -> tuple[ClipDataset, list[Clip], dict[str, Any
         whole = _clips(store, VAL_SPLIT, data, 0, seed)
         validation = [whole.clip(*place) for place in whole.sequential(config.train.val_clips, seed)]
     return train, validation, {"store": data.store, "store_sha256": store_hash(path), "episodes": counts}
+
+
+def place_clips(
+    clips: BatchSource, config: RunConfig, device: torch.device, say: Callable[[str], None]
+) -> tuple[BatchSource, int]:
+    """Load the store onto the device where `data.resident` and its memory allow it. The clips are the same either way.
+
+    Returns:
+        What gives batches, and how many threads are to prepare them.
+    Raises:
+        DataError: `data.resident` is "on", and the store does not fit.
+    """
+    wanted = config.data.resident
+    if wanted == "off" or not isinstance(clips, ClipDataset) or (wanted == "auto" and device.type != "cuda"):
+        return clips, config.data.workers
+    try:
+        resident = ResidentClips(clips, device)
+    except DataError as problem:
+        if wanted == "on":
+            raise
+        say(f"clips are read from files: {problem}")
+        return clips, config.data.workers
+    say(f"{resident.frames} frames kept on {device}: {resident.bytes / 2**30:.2f} GiB")
+    return resident, 0
+
+
+def batches_from(clips: BatchSource, workers: int, step: int, batch: int, world: World) -> Prefetcher:
+    """This rank's part of every batch from `step` on."""
+    return Prefetcher(RankClips(clips, world), batch // world.size, step, workers)
+
+
+def epoch_steps(clips: BatchSource, batch: int) -> float:
+    """Steps after which as many clips were drawn as there are different ones; 0 where they are endless."""
+    return len(clips) / batch if isinstance(clips, Sized) else 0.0
 
 
 def check_game(store: EpisodeStore, model: ModelConfig) -> None:

@@ -1,7 +1,5 @@
 """One training step from its clips to its losses."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

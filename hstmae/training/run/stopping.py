@@ -1,7 +1,5 @@
 """Why a run stops, and how a signal becomes a stop between two steps."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

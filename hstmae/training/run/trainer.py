@@ -1,7 +1,5 @@
 """The training loop: batches in order, optimiser steps, averaged weights, validation, checkpoints, a clean stop."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time
@@ -22,12 +20,12 @@ from ...errors import HstError
 from ...models import save_pretrained
 from ...models.checkpoint import BEST, keep_epoch, remove_leftovers, save_checkpoint, save_last, save_weights
 from ...restoration.restorer import Restorer
-from .clips import batches_from, epoch_steps, place_clips
 from .distributed import World
 from .learner import Learner
 from .optim import peak_lr
 from .progress import Pace, RunSummary, progress_line, psnr
 from .records import MetricsLog, write_record
+from .setup import batches_from, epoch_steps, place_clips
 from .stopping import FINISHED, MAX_MINUTES, MAX_STEPS, Stop
 from .validation import validate
 from .watch import Observer

@@ -1,7 +1,5 @@
 """Masked PSNR of held-back clips while training: the number by which the best checkpoint is chosen."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,11 +1,8 @@
 """Watching a run in TensorBoard: losses, learning rate, masks and restored pictures, beside metrics.jsonl."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -18,9 +15,6 @@ from ...restoration.restorer import Restorer
 from ..masks.inputs import StepInputs
 from .validation import restore_held_back
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
 FOLDER = "tensorboard"  # of a run folder
 PICTURES = 2  # validation clips that are shown
 MASKS = 4  # clips of a training batch whose masks are shown
@@ -28,7 +22,7 @@ HIDDEN, DECODED, SEEN = 40, 130, 255  # grey of a unit: hidden, hidden and decod
 SCALE = 8  # pixels a unit in pictures of masks
 
 
-class Observer(Protocol):
+class Observer:
     """Is told what a run does, on the first rank. It must not draw from the global random generators."""
 
     def start(self, step: int) -> None:
@@ -50,7 +44,7 @@ class Observer(Protocol):
         """The run ends, in whatever way."""
 
 
-class TensorBoard:
+class TensorBoard(Observer):
     """Writes the event files of one run. A resumed run takes back what was written beyond its checkpoint."""
 
     def __init__(self, config: RunConfig, clips: Sequence[Clip], device: torch.device) -> None:

@@ -25,21 +25,14 @@ Value = float | int | str
 
 @dataclass(frozen=True)
 class Parameter:
-    """One dimension of the search.
+    """One dimension of the search, of a kind: log (a float, searched by its logarithm), float, int, choices (values of
+    a key), or options (named sets of keys and values, as masking strategies are)."""
 
-    Attributes:
-        name: a dotted key of the configuration, or for kind "options" any name.
-        kind: log (a float, searched by its logarithm), float, int, choices (values of the key), or options (named
-            sets of keys and values, as masking strategies are).
-        low, high: ends of a range, both included.
-        values: for choices and options: the configuration overrides of each, by its label.
-    """
-
-    name: str
+    name: str  # a dotted key of the configuration, or for kind "options" any name
     kind: str
     low: float = 0.0
-    high: float = 0.0
-    values: dict[str, list[str]] = field(default_factory=dict)
+    high: float = 0.0  # both included
+    values: dict[str, list[str]] = field(default_factory=dict)  # overrides of each choice or option, by its label
 
     def suggest(self, trial: Trial) -> Value:
         """What Optuna proposes for this trial: a number, or a label of `values`."""
