@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..output import Kind, Output
+from ..errors import UsageError
+from ..output import Kind, Output, filling
 
 if TYPE_CHECKING:
     from ..codec.jobs.decode import Part
@@ -36,22 +38,17 @@ def _frames(text: str) -> tuple[int | None, int | None]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, metavar="IN.hst", help="file written by `hstmae encode`")
-    parser.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
-    parser.add_argument(
-        "--to", required=True, choices=("store", "smbdataset", "png", "mp4", "npz"), help="what to write"
-    )
-    parser.add_argument("--frames", type=_frames, metavar="A:B", help="from A up to B, B left out (default: all)")
-    parser.add_argument("--episode", metavar="NAME", help="only this episode")
-    parser.add_argument("--fps", type=float, metavar="N", help="png, mp4: pictures a second (default: as recorded)")
-    parser.add_argument(
-        "--blend", action="store_true", help="with --fps: mix neighbours instead of showing a frame again"
-    )
-    parser.add_argument("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
-    parser.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="store, smbdataset: processes (one per core)"
-    )
-    parser.add_argument("--resume", action="store_true", help="smbdataset: keep episodes that are there already")
+    add = parser.add_argument
+    add("input", type=Path, metavar="IN.hst", help="file written by `hstmae encode`")
+    add("out", type=Path, metavar="OUT", help="file or folder to write")
+    add("--to", required=True, choices=tuple(_WRITERS), help="what to write")
+    add("--frames", type=_frames, metavar="A:B", help="from A up to B, B left out (default: all)")
+    add("--episode", metavar="NAME", help="only this episode")
+    add("--fps", type=float, metavar="N", help="png, mp4: pictures a second (default: as recorded)")
+    add("--blend", action="store_true", help="with --fps: mix neighbours instead of showing a frame again")
+    add("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
+    add("--workers", type=int, default=0, metavar="N", help="store, smbdataset: processes (one per core)")
+    add("--resume", action="store_true", help="smbdataset: keep episodes that are there already")
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
@@ -63,7 +60,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 def run(args: argparse.Namespace) -> int:
     from ..codec.jobs.decode import parts_of
     from ..codec.session.reader import HstReader
-    from ..errors import UsageError
 
     if args.fps is not None and not (0 < args.fps <= 1000 and args.to in ("png", "mp4")):
         raise UsageError("--fps takes more than 0 and at most 1000 pictures a second, with --to png or mp4")
@@ -89,11 +85,8 @@ def _bar(parts: list[Part]) -> Any:
 
 
 def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from dataclasses import replace
-
     from ..codec.jobs.inputs import coded_episodes
     from ..data.store.preprocessing import build_store
-    from ..errors import UsageError
 
     every = coded_episodes(reader.path, None, tuple(reader.options.items()))
     chosen = [replace(every[part.position], rows=part.rows, size=len(part.rows)) for part in parts]
@@ -104,7 +97,7 @@ def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> No
     splits: dict[str, Any] = {"val_levels": [], "val_fraction": 0.05}
     if isinstance(about, dict) and isinstance(about.get("val_levels"), list):
         share = about.get("val_fraction")
-        splits = {"val_levels": [str(level) for level in about["val_levels"]]}
+        splits["val_levels"] = [str(level) for level in about["val_levels"]]
         splits["val_fraction"] = share if isinstance(share, float | int) and 0 <= share < 1 else 0.05
     kind = str(reader.contents.about.get("kind", "hst"))
     summary = build_store(chosen, args.out, games[0], kind, splits, workers=args.workers, rebuild=args.overwrite,
@@ -127,20 +120,17 @@ def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) 
 
 def _png(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
     from ..codec.jobs.decode import shown, write_png
-    from ..output import filling
 
     with _bar(parts) as bar, filling(args.out, args.overwrite) as folder:
         count = 0
         for part in parts:
             place = folder if len(parts) == 1 else folder / reader.episodes()[part.position].name
-            frames = shown(reader, part, args.fps, args.blend)
-            count += write_png(frames, place, bar.update)
+            count += write_png(shown(reader, part, args.fps, args.blend), place, bar.update)
     print(f"{count:,} pictures in {args.out}")
 
 
 def _mp4(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
     from ..codec.jobs.decode import picture_of, shown
-    from ..errors import UsageError
     from ..inference.visualizer import save_mp4
 
     if len(parts) > 1:
@@ -157,8 +147,6 @@ def _mp4(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None
 
 def _npz(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
     from ..codec.jobs.decode import write_npz
-    from ..errors import UsageError
-    from ..output import filling
 
     with _bar(parts) as bar:
         if len(parts) == 1:

@@ -35,25 +35,18 @@ def run(args: argparse.Namespace) -> int:
     episodes, frames = report["episodes"], report["frames"]
     streams = ", ".join(f"{name} {size / frames:.1f}" for name, size in sorted(report["streams"].items()))
     profiles = sorted({f"{e['profile']} ({e['tables']} {e['tables_sha256'][:12]})" for e in episodes})
-    groups = sorted({e["gop"] for e in episodes})
     missing = sum(count for e in episodes for _, count in e["missing"])
-    rows = [
-        ("file", f"{report['file']}, {report['bytes']:,} bytes"),
-        ("episodes", f"{len(episodes):,}"),
-        ("frames", f"{frames:,}, {report['bytes_per_frame']:.1f} bytes each"),
-        ("of which", f"{streams}, container {report['container_bytes'] / frames:.1f}"),
-        (
-            "ratio",
-            f"{report['ratio_to_rgb']:,.0f} to RGB pictures, {report['ratio_to_raw']:,.0f} to all of it unpacked",
-        ),
-        ("profile", ", ".join(profiles)),
-        ("groups", f"{', '.join(map(str, groups))} frames"),
-        ("index", "whole" if report["indexed"] else "none that can be used: the file was scanned"),
-    ]
+    print(f"file      {report['file']}, {report['bytes']:,} bytes\nepisodes  {len(episodes):,}")
+    print(f"frames    {frames:,}, {report['bytes_per_frame']:.1f} bytes each")
+    print(f"of which  {streams}, container {report['container_bytes'] / frames:.1f}")
+    print(
+        f"ratio     {report['ratio_to_rgb']:,.0f} to RGB pictures, {report['ratio_to_raw']:,.0f} to all of it unpacked"
+    )
+    print(f"profile   {', '.join(profiles)}")
+    print(f"groups    {', '.join(map(str, sorted({e['gop'] for e in episodes})))} frames")
+    print(f"index     {'whole' if report['indexed'] else 'none that can be used: the file was scanned'}")
     if missing or report["damaged_bytes"]:
-        rows.append(("damage", f"{missing:,} frames lost, {report['damaged_bytes']:,} bytes damaged"))
-    for name, value in rows:
-        print(f"{name:<9} {value}")
+        print(f"damage    {missing:,} frames lost, {report['damaged_bytes']:,} bytes damaged")
     print(f"\n{'episode':<40} {'level':<6} {'outcome':<7} {'frames':>8} {'bytes/frame':>11}")
     for e in episodes[:_SHOWN]:
         print(f"{e['name']:<40} {e['level']:<6} {e['outcome']:<7} {e['frames']:>8,} {e['bytes'] / e['frames']:>11.1f}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..bundled import find
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
+from .options import add_footage, names, video_options
 
 HELP = "turn recorded episodes (folders or .7z archives) or videos into a store"
 EXAMPLES = """examples:
@@ -29,42 +29,16 @@ Safe to interrupt: run the same command again and it goes on. Files that were le
 problems.jsonl of the store. More input can be added to a store by running it with another --input_dir."""
 
 
-def _levels(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--input_dir",
-        "--input-dir",
-        type=find,
-        required=True,
-        metavar="INPUT",
-        help="folder of episode folders (smbdataset layout) or a .7z archive of them, or folder of films or pictures",
-    )
+    what = "folder of episode folders (smbdataset layout) or a .7z archive of them, or folder of films or pictures"
+    add("--input_dir", "--input-dir", type=find, required=True, metavar="INPUT", help=what)
     add("--output_dir", "--output-dir", required=True, metavar="DIR", help="folder of the store")
-    add("--game", help="game the input shows, or FILE.py:CLASS of your own (default: the one that its files state)")
-    add(
-        "--on-error",
-        choices=("skip", "fail"),
-        default="skip",
-        help="leave damaged files out and report them, or stop at the first (default: %(default)s)",
-    )
-    add("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
-    add("--val-levels", type=_levels, default=[], metavar="W-L,...", help="levels kept out of training, e.g. 3-2,8-3")
-    add(
-        "--val-fraction",
-        type=float,
-        default=0.05,
-        metavar="SHARE",
-        help="share of the other episodes kept out of training (default: %(default)s)",
-    )
+    add_footage(parser)
+    add("--val-levels", type=names, default=[], metavar="W-L,...", help="levels kept out of training, e.g. 3-2,8-3")
+    share = "share of the other episodes kept out of training (default: %(default)s)"
+    add("--val-fraction", type=float, default=0.05, metavar="SHARE", help=share)
     add("--zstd-level", "--level-zstd", type=int, default=12, metavar="1-22", help="compression (default: %(default)s)")
-    video = parser.add_argument_group("films and pictures")
-    video.add_argument("--resize", type=int, default=0, metavar="N", help="scale every true-colour frame to NxN pixels")
-    video.add_argument("--side", type=Path, metavar="PATH", help="folder of side files, or the one of a single episode")
-    video.add_argument("--fps", type=float, default=0.0, help="frame rate of folders of pictures (default: the game's)")
     add("--rebuild", action="store_true", help="pack episodes again that the store already holds")
     add("--json", metavar="FILE", help="also write the summary as JSON")
 
@@ -74,17 +48,12 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..data.sources.video import VideoOptions
     from ..data.store.preprocessing import preprocess
     from ..data.store.writer import Packing
     from ..games import use_game
 
     if not 1 <= args.zstd_level <= 22:
         raise UsageError(f"--zstd-level is {args.zstd_level}; expected 1 to 22")
-    if args.resize and not 16 <= args.resize <= 4096:
-        raise UsageError(f"--resize is {args.resize}; expected 16 to 4096 pixels, e.g. 224")
-    if args.fps and not 0 < args.fps <= 1000:
-        raise UsageError(f"--fps is {args.fps}; expected more than 0 and at most 1000")
     summary = preprocess(
         args.input_dir,
         args.output_dir,
@@ -94,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         val_levels=args.val_levels,
         val_fraction=args.val_fraction,
         packing=Packing(level=args.zstd_level),
-        video=VideoOptions(args.resize, args.side, args.fps),
+        video=video_options(args),
         rebuild=args.rebuild,
         progress=True,
     )

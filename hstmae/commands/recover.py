@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
-from ..output import Kind, Output
+from ..output import Kind, Output, write_result
 
 HELP = "save every whole group of pictures of a damaged or cut off .hst file"
 EXAMPLES = """examples:
@@ -27,10 +28,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
     from ..codec.session.recover import recover
-    from ..output import write_result
 
     report = recover(args.input, args.out, overwrite=args.overwrite)
     write_result(args.json, {**asdict(report), "whole": report.whole})
@@ -38,8 +36,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"lost: {name}, frames {first} to {first + count - 1}")
     for problem in report.problems:
         print(f"note: {problem}")
-    print(
-        f"{args.out}: {report.frames:,} frames of {report.episodes} episodes saved; "
-        + ("nothing was damaged" if report.whole else f"{report.lost_bytes:,} bytes could not be used")
-    )
+    loss = "nothing was damaged" if report.whole else f"{report.lost_bytes:,} bytes could not be used"
+    print(f"{args.out}: {report.frames:,} frames of {report.episodes} episodes saved; {loss}")
     return 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from ..output import Kind, Output
+from ..output import Kind, Output, write_result
 
 HELP = "check every file of a store against its hash, or decode and check all of a .hst file"
 EXAMPLES = """examples:
@@ -17,9 +18,8 @@ Exit status 0: it is whole. 2: it is damaged; what is damaged is listed on stdou
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "store", type=Path, metavar="STORE_OR_FILE", help="folder of `hstmae preprocess`, or file of `hstmae encode`"
-    )
+    what = "folder of `hstmae preprocess`, or file of `hstmae encode`"
+    parser.add_argument("store", type=Path, metavar="STORE_OR_FILE", help=what)
     parser.add_argument("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
     parser.add_argument("--json", metavar="FILE", help="also write the result as JSON")
 
@@ -29,15 +29,25 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
+    report, whole = _verify_file(args) if args.store.is_file() else _verify_store(args)
+    write_result(args.json, report)
+    for problem in report["problems"]:
+        print(problem)
+    if report["problems"]:
+        print(f"{args.store}: damaged, {len(report['problems'])} problems")
+        return 2
+    print(f"{args.store}: whole; {report['episodes']} episodes, {report['frames']:,} frames{whole}")
+    return 0
+
+
+def _verify_store(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """The report, and how the line about a whole one ends."""
     from tqdm import tqdm
 
     from ..data.store.manifest import META
     from ..data.store.reader import EpisodeStore
     from ..errors import StoreError
-    from ..output import write_result
 
-    if args.store.is_file():
-        return _verify_file(args)
     if not (args.store / META).is_file():
         EpisodeStore(args.store)  # no store at all: its error says what to do
     report = {"store": str(args.store), "whole": False, "hash": None, "episodes": 0, "frames": 0, "bytes": 0}
@@ -50,32 +60,18 @@ def run(args: argparse.Namespace) -> int:
         with tqdm(total=size, unit="B", unit_scale=True, desc="verify") as bar:
             problems = store.verify(bar.update)
         report.update(hash=store.hash, episodes=len(store), frames=store.frames, bytes=size)
-    write_result(args.json, {**report, "whole": not problems, "problems": problems})
-    for problem in problems:
-        print(problem)
-    if problems:
-        print(f"{args.store}: damaged, {len(problems)} problems")
-        return 2
-    print(f"{args.store}: whole; {report['episodes']} episodes, {report['frames']:,} frames, hash {report['hash']}")
-    return 0
+    return {**report, "whole": not problems, "problems": problems}, f", hash {report['hash']}"
 
 
-def _verify_file(args: argparse.Namespace) -> int:
+def _verify_file(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from dataclasses import asdict
 
     from tqdm import tqdm
 
     from ..codec.session.verifying import verify_file
-    from ..output import write_result
 
     options = {} if args.checkpoint is None else {"checkpoint": args.checkpoint}
     with tqdm(unit="frame", unit_scale=True, desc="verify") as bar:
         verdict = verify_file(args.store, bar.update, **options)
-    write_result(args.json, {"file": str(args.store), "whole": not verdict.problems, **asdict(verdict)})
-    for problem in verdict.problems:
-        print(problem)
-    if verdict.problems:
-        print(f"{args.store}: damaged, {len(verdict.problems)} problems")
-        return 2
-    print(f"{args.store}: whole; {verdict.episodes} episodes, {verdict.frames:,} frames in {verdict.groups:,} groups")
-    return 0
+    report = {"file": str(args.store), "whole": not verdict.problems, **asdict(verdict)}
+    return report, f" in {verdict.groups:,} groups"
