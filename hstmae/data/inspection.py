@@ -130,9 +130,7 @@ class SourceSubject:
     def __init__(self, path: Path, game: str) -> None:
         self.game = get_game(game)
         self._format, found = find_sources(path, self.game, VideoOptions())
-        self._episodes: dict[str, SourceEpisode] = {}
-        for episode in found:
-            self._episodes.setdefault(episode.name, episode)
+        self._episodes = {episode.name: episode for episode in reversed(found)}  # the first of each name
 
     def episodes(self) -> list[EpisodeCounts]:
         return [
@@ -188,13 +186,8 @@ def _bytes_of(episode: SourceEpisode) -> int:
 
 
 def open_subject(path: Path, game: str | None = None) -> Subject:
-    """A store, or recordings and videos of `game` (None: the one that its files state).
-
-    Raises:
-        UsageError: a store of another game than the one that is named.
-        DataError: nothing there that can be read.
-        StoreError: the store is damaged.
-    """
+    """A store, or recordings and videos of `game` (None: the one that its files state). Raises UsageError for a store
+    of another game than the one that is named, DataError where nothing can be read, StoreError for a damaged store."""
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     if not is_store(path):

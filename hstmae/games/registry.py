@@ -29,8 +29,8 @@ _registered: dict[str, type[GameSpec]] = {}
 
 def _own() -> dict[str, type[GameSpec]]:
     from .atari import Atari, Breakout, Pong
-    from .generic import Generic
     from .smb.game import SuperMarioBros
+    from .true_colour import Generic
 
     return {game.name: game for game in (Atari, Breakout, Generic, Pong, SuperMarioBros)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import GameError
 from .spec import GameSpec
 from .state import GameState
 
@@ -32,4 +33,25 @@ class TrueColour(GameSpec):
             token_valid=valid,
             boxes=boxes,
             scene=np.zeros(t, np.int32),
+        )
+
+
+class Generic(TrueColour):
+    """Footage of which nothing is known but its pixels: any game, any video, pictures of any size, without state.
+
+    Every place on the screen is of the region "unknown". Memory that was recorded beside the pictures is kept in the
+    store as it is, of any size, but nobody can tell what it means.
+    """
+
+    name = "generic"
+    native_size = (224, 224)  # nominal: frames may have any size
+    fps = 30.0  # where the source states none
+    stride = 2
+    state_size = 0
+
+    def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
+        """Raises GameError always: the meaning of this memory is unknown."""
+        raise GameError(
+            "generic: the memory of an unknown game cannot be decoded; use the footage without state, "
+            "or describe the game in a file of its own (docs/adding-a-game.md)"
         )

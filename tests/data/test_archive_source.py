@@ -14,7 +14,7 @@ from fuzzing import CASES, attack, damaged
 from synthetic_episodes import frame_file, make_episode, write_episodes
 
 from hstmae.data.sources.smb import archive, sevenzip
-from hstmae.data.sources.smb.archive import ArchivedEpisode, StagedEpisode, list_archive, unpack
+from hstmae.data.sources.smb.archive import ArchivedEpisode, StagedEpisode, list_archive
 from hstmae.data.sources.smb.dataset import MAX_FILE_BYTES, list_episodes
 from hstmae.data.store.building import StoreSummary
 from hstmae.data.store.preprocessing import preprocess
@@ -136,6 +136,7 @@ def test_unpacking_waits_for_packing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     write_episodes(tmp_path / "in", *(make_episode(5, seed=i, index=i) for i in range(9)))
     path = write_archive(tmp_path / "all.7z", members_of(tmp_path / "in"))
     held: list[int] = []
+    unpack = ArchivedEpisode.unpack
 
     def watched(
         first: ArchivedEpisode, episodes: list[ArchivedEpisode], folder: Path, take: Callable[..., None]
@@ -144,7 +145,7 @@ def test_unpacking_waits_for_packing(tmp_path: Path, monkeypatch: pytest.MonkeyP
             take(k, staged)
             held.append(len(list(folder.glob("*.bin"))))
 
-        unpack(first.archive, episodes, folder, counted)
+        unpack(first, episodes, folder, counted)
 
     monkeypatch.setattr(ArchivedEpisode, "unpack", watched)
     assert run(path, tmp_path / "out", workers).episodes == 9
@@ -236,7 +237,8 @@ def test_fuzzed_archives(tmp_path: Path) -> None:
         data = samples[case % 2]
         path.write_bytes(data[: case * 7 % len(data)] if case % 5 == 0 else damaged(data, rng))
         with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-            unpack(path, list_archive(path), Path(folder), lambda k, staged: staged.discard())
+            episodes = list_archive(path)
+            episodes[0].unpack(episodes, Path(folder), lambda k, staged: staged.discard())
 
     assert attack(read, max(CASES // 3, 1)) > 0
 

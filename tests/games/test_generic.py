@@ -5,7 +5,7 @@ import pytest
 
 from hstmae.errors import GameError
 from hstmae.games import game_names, get_game
-from hstmae.games.generic import Generic
+from hstmae.games.true_colour import Generic
 
 
 def test_it_is_registered_and_has_no_state() -> None:

@@ -95,29 +95,28 @@ class _Clock:
 
     def __init__(self, fps: float | None) -> None:
         self._fps = fps
-        self._first: float | None = None
-        self._last: float | None = None
+        self._first = self._last = self._tick = 0.0
         self._count = 0
-        self._tick = 0.0
 
     def add(self, time: float | None, tick: float) -> None:
         """One more frame at `time` seconds, known to `tick` seconds. Raises UnusableEpisode where the rate varies."""
         if time is None or self._fps is None:
             return
-        if self._last is not None:
+        if not self._count:
+            self._first = time
+        else:
             step = (time - self._last) * self._fps
             if abs(step - 1) > _UNEVEN + tick * self._fps / 2:
                 raise UnusableEpisode(
                     f"variable frame rate: frame {self._count} comes {time - self._last:.4f} s after the one before, "
                     f"at {self._fps:.3f} fps it should be {1 / self._fps:.4f} s; convert it to a constant rate first"
                 )
-        self._first = time if self._first is None else self._first
         self._last, self._tick = time, tick
         self._count += 1
 
     def check_mean(self) -> None:
         """Raises UnusableEpisode where the stated rate is not that of the frames."""
-        if self._first is None or self._last is None or self._fps is None or self._count < 2:
+        if self._fps is None or self._count < 2:
             return
         due, took = (self._count - 1) / self._fps, self._last - self._first
         if abs(took - due) > _DRIFT * due + 2 * self._tick:

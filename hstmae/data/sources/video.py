@@ -62,17 +62,13 @@ def find_videos(
             film = place / name
             if film.suffix.lower() in FILMS and not palette_of:
                 title = "__".join([*prefix, film.stem])
-                found.append(FilmEpisode(title, film, options.resize, _side(film.with_suffix(""), title, options),
-                                         state_size))  # fmt: skip
+                side = _side(film.with_suffix(""), title, options)
+                found.append(FilmEpisode(title, film, options.resize, side, state_size))
         pictures = sorted((n for n in names if Path(n).suffix.lower() in PICTURES), key=natural_order)
         if pictures and path.is_dir():
             title = "__".join(prefix) or place.resolve().name or "pictures"
-            side = _side(place.resolve(), title, options)
-            found.append(
-                PicturesEpisode(
-                    title, place, tuple(pictures), options.resize, side, state_size, options.fps, palette_of
-                )
-            )
+            side, how = _side(place.resolve(), title, options), (options.fps, palette_of)
+            found.append(PicturesEpisode(title, place, tuple(pictures), options.resize, side, state_size, *how))
     if not found:
         films = "" if palette_of else f"films ({' '.join(FILMS)}) and no "
         raise DataError(f"{path} holds no {films}pictures ({' '.join(PICTURES)})")

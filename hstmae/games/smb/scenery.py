@@ -18,37 +18,34 @@ _GROUND = 11  # first metatile row that the ground usually covers
 _CLOUDS = {1: ((3, 1, 4), (9, 5, 3), (18, 0, 4), (28, 9, 3), (35, 5, 3), (38, 4, 3), (46, 9, 3)),
            2: ((8, 1, 3), (19, 0, 3), (27, 1, 5), (36, 0, 4)),
            3: ((0, 1, 4), (18, 0, 3), (27, 0, 3), (30, 1, 4), (45, 0, 3))}  # fmt: skip
-_BUSHES = {2: ((11, 5), (23, 3), (41, 4))}  # first column, columns
-_HILLS = {2: (0,)}  # first of 5 columns
-_MOUNDS = {2: (16,)}  # first of 3 columns
-_SHORT_TREES = {3: (11, 23, 24, 40)}
-_TALL_TREES = {3: (13, 21, 43)}
-_FENCES = {3: (14, 15, 16, 17, 38, 39, 41)}
+_HILL, _MOUND = np.array([[0, 0, 7, 0, 0], [0, 5, 6, 8, 0], [5, 6, 10, 9, 8]]), np.array([[0, 7, 0], [5, 6, 8]])
+_SHORT_TREE, _TALL_TREE, _FENCE = np.array([[0x0E, 0x4E]]).T, np.array([[0x0D, 0x0F, 0x4E]]).T, np.array([[0x4D]])
+
+
+def _row(first: int, length: int) -> list[int]:
+    """Left end, middle parts and right end of a bush or of one row of a cloud."""
+    return [first, *[first + 1] * (length - 2), first + 2]
+
+
+# What stands on the ground: its first column, and its metatiles, 0 = as they were.
+_STANDING = {
+    2: [(0, _HILL), (16, _MOUND), *((column, np.array([_row(2, n)])) for column, n in ((11, 5), (23, 3), (41, 4)))],
+    3: [
+        *((column, _SHORT_TREE) for column in (11, 23, 24, 40)),
+        *((column, _TALL_TREE) for column in (13, 21, 43)),
+        *((column, _FENCE) for column in (14, 15, 16, 17, 38, 39, 41)),
+    ],
+}
 
 
 def _arrangement(scenery: int) -> np.ndarray:
     """Metatile ids uint8 [13, 48] of one kind of background."""
     out = np.zeros((ROWS, PERIOD), np.uint8)
-    last = _GROUND - 1  # scenery stands on the ground
-    for column, row, length in _CLOUDS.get(scenery, ()):
-        for i in range(length):
-            part = 0 if i == 0 else 2 if i == length - 1 else 1
-            out[row : row + 2, (column + i) % PERIOD] = 0x80 + part, 0x83 + part
-    for column, length in _BUSHES.get(scenery, ()):
-        out[last, column : column + length] = [2, *[3] * (length - 2), 4]
-    for column in _HILLS.get(scenery, ()):
-        out[last, column : column + 5] = 5, 6, 10, 9, 8
-        out[last - 1, column + 1 : column + 4] = 5, 6, 8
-        out[last - 2, column + 2] = 7
-    for column in _MOUNDS.get(scenery, ()):
-        out[last, column : column + 3] = 5, 6, 8
-        out[last - 1, column + 1] = 7
-    for column in _SHORT_TREES.get(scenery, ()):
-        out[last - 1 : last + 1, column] = 0x0E, 0x4E
-    for column in _TALL_TREES.get(scenery, ()):
-        out[last - 2 : last + 1, column] = 0x0D, 0x0F, 0x4E
-    for column in _FENCES.get(scenery, ()):
-        out[last, column] = 0x4D
+    parts = [(row, column, np.array([_row(0x80, n), _row(0x83, n)])) for column, row, n in _CLOUDS.get(scenery, ())]
+    parts += [(_GROUND - len(part), column, part) for column, part in _STANDING.get(scenery, ())]
+    for row, column, part in parts:
+        at = np.ix_(row + np.arange(len(part)), (column + np.arange(part.shape[1])) % PERIOD)
+        out[at] = np.where(part > 0, part, out[at])
     return out
 
 

@@ -44,8 +44,27 @@ class ArchivedEpisode(SmbEpisode):
     def unpack(
         self, episodes: Sequence[ArchivedEpisode], folder: Path, take: Callable[[int, StagedEpisode], None]
     ) -> None:
-        """`unpack` of several episodes of this archive."""
-        unpack(self.archive, episodes, folder, take)
+        """Go through an archive once and hand on each episode when all of its files were read and found intact.
+
+        Args:
+            episodes: of the same archive, in any order.
+            folder: empty, for temporary files; each lives until `StagedEpisode.discard`.
+            take: called with the position in `episodes` and the episode, in the archive's order.
+        Raises:
+            DataError: the archive is damaged or encrypted, its episodes are scattered too widely, or py7zr is missing.
+            OSError: `folder` cannot be written.
+            whatever `take` raises.
+        """
+        stage = _Stage(episodes, folder, take)
+        try:
+            with opened(self.archive) as file:
+                file.extract(stage.root, _targets(self.archive, stage, file.files), factory=stage)
+        except DataError:
+            if stage.failure is not None:
+                raise stage.failure from None
+            raise
+        if any(stage.left):
+            raise DataError(f"{self.archive} is damaged: {sum(stage.left)} of its files could not be unpacked")
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         """As of a folder. Unpacks all that lies before this episode: `unpack` is for reading many of them.
@@ -55,7 +74,7 @@ class ArchivedEpisode(SmbEpisode):
         """
         with tempfile.TemporaryDirectory(prefix="hstmae-") as folder:
             staged: list[StagedEpisode] = []
-            unpack(self.archive, [self], Path(folder), lambda _, episode: staged.append(episode))
+            self.unpack([self], Path(folder), lambda _, episode: staged.append(episode))
             yield from staged[0].frames(report, notes)
 
 
@@ -123,32 +142,6 @@ def _episodes(path: Path, members: Sequence[Any]) -> list[ArchivedEpisode]:
     if not episodes:
         raise DataError(f"{path} holds no PNG files")
     return episodes
-
-
-def unpack(
-    archive: Path, episodes: Sequence[ArchivedEpisode], folder: Path, take: Callable[[int, StagedEpisode], None]
-) -> None:
-    """Go through an archive once and hand on each episode when all of its files were read and found intact.
-
-    Args:
-        episodes: of this archive, in any order.
-        folder: empty, for temporary files; each lives until `StagedEpisode.discard`.
-        take: called with the position in `episodes` and the episode, in the archive's order.
-    Raises:
-        DataError: the archive is damaged or encrypted, its episodes are scattered too widely, or py7zr is missing.
-        OSError: `folder` cannot be written.
-        whatever `take` raises.
-    """
-    stage = _Stage(episodes, folder, take)
-    try:
-        with opened(archive) as file:
-            file.extract(stage.root, _targets(archive, stage, file.files), factory=stage)
-    except DataError:
-        if stage.failure is not None:
-            raise stage.failure from None
-        raise
-    if any(stage.left):
-        raise DataError(f"{archive} is damaged: {sum(stage.left)} of its files could not be unpacked")
 
 
 class _Stage:

@@ -26,6 +26,9 @@ _CONTROL = 8  # player's state: moves as the buttons say
 _WAIT_LIMIT = 1500  # frames without control: load screens, pipes, the flag pole and the counting down of the time
 _RUSH = 900  # frames of careless play after a search without success
 _WARP_PIPE = (0x11, 0x10)  # blocks of the left and right half of a pipe that can be entered
+# Habits of one player, drawn per seed: least and largest share of moves. `hop` is the share of needless jumps.
+_HABITS = {"run": (0.6, 0.95), "jump": (0.6, 0.85), "hop": (0.1, 0.35), "back": (0.03, 0.1), "wait": (0.03, 0.08),
+           "crouch": (0.01, 0.04)}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,24 +55,6 @@ class Play:
     searched: int
     seconds: float
     cells: int
-
-
-@dataclass(frozen=True)
-class _Style:
-    """Habits of one player, drawn per seed: shares of moves. `hop` is the share of needless jumps."""
-
-    run: float
-    jump: float
-    hop: float
-    back: float
-    wait: float
-    crouch: float
-
-    @staticmethod
-    def draw(rng: np.random.Generator) -> _Style:
-        low = np.array([0.6, 0.6, 0.1, 0.03, 0.03, 0.01])
-        high = np.array([0.95, 0.85, 0.35, 0.1, 0.08, 0.04])
-        return _Style(*rng.uniform(low, high).tolist())
 
 
 def autoplay(
@@ -126,7 +111,8 @@ class Player:
 
     def __init__(self, console: NesEmulator, rng: np.random.Generator, level: tuple[int, int]) -> None:
         self.console, self.rng, self.level = console, rng, level
-        self.style = _Style.draw(rng)
+        low, high = zip(*_HABITS.values(), strict=True)
+        self.style = dict(zip(_HABITS, rng.uniform(low, high).tolist(), strict=True))
         self.save, self.load, self.read = console.save, console.load, console.read
         self.reached: dict[int, tuple[int, int]] = {}  # per map: furthest x, and the map's length
         self._offset: dict[int, int] = {}  # per map: progress at its x = 0
@@ -190,20 +176,20 @@ class Player:
     def _choose(self) -> list[tuple[int, int]]:
         """One move: (buttons, frames) pairs."""
         rng, style, read = self.rng, self.style, self.read
-        direction = LEFT if rng.random() < style.back else RIGHT
-        hold = direction | (B if rng.random() < style.run else 0)
+        direction = LEFT if rng.random() < style["back"] else RIGHT
+        hold = direction | (B if rng.random() < style["run"] else 0)
         if read(0x704):  # water: a stroke, or sinking
             glide = (direction, direction, 0)[int(rng.integers(3))]
             return [(direction | A, 3 if rng.random() < 0.6 else 0), (glide, int(rng.integers(3, 24)))]
         if read(0x1D) in (1, 2):  # in the air: steer
             return [((hold, hold, hold, 0, LEFT)[int(rng.integers(5))], int(rng.integers(2, 10)))]
         kind = rng.random()
-        if kind < style.wait:
+        if kind < style["wait"]:
             return [(0, int(rng.integers(4, 30)))]
-        if kind < style.wait + (0.3 if self._on_warp_pipe() else style.crouch):
+        if kind < style["wait"] + (0.3 if self._on_warp_pipe() else style["crouch"]):
             return [(DOWN, int(rng.integers(8, 24)))]
         ahead = direction == RIGHT and self._obstacle(int(rng.integers(16, 80)))
-        if rng.random() >= (style.jump if ahead else style.hop):
+        if rng.random() >= (style["jump"] if ahead else style["hop"]):
             return [(hold, int(rng.integers(2, 8)) if ahead else int(rng.integers(4, 26)))]
         height = int(rng.integers(3, 12)) if rng.random() < 0.3 else int(rng.integers(12, 34))
         return [(hold, 1), (hold | A, height), (hold, int(rng.integers(1, 10)))]
