@@ -11,8 +11,8 @@ from test_video_source import moving, write_film
 
 _RUN = """
 import sys
-from hstmae.data.preprocessing import preprocess
-from hstmae.data.writer import Packing
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.writer import Packing
 summary = preprocess(sys.argv[1], sys.argv[2], game="generic", workers=1, packing=Packing(level=1))
 # Not getrusage: its peak is at least what the parent process held when it started this one.
 (peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
