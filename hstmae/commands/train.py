@@ -31,11 +31,10 @@ AUTO = Path("auto")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=find_config, metavar="FILE", help="YAML file of the run (configs/mae_*.yaml)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override, e.g. train.lr=3e-4"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--config", type=find_config, metavar="FILE", help="YAML file of the run (configs/mae_*.yaml)")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="e.g. train.lr=3e-4")
+    add(
         "--resume",
         type=Path,
         metavar="RUN",
@@ -43,28 +42,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "configuration is used unless --config is given; 'auto': continue the run folder of --config if it holds a "
         "checkpoint, else start there",
     )
-    parser.add_argument(
+    add(
         "--init",
         metavar="CHECKPOINT",
         help="start from these weights (.pth, model folder or name); those of a model of half the width are grown",
     )
-    parser.add_argument(
+    add(
         "--sweep",
         type=find_config,
         metavar="FILE",
         help="try many settings instead (configs/sweep_example.yaml); again with the same --out, it continues",
     )
-    parser.add_argument("--data", metavar="STORE", help="store to train on (data.store)")
-    parser.add_argument("--out", metavar="DIR", help="run folder (train.out)")
-    parser.add_argument(
-        "--export", metavar="FILE", help="keep the best averaged weights alone in this .pth file (train.export)"
-    )
-    parser.add_argument("--max-minutes", type=float, metavar="M", help="stop this call after M minutes of training")
-    parser.add_argument(
-        "--max-steps", type=int, default=0, metavar="N", help="stop after step N; the schedule keeps its length"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="run 3 steps, report speed and memory, write nothing")
-    parser.add_argument("--json", metavar="FILE", help="write the summary as JSON")
+    add("--data", metavar="STORE", help="store to train on (data.store)")
+    add("--out", metavar="DIR", help="run folder (train.out)")
+    add("--export", metavar="FILE", help="keep the best averaged weights alone in this .pth file (train.export)")
+    add("--max-minutes", type=float, metavar="M", help="stop this call after M minutes of training")
+    add("--max-steps", type=int, default=0, metavar="N", help="stop after step N; the schedule keeps its length")
+    add("--dry-run", action="store_true", help="run 3 steps, report speed and memory, write nothing")
+    add("--json", metavar="FILE", help="write the summary as JSON")
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:

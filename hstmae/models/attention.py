@@ -72,7 +72,8 @@ def window_plan(yx: Tensor, grid: tuple[int, int], window: int, shift: int, back
     if window >= max(grid) and shift == 0:
         return WindowPlan()
     index, index_count = window_index(yx, grid, window, shift)
-    eager = yx.device.type == "cpu" and not torch.is_grad_enabled() and not _traced()
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # then sizes must not depend on data
+    eager = yx.device.type == "cpu" and not torch.is_grad_enabled() and not traced
     packed = backend == "packed" or (backend == "auto" and eager)
     if packed:
         counts = torch.zeros(b, index_count, dtype=torch.long, device=yx.device)
@@ -106,11 +107,6 @@ def sorted_in(index: Tensor, windows: int, size: int) -> tuple[Tensor, Tensor, T
     filled = torch.zeros(b, windows * size, dtype=torch.bool, device=index.device).scatter_(1, flat, True)
     place = torch.empty_like(flat).scatter_(1, order, flat)
     return slots.view(b, windows, size), filled.view(b, windows, size), place
-
-
-def _traced() -> bool:
-    """Whether a compiler or exporter is looking on, for whom sizes must not depend on data."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, plan: WindowPlan, slices: int) -> Tensor:

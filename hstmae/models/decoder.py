@@ -109,7 +109,7 @@ class Decoder(nn.Module):
         x = torch.cat([self.sink.to(x.dtype).expand(b, 1, -1), x], 1)
         place = torch.cat([torch.zeros_like(place[:, :1]), place], 1)
         head_dim = self.config.decoder_head_dim
-        state_turn = (state.rotation(place[..., :3], head_dim), state.rotation(state.position, head_dim))
+        state_turn = (rope(place[..., :3].float(), head_dim), rope(state.position.float(), head_dim))
         plans: list[CrossPlan | None] = [None]
         if grid.units[0] * grid.units[1] > GLOBAL_UNITS:
             unit = context.cubes // grid.slices

@@ -113,7 +113,7 @@ class Encoder(nn.Module):
         place = yx + grid.origin[:, None] / 16
         time = torch.arange(slices, device=yx.device)[None, None, :, None].expand(b, u, slices, 1)
         centres = torch.cat([time, place[:, :, None].expand(b, u, slices, 2)], -1).flatten(1, 2)
-        turn, state_turn = (state.rotation(at, self.config.head_dim) for at in (centres, state.position))
+        turn, state_turn = (rope(at.float(), self.config.head_dim) for at in (centres, state.position))
         return self.state(x.flatten(1, 3), turn, state.tokens, state_turn, state.valid).view_as(x)
 
     def _pixels(self, cubes: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from ...games import GameSpec, GameState
-from ..attention import rope
 
 NONE, COMPACT, FULL = 0, 1, 2  # how much of the state a sample may use
 LEVELS = ("none", "compact", "full")
@@ -19,10 +18,6 @@ class StateTokens:
     tokens: Tensor
     position: Tensor
     valid: Tensor
-
-    @staticmethod
-    def rotation(position: Tensor, head_dim: int) -> Tensor:
-        return rope(position.float(), head_dim)
 
 
 class StateEncoder(nn.Module):

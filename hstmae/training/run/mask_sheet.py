@@ -1,5 +1,6 @@
 """What a run's masks hide, drawn over frames of its own store: one row per moment of the run."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,6 @@ from .setup import check_config, open_data
 CLIPS = 4  # columns
 SEEN, DECODED, HIDDEN = (255, 214, 64), (190, 60, 150), (50, 50, 50)  # border of seen units, tints of the others
 _LEGEND = (("seen", SEEN), ("hidden, decoded", DECODED), ("hidden", HIDDEN))
-_MOMENTS = ("start of phase", "end of phase")
 
 
 def mask_sheet(config: RunConfig, learned: dict[str, Any] | None = None) -> Image:
@@ -59,15 +59,11 @@ def _rows(
         return made
 
     plain = source(damage=0.0, anchors=0.0)
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for step in range(train.steps):
-        phase = moment_at(course, step, train.steps).phase
-        first.setdefault(phase, step)
-        last[phase] = step
-    for phase in first:
-        for name, step in zip(_MOMENTS, (first[phase], last[phase]), strict=True):
-            if phase == NEUTRAL and step > first[phase]:
+    phases = [moment_at(course, step, train.steps).phase for step in range(train.steps)]
+    for phase, steps in Counter(phases).items():
+        first = phases.index(phase)
+        for name, step in (("start of phase", first), ("end of phase", first + steps - 1)):
+            if phase == NEUTRAL and step > first:
                 continue  # it ends as it began
             now = moment_at(course, step, train.steps)
             caption = f"{name} {phase} (step {step}): {now.ratio:.0%} of the units hidden, factor {now.factor:.2f}"
@@ -92,15 +88,11 @@ def _row(batch: ClipBatch, caption: str, inputs: StepInputs, one_clip: bool) -> 
         seen[inputs.visible[clip].numpy()] = not lost
         wanted = inputs.queries[clip]
         asked[(wanted[wanted % slices == piece] // slices).numpy()] = True
-        picture = _picture(batch, clip, piece * DEPTH)
+        frame = batch.frames[clip, piece * DEPTH]
+        picture = np.asarray(frame if batch.palette is None else batch.palette[clip][frame.long()])
         name = f"slice {piece}" if one_clip else inputs.kinds[clip] if inputs.kinds else "neutral"
         panels.append((name, _draw(picture, seen.reshape(grid), asked.reshape(grid))))
     return Row(caption, panels)
-
-
-def _picture(batch: ClipBatch, clip: int, t: int) -> np.ndarray:
-    frame = batch.frames[clip, t]
-    return np.asarray(frame if batch.palette is None else batch.palette[clip][frame.long()])
 
 
 def _draw(picture: np.ndarray, seen: np.ndarray, asked: np.ndarray) -> np.ndarray:

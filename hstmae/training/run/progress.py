@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 
@@ -25,23 +24,14 @@ class RunSummary:
 
 @dataclass
 class Pace:
-    """Training speed over some steps: clips, seconds, and seconds of them spent waiting for clips."""
+    """Training speed over some steps."""
 
     clips: int = 0
     seconds: float = 0.0
-    waited: float = 0.0
-    _mark: float = 0.0
+    waited: float = 0.0  # seconds of them spent waiting for clips
 
-    def start(self) -> None:
-        self.clips, self.seconds, self.waited, self._mark = 0, 0.0, 0.0, time.monotonic()
-
-    def stop(self, clips: int) -> None:
-        self.clips, self.seconds = clips, time.monotonic() - self._mark
-
-    def add(self, other: Pace) -> None:
-        self.clips, self.seconds, self.waited = (
-            self.clips + other.clips, self.seconds + other.seconds, self.waited + other.waited,
-        )  # fmt: skip
+    def __add__(self, other: Pace) -> Pace:
+        return Pace(self.clips + other.clips, self.seconds + other.seconds, self.waited + other.waited)
 
     def rates(self) -> dict[str, float]:
         seconds = max(self.seconds, 1e-9)

@@ -62,10 +62,14 @@ def write_record(folder: Path, config: RunConfig, details: dict[str, Any], resum
 
 def git_commit() -> str | None:
     """Commit of the checkout that this package lies in, with "+changes" when files differ; None outside of git."""
-    folder = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        folder = Path(__file__).resolve().parent
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+        return done.stdout.strip()
+
     try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return commit + ("+changes" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
@@ -73,8 +77,3 @@ def git_commit() -> str | None:
 def store_hash(store: Path) -> str:
     """SHA-256 of a store's manifest, which in turn holds the hash of each of its files."""
     return sha256((store / "meta.json").read_bytes()).hexdigest()
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
-    return done.stdout.strip()

@@ -215,20 +215,10 @@ def crop_size(sizes: Iterable[tuple[int, int]], crop: int) -> tuple[int, int]:
 
 
 def _clips(store: EpisodeStore, split: str, data: DataConfig, crop: int, seed: int) -> ClipDataset:
-    training = split == "train"
-    sizes = [info.size for info in store.infos() if info.split == split]
-    return ClipDataset(
-        store,
-        splits=(split,),
-        clip=data.clip,
-        stride=data.stride,
-        crop=crop_size(sizes, crop),
-        seed=seed,
-        forget=data.forget if training else 0.0,
-        early=data.early if training else 0.0,
-        flip=data.flip if training else 0.0,
-        palette_jitter=data.palette_jitter if training else 0.0,
-    )
+    size = crop_size((info.size for info in store.infos() if info.split == split), crop)
+    changes = ("forget", "early", "flip", "palette_jitter") if split == "train" else ()
+    shares: dict[str, Any] = {name: getattr(data, name) for name in changes}
+    return ClipDataset(store, splits=(split,), clip=data.clip, stride=data.stride, crop=size, seed=seed, **shares)
 
 
 def initial_model(source: str, config: ModelConfig) -> nn.Module:

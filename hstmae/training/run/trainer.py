@@ -90,7 +90,7 @@ class Trainer(Learner):
         stopped = self._reason(began, end)
         last: dict[str, float] = {}
         newest: dict[str, float] = {}
-        total, recent = Pace(), Pace()
+        total = Pace()
         with ExitStack() as stack:
             stack.enter_context(self._stop.signals())
             log = stack.enter_context(closing(MetricsLog(self.run, self.step))) if self.world.first else None
@@ -99,11 +99,11 @@ class Trainer(Learner):
                 observer.start(self.step)
             bar = stack.enter_context(closing(self._bar()))
             batches = stack.enter_context(self._prefetcher())
-            recent.start()
+            resumed, waited = time.monotonic(), 0.0
             while not stopped:
                 asked = time.monotonic()
                 batch = next(batches).to(self.device)
-                recent.waited += time.monotonic() - asked
+                waited += time.monotonic() - asked
                 self._pending.append(self.advance(batch))
                 stopped = self._reason(began, end)
                 save = bool(stopped) or self.step % train.checkpoint_every == 0 or self._epochs_to_keep() > 0
@@ -111,8 +111,8 @@ class Trainer(Learner):
                 if save or check or self.step % LOG_EVERY == 0:
                     count = len(self._pending)
                     last = self._flush()
-                    recent.stop(count * train.batch)
-                    total.add(recent)
+                    recent = Pace(count * train.batch, time.monotonic() - resumed, waited)
+                    total += recent
                     last |= recent.rates()
                     if log is not None:
                         log.write({"step": self.step, **last})
@@ -129,7 +129,7 @@ class Trainer(Learner):
                 if save:
                     self._save()
                 if not self._pending:  # validating and saving are no part of the training speed
-                    recent.start()
+                    resumed, waited = time.monotonic(), 0.0
         self._export()
         minutes = (time.monotonic() - began) / 60
         return RunSummary(

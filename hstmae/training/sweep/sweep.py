@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from ...config import RunConfig
 from ...errors import ConfigError, UsageError
 from ...models.checkpoint import holds_run, load_resume
 from ..run.setup import open_data
@@ -135,7 +134,11 @@ def _run_trial(study: Study, trial: Trial, spec: SweepSpec, out: Path, minutes: 
     try:
         config = spec.trial_config(proposal, folder)
         payload = load_resume(folder, print)[0] if holds_run(folder) else None
-        trainer = _trainer(config, minutes, trial)
+        clips, held_back, details = open_data(config)
+        if minutes is not None:
+            config = replace(config, train=replace(config.train, max_minutes=minutes))
+        details["sweep_trial"] = {"number": trial.number, **trial.params}
+        trainer = Trainer(config, clips, held_back, details=details, say=lambda _: None)
         trainer.observers.append(_Report(trial, prune=spec.prune_after > 0))
         summary = trainer.fit(payload)
         if summary.stopped != FINISHED:
@@ -152,14 +155,6 @@ def _run_trial(study: Study, trial: Trial, spec: SweepSpec, out: Path, minutes: 
         trial.set_user_attr(MINUTES, spent + (time.monotonic() - began) / 60)
     study.tell(trial, value, state=state)
     return ""
-
-
-def _trainer(config: RunConfig, minutes: float | None, trial: Trial) -> Trainer:
-    clips, held_back, details = open_data(config)
-    if minutes is not None:
-        config = replace(config, train=replace(config.train, max_minutes=minutes))
-    details["sweep_trial"] = {"number": trial.number, **trial.params}
-    return Trainer(config, clips, held_back, details=details, say=lambda _: None)
 
 
 def _reported(trial: Trial) -> dict[int, float]:
