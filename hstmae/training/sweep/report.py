@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...atomic import replacing, write_json, write_text
 from ...config import save_config
-from .spec import Parameter, SweepSpec
+from .spec import SweepSpec
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -71,25 +71,23 @@ def plot(trials: list[dict[str, Any]], spec: SweepSpec, path: Path) -> None:
     figure = Figure(figsize=(4 * min(len(spec.space), COLUMNS), 3.2 * rows), layout="constrained")
     for number, parameter in enumerate(spec.space, 1):
         panel = figure.add_subplot(rows, min(len(spec.space), COLUMNS), number)
+        if parameter.values:
+            panel.xaxis.update_units(list(parameter.values))  # labels in the order of the file
+            panel.tick_params("x", rotation=20)
+            panel.set_xlim(-0.5, len(parameter.values) - 0.5)
         for state, face in (("complete", "C0"), ("pruned", "none")):
             shown = [row for row in trials if row["state"] == state and row["psnr_masked"] is not None]
-            x = [_place(parameter, row["params"][parameter.name]) for row in shown]
+            x = [row["params"][parameter.name] for row in shown]
             panel.scatter(x, [row["psnr_masked"] for row in shown], facecolors=face, edgecolors="C0", label=state)
         if parameter.kind == "log":
             panel.set_xscale("log")
         if parameter.kind == "int":
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if parameter.values:
-            panel.set_xticks(range(len(parameter.values)), list(parameter.values), rotation=20, ha="right")
         panel.set_xlabel(parameter.name)
         panel.set_ylabel("masked PSNR, dB")
     figure.axes[0].legend()
     with replacing(path) as temp:
         figure.savefig(temp, dpi=110)
-
-
-def _place(parameter: Parameter, value: float | str) -> float:
-    return list(parameter.values).index(str(value)) if parameter.values else float(value)
 
 
 def _row(frozen: Any) -> dict[str, Any]:
