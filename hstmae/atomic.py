@@ -1,7 +1,5 @@
 """Files that are either whole or absent: written to a temporary name in the same folder, synced, then renamed."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

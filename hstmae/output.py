@@ -1,7 +1,5 @@
 """Outputs: the guard of what is there already, folders that are whole or absent, jobs that go on where they stopped."""
 
-from __future__ import annotations
-
 import contextlib
 import enum
 import hashlib

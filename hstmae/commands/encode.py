@@ -1,7 +1,5 @@
 """`hstmae encode`: recordings -> one .hst file."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

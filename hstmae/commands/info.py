@@ -1,7 +1,5 @@
 """`hstmae info`: what is in a .hst file?"""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -43,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
         f"ratio     {report['ratio_to_rgb']:,.0f} to RGB pictures, {report['ratio_to_raw']:,.0f} to all of it unpacked"
     )
     print(f"profile   {', '.join(profiles)}")
-    print(f"groups    {', '.join(map(str, sorted({e['gop'] for e in episodes})))} frames")
+    groups = sorted({e["gop"] for e in episodes})
+    print(f"groups    {', '.join(map(str, groups))} frames")
     print(f"index     {'whole' if report['indexed'] else 'none that can be used: the file was scanned'}")
     if missing or report["damaged_bytes"]:
         print(f"damage    {missing:,} frames lost, {report['damaged_bytes']:,} bytes damaged")

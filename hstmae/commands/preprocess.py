@@ -1,7 +1,5 @@
 """`hstmae preprocess`: recorded episodes -> store."""
 
-from __future__ import annotations
-
 import argparse
 
 from ..bundled import find

@@ -1,7 +1,5 @@
 """`hstmae recover`: save what can be saved of a damaged .hst file."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import asdict
 from pathlib import Path

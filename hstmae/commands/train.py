@@ -194,7 +194,8 @@ def _is_codec(config: Path) -> bool:
 
 
 def _codec(args: argparse.Namespace) -> int:
-    from ..training.codec.config import load_codec_run
+    from ..config import load_yaml
+    from ..training.codec.config import CodecRun
     from ..training.codec.trainer import CodecTrainer
 
     for name in ("resume", "export", "dry_run"):
@@ -203,7 +204,7 @@ def _codec(args: argparse.Namespace) -> int:
     given = {"init": args.init, "store": args.data, "out": args.out, "max_minutes": args.max_minutes}
     given |= {"steps": args.max_steps or None}
     overrides = [*args.overrides, *(f"train.{key}={value}" for key, value in given.items() if value is not None)]
-    result = CodecTrainer(load_codec_run(args.config, overrides)).fit()
+    result = CodecTrainer(load_yaml(CodecRun, args.config, overrides)).fit()
     _print(result)
     write_result(args.json, result)
     return 0

@@ -1,7 +1,5 @@
 """`hstmae verify`: is every byte of a store or a .hst file what was written?"""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

@@ -89,7 +89,7 @@ def test_bytes_behind_the_end_are_told() -> None:
     writer.bit(0, 1)
     reader = BitCoder([32768], writer.finish() + b"1234567")
     reader.bit(0)
-    with pytest.raises(CodecError, match="bytes left over"):
+    with pytest.raises(CodecError, match="bytes more"):
         reader.finish()
 
 

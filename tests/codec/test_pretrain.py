@@ -8,9 +8,10 @@ from hstmae.bundled import find_config
 from hstmae.codec.container.gop import Gop
 from hstmae.codec.lossless import kernel
 from hstmae.codec.lossless.profile import LosslessProfile
+from hstmae.config import load_yaml
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.training.codec import lossless_tables as pretrain
-from hstmae.training.codec.config import load_codec_run
+from hstmae.training.codec.config import CodecRun
 
 pytestmark = pytest.mark.skipif(kernel.library_path() is None, reason="needs the compiled kernel")
 
@@ -42,5 +43,5 @@ def test_bad_input_is_one_line_and_exit_status_2(
 
 def test_a_key_of_earlier_versions_is_read(tmp_path: Path) -> None:
     (tmp_path / "codec.yaml").write_text("codec: {latent: 8}\ntrain: {told: 0.5}\n")
-    assert load_codec_run(tmp_path / "codec.yaml").train.with_state == 0.5
-    assert load_codec_run(find_config("configs/codec_nano.yaml")).train.with_state == 0.97
+    assert load_yaml(CodecRun, tmp_path / "codec.yaml").train.with_state == 0.5
+    assert load_yaml(CodecRun, find_config("configs/codec_nano.yaml")).train.with_state == 0.97

@@ -3,8 +3,6 @@
 docs/file-format.md describes the format byte by byte. This module knows chunks and nothing of what is in them.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 import zlib

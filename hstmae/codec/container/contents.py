@@ -1,7 +1,5 @@
 """What a .hst file holds: its chunks sorted into episodes, from its index or, where that fails, by scanning it."""
 
-from __future__ import annotations
-
 import json
 import zlib
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """What a .hst file says about an episode, and how a group of pictures is laid out in its chunk."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -4,8 +4,6 @@ Columns of small numbers, each as differences and byte by byte, are packed by zl
 of pictures. The index saves a scan and nothing else depends on it: a file without one is read by scanning.
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 

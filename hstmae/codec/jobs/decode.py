@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_NPZ = 8 << 30  # bytes that an .npz may hold: it is made in memory
+_IN_NPZ = ("frames", "palette", "state", "actions", "frame_numbers", "fps", "name", "level", "outcome", "game")
 
 
 @dataclass(frozen=True)
@@ -125,24 +126,9 @@ def write_npz(reader: HstReader, part: Part, path: Path, progress: Callable[[int
     if description.raw_bytes(len(part.rows)) > MAX_NPZ:
         raise UsageError(f"{path}: {len(part.rows)} frames are too many for one .npz: give --frames a:b")
     episode = reader.read(part.position, part.rows)
-    arrays: dict[str, Any] = {
-        "frames": episode.frames,
-        "palette": episode.palette,
-        "state": episode.state,
-        "actions": episode.actions,
-        "frame_numbers": episode.frame_numbers,
-    }
-    arrays = {name: array for name, array in arrays.items() if array is not None}
+    values: dict[str, Any] = {name: getattr(episode, name) for name in _IN_NPZ}
     with replacing(path) as temp:
-        np.savez_compressed(
-            temp,
-            **arrays,
-            fps=description.fps,
-            name=description.name,
-            level=description.level,
-            outcome=description.outcome,
-            game=description.game,
-        )
+        np.savez_compressed(temp, **{name: value for name, value in values.items() if value is not None})
     progress(len(part.rows))
 
 
@@ -172,15 +158,16 @@ def write_recording(
     target = folder / description.name
     layout = layout_of(get_game(description.game))
     if layout is None:
-        raise UsageError(
-            f"{description.name}: recordings of '{description.game}' have no layout of their own; choose another --to"
-        )
+        what = f"recordings of '{description.game}'"
+        raise UsageError(f"{description.name}: {what} have no layout of their own; choose another --to")
     looks = _looks(reader, part.position, layout)
     if looks is None or looks.frames != description.frames:
         path = layout.write(reader.read(part.position, part.rows), folder, overwrite)
         progress(len(part.rows))
         return path, 0
-    places = _places(reader, part.position)
+    # Positions in the whole episode of its frames that are there.
+    gops = reader.entries[part.position].gops
+    places = np.concatenate([np.arange(header.first, header.first + header.frames) for _, header in gops])
     with filling(target, overwrite) as temp:
         for frame in reader.play(part.position, None, part.rows):
             if frame.state is None or frame.action is None:
@@ -194,22 +181,13 @@ def write_recording(
 
 def _looks(reader: HstReader, position: int, layout: Layout) -> FileLooks | None:
     place = reader.entries[position].files
-    if place is None:
-        return None
-    packed, palette = read_payload(reader.data, *place), reader.episodes()[position].colours
+    packed = None if place is None else read_payload(reader.data, *place)
+    palette = reader.episodes()[position].colours
     return None if packed is None or palette is None else layout.looks(packed, palette)
 
 
-def _places(reader: HstReader, position: int) -> np.ndarray:
-    """Position in the whole episode of each of its frames that is there."""
-    gops = reader.entries[position].gops
-    return np.concatenate([np.arange(header.first, header.first + header.frames) for _, header in gops])
-
-
-def _write(
-    path: Path, options: dict[str, Any], folder: Path, overwrite: bool, part: Part, advance: Advance
-) -> Iterator[int]:
-    with HstReader(path, **options) as reader:
+def _write(make: partial[HstReader], folder: Path, overwrite: bool, part: Part, advance: Advance) -> Iterator[int]:
+    with make() as reader:
         yield write_recording(reader, part, folder, advance, overwrite)[1]
 
 
@@ -221,5 +199,5 @@ def write_recordings(
     Returns:
         How many files are named and packed as the original ones were.
     """
-    write = partial(_write, reader.path, reader.options, folder, overwrite)
+    write = partial(_write, partial(HstReader, reader.path, **reader.options), folder, overwrite)
     return sum(run_all(write, parts, workers=worker_count(workers, len(parts)), advance=progress))

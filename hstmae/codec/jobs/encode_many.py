@@ -1,7 +1,5 @@
 """Many episodes into one .hst file: side by side in processes, or one after the other; goes on after being killed."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace

@@ -1,7 +1,5 @@
 """The work of one encoding process: a source episode in, chunks out."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass

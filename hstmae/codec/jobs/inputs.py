@@ -1,7 +1,5 @@
 """Episodes that go into a .hst file, and the episodes of one as a source for others: both as `SourceEpisode`s."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

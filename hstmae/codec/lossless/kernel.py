@@ -1,7 +1,5 @@
 """The lossless kernel: compiled where there is a compiler, otherwise its pure-Python twin with the same bytes."""
 
-from __future__ import annotations
-
 import ctypes
 import warnings
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Constant integer tables of the lossless coder, the same on every machine: made without binary floating point."""
 
-from __future__ import annotations
-
 from decimal import Decimal, localcontext
 from functools import lru_cache
 

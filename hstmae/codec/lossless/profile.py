@@ -1,7 +1,5 @@
 """The lossless profile: palette pictures, memory and controllers to the last bit."""
 
-from __future__ import annotations
-
 import lzma
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A binary range coder in plain Python: 32-bit range, probabilities of 16 bits. Slow, for streams of few decisions."""
 
-from __future__ import annotations
-
 from ...errors import CodecError
 
 ENCODE, DECODE = 0, 1
@@ -42,7 +40,7 @@ class Coder:
         """
         if self.decoding:
             if self._bytes < len(self._data):
-                raise CodecError(f"damaged stream: {len(self._data) - self._bytes} bytes left over")
+                raise CodecError(f"damaged stream: {len(self._data) - self._bytes} bytes more than it says")
             return b""
         end = -(-self._value >> zeros) << zeros
         if end >= self._value + self._range:

@@ -1,7 +1,5 @@
 """The lossless kernel again in plain Python: slow, easy to follow, and byte for byte the same. See _kernel.h."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .coding_models import PictureModel, RowModel

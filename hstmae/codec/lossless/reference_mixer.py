@@ -1,7 +1,5 @@
 """The arithmetic of the kernel's twin: hashes, and a mixer that predicts, codes and learns bits."""
 
-from __future__ import annotations
-
 from .coding_models import Hashed
 from .probability import RATE, TRUST, squash_table, stretch_table
 from .range_coder import MASK, Coder

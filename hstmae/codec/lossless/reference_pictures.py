@@ -1,7 +1,5 @@
 """Palette pictures in plain Python: the twin of hst_pictures in _picture.c, and of the files that it includes."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from dataclasses import dataclass, field
 

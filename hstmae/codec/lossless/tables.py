@@ -1,7 +1,5 @@
 """Files of what the lossless coder knows before it starts: written by pretraining, bundled with the package."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import lzma

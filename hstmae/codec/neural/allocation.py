@@ -6,8 +6,6 @@ over pixels and channels; a code also serves the slices after it in which the ce
 all of them.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,14 +24,9 @@ class Allocator:
     """Chooses the codes of one group."""
 
     def __init__(
-        self,
-        model: CodecModel,
-        painter: Painter,
-        grid: CellGrid,
-        frames: np.ndarray,
-        drawn: np.ndarray,
+        self, model: CodecModel, painter: Painter, grid: CellGrid, frames: np.ndarray, drawn: np.ndarray,
         hints: np.ndarray,
-    ):
+    ):  # fmt: skip
         """frames: uint8 [T, H, W] to be coded; drawn: what the state alone draws; hints: see `cell_hints`."""
         self.model, self.painter, self.grid, self.frames = model, painter, grid, frames
         self.hints = hints
@@ -75,8 +68,7 @@ class Allocator:
         going = np.array([bool(held[int(c)]) for c in active])
         if going.any():
             which = np.flatnonzero(going)
-            drawn = self._drawn([held[int(c)] for c in active[which]])
-            keep[which] = self._errors(hidden, true, which, drawn)
+            keep[which] = self._errors(hidden, true, which, [held[int(c)] for c in active[which]])
         best: dict[int, Code] = {int(c): held[int(c)] for c in active}
         need = np.flatnonzero((keep > least) | (going & (keep > self.state_error[active] + least)))
         if not len(need):
@@ -95,12 +87,10 @@ class Allocator:
                 total[row, 1] = last * off[row] + slope * (2.0 + self.cost[0][self.layout.new + walk.context(cell)])
         codes = index.tolist()
         for count in range(1, stages + 1):
-            drawn = self._drawn([tuple(c[:count]) for c in codes])
-            error = self._errors(hidden, true, need, drawn)
+            first = [tuple(c[:count]) for c in codes]
+            error = self._errors(hidden, true, need, first)
             for row, cell in enumerate(active[need].tolist()):
-                total[row, 1 + count] = lasts[row] * error[row] + slope * self._bits(
-                    walk, cell, tuple(codes[row][:count])
-                )
+                total[row, 1 + count] = lasts[row] * error[row] + slope * self._bits(walk, cell, first[row])
         pick = total.argmin(1)
         saving = total[np.arange(len(need)), pick]
         recall = self._recent(walk, index, hidden, true, need)
@@ -124,7 +114,7 @@ class Allocator:
         mine = self.model.rvq.dequantise(index)
         near = torch.cdist(mine, self.painter.latents(recent)).argmin(1).tolist()
         codes = [recent[i] for i in near]
-        return codes, self._errors(hidden, true, need, self._drawn(codes))
+        return codes, self._errors(hidden, true, need, codes)
 
     def _bits(self, walk: CellWalk, cell: int, code: Code) -> float:
         """About what it costs to tell a new code."""
@@ -133,9 +123,8 @@ class Allocator:
         if code in walk.recent:
             return bits + 1.5 + min(6.0, 2 * (walk.recent.index(code) + 1) ** 0.4)
         at = self.layout
-        bits += (
-            1.0 + sum(one[at.count + k] for k in range(1, len(code))) + zero[min(at.count + len(code), at.index - 1)]
-        )
+        bits += 1.0 + sum(one[at.count + k] for k in range(1, len(code)))
+        bits += zero[min(at.count + len(code), at.index - 1)]
         for k, value in enumerate(code):
             node = 1
             for i in range(at.bits - 1, -1, -1):
@@ -163,29 +152,21 @@ class Allocator:
     def _cells(self, piece: int, cells: np.ndarray) -> tuple[Tensor, Tensor]:
         """Hidden channels [n, 2, 16, 16, P] and true colours float [n, 2, 16, 16, 3] of cells of one slice; the
         colours are NaN outside of the picture."""
-        grid, units = self.grid, self.painter.units
-        number, inside = grid.of_cubes(np.arange(units) * grid.slices + piece)
-        place = np.full(grid.slices * grid.per_slice, -1, np.int64)
+        place = np.full(self.grid.slices * self.grid.per_slice, -1, np.int64)
         place[cells] = np.arange(len(cells))
-        local = np.where(number >= 0, place[number.clip(min=0)], -1)
-        touched = np.flatnonzero((local >= 0).reshape(units, -1).any(1))
-        hidden = self.painter.hidden(piece, torch.from_numpy(touched))
-        mine = torch.from_numpy(local[touched])
-        target = mine * 512 + torch.from_numpy(np.ascontiguousarray(inside[touched]))
+        units, mine, inside = self.painter.touched(piece, place)
+        hidden = self.painter.hidden(piece, units)
         take = mine >= 0
         out = hidden.new_zeros(len(cells) * 512, hidden.shape[-1])
-        out[target[take]] = hidden[take]
-        shown = torch.from_numpy(grid.pixels(self.frames, cells))
+        out[(mine * 512 + inside)[take]] = hidden[take]
+        shown = torch.from_numpy(self.grid.pixels(self.frames, cells))
         true = self.colours[torch.where(shown == OUTSIDE, 0, shown).int()]
         true[shown == OUTSIDE] = torch.nan
         return out.view(len(cells), 2, 16, 16, -1), true
 
-    def _drawn(self, codes: list[Code]) -> Tensor:
-        return self.model.drawer(self.painter.latents(codes))
-
-    def _errors(self, hidden: Tensor, true: Tensor, which: np.ndarray, drawn: Tensor) -> np.ndarray:
-        """Squared error of cells `which` when `drawn` [len(which), ...] is added."""
-        out = []
+    def _errors(self, hidden: Tensor, true: Tensor, which: np.ndarray, codes: list[Code]) -> np.ndarray:
+        """Squared error of cells `which` with these codes."""
+        out, drawn = [], self.model.drawer(self.painter.latents(codes))
         where = torch.from_numpy(np.asarray(which, np.int64))
         for cells, extra in zip(where.split(_AT_ONCE), drawn.split(_AT_ONCE), strict=True):
             entry = self.model.logits(hidden[cells], extra).argmax(-1)

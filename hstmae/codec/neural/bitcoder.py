@@ -1,7 +1,5 @@
 """Binary adaptive coding of streams of a few thousand decisions per group of pictures, with integers only."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ..lossless.range_coder import DECODE, ENCODE, Coder

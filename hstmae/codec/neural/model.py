@@ -192,11 +192,11 @@ class CodecModel(Pretrained):
             return self.head.colours(F.gelu(hidden))
         return self.head.colours(F.gelu(hidden + self.to_hidden(drawn))) + self.to_logits(drawn)
 
-    def forward(self, cells: Tensor, used: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Cells uint8 [N, 2, 16, 16] with `used` int64 [N] stages -> what they draw, commitment loss, latents."""
-        z = self.cell_encoder(cells)
-        coded, commit = self.rvq(z, used)
-        return self.drawer(coded), commit, z
+    def forward(self, cells: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
+        """Cells uint8 [N, 2, 16, 16] with `used` int64 [N] stages -> what they draw, zero without any, and the
+        commitment loss."""
+        coded, commit = self.rvq(self.cell_encoder(cells), used)
+        return self.drawer(coded) * (used > 0)[:, None, None, None, None], commit
 
 
 def draw_cells(drawn: Tensor, local: Tensor, inside: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
 """Pictures of a group from the state and the codes of its cells."""
 
-from __future__ import annotations
-
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -32,9 +31,8 @@ class Painter:
         self._done: list[Decoded] = []
         for first in range(0, grid.slices, WINDOW):
             slices = min(WINDOW, grid.slices - first)
-            part = None
-            if state is not None:
-                part = _frames(state, slice(2 * first, 2 * (first + slices)))
+            frames = slice(2 * first, 2 * (first + slices))
+            part = None if state is None else state.map(partial(_tensor, frames))
             # slice by slice, so that the cubes of one are neighbours
             queries = (torch.arange(self.units) * slices + torch.arange(slices)[:, None]).flatten()[None]
             self._done.append(model.decode(part, torch.tensor([FULL]), queries, slices, self.size))
@@ -47,6 +45,20 @@ class Painter:
             cubes = entry.view(done.grid.slices, self.units, 2, CELL, CELL).transpose(0, 1)
             parts.append(from_cubes(cubes[None], self.size)[0])
         return np.asarray(torch.cat(parts).numpy())
+
+    def touched(self, piece: int, places: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Cubes of one slice in which chosen cells lie.
+
+        Args:
+            places: int64 [cells of the grid], place of each cell in a list, -1 = not chosen.
+        Returns:
+            int64 [n] their units; int64 [n, 2, 16, 16] the place of each pixel's cell, and its number inside of that.
+        """
+        number, inside = self.grid.of_cubes(np.arange(self.units) * self.grid.slices + piece)
+        place = np.where(number >= 0, places[number.clip(min=0)], -1)
+        units = np.flatnonzero((place >= 0).reshape(self.units, -1).any(1))
+        pixel = torch.from_numpy(np.ascontiguousarray(inside[units]))
+        return torch.from_numpy(units), torch.from_numpy(place[units]), pixel
 
     def hidden(self, piece: int, units: Tensor) -> Tensor:
         """The head's hidden channels of cubes of one slice: [n, 2, 16, 16, P] for units int64 [n]."""
@@ -70,26 +82,22 @@ class Painter:
         if not drawn:
             return
         pictures = self.model.drawer(self.latents(list(drawn)))
-        places = np.zeros(self.grid.slices * self.grid.per_slice, np.int64)
+        places = np.full(self.grid.slices * self.grid.per_slice, -1, np.int64)
         for number, code in codes.items():
-            places[number] = drawn[code] + 1
+            places[number] = drawn[code]
         for piece in range(self.grid.slices):
-            cell, inside = self.grid.of_cubes(np.arange(self.units) * self.grid.slices + piece)
-            local = np.where(cell >= 0, places[cell.clip(min=0)], 0)
-            units = np.flatnonzero(local.reshape(self.units, -1).any(1))
+            units, mine, inside = self.touched(piece, places)
             if not len(units):
                 continue
-            where = torch.from_numpy(units)
-            mine = torch.from_numpy(local[units])
-            extra = draw_cells(pictures, mine, torch.from_numpy(np.ascontiguousarray(inside[units])))
-            entry = self.model.logits(self.hidden(piece, where), extra).argmax(-1).to(torch.uint8)
-            cubes[where, piece] = torch.where(mine > 0, entry, cubes[where, piece])
+            extra = draw_cells(pictures, mine + 1, inside)
+            entry = self.model.logits(self.hidden(piece, units), extra).argmax(-1).to(torch.uint8)
+            cubes[units, piece] = torch.where(mine >= 0, entry, cubes[units, piece])
         frames[:] = from_cubes(cubes[None], self.size)[0].numpy()
 
 
-def _frames(state: GameState, frames: slice) -> GameState:
-    """Some frames of a state as tensors with leading axes [1, T]."""
-    return state.map(lambda a: torch.from_numpy(np.ascontiguousarray(a[frames]))[None])
+def _tensor(frames: slice, array: np.ndarray) -> Tensor:
+    """Some frames of a state's array, with leading axes [1, T]."""
+    return torch.from_numpy(np.ascontiguousarray(array[frames]))[None]
 
 
 def fast_head(model: CodecModel) -> FastHead:

@@ -7,9 +7,7 @@ Every decision is a binary one in a context made of integers that both sides kno
 tables and adapt. Writing and reading are the same function, so they cannot come apart.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +88,13 @@ class CellWalk:
 
     def cells(self) -> list[int]:
         """The numbers of the cells that are coded, in order."""
-        return [int(n) for n in np.flatnonzero(self.grid.used().reshape(-1))]
+        return list(np.flatnonzero(self.grid.used().reshape(-1)).tolist())
+
+    def run(self, wanted: Mapping[int, Code] | None) -> dict[int, Code]:
+        """`step` for all cells: writes codes by cell number, or reads them; returns them."""
+        for cell in self.cells():
+            self.step(cell, None if wanted is None else wanted.get(cell, ()))
+        return self.codes
 
     def going_on(self, cell: int) -> Code:
         """The code of a cell that says nothing new."""

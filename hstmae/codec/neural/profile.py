@@ -6,8 +6,6 @@ pixels are drawn by floating-point arithmetic outside of any prediction loop: on
 between two colours may come out as the other one, and nothing else follows from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -46,14 +44,9 @@ class NeuralProfile:
     name = "neural"
 
     def __init__(
-        self,
-        checkpoint: str | Path = DEFAULT,
-        quality: float = 38.5,
-        bitrate: float | None = None,
-        fps: float = 15.0,
-        state: str = "thin",
-        game: str | None = None,
-    ) -> None:
+        self, checkpoint: str | Path = DEFAULT, quality: float = 38.5, bitrate: float | None = None, fps: float = 15.0,
+        state: str = "thin", game: str | None = None,
+    ) -> None:  # fmt: skip
         """
         Args:
             checkpoint: a codec model: a folder or a bundled name.
@@ -105,21 +98,18 @@ class NeuralProfile:
         hints = cell_hints(self.game, decoded, grid)
         painter = Painter(self.model, self._head, decoded, grid)
         allocator = Allocator(self.model, painter, grid, frames, painter.from_state(), hints)
-        spent = sum(map(len, streams.values()))
 
-        def picture(quality: float) -> bytes:
-            codes = allocator.choose(slope_of(quality))
+        def picture(codes: Mapping[int, Code]) -> bytes:
             return bytes([_VERSION, scale]) + write_codes(self.model, grid, hints, codes)
 
         if self.bitrate is None:
-            streams["PICT"] = picture(self.quality)
+            streams["PICT"] = picture(allocator.choose(slope_of(self.quality)))
             return streams
-        room = int(self.bitrate / 8 * len(gop.frames) / self.fps) - spent
-        low, high = 20.0, 60.0
-        best = bytes([_VERSION, scale]) + write_codes(self.model, grid, hints, {})  # the least there is
+        room = int(self.bitrate / 8 * len(gop.frames) / self.fps) - sum(map(len, streams.values()))
+        low, high, best = 20.0, 60.0, picture({})  # the least there is
         while high - low > _BITS:
             middle = (low + high) / 2
-            stream = picture(middle)
+            stream = picture(allocator.choose(slope_of(middle)))
             if len(stream) <= room:
                 low, best = middle, stream
             else:
@@ -186,10 +176,8 @@ class NeuralProfile:
         if gop.frames.ndim != 3:
             raise CodecError("neural profile: codes palette footage; use the lossless profile for true colour")
         if int(gop.frames.max()) >= len(self.game.palette):
-            raise CodecError(
-                f"neural profile: palette index {int(gop.frames.max())}, but {self.game.name} has "
-                f"{len(self.game.palette)} colours"
-            )
+            index, colours = int(gop.frames.max()), len(self.game.palette)
+            raise CodecError(f"neural profile: palette index {index}, but {self.game.name} has {colours} colours")
         if gop.state is not None and gop.state.shape[1] != self.game.state_size:
             raise CodecError(f"neural profile: {self.game.name} has {self.game.state_size} bytes of memory")
 
@@ -205,20 +193,16 @@ _PIXELS_PER_BIT = 24.0  # sets the scale of `quality`: where codes are needed, a
 def write_codes(model: CodecModel, grid: CellGrid, hints: np.ndarray, codes: Mapping[int, Code]) -> bytes:
     """Codes by cell number, as `CellWalk` tells them."""
     writer = BitCoder(model.prior.tolist())
-    walk = CellWalk(model.layout, grid, hints, writer.bit)
-    for cell in walk.cells():
-        walk.step(cell, codes.get(cell, ()))
+    CellWalk(model.layout, grid, hints, writer.bit).run(codes)
     return writer.finish()
 
 
 def read_codes(model: CodecModel, grid: CellGrid, hints: np.ndarray, data: bytes) -> dict[int, Code]:
     """The inverse of `write_codes`. Raises CodecError."""
     reader = BitCoder(model.prior.tolist(), data)
-    walk = CellWalk(model.layout, grid, hints, reader.bit)
-    for cell in walk.cells():
-        walk.step(cell, None)
+    codes = CellWalk(model.layout, grid, hints, reader.bit).run(None)
     reader.finish()
-    return walk.codes
+    return codes
 
 
 @lru_cache(maxsize=2)

@@ -6,8 +6,6 @@ training drops the later ones at random. The gradient reaches the encoder around
 (https://arxiv.org/abs/2410.06424) or straight through.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

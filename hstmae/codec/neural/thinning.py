@@ -4,8 +4,6 @@ Bytes that no picture reads become 0. Bytes that are read, but say nothing at th
 not shown, the position of an enemy that is not there) keep the value they had, which costs nothing to code.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ...games import GameSpec, GameState

@@ -1,7 +1,5 @@
 """Codec models as folders: config.json + model.safetensors."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Frames in, chunks out: one episode on its way into a .hst file. Knows no file, so it runs in any process."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any

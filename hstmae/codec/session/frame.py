@@ -1,7 +1,5 @@
 """One frame as a .hst file gives it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 

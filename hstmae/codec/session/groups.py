@@ -1,7 +1,5 @@
 """Decoded groups of pictures of one file: made when they are asked for, the last ones kept."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence

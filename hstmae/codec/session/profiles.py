@@ -1,7 +1,5 @@
 """The profiles a .hst file may be coded with, by name; and that a file meets the very tables it was made with."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

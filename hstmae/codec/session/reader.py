@@ -1,7 +1,5 @@
 """Reading a .hst file: any frame of any episode, decoding only the groups of pictures it lies in."""
 
-from __future__ import annotations
-
 import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager

@@ -1,7 +1,5 @@
 """Saving what can be saved of a damaged or cut off .hst file, and telling what is lost."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 

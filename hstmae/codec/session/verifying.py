@@ -1,7 +1,5 @@
 """Is a .hst file what was written, and what is in it?"""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The cells of a training step: which are drawn again with latents, and pools of distinct ones."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Clips for training the codec: what a decoder of a group of pictures knows, and the cells that it draws."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,13 +1,8 @@
 """What one run of codec training is: a configuration file with the sections `codec` and `train`."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ...codec.neural.model import CodecConfig
-from ...config import load_yaml
 from ...configio import RETIRED, Retired
 
 
@@ -56,12 +51,3 @@ class CodecRun:
 
     codec: CodecConfig = field(default_factory=CodecConfig)
     train: CodecTraining = field(default_factory=CodecTraining)
-
-
-def load_codec_run(path: Path, overrides: Sequence[str] = ()) -> CodecRun:
-    """Read a configuration file of codec training.
-
-    Raises:
-        ConfigError: missing file, unknown key or wrong type.
-    """
-    return load_yaml(CodecRun, path, overrides)

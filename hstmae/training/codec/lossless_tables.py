@@ -4,8 +4,6 @@ The coder runs over groups of the training split without ever starting anew; wha
 (contexts met in few groups go, numbers are rounded) and written. The same store gives the same file.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """What a codec model's entropy coder starts from: bytes of the memory that count, how they change, how codes follow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,9 +54,7 @@ def fit_prior(model: CodecModel, clips: CodecClips, rng: np.random.Generator, gr
         painter = Painter(model, head, clip.state, clip.grid)
         hints = cell_hints(model.game, clip.state, clip.grid)
         codes = Allocator(model, painter, clip.grid, clip.frames, painter.from_state(), hints).choose(slope_of(quality))
-        walk = CellWalk(model.layout, clip.grid, hints, count)
-        for cell in walk.cells():
-            walk.step(cell, codes.get(cell, ()))
+        CellWalk(model.layout, clip.grid, hints, count).run(codes)
     share = (counts[:, 1] + _FEW / 2) / (counts.sum(1) + _FEW)
     least = ONE // 512
     model.prior.copy_(torch.from_numpy((share * ONE).round().clip(least, ONE - least).astype(np.int32)))

@@ -5,12 +5,11 @@ chosen cubes are drawn from the state; those that come out badly are drawn a sec
 cells, kept to a random number of stages.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...atomic import write_text
 from ...codec.neural.grid import OUTSIDE
 from ...codec.neural.model import CodecModel, draw_cells
 from ...codec.neural.painting import Painter, fast_head
@@ -33,6 +31,8 @@ from ...models.zoo import find_model, load_pretrained
 from ..averaging import WeightAverage
 from ..losses.fused import reconstruction
 from ..masks.inputs import choose_queries
+from ..run.progress import psnr
+from ..run.records import MetricsLog
 from .cells import CellPool, choose_cells
 from .clips import CodecClip, CodecClips
 from .config import CodecRun
@@ -50,9 +50,8 @@ class CodecTrainer:
         torch.manual_seed(self.train.seed)
         self.model = first_model(run)
         self.fresh = not bool(self.model.rvq.codebooks.any())  # no codec model to go on from
-        self.clips = CodecClips(
-            EpisodeStore(self.train.store), "train", self.train.gop, self.train.clip, self.train.stride
-        )
+        store = EpisodeStore(self.train.store)
+        self.clips = CodecClips(store, "train", self.train.gop, self.train.clip, self.train.stride)
         self.average = WeightAverage(self.model, self.train.ema)
         own = ("cell_encoder", "drawer", "to_hidden", "to_logits")
         named = list(self.model.named_parameters())
@@ -134,7 +133,7 @@ class CodecTrainer:
         self.pool.add(cells.pixels[cells.changed].numpy())
         picked = cells.chosen[..., None, None, None]
         worst = hidden.gather(1, picked[..., None].expand(-1, -1, 2, 16, 16, hidden.shape[-1]))
-        drawn, commit = self._draw(cells.pixels, cells.stages)
+        drawn, commit = model(cells.pixels, cells.stages)
         logits = model.logits(worst, draw_cells(drawn, cells.local, cells.inside))
         again = target.gather(1, picked.expand(-1, -1, 2, 16, 16))
         coded, _, done_terms = reconstruction(logits, again, palette, t.rgb_loss)
@@ -147,11 +146,6 @@ class CodecTrainer:
         }  # fmt: skip
         return loss, terms
 
-    def _draw(self, cells: Tensor, used: Tensor) -> tuple[Tensor, Tensor]:
-        """What the cells draw, zero for those without stages, and the commitment loss."""
-        drawn, commit, _ = self.model(cells, used)
-        return drawn * (used > 0)[:, None, None, None, None], commit
-
     def _alone(self) -> tuple[Tensor, float, Tensor]:
         """Draw pooled cells from their latents alone: loss, mean square error and commitment loss.
 
@@ -161,7 +155,7 @@ class CodecTrainer:
         cells = torch.cat([self.pool.draw(t.plain // 2, self.generator), self.any.draw(t.plain // 2, self.generator)])
         used = torch.randint(1, stages + 1, (len(cells),), generator=self.generator)
         used = torch.where(torch.rand(len(cells), generator=self.generator) < 0.5, stages, used)
-        drawn, commit = self._draw(cells, used)
+        drawn, commit = self.model(cells, used)
         logits = self.model.head.colours.bias + self.model.to_logits(drawn)
         inside = cells != OUTSIDE
         loss, _, terms = reconstruction(
@@ -173,8 +167,7 @@ class CodecTrainer:
     @torch.no_grad()
     def _codebooks(self) -> None:
         t, rvq = self.train, self.model.rvq
-        count = 3072
-        cells = torch.cat([self.pool.draw(count, self.generator), self.any.draw(count // 3, self.generator)])
+        cells = torch.cat([self.pool.draw(3072, self.generator), self.any.draw(1024, self.generator)])
         z = self.model.cell_encoder(cells)
         rvq.learn(z)
         if self.step % t.restart_every == 0 and self.step < t.steps * 5 // 6:
@@ -203,26 +196,26 @@ class CodecTrainer:
         """
         t, out = self.train, Path(self.train.out)
         out.mkdir(parents=True, exist_ok=True)
-        began, lines, recent = time.monotonic(), list[str](), list[dict[str, float]]()
+        began, recent, line = time.monotonic(), list[dict[str, float]](), dict[str, Any]()
         self.prepare()
         over = False
-        while not over:
-            if self.step < t.steps:
-                recent.append(self.advance())
-            over = self.step >= t.steps or (t.max_minutes > 0 and time.monotonic() - began > 60 * t.max_minutes)
-            if over or self.step % t.log_every == 0:
-                line: dict[str, Any] = {"step": self.step, "minutes": round((time.monotonic() - began) / 60, 2)}
-                for name in recent[0] if recent else ():
-                    mean = float(np.mean([r[name] for r in recent]))
-                    line[name.replace("mse", "psnr")] = round(_db(mean) if "mse" in name else mean, 4)
-                line |= {"pool": len(self.pool), **self.codebook_health()}
-                recent.clear()
-                lines.append(json.dumps(line))
-                print(lines[-1], file=sys.stderr, flush=True)
-                write_text(out / "metrics.jsonl", "\n".join(lines) + "\n")
+        with closing(MetricsLog(out, -1)) as log:
+            while not over:
+                if self.step < t.steps:
+                    recent.append(self.advance())
+                minutes = (time.monotonic() - began) / 60
+                over = self.step >= t.steps or 0 < t.max_minutes < minutes
+                if over or self.step % t.log_every == 0:
+                    line = {"step": self.step, "minutes": round(minutes, 2)}
+                    for name in recent[0] if recent else ():
+                        mean = float(np.mean([r[name] for r in recent]))
+                        line[name.replace("mse", "psnr")] = round(psnr(mean) if "mse" in name else mean, 4)
+                    line |= {"pool": len(self.pool), **self.codebook_health()}
+                    recent.clear()
+                    log.write(line)
+                    print(json.dumps(line), file=sys.stderr, flush=True)
         self.finish(out / "model")
-        result: dict[str, Any] = json.loads(lines[-1])
-        return result
+        return line
 
     def finish(self, folder: Path) -> None:
         """Make the tables of the averaged model and write it."""
@@ -251,7 +244,3 @@ def first_model(run: CodecRun) -> CodecModel:
     if mae.config != run.codec.model:
         raise ConfigError(f"codec.model is not the configuration of {init} (train.init)")
     return CodecModel.from_autoencoder(mae, run.codec)
-
-
-def _db(mse: float) -> float:
-    return -10 * math.log10(max(mse, 1e-9))
