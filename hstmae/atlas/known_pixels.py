@@ -112,7 +112,7 @@ def _without_state(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarra
 
 
 def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray, np.ndarray]]:
-    """Level "compact", and games without tiles: the camera is told, and where objects are."""
+    """Level "compact", and games without tiles: the state gives the camera and the boxes of objects."""
     atlas, game, state = locator.atlas, view.game, view.needed_state()
     place = Located.of_state(state)
     claim = Claim(*atlas.look_up(place, view))
@@ -136,7 +136,7 @@ def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray,
 
 
 def _with_tiles(view: View, locator: Locator) -> Claim:
-    """Level "full": tiles, texts and sprites are told, and drawn with the looks that the atlas has of them."""
+    """Level "full": the state gives tiles, texts and sprites; the atlas knows their looks."""
     atlas, game, state, moving = locator.atlas, view.game, view.needed_state(), view.moving
     place, ids = Located.of_state(state), view.tile_ids(0)
     claim = Claim(*atlas.look_up(place, view, tile_ids=ids))
@@ -145,7 +145,7 @@ def _with_tiles(view: View, locator: Locator) -> Claim:
         some.trust[~some.sure] = 0  # the network knows more: which colour of a glowing block it is the turn of
     for other in (tiles, Claim(*complete(view, atlas))):
         claim.replace_where(other.trust > claim.trust, other.colours, other.trust)
-    claim.trust[view.fixed] = 0  # of a status bar only what is told is the same everywhere
+    claim.trust[view.fixed] = 0  # a status bar shows what the state says, not what a map showed
     _write_text(view, claim, locator)
     drawn, sure, _ = atlas.glow.paint(glowing(state, game), claim.colours, claim.sure, game.palette, view.origin)
     claim.replace_where(sure >= SURE, drawn, sure)
@@ -157,7 +157,7 @@ def _with_tiles(view: View, locator: Locator) -> Claim:
     sure[sure < SURE] = 0
     sure *= _borne_out(view, drawn, (sure > 0) & moving)
     claim.replace_where(moving, drawn, sure)
-    claim.trust[claim.trust <= 0.5] = 0  # the network, told as much, draws better than an unlikely layout
+    claim.trust[claim.trust <= 0.5] = 0  # the network, with the same state, draws better than an unlikely layout
     return Claim(claim.colours, claim.trust * borne_out)
 
 

@@ -130,7 +130,7 @@ class Atlas:
 
         Args:
             place: of each frame.
-            view: the frames; by its level more or less is in motion that is not told, and trust is lower.
+            view: the frames; the less its level gives, the more moves unseen, and the lower trust is.
             tile_ids: int16 [T, H, W] of the first layer (see `View.tile_ids`), -1 = not known; where another tile
                 stands than the map shows, nothing is known.
         Returns:

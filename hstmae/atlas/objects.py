@@ -1,4 +1,4 @@
-"""What moving objects look like: those of level `compact`, of which it is told where they are, and hardware sprites."""
+"""What moving objects look like: objects whose boxes level `compact` gives, and hardware sprites."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def recall(view: View) -> Recalled:
         scene &= ~np.isin(tiles, game.looks.cycling_tiles)
         if view.fixed.any() and len(game.tile_layers) > 1:
             text = view.tile_ids(1)
-            bar &= text >= 0  # what may change without being told is left to the network
+            bar &= text >= 0  # where the state gives no id, the network draws
     made = Recalled(np.zeros(view.shape, np.uint8), np.zeros(view.shape, bool))
     corner = np.stack([state.camera_y, state.camera], -1).astype(np.int64)
     for part in parts(corner[:, 1], np.asarray(state.scene), led_back(corner[:, 1], game)):

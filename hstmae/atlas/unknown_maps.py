@@ -77,7 +77,7 @@ def _candidates(
     stored, corner = np.asarray(state.tiles[0]), np.asarray(state.tile_xy[0]).astype(np.int64)
     meant = np.full(layer.ids, -1)
     meant[game.looks.first_guess : game.looks.first_guess + len(game.looks.guessed_tiles)] = game.looks.guessed_tiles
-    meant[np.isin(meant, game.looks.landmark_tiles)] = -1  # where a wall begins is not told: a guess is worth nothing
+    meant[np.isin(meant, game.looks.landmark_tiles)] = -1  # where a wall begins is not known: a guess is worth nothing
     for t in part:
         at = (int(np.asarray(state.camera)[t]) + corner[t, 0]) // layer.cell - first + np.arange(layer.cols)
         inside = (at >= 0) & (at < cells)

@@ -66,7 +66,7 @@ def _image(args: argparse.Namespace) -> int:
     """Restore one masked picture; blocks are looked for where nothing is transparent."""
     from ..errors import DataError
     from ..inference.footage.opening import open_footage
-    from ..inference.job import MaskSource, Summary, restore_footage
+    from ..inference.job import MaskRules, RestoreSummary, restore_footage
     from ..inference.loading import load
     from ..output import filling
 
@@ -76,9 +76,9 @@ def _image(args: argparse.Namespace) -> int:
     footage = next(iter(open_footage(args.input_image, predictor.game.name, args.state != "none")))
     first = footage.read(0, 1)
     transparent = bool(first.pictures[0].missing.any())
-    summary = Summary()
+    summary = RestoreSummary()
     with filling(args.out, args.overwrite or args.out == OWN) as temp:
-        masks = MaskSource(detect=not transparent)
+        masks = MaskRules(detect=not transparent)
         restore_footage(predictor, footage, masks, args.state, temp, summary, compare=True)
         if not summary.masked:
             raise DataError(f"{args.input_image}: nothing is transparent and no painted blocks were found")

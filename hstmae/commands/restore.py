@@ -14,7 +14,7 @@ from .options import add_model
 
 if TYPE_CHECKING:
     from ..inference.footage.base import Footage
-    from ..inference.job import MaskSource, Summary
+    from ..inference.job import MaskRules, RestoreSummary
     from ..inference.predictor import Predictor
 
 HELP = "restore masked or damaged frames"
@@ -71,10 +71,10 @@ def outputs(args: argparse.Namespace) -> list[Output]:
     return [(args.out, Kind.FOLDER), (args.json, Kind.FILE)]
 
 
-def mask_source(mask: str | None, detect: str | None) -> MaskSource:
-    """The --mask and --detect options as a MaskSource. Raises UsageError or DataError."""
+def mask_source(mask: str | None, detect: str | None) -> MaskRules:
+    """The --mask and --detect options as a MaskRules. Raises UsageError or DataError."""
     from ..errors import DataError
-    from ..inference.job import MaskSource
+    from ..inference.job import MaskRules
     from ..masks.files import parse_colour
     from ..masks.tubes import parse_tube
 
@@ -83,7 +83,7 @@ def mask_source(mask: str | None, detect: str | None) -> MaskSource:
     if path is not None and not path.exists():
         raise DataError(f"mask {path}: no such file or folder (synthetic masks are written tube:0.9)")
     fill = parse_colour(detect) if detect and detect != "auto" else None
-    return MaskSource(path, tube, detect is not None, fill)
+    return MaskRules(path, tube, detect is not None, fill)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..errors import GameError, UsageError
     from ..inference.footage.opening import open_footage
-    from ..inference.job import Summary, choose_level, restore_footage
+    from ..inference.job import RestoreSummary, choose_level, restore_footage
     from ..inference.loading import load
     from ..output import lies_in_output, resuming, write_result
 
@@ -112,9 +112,9 @@ def run(args: argparse.Namespace) -> int:
         count = len(found) - len(sequences)
         print(f"left out {count} of {len(found)} folders or films: in {args.out}, the output", file=sys.stderr)
     for sequence in sequences:
-        choose_level(args.state, sequence)  # told before anything is written
+        choose_level(args.state, sequence)  # refuses before anything is written
     with resuming(args.out, args.overwrite, _key(args, sequences, predictor, masks)) as journal:
-        summary = Summary.from_json(journal.totals) if journal.totals else Summary()
+        summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
         if summary.frames:
             print(f"going on after {summary.frames} frames of an interrupted run", file=sys.stderr)
         total = sum(s.count for s in sequences)
@@ -146,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Predictor, masks: MaskSource) -> str:
+def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Predictor, masks: MaskRules) -> str:
     """The key of this job: what is restored, by what, and how."""
     from ..output import key_of
 
@@ -158,7 +158,7 @@ def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Pred
     return key_of([s.signature() for s in sequences], predictor.fingerprint(), stamps, how)
 
 
-def _report(summary: Summary, masks: MaskSource, args: argparse.Namespace) -> dict[str, Any]:
+def _report(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace) -> dict[str, Any]:
     from ..evaluation.metrics import psnr
 
     report: dict[str, Any] = {

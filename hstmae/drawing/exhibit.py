@@ -80,8 +80,8 @@ class Exhibit:
     def _title(self) -> str:
         episode = self._episode
         height, width = episode.frames.shape[1:3]
-        facts = [episode.name, self._game.name, episode.level, episode.outcome, f"{width}x{height}"]
-        return "  ·  ".join(fact for fact in facts if fact)
+        title = [episode.name, self._game.name, episode.level, episode.outcome, f"{width}x{height}"]
+        return "  ·  ".join(word for word in title if word)
 
     def sheet(self) -> Image:
         """One row per frame."""

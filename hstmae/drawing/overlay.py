@@ -1,4 +1,4 @@
-"""Drawing what the game's memory says over its pictures: regions, tiles, sprites, things and texts.
+"""Drawing what the game's memory says over its pictures: regions, tiles, sprites, objects and texts.
 
 Pictures are uint8 RGB [H, W, 3]; enlarged ones [H * scale, W * scale, 3].
 """

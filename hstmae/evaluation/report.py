@@ -98,7 +98,7 @@ def write_report(
 
     Args:
         options: of the main table; its ratio is measured beside `ratios`.
-        about: what else is to be told of the measurement: split, checkpoint and the like.
+        about: what else to say of the measurement: split, checkpoint and the like.
         ratios: shares of the positions that tubes hide.
         progress: called with the number of clips finished.
     Returns:

@@ -96,7 +96,7 @@ class View:
     @cached_property
     def regions(self) -> np.ndarray:
         """Region id of each pixel, uint8 [T, H, W], see `GameSpec.region_map`."""
-        if len(self.game.regions) == 1:  # nothing is told apart, whatever the size of the pictures
+        if len(self.game.regions) == 1:  # there is one region alone, whatever the size of the pictures
             return np.zeros(self.shape, np.uint8)
         y, x = self.origin
         return self.game.region_map(self.state, self.shape[0])[:, y : y + self.shape[1], x : x + self.shape[2]]

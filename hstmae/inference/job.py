@@ -28,7 +28,7 @@ COMPARE = "compare"  # folder of side-by-side pictures inside the output
 
 
 @dataclass(frozen=True)
-class MaskSource:
+class MaskRules:
     """Where it is said what is missing. Transparent pixels are always missing; the others add to them.
 
     Attributes:
@@ -65,7 +65,7 @@ class MaskSource:
 
 
 @dataclass
-class Summary:
+class RestoreSummary:
     """What was done: counts over all frames, and for synthetic masks the error against what was hidden.
 
     Attributes:
@@ -89,7 +89,7 @@ class Summary:
         return {**vars(self), "fills": sorted(self.fills), "levels": sorted(self.levels)}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Summary:
+    def from_json(cls, values: dict[str, Any]) -> RestoreSummary:
         return cls(**{**values, "fills": set(values["fills"]), "levels": set(values["levels"])})
 
 
@@ -117,10 +117,10 @@ def stretch_length(size: tuple[int, int]) -> int:
 def restore_footage(
     predictor: Predictor,
     footage: Footage,
-    masks: MaskSource,
+    masks: MaskRules,
     level: str,
     out: Path,
-    summary: Summary,
+    summary: RestoreSummary,
     *,
     compare: bool = False,
     start: int = 0,
@@ -168,10 +168,10 @@ def _restore_stretch(
     predictor: Predictor,
     stretch: Stretch,
     own: slice,
-    masks: MaskSource,
+    masks: MaskRules,
     level: str,
     out: Path,
-    summary: Summary,
+    summary: RestoreSummary,
     compare: bool,
     progress: Callable[[int], object] | None,
 ) -> None:
@@ -218,7 +218,7 @@ def _pixels(stretch: Stretch, mask: np.ndarray, predictor: Predictor) -> np.ndar
 
 
 def _compare_with_truth(
-    picture: Picture, mask: np.ndarray, pixels: np.ndarray, rgb: np.ndarray, summary: Summary
+    picture: Picture, mask: np.ndarray, pixels: np.ndarray, rgb: np.ndarray, summary: RestoreSummary
 ) -> None:
     """A synthetic mask hides what is known: measure it (transparent pixels hide nothing known and are left out)."""
     known = mask & ~picture.missing & picture.readable

@@ -10,7 +10,7 @@ from hstmae.data.store.preprocessing import preprocess
 from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
 from hstmae.inference.footage.opening import open_footage
-from hstmae.inference.job import MaskSource, Summary, choose_level, restore_footage
+from hstmae.inference.job import MaskRules, RestoreSummary, choose_level, restore_footage
 from hstmae.masks.tubes import TubeSpec
 from hstmae.output import filling
 from hstmae.pictures.indexed import read_picture, to_png
@@ -41,15 +41,15 @@ def folder(tmp_path_factory):
     return write_smbdataset(episode(), tmp_path_factory.mktemp("session"), damaged=True)
 
 
-def restored(path, out, masks: MaskSource, level: str = "auto", **options) -> tuple[Painter, Summary]:
-    painter, summary = Painter(), Summary()
+def restored(path, out, masks: MaskRules, level: str = "auto", **options) -> tuple[Painter, RestoreSummary]:
+    painter, summary = Painter(), RestoreSummary()
     for footage in open_footage(path, "smb"):
         restore_footage(predictor(painter), footage, masks, level, out / footage.name, summary, **options)
     return painter, summary
 
 
 def test_a_recorded_folder_is_restored_in_frame_order_with_its_own_memory(folder, tmp_path) -> None:
-    _, summary = restored(folder, tmp_path / "out", MaskSource(tube=TubeSpec(0.5, 1)), compare=True)
+    _, summary = restored(folder, tmp_path / "out", MaskRules(tube=TubeSpec(0.5, 1)), compare=True)
     truth = episode()
     (footage,) = open_footage(folder, "smb")
     assert [f.split("_f")[1].split("_")[0] for f in footage.files] == ["8", "9", "10", "11", "12"]
@@ -66,7 +66,7 @@ def test_a_recorded_folder_is_restored_in_frame_order_with_its_own_memory(folder
 
 def test_a_store_is_restored_episode_by_episode(folder, tmp_path) -> None:
     preprocess(folder, tmp_path / "store", workers=1)
-    painter, summary = restored(tmp_path / "store", tmp_path / "out", MaskSource(tube=TubeSpec(0.5, 1)))
+    painter, summary = restored(tmp_path / "store", tmp_path / "out", MaskRules(tube=TubeSpec(0.5, 1)))
     files = sorted((tmp_path / "out" / folder.name).iterdir())
     assert [f.name for f in files] == [f"f{n:06d}.png" for n in range(8, 13)]
     truth = episode()
@@ -78,7 +78,7 @@ def test_a_store_is_restored_episode_by_episode(folder, tmp_path) -> None:
 
 
 def test_state_is_used_only_where_asked_and_there(folder, tmp_path) -> None:
-    painter, _ = restored(folder, tmp_path / "a", MaskSource(tube=TubeSpec(0.5)), "none")
+    painter, _ = restored(folder, tmp_path / "a", MaskRules(tube=TubeSpec(0.5)), "none")
     assert painter.calls[0]["state"] is None
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "a.png").write_bytes(to_png(np.full((16, 16), 0x22, np.uint8), GAME.palette))
@@ -99,15 +99,15 @@ def test_mask_files_for_all_frames_or_one_each(tmp_path) -> None:
         white = np.zeros((32, 32), np.uint8)
         white[:, column : column + 4] = 255
         (masks / name).write_bytes(to_png(white, grey))
-    restored(frames, tmp_path / "each", MaskSource(path=masks))
-    restored(frames, tmp_path / "all", MaskSource(path=masks / "b.png"))
+    restored(frames, tmp_path / "each", MaskRules(path=masks))
+    restored(frames, tmp_path / "all", MaskRules(path=masks / "b.png"))
     for out, name, column in (("each", "a.png", 0), ("each", "b.png", 20), ("all", "a.png", 20)):
         wanted = np.full((32, 32), 0x22)
         wanted[:, column : column + 4] = 7
         np.testing.assert_array_equal(read_picture(tmp_path / out / name, GAME).indices, wanted)
     (masks / "b.png").unlink()
     with pytest.raises(DataError, match=r"b\.png"):
-        restored(frames, tmp_path / "again", MaskSource(path=masks))
+        restored(frames, tmp_path / "again", MaskRules(path=masks))
 
 
 def test_detected_blocks_are_restored(tmp_path) -> None:
@@ -117,7 +117,7 @@ def test_detected_blocks_are_restored(tmp_path) -> None:
     stored = rng.choice(np.array([0x22, 0x17], np.uint8), (48, 48))
     stored[10:30, 12:25] = 63
     (tmp_path / "in.png").write_bytes(to_png(stored, table))
-    _, summary = restored(tmp_path / "in.png", tmp_path / "out", MaskSource(detect=True))
+    _, summary = restored(tmp_path / "in.png", tmp_path / "out", MaskRules(detect=True))
     assert summary.fills == {0xFF00FF} and summary.masked == 20 * 13
     after = read_picture(tmp_path / "out" / "in.png", GAME)
     np.testing.assert_array_equal(after.indices, np.where(stored == 63, 7, stored))
@@ -127,10 +127,10 @@ def test_frames_of_two_sizes_and_foreign_colours_are_errors(tmp_path) -> None:
     for name, size in (("a.png", 16), ("b.png", 32)):
         (tmp_path / name).write_bytes(to_png(np.full((size, size), 0x22, np.uint8), GAME.palette))
     with pytest.raises(DataError, match=r"b\.png: is 32x32"):
-        restored(tmp_path, tmp_path / "out", MaskSource(tube=TubeSpec(0.5)))
+        restored(tmp_path, tmp_path / "out", MaskRules(tube=TubeSpec(0.5)))
     (tmp_path / "b.png").write_bytes(to_png(np.zeros((16, 16), np.uint8), np.array([[1, 2, 3]], np.uint8)))
     with pytest.raises(DataError, match=r"b\.png: .*#010203"):
-        restored(tmp_path, tmp_path / "out", MaskSource(path=None))
+        restored(tmp_path, tmp_path / "out", MaskRules(path=None))
 
 
 def test_open_footage_tells_what_it_cannot_take(tmp_path) -> None:

@@ -15,7 +15,7 @@ from hstmae.errors import DataError
 from hstmae.games import get_game
 from hstmae.games.palette import nearest_entries
 from hstmae.inference.footage.opening import open_footage
-from hstmae.inference.job import MaskSource, Summary, restore_footage, stretch_length
+from hstmae.inference.job import MaskRules, RestoreSummary, restore_footage, stretch_length
 from hstmae.masks.detect import detect
 from hstmae.masks.tubes import TubeSpec
 from hstmae.pictures.true_colour import read_rgb_picture
@@ -134,8 +134,8 @@ def test_pictures_of_every_kind(kind: str, tmp_path) -> None:
         assert (after[..., 3] == np.where(mask, 255, 200)).all()
 
 
-def restored(path, out, masks: MaskSource, game: str = "generic", **options) -> Summary:
-    summary = Summary()
+def restored(path, out, masks: MaskRules, game: str = "generic", **options) -> RestoreSummary:
+    summary = RestoreSummary()
     for sequence in open_footage(path, game):
         restore_footage(
             colour_predictor(ColourPainter(), game), sequence, masks, "auto", out / sequence.name, summary, **options
@@ -150,7 +150,7 @@ def test_a_folder_is_restored_in_natural_order_in_short_stretches(tmp_path) -> N
         saved(frame, tmp_path / "in" / f"frame{t}.png")
     done: list[int] = []
     summary = restored(
-        tmp_path / "in", tmp_path / "out", MaskSource(tube=TubeSpec(0.5)), length=5, compare=True, finished=done.append
+        tmp_path / "in", tmp_path / "out", MaskRules(tube=TubeSpec(0.5)), length=5, compare=True, finished=done.append
     )
     assert done == [5, 10, 12] and summary.frames == summary.damaged_frames == 12
     for t, frame in enumerate(clip):
@@ -173,7 +173,7 @@ def test_a_store_with_memory_is_restored(tmp_path) -> None:
                 yield SourceFrame(t + 1, frame, None, np.full(128, t, np.uint8), 0)
 
     store = record_into_store([Recording()], tmp_path / "store", game="atari", kind="made").store
-    summary = restored(tmp_path / "store", tmp_path / "out", MaskSource(tube=TubeSpec(0.5)), "atari")
+    summary = restored(tmp_path / "store", tmp_path / "out", MaskRules(tube=TubeSpec(0.5)), "atari")
     assert summary.levels == {"full"} and store
     for t, frame in enumerate(colour_footage(6)):
         after = np.asarray(Image.open(tmp_path / "out" / "r" / f"f{t + 1:06d}.png"))
@@ -195,7 +195,7 @@ def test_a_film_gives_exact_pictures_and_a_film(tmp_path) -> None:
     (whole,) = open_footage(tmp_path / "a.mp4", "generic")
     truth = np.stack([p.rgb for p in whole.read(0, 99).pictures])
     assert len(truth) == 11 and whole.fps == 25
-    summary = restored(tmp_path / "a.mp4", tmp_path / "out", MaskSource(tube=TubeSpec(0.5)), length=4)
+    summary = restored(tmp_path / "a.mp4", tmp_path / "out", MaskRules(tube=TubeSpec(0.5)), length=4)
     for t, frame in enumerate(truth):
         after = np.asarray(Image.open(tmp_path / "out" / f"f{t:06d}.png"))
         changed = (after != frame).any(-1)
@@ -231,16 +231,16 @@ def test_inputs_that_cannot_be_restored_are_told(tmp_path) -> None:
         ("deep.png", "eight bits"),
     ):
         with pytest.raises(DataError, match=reason):
-            restored(tmp_path / name, tmp_path / "out", MaskSource(tube=TubeSpec(0.5)))
+            restored(tmp_path / name, tmp_path / "out", MaskRules(tube=TubeSpec(0.5)))
     sizes = tmp_path / "sizes"
     sizes.mkdir()
     for k, side in enumerate((32, 48)):
         saved(np.zeros((side, side, 3), np.uint8), sizes / f"{k}.png")
     with pytest.raises(DataError, match=r"1\.png: is 48x48"):
-        restored(sizes, tmp_path / "out", MaskSource(tube=TubeSpec(0.5)))
+        restored(sizes, tmp_path / "out", MaskRules(tube=TubeSpec(0.5)))
     saved(np.zeros((32, 32, 3), np.uint8), sizes / "0.jpg")
     with pytest.raises(DataError, match=r"both be written to 0\.png"):
-        restored(sizes, tmp_path / "out", MaskSource(tube=TubeSpec(0.5)))
+        restored(sizes, tmp_path / "out", MaskRules(tube=TubeSpec(0.5)))
 
 
 def test_painted_blocks_are_found_without_a_palette() -> None:

@@ -102,7 +102,7 @@ def _tally(
 
 
 def recognise(world: WorldMap, looks: TileLooks, look: tuple[int, ...], game: GameSpec) -> None:
-    """Name the tiles of a map that no state told by what they look like, in place."""
+    """Name the tiles of a map that no state gave by what they look like, in place."""
     if not game.tile_layers:
         return
     layer = game.tile_layers[0]
@@ -130,8 +130,8 @@ def text_votes(game: GameSpec, frames: np.ndarray, ids: np.ndarray, still: np.nd
     layer = game.tile_layers[1]
     size = layer.cell
     votes = np.where(still, frames, UNSEEN).reshape(len(frames), layer.rows, size, layer.cols, size).swapaxes(2, 3)
-    told = np.unique(ids)
-    return {int(n): ballot(_counted(votes[ids == n], entries), entries) for n in told if 0 < n < layer.ids - 1}
+    found = np.unique(ids)
+    return {int(n): ballot(_counted(votes[ids == n], entries), entries) for n in found if 0 < n < layer.ids - 1}
 
 
 def _counted(votes: np.ndarray, entries: np.ndarray) -> np.ndarray:
