@@ -57,9 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mask", choices=("tube",), default="tube", help="tube: the same positions in all frames")
     parser.add_argument("--ratio", type=float, default=0.9, help="share of the 16x16 positions that is hidden")
-    parser.add_argument(
-        "--state", choices=("full", "compact", "none"), help="how much state is used (default: all)"
-    )
+    parser.add_argument("--state", choices=("full", "compact", "none"), help="how much state is used (default: all)")
     parser.add_argument("--clips", type=int, default=64, help="number of clips, chosen by the seed; 0 = every clip")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of clips and of the masks")
     parser.add_argument("--split", choices=SPLITS, default="all", help="which episodes of the store")

@@ -42,19 +42,16 @@ def store_of(base: Path) -> str:
     return str(next(p for p in base.rglob("meta.json")).parent)
 
 
-def test_a_run_trains_writes_and_codes(setting: Path) -> None:
-    code = main(
-        [
-            "train",
-            "--config",
-            str(setting / "codec.yaml"),
-            "--data",
-            store_of(setting),
-            "--json",
-            str(setting / "j.json"),
-        ]
-    )
-    assert code == 0
+@pytest.fixture(scope="module")
+def trained(setting: Path) -> Path:
+    """The same folder with a finished run in it."""
+    command = ["train", "--config", str(setting / "codec.yaml"), "--data", store_of(setting)]
+    assert main([*command, "--json", str(setting / "j.json")]) == 0
+    return setting
+
+
+def test_a_run_trains_writes_and_codes(trained: Path) -> None:
+    setting = trained
     lines = [json.loads(line) for line in (setting / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3]
     assert all(0 < share <= 1 for share in lines[-1]["used"]) and len(lines[-1]["perplexity"]) == 2
@@ -68,7 +65,8 @@ def test_a_run_trains_writes_and_codes(setting: Path) -> None:
     assert np.array_equal(made.actions, gop.actions)
 
 
-def test_a_codec_model_can_be_trained_on(setting: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_codec_model_can_be_trained_on(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    setting = trained
     config, folder = str(setting / "codec.yaml"), setting / "run" / "model"
     more = ["--config", config, "--data", store_of(setting), "--init", str(folder), "--out", str(setting / "more")]
     assert main(["train", *more, "--max-steps", "1", "--set", "train.table_groups=0"]) == 0
