@@ -6,6 +6,7 @@ Environment variables:
     HSTMAE_VENV        folder of the environment (default: .venv in the checkout)
     HSTMAE_TORCH_ARGS  pip arguments which install PyTorch your way, e.g.
                        "torch==2.13.0 --index-url https://download.pytorch.org/whl/cu130"
+    HSTMAE_EXTRAS      optional parts to install, too, e.g. "video,archive" (see pyproject.toml)
 
 Without HSTMAE_TORCH_ARGS: a PyTorch that is already in the environment and in the supported range is kept. With an
 NVIDIA GPU, and on macOS and Windows, pip's own choice is installed; on Linux without a GPU only ever the CPU build,
@@ -82,7 +83,7 @@ def use_supported_python() -> None:
 def fingerprint() -> str:
     """Hash of everything the finished environment depends on."""
     digest = hashlib.sha256()
-    for part in (sys.version, str(ROOT), os.environ.get("HSTMAE_TORCH_ARGS", "")):
+    for part in (sys.version, str(ROOT), os.environ.get("HSTMAE_TORCH_ARGS", ""), os.environ.get("HSTMAE_EXTRAS", "")):
         digest.update(part.encode() + b"\0")
     kernel = sorted([*ROOT.glob("setup.py"), *ROOT.glob("hstmae/**/_*.[ch]")])  # compiled by the installation
     for path in [*(ROOT / name for name in SOURCES), *kernel]:
@@ -228,7 +229,8 @@ def install_package(venv: Path) -> None:
     constraints = venv / "hstmae-constraints.txt"
     constraints.write_text("\n".join([f"torch=={version}", *(p for p in pins if not p.startswith("torch=="))]) + "\n")
     say("installing the package and its tools")
-    if not pip(venv, "-e", f"{ROOT}[dev]", "-c", constraints):
+    extras = ",".join(["dev", *filter(None, os.environ.get("HSTMAE_EXTRAS", "").split(","))])
+    if not pip(venv, "-e", f"{ROOT}[{extras}]", "-c", constraints):
         raise SetupError("pip could not install the package's dependencies; its message is above")
 
 

@@ -25,7 +25,7 @@ def setup(root, tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location("bootstrap", tmp_path / "scripts" / "bootstrap.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    for name in ("HSTMAE_VENV", "HSTMAE_TORCH_ARGS"):
+    for name in ("HSTMAE_VENV", "HSTMAE_TORCH_ARGS", "HSTMAE_EXTRAS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "argv", ["bootstrap.py"])
     monkeypatch.setattr(sys, "platform", "linux")
@@ -154,6 +154,14 @@ def test_second_run_does_nothing_until_something_changes(setup, monkeypatch):
     monkeypatch.setattr(sys, "version", "3.99.0")
     assert setup.script.main() == 0
     assert pip_calls(setup)
+
+
+def test_optional_parts_are_installed_where_they_are_named(setup, monkeypatch) -> None:
+    monkeypatch.setenv("HSTMAE_EXTRAS", "video,archive")
+    assert setup.script.main() == 0
+    assert pip_calls(setup)[1].startswith(f"-e {setup.root}[dev,video,archive] -c ")
+    monkeypatch.delenv("HSTMAE_EXTRAS")
+    assert setup.script.main() == 0 and len(pip_calls(setup)) > 2  # another choice is another environment
 
 
 @pytest.mark.parametrize("broken", ["-m venv", "torch==", "[dev]"])
