@@ -29,12 +29,13 @@ from tqdm import tqdm
 from hstmae.atomic import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
+CONTAINER = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("tests/codec/test_container*.py"))
 ROOMS = {  # folder of the package -> its tests
     "masks": ["tests/masks"],
     "atlas": ["tests/atlas"],
     "inference": ["tests/inference"],
     "evaluation": ["tests/evaluation"],
-    "codec/container": ["tests/codec/test_container.py", "tests/codec/test_reader.py", "tests/codec/test_golden.py"],
+    "codec/container": ["tests/codec/test_reader.py", "tests/codec/test_golden.py", *CONTAINER],
     "restoration": ["tests/restoration", "tests/inference/test_predictor.py", "tests/inference/test_rgb_restore.py"],
 }
 KINDS = ast.AugAssign | ast.Expr | ast.Return | ast.Raise | ast.Continue | ast.Break

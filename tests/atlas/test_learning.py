@@ -38,6 +38,7 @@ def test_the_bundled_session_gives_its_own_map(sample_store: EpisodeStore) -> No
     still[:, :32] = False  # the clock runs
     assert still[:, 32:].mean() > 0.9 and (colours == read.frames)[still].mean() > 0.985
     assert len(atlas.looks.keys) > 5 and len(atlas.text.keys) > 5
+    assert (len(atlas.objects.keys), len(atlas.sprites.keys), len(atlas.glow.keys)) == (8, 63, 14)
 
 
 def test_a_single_visit_is_not_trusted(sample_store: EpisodeStore) -> None:

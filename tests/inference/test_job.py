@@ -9,6 +9,7 @@ from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
+from hstmae.inference.footage.files import PictureFiles
 from hstmae.inference.footage.opening import open_footage
 from hstmae.inference.job import MaskRules, RestoreSummary, choose_level, restore_footage
 from hstmae.masks.tubes import TubeSpec
@@ -46,6 +47,24 @@ def restored(path, out, masks: MaskRules, level: str = "auto", **options) -> tup
     for footage in open_footage(path, "smb"):
         restore_footage(predictor(painter), footage, masks, level, out / footage.name, summary, **options)
     return painter, summary
+
+
+def test_plain_pictures_take_their_memory_from_the_side_file(folder, tmp_path) -> None:
+    truth = episode()
+    paths = []
+    for t, frame in enumerate(truth.frames):
+        paths.append(tmp_path / f"f{t}.png")
+        paths[-1].write_bytes(to_png(frame, GAME.palette))
+    np.savez(tmp_path / "side.npz", state=truth.state)
+    assert not PictureFiles("", paths, GAME).has_state
+    with_side = PictureFiles("", paths, GAME, side=tmp_path / "side.npz")
+    stretch = with_side.read(1, 3)
+    assert with_side.has_state and stretch.context is not None
+    np.testing.assert_array_equal(stretch.state, truth.state[1:3])
+    assert not PictureFiles("", paths, GAME, False, tmp_path / "side.npz").has_state
+    np.savez(tmp_path / "side.npz", state=truth.state[:-1])
+    with pytest.raises(DataError, match="has 4 frames, the folder 5 pictures"):
+        PictureFiles("", paths, GAME, side=tmp_path / "side.npz")
 
 
 def test_a_recorded_folder_is_restored_in_frame_order_with_its_own_memory(folder, tmp_path) -> None:

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from hstmae.drawing.panels import show_confidence, show_error, show_masked
-from hstmae.inference.visualizer import GAP, LABEL_HEIGHT, contact_sheet, save_gif, save_png
+from hstmae.inference.visualizer import GAP, LABEL_HEIGHT, contact_sheet, save_gif, save_mp4, save_png
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (10, 12, 3)).astype(np.uint8)
 
@@ -49,3 +49,15 @@ def test_animation_keeps_the_colours_of_pixel_art(tmp_path) -> None:
             np.testing.assert_array_equal(np.asarray(film.convert("RGB")), np.asarray(frames[k]))
     with pytest.raises(ValueError):
         save_gif([], tmp_path / "b.gif", 20)
+
+
+def test_films_are_close_to_what_they_show(tmp_path) -> None:
+    av = pytest.importorskip("av")
+    if "libx264" not in av.codecs_available:
+        pytest.skip("this PyAV has no x264")
+    pictures = [Image.fromarray(np.full((32, 48, 3), 40 * t, np.uint8)) for t in range(5)]
+    assert save_mp4(pictures, tmp_path / "a.mp4", 30) == 5
+    assert b"crf=16.0" in (tmp_path / "a.mp4").read_bytes()  # x264 writes down how it was asked
+    with av.open(str(tmp_path / "a.mp4")) as film:
+        shown = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(shown) == 5 and all(np.abs(s.astype(int) - 40 * t).max() <= 3 for t, s in enumerate(shown))

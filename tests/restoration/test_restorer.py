@@ -13,6 +13,8 @@ from hstmae.atlas.maps import Atlas
 from hstmae.config import ModelConfig
 from hstmae.games import get_game
 from hstmae.games.pixels import View
+from hstmae.models.fast.head import FastHead
+from hstmae.models.zoo import build_model
 from hstmae.restoration import restorer as room
 from hstmae.restoration.restorer import HINT, Restorer
 
@@ -108,3 +110,13 @@ def test_nothing_is_asked_where_nothing_can_be_known(network: Painter, monkeypat
     restorer(network, recall=False).restore_clip(footage(4, SIZE), hidden())
     Restorer(network, ModelConfig()).restore_clip(footage(4, SIZE), hidden())  # neither state nor atlas
     assert not door.views
+
+
+def test_networks_of_ours_draw_by_the_fast_head_unless_their_weights_move() -> None:
+    config = ModelConfig(dims=(16, 16, 32, 32), depths=(1, 1, 1, 1), head_dim=16, decoder_dim=32, decoder_depth=1,
+                         decoder_head_dim=16, state_dim=16, texture_dim=8, pixel_dim=16, code_dim=8)  # fmt: skip
+    network = build_model(config)
+    one = Restorer(network, config)
+    assert isinstance(one._fast_head(), FastHead) and one._fast_head() is one._fast_head()
+    assert Restorer(network, config, fast=False)._fast_head() is None
+    assert Restorer(Painter(), config)._fast_head() is None
