@@ -15,7 +15,8 @@ H, W = GAME.native_size
 LOOKS, CELL, TOP = GAME.looks, 16, 32
 GUESSED = next(t for t in LOOKS.guessed_tiles if t not in LOOKS.landmark_tiles)
 LANDMARK = next(t for t in LOOKS.guessed_tiles if t in LOOKS.landmark_tiles)
-BRICK = 7  # the colour of what is guessed; landmarks have the next one
+OTHER = next(t for t in LOOKS.unrecorded_tiles if t not in LOOKS.landmark_tiles and t != GUESSED)
+BRICK = 7  # the colour of GUESSED; LANDMARK and OTHER have the next ones
 
 
 def guess(tile: int) -> int:
@@ -23,9 +24,9 @@ def guess(tile: int) -> int:
 
 
 def atlas(world: np.ndarray | None = None) -> Atlas:
-    """Knows the look of two tiles, and, where it is given, another map's tiles int16 [13, cells]."""
-    pictures = np.stack([np.full((CELL, CELL), BRICK + n, np.uint8) for n in range(2)])
-    keys = np.array([[0] * len(LOOKS.tile_globals) + [tile] for tile in (GUESSED, LANDMARK)], np.int32)
+    """Knows the look of three tiles, and, where it is given, another map's tiles int16 [13, cells]."""
+    pictures = np.stack([np.full((CELL, CELL), BRICK + n, np.uint8) for n in range(3)])
+    keys = np.array([[0] * len(LOOKS.tile_globals) + [tile] for tile in (GUESSED, LANDMARK, OTHER)], np.int32)
     made = Atlas("smb", looks=TileLooks(keys, pictures, np.full(pictures.shape, KINDS - 1, np.uint8)))
     made.look_trust[0, KINDS - 1] = 1
     if world is not None:
@@ -77,10 +78,32 @@ def test_landmarks_come_from_maps_and_stand_in_front_of_the_guess() -> None:
     tiles = grid(UNKNOWN, c3_4=guess(GUESSED))
     colours, _ = complete(view(tiles, {(3, 3): BRICK + 5}), atlas(other))
     assert (cell(colours, 3, 4) == BRICK).all()  # nothing speaks for the map
-    seen = view(grid(UNKNOWN, c3_4=guess(GUESSED), c4_4=guess(GUESSED)), {(4, 4): BRICK + 1})
+    tiles = grid(UNKNOWN, c3_4=guess(GUESSED), c4_4=guess(GUESSED), c3_5=guess(GUESSED))
+    seen = view(tiles, {(4, 4): BRICK + 1})
     other[4, 4] = LANDMARK
     colours, trust = complete(seen, atlas(other))  # what is visible below it does
     assert (cell(colours, 3, 4) == BRICK + 1).all() and (cell(trust, 3, 4) > 0.9).all()
+    assert (cell(colours, 3, 5) == BRICK).all() and (cell(trust, 3, 5) > 0.9).all()  # the guess goes on beside them
+
+
+def test_a_map_tells_what_states_leave_out() -> None:
+    other = np.full((13, 17), -1, np.int16)
+    other[3, 4] = other[4, 4] = GUESSED
+    other[9, 9] = 0  # a tile that a state does tell: the map has no say in it
+    assert GUESSED in LOOKS.unrecorded_tiles
+    colours, trust = complete(view(grid(UNKNOWN), {(4, 4): BRICK}), atlas(other))
+    assert (cell(colours, 3, 4) == BRICK).all() and (cell(trust, 3, 4) > 0.9).all()
+
+
+def test_of_two_maps_the_one_that_fits_elsewhere_is_believed() -> None:
+    first, second = (np.full((13, 17), -1, np.int16) for _ in range(2))
+    first[3, 4], second[3, 4] = OTHER, GUESSED
+    first[5, 12], second[5, 12] = OTHER, GUESSED
+    both = atlas(first)
+    both.maps[2] = atlas(second).maps[1]
+    for shown in (BRICK, BRICK + 2):  # far away
+        colours, _ = complete(view(grid(UNKNOWN), {(5, 12): shown}), both)
+        assert (cell(colours, 3, 4) == shown).all()
 
 
 def test_what_contradicts_all_candidates_leaves_doubt() -> None:
