@@ -16,6 +16,7 @@ from typing import Any
 from ...errors import DataError
 from .base import SourceEpisode, UnusableEpisode
 from .film import FilmEpisode
+from .junk import is_junk
 from .pictures import PicturesEpisode
 from .side_file import find_side_file
 
@@ -84,7 +85,7 @@ def natural_order(name: str) -> tuple[Any, ...]:
 
 
 def _walk(path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """(folder, names of its files), hidden ones left out."""
+    """(folder, names of its files) without junk."""
     if path.is_file():
         yield path.parent, [path.name]
         return
@@ -93,8 +94,8 @@ def _walk(path: Path) -> Iterator[tuple[Path, list[str]]]:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}")
 
     for place, folders, files in os.walk(path, onerror=stop):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield Path(place), sorted(name for name in files if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_junk(name))
+        yield Path(place), sorted(name for name in files if not is_junk(name))
 
 
 def _side(stem: Path, name: str, options: VideoOptions) -> Path | UnusableEpisode | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...data.episode import Episode
 from ...data.sources.film import FilmEpisode
+from ...data.sources.junk import in_junk
 from ...data.sources.pictures import PicturesEpisode
 from ...data.sources.side_file import find_side_file
 from ...data.sources.video import FILMS, PICTURES, VideoOptions, find_videos
@@ -100,11 +101,13 @@ def _palette_folders(path: Path, game: GameSpec, with_state: bool) -> Iterator[F
             f"{path}: is not a PNG file; convert footage of '{game.name}' to PNG frames first (a true-colour model, "
             "--game generic, restores films and JPEG files)"
         )
-    folders = sorted({p.parent for p in path.rglob("*") if p.suffix.lower() == ".png"})
+    folders: dict[Path, list[Path]] = {}
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() == ".png" and not in_junk(file.relative_to(path).as_posix()):
+            folders.setdefault(file.parent, []).append(file)
     if not folders:
         raise DataError(f"{path}: holds no PNG files and is no finished store")
-    for folder in folders:
-        files = [p for p in folder.iterdir() if p.suffix.lower() == ".png"]
+    for folder, files in folders.items():
         yield PictureFiles(_name(folder, path), files, game, with_state, _side(folder, game, with_state))
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from ....errors import DataError
 from ..base import Report, SourceFrame
+from ..junk import in_junk
 from .dataset import MAX_FILE_BYTES, SmbEpisode
 from .sevenzip import check_amounts, check_name, opened
 
@@ -120,7 +121,7 @@ def _episodes(path: Path, members: Sequence[Any]) -> list[ArchivedEpisode]:
     for member in members:
         name, is_folder = str(member.filename), bool(member.is_directory)
         check_name(path, name.rstrip("/") if is_folder else name)
-        if is_folder:
+        if is_folder or in_junk(name):
             continue
         if name in seen:
             raise DataError(f"{path}: two members are named {name}: unpack it and choose one of them")
@@ -193,9 +194,10 @@ def _targets(path: Path, stage: _Stage, members: Sequence[Any]) -> list[str]:
     left, waiting, total, most = list(stage.left), [0] * len(stage.left), 0, 0
     for member in members:
         k = stage.owners.get(member.filename.rpartition("/")[0], -1)
-        if k < 0 or member.is_directory or not member.filename.lower().endswith(".png"):
+        name = str(member.filename)
+        if k < 0 or member.is_directory or in_junk(name) or not name.lower().endswith(".png"):
             continue
-        targets.append(member.filename)
+        targets.append(name)
         size = min(int(member.uncompressed), MAX_FILE_BYTES + 1)
         total, waiting[k], left[k] = total + size, waiting[k] + size, left[k] - 1
         most = max(most, total)

@@ -22,6 +22,7 @@ from ....games.palette import first_entry
 from ....games.smb.game import SuperMarioBros
 from ...episode import OUTCOMES
 from ..base import Problem, Report, SourceFrame
+from ..junk import is_junk
 from ..png import IndexedImage, read_indexed_png
 from .tail import Metadata, read_metadata
 
@@ -219,21 +220,21 @@ def list_episodes(folder: Path) -> list[SmbEpisode]:
 
 
 def walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """`folder` and every folder below it, each with the names of its files, sorted by path; links are followed. Raises
-    DataError where a folder cannot be read."""
+    """`folder` and every folder below it, each with the names of its files, sorted by path; links are followed,
+    junk is left out. Raises DataError where a folder cannot be read."""
 
     def stop(error: OSError) -> None:
         raise _unreadable(error)
 
     seen = set()
     for path, folders, files in os.walk(folder, onerror=stop, followlinks=True):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not is_junk(name))
         real = os.path.realpath(path)
         if real in seen:  # a link that leads back, or a second way to the same folder
             folders.clear()
             continue
         seen.add(real)
-        yield path, files
+        yield path, [name for name in files if not is_junk(name)]
 
 
 def _unreadable(error: OSError) -> DataError:
@@ -241,7 +242,7 @@ def _unreadable(error: OSError) -> DataError:
 
 
 def _list_files(folder: str) -> tuple[tuple[tuple[str, int, int], ...], tuple[str, ...]]:
-    """(name, size, time) of the PNG files, and names of everything else that is not a folder.
+    """(name, size, time) of the PNG files, and names of everything else that is neither a folder nor junk.
 
     What cannot be looked at (a dead link, a file removed a moment ago, no permission) counts as a file of no size, and
     a folder in the place of a frame's file does as well: it is reported when it is read.
@@ -250,6 +251,8 @@ def _list_files(folder: str) -> tuple[tuple[tuple[str, int, int], ...], tuple[st
     others, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
+            if is_junk(entry.name):
+                continue
             picture = entry.name.lower().endswith(".png")
             try:
                 if entry.is_dir():

@@ -9,6 +9,7 @@ import numpy as np
 from ....errors import DataError
 from ...episode import Episode
 from ..base import SourceEpisode
+from ..junk import is_junk
 from .archive import is_archive, list_archive
 from .dataset import GAME, SmbEpisode, is_frame_name, list_episodes, walk
 from .dataset_files import FileLog, FileLooks
@@ -36,7 +37,7 @@ class SmbDataset:
         if is_archive(path):
             return [*list_archive(path)]
         episodes = list_episodes(path)
-        for archive in sorted(member for member in path.glob("*") if is_archive(member)):
+        for archive in sorted(file for file in path.glob("*") if is_archive(file) and not is_junk(file.name)):
             episodes += list_archive(archive)
         if not episodes:
             raise DataError(f"{path} holds no PNG files and no archive: give the folder that holds the episode folders")
