@@ -66,8 +66,9 @@ def _image(args: argparse.Namespace) -> int:
     """Restore one masked picture; blocks are looked for where nothing is transparent."""
     from ..errors import DataError
     from ..inference.footage.opening import open_footage
-    from ..inference.job import MaskRules, RestoreSummary, restore_footage
+    from ..inference.job import RestoreSummary, restore_footage
     from ..inference.loading import load
+    from ..inference.mask_rules import MaskRules
     from ..output import filling
 
     predictor = load(args.checkpoint, args.device, args.atlas)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
+from .mask_options import add_masks, mask_key, mask_rules
 from .options import add_model
 
 if TYPE_CHECKING:
     from ..inference.footage.base import Footage
-    from ..inference.job import MaskRules, RestoreSummary
+    from ..inference.job import RestoreSummary
+    from ..inference.mask_rules import MaskRules
     from ..inference.predictor import Predictor
 
 HELP = "restore masked or damaged frames"
@@ -45,17 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the restored frames")
-    parser.add_argument(
-        "--mask", metavar="FILE|tube:RATIO[:SEED]", help="picture (white = missing), folder of them, or synthetic tubes"
-    )
-    parser.add_argument(
-        "--detect",
-        nargs="?",
-        const="auto",
-        metavar="#RRGGBB",
-        help="find painted blocks: rectangles in a colour the game's palette lacks, and 16x16-aligned blocks in a "
-        "colour that occurs almost nowhere else; with a colour given, every rectangle of it of at least 8x8 pixels",
-    )
+    add_masks(parser)
     parser.add_argument(
         "--state",
         choices=("auto", "full", "compact", "none"),
@@ -71,21 +63,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
     return [(args.out, Kind.FOLDER), (args.json, Kind.FILE)]
 
 
-def mask_source(mask: str | None, detect: str | None) -> MaskRules:
-    """The --mask and --detect options as a MaskRules. Raises UsageError or DataError."""
-    from ..errors import DataError
-    from ..inference.job import MaskRules
-    from ..masks.files import parse_colour
-    from ..masks.tubes import parse_tube
-
-    tube = parse_tube(mask) if mask else None
-    path = Path(mask) if mask and tube is None else None
-    if path is not None and not path.exists():
-        raise DataError(f"mask {path}: no such file or folder (synthetic masks are written tube:0.9)")
-    fill = parse_colour(detect) if detect and detect != "auto" else None
-    return MaskRules(path, tube, detect is not None, fill)
-
-
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
@@ -95,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from ..inference.loading import load
     from ..output import lies_in_output, resuming, write_result
 
-    masks = mask_source(args.mask, args.detect)
+    masks = mask_rules(args)
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
     if args.out.resolve() == source:
         raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
@@ -113,7 +90,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"left out {count} of {len(found)} folders or films: in {args.out}, the output", file=sys.stderr)
     for sequence in sequences:
         choose_level(args.state, sequence)  # refuses before anything is written
-    with resuming(args.out, args.overwrite, _key(args, sequences, predictor, masks)) as journal:
+    for line in masks.check(sequences):
+        print(line, file=sys.stderr)
+    with resuming(args.out, args.overwrite, _key(args, sequences, predictor)) as journal:
         summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
         if summary.frames:
             print(f"going on after {summary.frames} frames of an interrupted run", file=sys.stderr)
@@ -146,16 +125,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Predictor, masks: MaskRules) -> str:
+def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Predictor) -> str:
     """The key of this job: what is restored, by what, and how."""
     from ..output import key_of
 
-    files: list[Path] = []
-    if masks.path is not None:
-        files = sorted(p for p in masks.path.iterdir() if p.is_file()) if masks.path.is_dir() else [masks.path]
-    stamps = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
-    how = [args.mask, args.detect, args.state, args.compare]
-    return key_of([s.signature() for s in sequences], predictor.fingerprint(), stamps, how)
+    how = [*mask_key(args), args.state, args.compare]
+    return key_of([s.signature() for s in sequences], predictor.fingerprint(), how)
 
 
 def _report(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace) -> dict[str, Any]:

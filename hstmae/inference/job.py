@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,9 @@ import numpy as np
 from ..drawing.panels import show_confidence, show_error, show_masked
 from ..errors import DataError
 from ..games.palette import unpack_rgb
-from ..masks.detect import detect
-from ..masks.files import load_mask
-from ..masks.tubes import TubeSpec, tube_mask
 from ..pictures.base import Picture
 from .footage.base import Footage, Stretch
+from .mask_rules import MaskRules, Missing
 from .predictor import Predictor
 from .visualizer import save_mp4, side_by_side
 
@@ -25,43 +23,6 @@ PIXELS = 256 * 240 * 256  # ... and about how many pixels
 MARGIN = 4  # frames at a clip's stride that are seen before and after what is held
 WIDE = 400  # pixels across from which pictures are no longer enlarged
 COMPARE = "compare"  # folder of side-by-side pictures inside the output
-
-
-@dataclass(frozen=True)
-class MaskRules:
-    """Where it is said what is missing. Transparent pixels are always missing; the others add to them.
-
-    Attributes:
-        path: a mask picture for every frame, or a folder with one of the frame's name for each.
-        tube: a synthetic tube mask.
-        detect: look for painted blocks; `fill` is their packed colour where it is known.
-    """
-
-    path: Path | None = None
-    tube: TubeSpec | None = None
-    detect: bool = False
-    fill: int | None = None
-
-    def of(self, pictures: Sequence[Picture], files: list[str]) -> tuple[np.ndarray, list[int]]:
-        """(bool [T, H, W], packed colours taken for damage) of frames of one size.
-
-        Raises:
-            DataError: a mask file is missing, unreadable or of another size.
-        """
-        mask = np.stack([p.missing for p in pictures])
-        size = pictures[0].size
-        found: list[int] = []
-        if self.tube is not None:
-            mask |= tube_mask(size, self.tube)
-        if self.path is not None:
-            if self.path.is_dir():
-                mask |= np.stack([load_mask(self.path / file, size) for file in files])
-            else:
-                mask |= load_mask(self.path, size)
-        if self.detect:
-            painted, found = detect(np.stack([p.packed for p in pictures]), pictures[0].palette, self.fill)
-            mask |= painted
-        return mask, found
 
 
 @dataclass
@@ -154,7 +115,8 @@ def restore_footage(
         own = slice(position - first, min(position - first + length, len(stretch.pictures)))
         if own.start >= own.stop:
             break
-        _restore_stretch(predictor, stretch, own, masks, level, out, summary, compare, progress)
+        missing = masks.of(footage, stretch, first)
+        _restore_stretch(predictor, stretch, own, missing, level, out, summary, compare, progress)
         more = own.stop - own.start == length
         position += own.stop - own.start
         del stretch  # before the next one is read
@@ -168,7 +130,7 @@ def _restore_stretch(
     predictor: Predictor,
     stretch: Stretch,
     own: slice,
-    masks: MaskRules,
+    missing: Missing,
     level: str,
     out: Path,
     summary: RestoreSummary,
@@ -176,7 +138,7 @@ def _restore_stretch(
     progress: Callable[[int], object] | None,
 ) -> None:
     """Restore and write the frames `own` of a stretch; the others only help."""
-    mask, found = masks.of(stretch.pictures, stretch.files)
+    mask = missing.mask
     wanted = np.zeros(len(mask), bool)
     wanted[own] = True
     result = predictor.restore(
@@ -191,19 +153,19 @@ def _restore_stretch(
         progress=progress,
     )
     pixels = result.rgb if result.indices is None else result.indices
-    summary.fills.update(found)
+    summary.fills.update(missing.fills)
     for t in range(own.start, own.stop):
         picture, file = stretch.pictures[t], stretch.files[t]
         summary.frames += 1
         summary.damaged_frames += bool(mask[t].any())
         summary.pixels += mask[t].size
         summary.masked += int(mask[t].sum())
-        if masks.tube is not None:
+        if missing.synthetic:
             _compare_with_truth(picture, mask[t], pixels[t], result.rgb[t], summary)
         (out / file).write_bytes(picture.restored(pixels[t], mask[t]))  # `out` as a whole is what appears or not
         if compare and mask[t].any():
             sure = None if result.confidence is None else result.confidence[t]
-            _write_comparison(out / COMPARE / file, picture, mask[t], pixels[t], sure, masks.tube is not None)
+            _write_comparison(out / COMPARE / file, picture, mask[t], pixels[t], sure, missing.synthetic)
 
 
 def _pixels(stretch: Stretch, mask: np.ndarray, predictor: Predictor) -> np.ndarray:

@@ -11,7 +11,8 @@ from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
 from hstmae.inference.footage.files import PictureFiles
 from hstmae.inference.footage.opening import open_footage
-from hstmae.inference.job import MaskRules, RestoreSummary, choose_level, restore_footage
+from hstmae.inference.job import RestoreSummary, choose_level, restore_footage
+from hstmae.inference.mask_rules import MaskRules
 from hstmae.masks.tubes import TubeSpec
 from hstmae.output import filling
 from hstmae.pictures.indexed import read_picture, to_png

@@ -15,7 +15,8 @@ from hstmae.errors import DataError
 from hstmae.games import get_game
 from hstmae.games.palette import nearest_entries
 from hstmae.inference.footage.opening import open_footage
-from hstmae.inference.job import MaskRules, RestoreSummary, restore_footage, stretch_length
+from hstmae.inference.job import RestoreSummary, restore_footage, stretch_length
+from hstmae.inference.mask_rules import MaskRules
 from hstmae.masks.detect import detect
 from hstmae.masks.tubes import TubeSpec
 from hstmae.pictures.true_colour import read_rgb_picture
