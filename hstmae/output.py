@@ -1,8 +1,7 @@
-"""Outputs: the guard of what is there already, folders that are whole or absent, jobs that go on where they stopped."""
+"""Outputs: the guard of what is there already, and folders that are whole or absent."""
 
 import contextlib
 import enum
-import hashlib
 import json
 import os
 import shutil
@@ -10,14 +9,12 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TextIO
 
 from .atomic import TEMP_MARK, sync_folder, write_json
 from .errors import UsageError
 
-JOURNAL = ".progress.json"
 STDOUT = Path("-")
 _reports: list[TextIO] = []  # where a report to STDOUT goes, while what else is printed goes to stderr
 
@@ -85,10 +82,11 @@ def _check_parent(path: Path) -> None:
 def lies_in_output(path: str | Path, out: Path) -> bool:
     """Whether `path` is in the folder `out`, or in what an unfinished run left of it: no input of the next run."""
     here, whole = Path(path).resolve(), out.resolve()
-    return any(place in (whole, _unfinished(whole)) for place in (here, *here.parents))
+    return any(place in (whole, unfinished(whole)) for place in (here, *here.parents))
 
 
-def _unfinished(out: Path) -> Path:
+def unfinished(out: Path) -> Path:
+    """Where the output `out` grows until it is whole."""
     return out.with_name(f".{out.name}{TEMP_MARK}unfinished")
 
 
@@ -154,7 +152,7 @@ def lock(file: IO[Any], path: Path) -> None:
 
 
 @contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def alone(out: Path) -> Iterator[None]:
     """Nobody else writes to the folder `out`. Raises UsageError where somebody does."""
     out.parent.mkdir(parents=True, exist_ok=True)
     path = out.with_name(f".{out.name}{TEMP_MARK}lock")
@@ -166,7 +164,7 @@ def _alone(out: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _publish(temp: Path, out: Path) -> None:
+def publish(temp: Path, out: Path) -> None:
     """Move what is in `temp` to `out`; other files of `out` stay."""
     if not out.exists():
         os.replace(temp, out)
@@ -189,81 +187,11 @@ def filling(out: Path, overwrite: bool) -> Iterator[Path]:
     """
     check_output(out, Kind.FOLDER, overwrite)
     temp = out.with_name(f".{out.name}{TEMP_MARK}{os.getpid()}")
-    with _alone(out):
+    with alone(out):
         try:
             temp.mkdir()
             yield temp
-            _publish(temp, out)
+            publish(temp, out)
             sync_folder(out.parent)
         finally:
             shutil.rmtree(temp, ignore_errors=True)
-
-
-@dataclass
-class Journal:
-    """How far a job has come, beside what it has written so far.
-
-    Attributes:
-        folder: where the output grows.
-        key: of the job; see `key_of`.
-        done: finished frames of each sequence.
-        totals: what the job has added up over them, JSON values.
-    """
-
-    folder: Path
-    key: str
-    done: dict[str, int] = field(default_factory=dict)
-    totals: dict[str, Any] = field(default_factory=dict)
-
-    def note(self, sequence: str, frames: int, totals: dict[str, Any]) -> None:
-        """Write down that the first `frames` of `sequence` are finished: they are not made again."""
-        self.done[sequence], self.totals = frames, totals
-        if hasattr(os, "sync"):  # what is called finished must be on the disk before it is called so
-            os.sync()
-        write_json(self.folder / JOURNAL, {"key": self.key, "done": self.done, "totals": self.totals})
-
-
-def key_of(*values: object) -> str:
-    """A job's key: equal for equal JSON values, so that one job never goes on with another's output."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def resuming(out: Path, overwrite: bool, key: str) -> Iterator[Journal]:
-    """Yield the journal of a job that writes into a hidden folder beside `out`, which becomes `out` at the end.
-
-    Whatever ends the job early, the folder stays where something in it is finished, and the next job with the same key
-    goes on with it; a job with another key clears it away.
-
-    Raises:
-        UsageError: as `check_output` does, or another run writes there.
-    """
-    check_output(out, Kind.FOLDER, overwrite)
-    folder = _unfinished(out)
-    with _alone(out):
-        journal = _found(folder, key)
-        if journal is None:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            journal = Journal(folder, key)
-        try:
-            yield journal
-            (folder / JOURNAL).unlink(missing_ok=True)
-            _publish(folder, out)
-            shutil.rmtree(folder, ignore_errors=True)
-        except BaseException:
-            if not journal.done:
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
-
-
-def _found(folder: Path, key: str) -> Journal | None:
-    try:
-        kept = json.loads((folder / JOURNAL).read_text("utf-8"))
-        if kept["key"] == key:
-            for half in folder.rglob(f".*{TEMP_MARK}*"):  # a file that was being written
-                half.unlink()
-            return Journal(folder, key, dict(kept["done"]), dict(kept["totals"]))
-    except (OSError, ValueError, KeyError, TypeError):  # none, or of another program: begin anew
-        pass
-    return None

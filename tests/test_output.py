@@ -16,7 +16,8 @@ from hstmae import cli
 from hstmae.atomic import write_bytes
 from hstmae.bundled import find
 from hstmae.errors import UsageError
-from hstmae.output import JOURNAL, Kind, check_output, check_outputs, filling, lies_in_output, resuming, write_result
+from hstmae.journal import JOURNAL, resuming
+from hstmae.output import Kind, check_output, check_outputs, filling, lies_in_output, write_result
 
 # Verb, what must be given beside, and its outputs: option (or "" for the positional one) and kind.
 FILE, FOLDER, GROWING = Kind.FILE, Kind.FOLDER, Kind.GROWING
@@ -202,11 +203,11 @@ def test_finished_work_outlives_any_error(tmp_path: Path, error: type[BaseExcept
     assert not list(tmp_path.iterdir())
     with pytest.raises(error), resuming(out, False, "key") as journal:
         (journal.folder / "a.png").write_bytes(b"x")
-        journal.note("s", 1, {"n": 1})
+        journal.note("s", [0], {"n": 1})
         raise error
     assert not out.exists()
     with resuming(out, False, "key") as journal:
-        assert journal.done == {"s": 1} and journal.totals == {"n": 1}
+        assert journal.done == {"s": {0}} and journal.totals == {"n": 1}
     assert [path.name for path in out.iterdir()] == ["a.png"] and JOURNAL not in os.listdir(out)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -214,17 +215,18 @@ def test_finished_work_outlives_any_error(tmp_path: Path, error: type[BaseExcept
 def test_another_key_begins_anew(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), resuming(tmp_path / "out", False, "one") as journal:
         (journal.folder / "a.png").write_bytes(b"x")
-        journal.note("s", 1, {})
+        journal.note("s", [0], {})
         raise RuntimeError
     with resuming(tmp_path / "out", False, "two") as journal:
-        assert journal.done == {} and not list(journal.folder.iterdir())
+        assert journal.done == {} and [p.name for p in journal.folder.iterdir()] == [JOURNAL]
 
 
 _OTHER = """
 import sys
 from pathlib import Path
 from hstmae.errors import UsageError
-from hstmae.output import filling, resuming
+from hstmae.journal import resuming
+from hstmae.output import filling
 try:
     with (filling(Path(sys.argv[1]), True) if sys.argv[2] == "filling" else resuming(Path(sys.argv[1]), True, "other")):
         pass

@@ -39,6 +39,12 @@ class Known:
     mean: np.ndarray | None = None
     share: np.ndarray | None = None
 
+    def of(self, frames: np.ndarray) -> Known:
+        """A copy of `frames`, integer [t]."""
+        mean = None if self.mean is None else self.mean[frames]
+        share = None if self.share is None else self.share[frames]
+        return Known(self.indices[frames], self.trust[frames], mean, share)
+
     @property
     def found(self) -> np.ndarray:
         return self.trust >= SURE

@@ -69,6 +69,7 @@ def _image(args: argparse.Namespace) -> int:
     from ..inference.job import RestoreSummary, restore_footage
     from ..inference.loading import load
     from ..inference.mask_rules import MaskRules
+    from ..inference.sinks import FolderSink
     from ..output import filling
 
     predictor = load(args.checkpoint, args.device, args.atlas)
@@ -80,7 +81,7 @@ def _image(args: argparse.Namespace) -> int:
     summary = RestoreSummary()
     with filling(args.out, args.overwrite or args.out == OWN) as temp:
         masks = MaskRules(detect=not transparent)
-        restore_footage(predictor, footage, masks, args.state, temp, summary, compare=True)
+        restore_footage(predictor, footage, masks, args.state, FolderSink(temp, compare=True), summary)
         if not summary.masked:
             raise DataError(f"{args.input_image}: nothing is transparent and no painted blocks were found")
     print(

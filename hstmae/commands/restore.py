@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     from ..inference.footage.opening import open_footage
     from ..inference.job import RestoreSummary, choose_level, restore_footage
     from ..inference.loading import load
-    from ..output import lies_in_output, resuming, write_result
+    from ..inference.sinks import FolderSink
+    from ..journal import resuming
+    from ..output import lies_in_output, write_result
 
     masks = mask_rules(args)
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
@@ -101,13 +103,13 @@ def run(args: argparse.Namespace) -> int:
             try:
                 for sequence in sequences:
 
-                    def note(frames: int, name: str = sequence.name) -> None:
-                        journal.note(name, frames, summary.to_json())
+                    def note(positions: list[int], name: str = sequence.name) -> None:
+                        journal.note(name, positions, summary.to_json())
 
+                    sink = FolderSink(journal.folder / sequence.name, compare=args.compare)
                     restore_footage(
-                        predictor, sequence, masks, args.state, journal.folder / sequence.name, summary,
-                        compare=args.compare, start=journal.done.get(sequence.name, 0), finished=note,
-                        progress=bar.update,
+                        predictor, sequence, masks, args.state, sink, summary,
+                        done=frozenset(journal.done.get(sequence.name, ())), note=note, progress=bar.update,
                     )  # fmt: skip
             except KeyboardInterrupt:
                 if journal.done:
@@ -127,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Predictor) -> str:
     """The key of this job: what is restored, by what, and how."""
-    from ..output import key_of
+    from ..journal import key_of
 
     how = [*mask_key(args), args.state, args.compare]
     return key_of([s.signature() for s in sequences], predictor.fingerprint(), how)
@@ -148,7 +150,7 @@ def _report(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace)
         "exact_match": None,
     }
     if masks.tube is not None and summary.known:
-        report["psnr_masked"] = psnr(summary.squared / summary.known)
+        report["psnr_masked"] = psnr(summary.squared / 3 / summary.known)
         report["exact_match"] = summary.exact / summary.known
     return report
 

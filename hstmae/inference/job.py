@@ -1,28 +1,26 @@
-"""Restoring whole inputs into a folder: masks per stretch of frames, pictures written as they are finished."""
+"""Restoring whole inputs: masks per stretch of frames, pictures handed to a sink as they are finished."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+import time
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..drawing.panels import show_confidence, show_error, show_masked
 from ..errors import DataError
-from ..games.palette import unpack_rgb
 from ..pictures.base import Picture
 from .footage.base import Footage, Stretch
 from .mask_rules import MaskRules, Missing
-from .predictor import Predictor
-from .visualizer import save_mp4, side_by_side
+from .predictor import Predictor, Restoration
+from .sinks import RestoredFrame, Sink
 
 SHORTEST, LONGEST = 64, 256  # frames held in memory at a time ...
 PIXELS = 256 * 240 * 256  # ... and about how many pixels
 MARGIN = 4  # frames at a clip's stride that are seen before and after what is held
-WIDE = 400  # pixels across from which pictures are no longer enlarged
-COMPARE = "compare"  # folder of side-by-side pictures inside the output
+STEP = 1.0  # seconds between two notes of what is finished
 
 
 @dataclass
@@ -31,7 +29,8 @@ class RestoreSummary:
 
     Attributes:
         known: masked pixels whose truth is known; `exact` of them are right.
-        squared: error of the restored colour summed over known pixels, averaged over the three channels.
+        squared: squared error of the restored colour, summed over known pixels and the three channels; a whole number,
+            so that it does not depend on the order in which frames were finished.
         fills: packed colours taken for damage.
         levels: state levels used.
     """
@@ -42,9 +41,16 @@ class RestoreSummary:
     masked: int = 0
     known: int = 0
     exact: int = 0
-    squared: float = 0.0
+    squared: int = 0
     fills: set[int] = field(default_factory=set)
     levels: set[str] = field(default_factory=set)
+
+    def add(self, mask: np.ndarray) -> None:
+        """One more frame with this mask, bool [H, W]."""
+        self.frames += 1
+        self.damaged_frames += bool(mask.any())
+        self.pixels += mask.size
+        self.masked += int(mask.sum())
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "fills": sorted(self.fills), "levels": sorted(self.levels)}
@@ -80,68 +86,124 @@ def restore_footage(
     footage: Footage,
     masks: MaskRules,
     level: str,
-    out: Path,
+    sink: Sink,
     summary: RestoreSummary,
     *,
-    compare: bool = False,
-    start: int = 0,
+    done: Container[int] = (),
     length: int = 0,
-    finished: Callable[[int], object] | None = None,
+    note: Callable[[list[int]], object] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> None:
-    """Write every frame of `footage`, restored, to `out` under its own name; adds to `summary`.
+    """Restore every frame of `footage` into `sink`; adds to `summary`.
 
     Memory does not grow with the length of the footage: a stretch at a time is held, with a few frames before and after
-    it for the clips at its ends. A film is written as a film, too.
+    it for the clips at its ends. Where the stretches begin depends on nothing but the footage, so that a frame comes
+    out alike whether or not others were `done` before.
 
     Args:
-        start: frames at the beginning that `out` already holds.
+        done: positions that an interrupted run noted: they are not made again.
         length: frames of a stretch; 0 = by their size.
-        finished: called with the number of finished frames (those before `start` counted) after each stretch.
+        note: called with the positions that were finished since the last call, every few seconds and whatever ends this
+            function early: they are settled, and in `summary`.
         progress: called with the number of frames finished after each clip.
     Raises:
         DataError: a frame cannot be read, or a visible pixel is not in the game's palette.
     """
     level = choose_level(level, footage)
     summary.levels.add(level)
-    margin = MARGIN * predictor.game.stride
-    out.mkdir(parents=True, exist_ok=True)
-    probe = footage.read(start, start + 1).pictures
-    length = length or (stretch_length(probe[0].size) if probe else 1)
-    position, more = start, bool(probe)
-    while more:
+    steps = _Steps(sink, note)
+    try:
+        for stretch, own, first in _stretches(footage, MARGIN * predictor.game.stride, length, done):
+            missing = masks.of(footage, stretch, first)
+            _restore_stretch(predictor, stretch, own, first, missing, level, sink, summary, steps, progress)
+    finally:
+        steps.settle()
+    sink.finish(footage)
+
+
+def _stretches(
+    footage: Footage, margin: int, length: int, done: Container[int]
+) -> Iterator[tuple[Stretch, np.ndarray, int]]:
+    """Stretches in which something is left to do: with `margin` on both sides, bool [T] of what is, and the position of
+    the first frame."""
+    probe = footage.read(0, 1).pictures
+    if not probe:
+        return
+    length = length or stretch_length(probe[0].size)
+    for position in itertools.count(0, length):
+        if all(p in done for p in range(position, position + length)):
+            continue
         first = max(0, position - margin)
         stretch = footage.read(first, position + length + margin)
-        own = slice(position - first, min(position - first + length, len(stretch.pictures)))
-        if own.start >= own.stop:
-            break
-        missing = masks.of(footage, stretch, first)
-        _restore_stretch(predictor, stretch, own, missing, level, out, summary, compare, progress)
-        more = own.stop - own.start == length
-        position += own.stop - own.start
+        places = first + np.arange(len(stretch.pictures))
+        own = (places >= position) & (places < position + length)
+        left = own & ~np.array([p in done for p in places.tolist()], bool)
+        if left.any():
+            yield stretch, left, first
+        if own.sum() < length:
+            return
         del stretch  # before the next one is read
-        if finished is not None:
-            finished(position)
-    if footage.fps:
-        write_film(out, Path(footage.place).stem, footage.fps)
+
+
+class _Steps:
+    """Settles finished frames every now and then: often enough to lose little, seldom enough to cost little."""
+
+    def __init__(self, sink: Sink, note: Callable[[list[int]], object] | None) -> None:
+        self._sink, self._note = sink, note
+        self._waiting: list[int] = []
+        self._last = time.monotonic()
+
+    def add(self, positions: list[int]) -> None:
+        self._waiting += positions
+        if time.monotonic() - self._last > STEP:
+            self.settle()
+
+    def settle(self) -> None:
+        if self._waiting:
+            self._sink.settle()
+            if self._note is not None:
+                self._note(self._waiting)
+            self._waiting = []
+        self._last = time.monotonic()
 
 
 def _restore_stretch(
     predictor: Predictor,
     stretch: Stretch,
-    own: slice,
+    own: np.ndarray,
+    first: int,
     missing: Missing,
     level: str,
-    out: Path,
+    sink: Sink,
     summary: RestoreSummary,
-    compare: bool,
+    steps: _Steps,
     progress: Callable[[int], object] | None,
 ) -> None:
     """Restore and write the frames `own` of a stretch; the others only help."""
     mask = missing.mask
-    wanted = np.zeros(len(mask), bool)
-    wanted[own] = True
-    result = predictor.restore(
+    summary.fills.update(missing.fills)
+
+    def finished(result: Restoration, frames: np.ndarray) -> None:
+        pixels = result.rgb if result.indices is None else result.indices
+        for t in frames.tolist():
+            frame = RestoredFrame(
+                position=first + t,
+                file=stretch.files[t],
+                picture=stretch.pictures[t],
+                mask=mask[t],
+                synthetic=missing.synthetic,
+                pixels=pixels[t],
+                rgb=result.rgb[t],
+                confidence=None if result.confidence is None else result.confidence[t],
+            )
+            sink.write(frame)
+        for t in frames.tolist():  # after all of them: a clip is finished as a whole or not at all
+            summary.add(mask[t])
+            if missing.synthetic:
+                _compare_with_truth(stretch.pictures[t], mask[t], pixels[t], result.rgb[t], summary)
+        steps.add((first + frames).tolist())
+
+    predictor.restore(
         _pixels(stretch, mask, predictor),
         mask,
         stretch.pictures[0].palette,
@@ -149,23 +211,10 @@ def _restore_stretch(
         stretch.context,
         level=level,
         frame_numbers=stretch.frame_numbers,
-        wanted=wanted,
+        wanted=own,
         progress=progress,
+        finished=finished,
     )
-    pixels = result.rgb if result.indices is None else result.indices
-    summary.fills.update(missing.fills)
-    for t in range(own.start, own.stop):
-        picture, file = stretch.pictures[t], stretch.files[t]
-        summary.frames += 1
-        summary.damaged_frames += bool(mask[t].any())
-        summary.pixels += mask[t].size
-        summary.masked += int(mask[t].sum())
-        if missing.synthetic:
-            _compare_with_truth(picture, mask[t], pixels[t], result.rgb[t], summary)
-        (out / file).write_bytes(picture.restored(pixels[t], mask[t]))  # `out` as a whole is what appears or not
-        if compare and mask[t].any():
-            sure = None if result.confidence is None else result.confidence[t]
-            _write_comparison(out / COMPARE / file, picture, mask[t], pixels[t], sure, missing.synthetic)
 
 
 def _pixels(stretch: Stretch, mask: np.ndarray, predictor: Predictor) -> np.ndarray:
@@ -187,34 +236,5 @@ def _compare_with_truth(
     colours = picture.colours(picture.pixels[known])
     equal = pixels[known] == picture.pixels[known]
     summary.exact += int((equal if equal.ndim == 1 else equal.all(-1)).sum())
-    summary.squared += float(((rgb[known].astype(np.int64) - colours) ** 2).sum()) / 3.0
+    summary.squared += int(((rgb[known].astype(np.int64) - colours) ** 2).sum())
     summary.known += int(known.sum())
-
-
-def _write_comparison(
-    path: Path, picture: Picture, mask: np.ndarray, pixels: np.ndarray, sure: np.ndarray | None, hidden: bool
-) -> None:
-    """`hidden`: what is under the mask is known, so that errors can be shown."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    before = unpack_rgb(picture.packed)
-    after = np.where(mask[..., None], picture.colours(pixels), before)
-    panels = [("input", before), ("missing", show_masked(before, mask)), ("restored", after)]
-    if hidden:
-        panels.append(("error x2", show_error(after, before)))
-    if sure is not None:
-        panels.append(("confidence", show_confidence(np.where(mask, sure, 1))))
-    side_by_side(panels, 2 if mask.shape[1] <= WIDE else 1).save(path)
-
-
-def write_film(folder: Path, name: str, fps: float) -> None:
-    """`name`.mp4 of the frames f000000.png ... in `folder`. The film is compressed; the pictures are exact."""
-    from PIL import Image
-
-    def pictures() -> Iterator[Image.Image]:
-        for path in sorted(folder.glob("f*.png")):
-            with Image.open(path) as file:
-                rgb = np.asarray(file.convert("RGB"))
-            height, width = rgb.shape[:2]  # players want even sides
-            yield Image.fromarray(np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
-
-    save_mp4(pictures(), folder / f"{name}.mp4", fps)

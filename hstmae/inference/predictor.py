@@ -39,6 +39,7 @@ class Predictor(Restorer):
         frame_numbers: np.ndarray | None = None,
         wanted: np.ndarray | None = None,
         progress: Callable[[int], object] | None = None,
+        finished: Callable[[Restoration, np.ndarray], object] | None = None,
     ) -> Restoration:
         """Fill in the masked pixels, see `Restorer.restore_clip`.
 
@@ -49,7 +50,7 @@ class Predictor(Restorer):
             palette: uint8 [K, 3]; the game's own by default. None for true colour.
             state: uint8 [T, S], the game's memory of each frame, where there is any.
             context: uint8 [T, C], see GameSpec.context; computed from `state` when left out.
-            origin, level, frame_numbers, wanted, progress: as `restore_clip`.
+            origin, level, frame_numbers, wanted, progress, finished: as `restore_clip`.
         Raises:
             DataError: frames, mask, palette, state or context do not fit each other or the game.
         """
@@ -67,7 +68,7 @@ class Predictor(Restorer):
             decoded = self.game.decode(state, context)
         return self.restore_clip(
             frames, mask, decoded, level=level, palette=colours, origin=origin, frame_numbers=numbers, wanted=wanted,
-            progress=progress,
+            progress=progress, finished=finished,
         )  # fmt: skip
 
     def _check(

@@ -75,6 +75,7 @@ class Restorer:
         clip: int = CLIP,
         wanted: np.ndarray | None = None,
         progress: Callable[[int], object] | None = None,
+        finished: Callable[[Restoration, np.ndarray], object] | None = None,
     ) -> Restoration:
         """Fill in the masked pixels.
 
@@ -94,6 +95,9 @@ class Restorer:
             wanted: bool [T], frames to restore; the others only help and come back with their masked pixels cleared.
                 None = all.
             progress: called with the number of frames finished after each clip of the network.
+            finished: called after each clip with what is returned in the end and the positions of the frames that will
+                not change any more. What is in them does not depend on which other frames are wanted, as long as all
+                frames of a clip that finish together are.
         """
         numbers = np.arange(len(frames)) if frame_numbers is None else np.asarray(frame_numbers)
         asked = np.ones(len(frames), bool) if wanted is None else wanted
@@ -115,10 +119,16 @@ class Restorer:
         for window in session_windows(numbers, self.game.stride, clip):
             owned = window.owned & asked[window.index]
             self._restore_window(result, view, Window(window.index, owned), colours, size)
+            made = window.index[owned]
+            if known is not None and result.indices is not None:
+                _add_known(result, known, colours, made)
             if progress is not None:
-                progress(int(owned.sum()))
+                progress(len(made))
+            if finished is not None:
+                finished(result, made)
         if known is not None and result.indices is not None:
-            self._add_known(result, known, colours, asked)
+            dropped = known.found & ~asked[:, None, None]
+            result.indices[dropped], result.rgb[dropped] = 0, colours[0]
         return result
 
     def _known(self, view: View) -> Known | None:
@@ -128,16 +138,6 @@ class Restorer:
         if self._locator is None and self.atlas is not None:
             self._locator = Locator(self.atlas, self.game)
         return known_pixels(view, self._locator)
-
-    @staticmethod
-    def _add_known(result: Restoration, known: Known, palette: np.ndarray, asked: np.ndarray) -> None:
-        mix(result, known, palette, asked)
-        assert result.indices is not None
-        found = known.found & asked[:, None, None]
-        if result.confidence is not None:
-            result.confidence[found] = known.trust[found]
-        dropped = known.found & ~asked[:, None, None]  # of frames that were not asked for
-        result.indices[dropped], result.rgb[dropped] = 0, palette[0]
 
     def _restore_window(
         self, result: Restoration, view: View, window: Window, palette: np.ndarray, size: tuple[int, int] | None
@@ -207,21 +207,34 @@ class Restorer:
         return self._head
 
 
-def mix(result: Restoration, known: Known, palette: np.ndarray, asked: np.ndarray | None = None) -> None:
-    """Let hints have their share of what the network drew, in place; `asked` bool [T], frames that are wanted."""
+def _add_known(result: Restoration, known: Known, palette: np.ndarray, frames: np.ndarray) -> None:
+    """Put what is known into `frames`, integer [t], which the network has drawn, in place."""
     assert result.indices is not None
-    wanted = True if asked is None else asked[:, None, None]
+    sure = None if result.confidence is None else result.confidence[frames]
+    part = Restoration(result.rgb[frames], result.indices[frames], sure)
+    there = known.of(frames)
+    mix(part, there, palette)
+    result.rgb[frames], result.indices[frames] = part.rgb, part.indices
+    if result.confidence is not None and part.confidence is not None:
+        part.confidence[there.found] = there.trust[there.found]
+        result.confidence[frames] = part.confidence
+
+
+def mix(result: Restoration, known: Known, palette: np.ndarray) -> None:
+    """Let hints have their share of what the network drew, in place."""
+    assert result.indices is not None
+    trust = known.trust
     if known.mean is not None and known.share is not None:
-        where = (known.share > 0) & ~known.found & wanted
+        where = (known.share > 0) & ~known.found
         share = known.share[where][:, None]
         both = share * known.mean[where] + (1 - share) * result.rgb[where]
         result.rgb[where] = np.rint(both).astype(np.uint8)
-        likely = known.trust[where] > 0.5
+        likely = trust[where] > 0.5
         result.indices[where] = np.where(likely, known.indices[where], result.indices[where])
         if result.confidence is not None:
-            result.confidence[where] = np.where(likely, known.trust[where], result.confidence[where])
-        known.trust[where] = 0
-    where = known.hint & wanted
+            result.confidence[where] = np.where(likely, trust[where], result.confidence[where])
+        known = replace(known, trust=np.where(where, 0, trust))
+    where = known.hint
     trust, entry = known.trust[where], known.indices[where]
     share = np.maximum(trust, HINT)[:, None]
     result.rgb[where] = np.rint(share * palette[entry] + (1 - share) * result.rgb[where]).astype(np.uint8)

@@ -13,6 +13,7 @@ from hstmae.inference.footage.files import PictureFiles
 from hstmae.inference.footage.opening import open_footage
 from hstmae.inference.job import RestoreSummary, choose_level, restore_footage
 from hstmae.inference.mask_rules import MaskRules
+from hstmae.inference.sinks import FolderSink
 from hstmae.masks.tubes import TubeSpec
 from hstmae.output import filling
 from hstmae.pictures.indexed import read_picture, to_png
@@ -43,10 +44,11 @@ def folder(tmp_path_factory):
     return write_smbdataset(episode(), tmp_path_factory.mktemp("session"), damaged=True)
 
 
-def restored(path, out, masks: MaskRules, level: str = "auto", **options) -> tuple[Painter, RestoreSummary]:
+def restored(path, out, masks: MaskRules, level: str = "auto", compare: bool = False) -> tuple[Painter, RestoreSummary]:
     painter, summary = Painter(), RestoreSummary()
     for footage in open_footage(path, "smb"):
-        restore_footage(predictor(painter), footage, masks, level, out / footage.name, summary, **options)
+        sink = FolderSink(out / footage.name, compare=compare)
+        restore_footage(predictor(painter), footage, masks, level, sink, summary)
     return painter, summary
 
 

@@ -17,6 +17,7 @@ from hstmae.games.palette import nearest_entries
 from hstmae.inference.footage.opening import open_footage
 from hstmae.inference.job import RestoreSummary, restore_footage, stretch_length
 from hstmae.inference.mask_rules import MaskRules
+from hstmae.inference.sinks import FolderSink
 from hstmae.masks.detect import detect
 from hstmae.masks.tubes import TubeSpec
 from hstmae.pictures.true_colour import read_rgb_picture
@@ -135,12 +136,11 @@ def test_pictures_of_every_kind(kind: str, tmp_path) -> None:
         assert (after[..., 3] == np.where(mask, 255, 200)).all()
 
 
-def restored(path, out, masks: MaskRules, game: str = "generic", **options) -> RestoreSummary:
+def restored(path, out, masks: MaskRules, game: str = "generic", compare: bool = False, **options) -> RestoreSummary:
     summary = RestoreSummary()
     for sequence in open_footage(path, game):
-        restore_footage(
-            colour_predictor(ColourPainter(), game), sequence, masks, "auto", out / sequence.name, summary, **options
-        )
+        sink = FolderSink(out / sequence.name, compare=compare)
+        restore_footage(colour_predictor(ColourPainter(), game), sequence, masks, "auto", sink, summary, **options)
     return summary
 
 
@@ -151,9 +151,9 @@ def test_a_folder_is_restored_in_natural_order_in_short_stretches(tmp_path) -> N
         saved(frame, tmp_path / "in" / f"frame{t}.png")
     done: list[int] = []
     summary = restored(
-        tmp_path / "in", tmp_path / "out", MaskRules(tube=TubeSpec(0.5)), length=5, compare=True, finished=done.append
+        tmp_path / "in", tmp_path / "out", MaskRules(tube=TubeSpec(0.5)), length=5, compare=True, note=done.extend
     )
-    assert done == [5, 10, 12] and summary.frames == summary.damaged_frames == 12
+    assert sorted(done) == list(range(12)) and summary.frames == summary.damaged_frames == 12
     for t, frame in enumerate(clip):
         after = np.asarray(Image.open(tmp_path / "out" / f"frame{t}.png"))
         changed = (after != frame).any(-1)

@@ -29,14 +29,3 @@ def test_means_have_their_share_of_the_picture() -> None:
     mix(drawn, Known(blank + 1, trust, np.full((1, 1, 4, 3), 100, np.uint8), share), palette)
     assert drawn.rgb[0, 0, :, 0].tolist() == [0, 70, 100, 0]  # found ones need no mean
     assert drawn.indices is not None and drawn.indices[0, 0].tolist() == [0, 1, 0, 0]
-
-
-def test_frames_that_were_not_asked_for_are_left_alone() -> None:
-    palette = np.array([[0, 0, 0], [200, 100, 50]], np.uint8)
-    blank = np.zeros((2, 1, 1), np.uint8)
-    drawn = Restoration(np.zeros((2, 1, 1, 3), np.uint8), blank.copy(), np.zeros((2, 1, 1), np.float32))
-    share, mean = np.ones((2, 1, 1), np.float32), np.full((2, 1, 1, 3), 100, np.uint8)
-    for known in (Known(blank + 1, share * 0.75), Known(blank + 1, share * 0.6, mean, share)):
-        mix(drawn, known, palette, np.array([True, False]))
-        assert drawn.indices is not None and drawn.indices.ravel().tolist() == [1, 0]
-        assert drawn.rgb[0].any() and not drawn.rgb[1].any()
