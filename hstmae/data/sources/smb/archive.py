@@ -20,7 +20,7 @@ from ....errors import DataError
 from ..base import Report, SourceFrame
 from ..junk import in_junk
 from .dataset import MAX_FILE_BYTES, SmbEpisode
-from .sevenzip import check_amounts, check_name, opened
+from ..sevenzip import check_amounts, check_name, opened
 
 SUFFIX = ".7z"
 MAX_STAGED = 4 << 30  # bytes of incomplete episodes; the largest recordings are a hundred times smaller
