@@ -14,6 +14,7 @@ from types import ModuleType
 
 from . import __version__
 from .errors import HstError
+from .inputs.unpacking import as_given
 from .output import STDOUT, check_outputs, report_alone
 
 # In the order of a project.
@@ -104,7 +105,7 @@ def _dispatch(args: list[str]) -> int:
             code: int = command.run(parsed)
         return code
     except HstError as error:
-        print(f"hstmae {verb}: error: {error}", file=sys.stderr)
+        print(f"hstmae {verb}: error: {as_given(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         raise

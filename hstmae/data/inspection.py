@@ -12,9 +12,10 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..games import get_game
+from ..inputs.unpacking import STDIN
 from .episode import Episode
 from .sources.base import Problem, SourceEpisode, as_episode
-from .sources.finding import find_sources, game_of
+from .sources.finding import find_sources, game_of, readable
 from .sources.video import VideoOptions
 from .store.manifest import is_store
 from .store.reader import EpisodeStore
@@ -188,8 +189,9 @@ def _bytes_of(episode: SourceEpisode) -> int:
 def open_subject(path: Path, game: str | None = None) -> Subject:
     """A store, or recordings and videos of `game` (None: the one that its files state). Raises UsageError for a store
     of another game than the one that is named, DataError where nothing can be read, StoreError for a damaged store."""
-    if not path.exists():
+    if path != STDIN and not path.exists():
         raise DataError(f"{path}: no such file or folder")
+    path = readable(path, game or "")
     if not is_store(path):
         return SourceSubject(path, game or game_of(path))
     store = StoreSubject(path)

@@ -8,13 +8,13 @@ import pytest
 from synthetic_episodes import make_episode, write_episodes
 
 from hstmae.data.inspection import open_subject
-from hstmae.data.sources.junk import in_junk, is_junk
 from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.data.sources.video import VideoOptions, find_videos
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.writer import Packing
 from hstmae.errors import DataError
 from hstmae.inference.footage.opening import open_footage
+from hstmae.inputs.junk import in_junk, is_junk
 
 NAMES = ["._{name}", ".DS_Store", "Thumbs.db", "THUMBS.DB", "desktop.ini", "Desktop.ini", ".hidden.png", "Icon\r"]
 FOLDERS = ["__MACOSX", ".Trashes", "$RECYCLE.BIN", "@eaDir", ".Spotlight-V100"]

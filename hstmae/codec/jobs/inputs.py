@@ -9,12 +9,13 @@ from typing import Any
 
 from ...data.episode import Episode
 from ...data.sources.base import Problem, Report, SourceEpisode, SourceFrame
-from ...data.sources.finding import find_sources, game_of
+from ...data.sources.finding import find_sources, game_of, readable
 from ...data.sources.video import VideoOptions
 from ...data.store.manifest import META
 from ...data.store.reader import EpisodeStore
 from ...errors import DataError, UsageError
 from ...games import get_game
+from ...inputs.unpacking import STDIN
 from ..session.reader import HstReader
 
 SUFFIX = ".hst"
@@ -136,8 +137,9 @@ def find_input(path: Path, game: str | None, video: VideoOptions, wanted: Sequen
         UsageError: no such file, a game for an input that states its own, or no episode is wanted.
         DataError: nothing there that can be read.
     """
-    if not path.exists():
+    if path != STDIN and not path.exists():
         raise UsageError(f"{path}: no such file or folder")
+    path = readable(path, game or "")
     if path.suffix.lower() == SUFFIX or (path / META).is_file():
         if game is not None:
             raise UsageError(f"--game {game}: {path} says itself what game it holds; leave --game out")

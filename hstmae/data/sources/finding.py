@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...errors import DataError, UsageError
 from ...games import GameSpec
+from ...inputs.unpacking import as_folder
 from .base import SourceEpisode
 from .smb.archive import ArchivedEpisode, StagedEpisode
 from .smb.layout import FileLog, FileLooks, SmbDataset
@@ -24,13 +25,21 @@ def layout_of(game: GameSpec) -> Layout | None:
     return next((layout for layout in LAYOUTS if layout.game == game.name), None)
 
 
+def readable(path: Path, game: str = "") -> Path:
+    """An input as a folder or file: archives are unpacked, but for those that a layout (of `game`; "" = of any) reads
+    as they are; see `as_folder`."""
+    as_it_is = path.is_file() and any(o.recognises(path) for o in LAYOUTS if game in ("", o.game))
+    return path if as_it_is else as_folder(path)
+
+
 def game_of(path: Path) -> str:
     """Name of the game that an input's own marks state: that of the layout it has, else "generic"."""
+    path = readable(path)
     return next((layout.game for layout in LAYOUTS if layout.recognises(path)), ANY_GAME)
 
 
 def find_sources(path: Path, game: GameSpec, options: VideoOptions) -> tuple[str, Sequence[SourceEpisode]]:
-    """(kind of source, its episodes) of an input folder, film or archive.
+    """(kind of source, its episodes) of an input folder, film, archive, or standard input.
 
     Args:
         options: how footage is read that has no layout of its own.
@@ -38,9 +47,7 @@ def find_sources(path: Path, game: GameSpec, options: VideoOptions) -> tuple[str
         UsageError: options that the source does not take.
         DataError: nothing there that can be read.
     """
-    archived = next((layout for layout in LAYOUTS if path.is_file() and layout.recognises(path)), None)
-    if archived is not None and archived.game != game.name:
-        raise DataError(f"{path}: archives are not read for game '{game.name}': unpack it and give the folder")
+    path = readable(path, game.name)
     if not game.indexed:
         return "video", find_videos(path, options, game.state_size or None)
     if options.resize:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
+from ...inputs.junk import is_junk
 from .base import SourceEpisode, UnusableEpisode
 from .film import FilmEpisode
-from .junk import is_junk
 from .pictures import PicturesEpisode
 from .side_file import find_side_file
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from ...data.episode import Episode
 from ...data.sources.film import FilmEpisode
-from ...data.sources.junk import in_junk
 from ...data.sources.pictures import PicturesEpisode
 from ...data.sources.side_file import find_side_file
 from ...data.sources.video import FILMS, PICTURES, VideoOptions, find_videos
@@ -18,6 +17,7 @@ from ...data.store.reader import EpisodeStore
 from ...errors import DataError
 from ...games import GameSpec, get_game
 from ...games.palette import pack_rgb
+from ...inputs.junk import in_junk
 from ...pictures.base import Picture
 from ...pictures.indexed import IndexedPicture
 from ...pictures.true_colour import RgbPicture

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import DataError
+from ....inputs.junk import in_junk
+from ....inputs.sevenzip import check_amounts, check_name, opened
 from ..base import Report, SourceFrame
-from ..junk import in_junk
 from .dataset import MAX_FILE_BYTES, SmbEpisode
-from ..sevenzip import check_amounts, check_name, opened
 
 SUFFIX = ".7z"
 MAX_STAGED = 4 << 30  # bytes of incomplete episodes; the largest recordings are a hundred times smaller

@@ -20,9 +20,9 @@ import numpy as np
 from ....errors import DataError
 from ....games.palette import first_entry
 from ....games.smb.game import SuperMarioBros
+from ....inputs.junk import is_junk
 from ...episode import OUTCOMES
 from ..base import Problem, Report, SourceFrame
-from ..junk import is_junk
 from ..png import IndexedImage, read_indexed_png
 from .tail import Metadata, read_metadata
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import DataError
+from ....inputs.junk import is_junk
 from ...episode import Episode
 from ..base import SourceEpisode
-from ..junk import is_junk
 from .archive import is_archive, list_archive
 from .dataset import GAME, SmbEpisode, is_frame_name, list_episodes, walk
 from .dataset_files import FileLog, FileLooks

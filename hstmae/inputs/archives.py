@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 import zstandard
 
-from ...errors import DataError
+from ..errors import DataError
 from .junk import in_junk
 from .kinds import file_kind
 from .sevenzip import check_name, opened
@@ -117,10 +117,11 @@ class Target:
             raise DataError(f"{self.path}: {name}: a member is both a file and a folder: unpack it") from None
         if is_folder:
             return None
-        other = self._seen.setdefault(name.casefold(), name)
-        if other != name or target.exists():
+        other = self._seen.get(name.casefold())
+        if other is not None:
             both = name if other == name else f"{other} and {name}, which are one file on some systems"
             raise DataError(f"{self.path}: two members are named {both}: unpack it and rename one")
+        self._seen[name.casefold()] = name
         self.check(0, len(self._seen))
         return target
 
@@ -156,16 +157,14 @@ def _unzip(path: Path, target: Target) -> None:
 @contextmanager
 def _plain(path: Path) -> Iterator[Any]:
     """What a packed tar holds, as a file."""
+    openers: dict[str, Callable[..., Any]] = {"gzip": gzip.open, "xz": lzma.open, "bzip2": bz2.open}
     kind = file_kind(path)
     with path.open("rb") as raw:
         if kind == "zstd":
             yield zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(raw, read_across_frames=True)
-        elif kind == "gzip":
-            yield gzip.GzipFile(fileobj=raw)
-        elif kind == "xz":
-            yield lzma.LZMAFile(raw)
-        elif kind == "bzip2":
-            yield bz2.BZ2File(raw)
+        elif kind in openers:
+            with openers[kind](raw) as plain:
+                yield plain
         else:
             yield raw
 
@@ -237,7 +236,7 @@ def _un7z(path: Path, target: Target) -> None:
             def create(self, filename: str) -> Member:
                 return Member(places.get(filename))
 
-        top = target.folder.parent / "members"  # stays empty; py7zr names members below it
+        top = target.folder / ".members"  # stays empty; py7zr names members below it
         places: dict[str, Path] = {}
         target.check(sum(int(member.uncompressed or 0) for member in archive.files), len(archive.files))
         modified: dict[Path, float] = {}
@@ -248,5 +247,6 @@ def _un7z(path: Path, target: Target) -> None:
                 places[(top / str(member.filename)).as_posix()] = place
                 modified[place] = member.lastwritetime.totimestamp() if member.lastwritetime else 0.0
         archive.extractall(path=top, factory=Members())
+        shutil.rmtree(top, ignore_errors=True)
         for place, when in modified.items():
             os.utime(place, (when, when))

@@ -11,13 +11,10 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from ...errors import DataError, HstError, UsageError
-from .archives import room, unpack
-from .kinds import ARCHIVE_KINDS, file_kind
+from ..errors import DataError, UsageError
+from .kinds import ARCHIVE_KINDS, described, file_kind
 
 STDIN = Path("-")
 _MARK = "hstmae-unpacked-"
@@ -47,16 +44,26 @@ def as_folder(path: Path) -> Path:
     if path == STDIN:
         path = _from_stdin()
     if not is_archive(path):
+        if path.is_file() and file_kind(path) in ("rar", "git-lfs pointer"):
+            raise DataError(f"{path}: {described(path)}")
         return path
+    from .archives import unpack
+
     status = path.stat()
     key = (str(path.resolve()), status.st_size, status.st_mtime_ns)
     if key not in _unpacked:
         folder = _new_folder() / path.name
         folder.mkdir()
-        with naming_inputs():
-            unpack(path, folder)
+        unpack(path, folder)
         _unpacked[key] = Path(shown(path)), folder
-    return _unpacked[key][1]
+    return _inside(_unpacked[key][1])
+
+
+def _inside(folder: Path) -> Path:
+    """The folder itself, or the only folder (or .hst file) that is in it, as archives of one folder are packed."""
+    while len(entries := list(folder.iterdir())) == 1 and entries[0].is_dir():
+        folder = entries[0]
+    return entries[0] if len(entries) == 1 and file_kind(entries[0]) == "hst" else folder
 
 
 def shown(path: Path) -> str:
@@ -67,17 +74,11 @@ def shown(path: Path) -> str:
     return str(path)
 
 
-@contextmanager
-def naming_inputs() -> Iterator[None]:
-    """Errors that are raised in here name their files as the user knows them."""
-    try:
-        yield
-    except HstError as error:
-        text = str(error)
-        for given, place in reversed(_unpacked.values()):
-            text = text.replace(str(place), str(given))
-        error.args = (text,)
-        raise
+def as_given(text: str) -> str:
+    """A message whose files are named as the user knows them."""
+    for given, place in reversed(_unpacked.values()):
+        text = text.replace(str(place), str(given))
+    return text
 
 
 def _new_folder() -> Path:
@@ -117,6 +118,8 @@ def _from_stdin() -> Path:
         return _unpacked[(STDIN,)][1]
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("-: nothing comes from standard input; send a file into it: hstmae ... - < FILE")
+    from .archives import room
+
     path, crc, left = _new_folder() / "stdin", 0, room()
     with path.open("wb") as file:
         while block := sys.stdin.buffer.read(_BLOCK):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...errors import DataError
+from ..errors import DataError
 
 MAX_RATIO = 1000  # unpacked : packed; recordings pack 4 : 1, and zeros 7000 : 1
 SMALL = 64 << 20  # bytes that any archive may unpack to
