@@ -1,0 +1,1 @@
+"""Films: their facts, their frames with native samples, and films written from them. Needs PyAV (extra `video`)."""

@@ -1,0 +1,124 @@
+"""What PyAV tells about an open film, as facts."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from .facts import Chapter, FilmFacts, OtherStream
+from .layout import layout_of
+from .orientation import Matrix, Orientation
+
+# Numbers of ITU-T H.273, as FFmpeg names them.
+MATRIX_NAMES = {
+    0: "gbr", 1: "bt709", 2: "unspecified", 3: "reserved", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m",
+    8: "ycgco", 9: "bt2020nc", 10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c",
+    14: "ictcp", 15: "ipt-c2", 16: "ycgco-re", 17: "ycgco-ro",
+}  # fmt: skip
+PRIMARIES_NAMES = {
+    1: "bt709", 2: "unspecified", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
+    10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213",
+}  # fmt: skip
+TRANSFER_NAMES = {
+    1: "bt709", 2: "unspecified", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100",
+    10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12",
+    16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
+}  # fmt: skip
+FIELD_NAMES = {0: "unknown", 1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
+RANGES = {0: None, 1: False, 2: True}
+
+
+def pictures_of(container: Any) -> Any | None:
+    """The video stream to read: no cover art; the default one, the longest, the first of equals."""
+    moving = [stream for stream in container.streams.video if not _still(stream)]
+
+    def rank(stream: Any) -> tuple[bool, Fraction, int]:
+        length = (stream.duration or 0) * (stream.time_base or 0)
+        return "default" in _flags(stream), Fraction(length), -stream.index
+
+    return max(moving, key=rank, default=None)
+
+
+def facts_of(container: Any, stream: Any, first: Any) -> FilmFacts:
+    """Facts of an open film whose first frame is `first`; without times."""
+    context, form = stream.codec_context, first.format.name
+    rate = stream.average_rate or stream.guessed_rate
+    try:
+        layout = layout_of(form)
+        bits, alpha = layout.bits, layout.alpha
+    except ValueError:  # refused by who reads it
+        bits, alpha = 8, False
+    aspect = stream.sample_aspect_ratio
+    return FilmFacts(
+        width=first.width,
+        height=first.height,
+        pixel_format=form,
+        bits=bits,
+        alpha=alpha,
+        matrix=MATRIX_NAMES.get(first.colorspace, "reserved"),
+        primaries=PRIMARIES_NAMES.get(first.color_primaries, "unspecified"),
+        transfer=TRANSFER_NAMES.get(first.color_trc, "unspecified"),
+        full_range=RANGES.get(first.color_range),
+        field_order=FIELD_NAMES.get(context.field_order, "unknown"),
+        sample_aspect=Fraction(aspect) if aspect else None,
+        display_matrix=_display_matrix(first),
+        rate=Fraction(rate) if rate else None,
+        time_base=Fraction(stream.time_base or Fraction(1, 1000)),
+        container=container.format.name,
+        codec=context.codec.canonical_name,
+        metadata=dict(container.metadata),
+        stream_metadata=dict(stream.metadata),
+        disposition=_flags(stream),
+        chapters=tuple(
+            Chapter(c["start"] * c["time_base"], c["end"] * c["time_base"], dict(c["metadata"]))
+            for c in container.chapters()
+        ),
+        streams=tuple(_other(s, container) for s in container.streams if s.index != stream.index),
+    )
+
+
+def scan(container: Any, stream: Any) -> tuple[tuple[int, ...], int]:
+    """(times of all frames, end of the last), from the packets: nothing is decoded."""
+    import av
+
+    times, last, length = [], None, 0
+    try:
+        for packet in container.demux(stream):
+            time = packet.dts if packet.pts is None else packet.pts
+            if time is None or packet.is_discard or not packet.size:
+                continue
+            times.append(time)
+            if last is None or time > last:
+                last, length = time, packet.duration or 0
+    except (av.FFmpegError, ValueError):  # damaged; told when the frames are read
+        pass
+    rate = stream.average_rate or stream.guessed_rate or 25
+    return tuple(sorted(times)), (last or 0) + (length or max(1, round(1 / (rate * stream.time_base))))
+
+
+def _display_matrix(frame: Any) -> Matrix | None:
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            a, b, u, c, d, v, x, y, w = np.frombuffer(bytes(data), np.int32).tolist()
+            matrix = (a, b, u, c, d, v, x, y, w)
+            return None if Orientation.of(matrix) == Orientation() else matrix
+    return None
+
+
+def _flags(stream: Any) -> tuple[str, ...]:
+    return tuple(flag.name for flag in stream.disposition)
+
+
+def _still(stream: Any) -> bool:
+    return bool({"attached_pic", "timed_thumbnails", "still_image"} & set(_flags(stream)))
+
+
+def _other(stream: Any, container: Any) -> OtherStream:
+    kind = "cover" if stream.type == "video" and _still(stream) else stream.type
+    context = stream.codec_context
+    codec = context.codec.canonical_name if context is not None else (stream.name or "")
+    if kind == "attachment":
+        codec = ""
+    return OtherStream(stream.index, kind, codec, _flags(stream), dict(stream.metadata))
