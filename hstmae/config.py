@@ -21,7 +21,8 @@ class ModelConfig:
 
     name: str = "hst-mae-nano"
     game: str = "smb"  # registered GameSpec: palette, state layers, regions
-    head: str = "palette"  # palette: posterior over the game's colours
+    head: str = "palette"  # palette: posterior over the game's colours; adaptive: over those of the clip; rgb: colours
+    clip_colours: int = 32  # entries of a clip's own palette, for head adaptive
     dims: tuple[int, ...] = (48, 96, 144, 192)  # channels of the four encoder stages
     depths: tuple[int, ...] = (2, 2, 4, 1)  # blocks of the four encoder stages
     head_dim: int = 48  # channels per attention head, encoder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -10,6 +11,9 @@ from torch import Tensor
 from ..games import GameState
 from .cubes import CUBE, DEPTH
 from .state.tokens import COMPACT
+
+if TYPE_CHECKING:
+    from .adaptive import ClipPalette
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class MaskedClips:
     level: Tensor | None = None  # int64 [B], how much of it may be used: 0 none, 1 compact, 2 full; None = full
     origin: Tensor | None = None  # int64 [B, 2], y and x of the frames' corner in the native picture; None = 0, 0
     size: Tensor | None = None  # int64 [B, 2], height and width of the native picture; None = the game's or frames'
+    palette: ClipPalette | None = None  # for head "adaptive"; None = that of the visible units
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..errors import ConfigError, DataError
 from ..games import get_game
+from .adaptive import AdaptiveHead, clip_palette
 from .blocks import init_weights
 from .cubes import CUBE, DEPTH, take_cubes, take_units
 from .decoder import CubeContext, Decoder
@@ -21,7 +22,7 @@ from .state.canvas import Canvas, CellCodes
 from .state.regions import cube_regions
 from .state.tokens import COMPACT, FULL, NONE, StateEncoder
 
-_WIDTHS = ("colour_dim", "state_dim", "texture_dim", "pixel_dim", "code_dim")
+_WIDTHS = ("clip_colours", "colour_dim", "state_dim", "texture_dim", "pixel_dim", "code_dim")
 
 
 class HSTMAE(Pretrained):
@@ -44,7 +45,11 @@ class HSTMAE(Pretrained):
         self.encoder = Encoder(config, colours, regions, has_tokens)
         self.state = StateEncoder(game, config.state_dim)
         self.decoder = Decoder(config, regions, has_tokens)
-        self.head = PaletteHead(config, game, colours) if config.head == "palette" else RgbHead(config, game)
+        self.head: PaletteHead | AdaptiveHead | RgbHead
+        if config.head == "palette":
+            self.head = PaletteHead(config, game, colours)
+        else:
+            self.head = AdaptiveHead(config) if config.head == "adaptive" else RgbHead(config, game)
         self.apply(init_weights)
         # After init_weights, which is for the transformer: tables and codes have scales of their own.
         if self.head.memory is not None:
@@ -70,8 +75,9 @@ class HSTMAE(Pretrained):
             queries: int64 [B, Q], flat cube indices to decode; None = every cube that is not visible.
             align: also predict the state from the visual tokens; needs `state_alignment`.
         Returns:
-            head "palette": logits [B, Q, 2, 16, 16, K]; head "rgb": colours [B, Q, 2, 16, 16, 3] scaled to 0 .. 1, not
-            clipped. With `align`, that and the prediction, [B, T, K, F + 1] (see `StateAlignment`).
+            heads "palette" and "adaptive": logits [B, Q, 2, 16, 16, K] over the colours of the game, or of the clip
+            (`clips.palette`); head "rgb": colours [B, Q, 2, 16, 16, 3] scaled to 0 .. 1, not clipped. With `align`,
+            that and the prediction, [B, T, K, F + 1] (see `StateAlignment`).
         Raises:
             DataError: palette frames for a true-colour game, or the other way round.
             ConfigError: `align` for a model that was built without it.
@@ -79,7 +85,11 @@ class HSTMAE(Pretrained):
         if align and self.alignment is None:
             raise ConfigError(f"model {self.config.name} predicts no state; build it with state_alignment=true")
         done = self.decode(clips, queries)
-        out = self.head(done, None if self.canvas is None else self.canvas(done))
+        if isinstance(self.head, AdaptiveHead):
+            palette = clips.palette or clip_palette(clips.frames, clips.visible, self.config.clip_colours)
+            out = self.head(done, palette)
+        else:
+            out = self.head(done, None if self.canvas is None else self.canvas(done))
         return (out, self.alignment(done.visual)) if align and self.alignment is not None else out
 
     def decode(
@@ -159,10 +169,12 @@ def check_config(config: ModelConfig) -> None:
             raise ConfigError(
                 f"model.{what} {dims} must be multiples of an even head dimension of 8 or more, got {head}"
             )
-    if config.head not in ("palette", "rgb"):
-        raise ConfigError(f"model.head must be 'palette' or 'rgb', got '{config.head}'")
+    if config.head not in ("palette", "adaptive", "rgb"):
+        raise ConfigError(f"model.head must be 'palette', 'adaptive' or 'rgb', got '{config.head}'")
+    if config.head == "adaptive" and len(get_game(config.game).palette):
+        raise ConfigError(f"model.head: the game '{config.game}' has a palette of its own; set model.head=palette")
     if config.head == "palette" and not len(get_game(config.game).palette):
-        raise ConfigError(f"model.head: the game '{config.game}' has no palette; set model.head=rgb")
+        raise ConfigError(f"model.head: the game '{config.game}' has no palette; set model.head=adaptive (or rgb)")
     for what in ("depths", "decoder_depth", "temporal_windows", *_WIDTHS):
         value = getattr(config, what)
         if min(value if isinstance(value, tuple) else (value,)) < 1:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..models.adaptive import ClipPalette, mean_colours
 from ..models.cubes import from_cubes, to_cubes
 from ..models.inputs import MaskedClips
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 STATE_LEVELS = {"none": 0, "compact": 1, "full": 2}
 CUBES_AT_ONCE = 1024  # cubes decoded per forward pass; 64 palette entries x 512 pixels x 4 bytes = 128 KiB each
 FAST_CUBES_AT_ONCE = 8192  # with a FastHead, which keeps no logits
+
+SNAP = 0.9  # probability from which a colour of the clip is taken as it is, instead of the mean
 
 Model = Callable[..., Tensor]
 
@@ -49,6 +52,16 @@ def read_out(logits: Tensor, palette: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return colour.to(torch.uint8), entry.to(torch.uint8), confidence
 
 
+def read_adaptive(logits: Tensor, palette: ClipPalette) -> tuple[Tensor, Tensor]:
+    """Logits [B, Q, ..., K] -> colours uint8 [B, Q, ..., 3] and the probability of the likeliest, float32 [B, Q, ...].
+
+    The colour is the posterior mean, or where one colour of the clip is all but certain, that one exactly.
+    """
+    sure, entry = logits.float().softmax(-1).max(-1)
+    exact = torch.stack([own[e] for own, e in zip(palette.colours, entry, strict=True)])
+    return torch.where(sure[..., None] >= SNAP, exact, rounded(mean_colours(logits, palette))), sure
+
+
 def rounded(colours: Tensor) -> Tensor:
     """Colours float [...] around 0 .. 1 -> uint8 [...], as a picture file stores them."""
     return (colours.float() * 255).round().clamp(0, 255).to(torch.uint8)
@@ -69,7 +82,7 @@ def reconstruct(
 
     Args:
         model: called as the contract of HSTMAE.forward says; in eval mode.
-        clips: what it is given; every index inside the palette.
+        clips: what it is given; every index inside the palette. With a palette of its own for a head "adaptive".
         queries: int64 [B, Q] flat cubes to draw.
         palette: uint8 [K, 3] or [B, K, 3], colours of the indices; None for RGB frames.
         rgb_head: the network answers with colours instead of logits over the palette.
@@ -81,7 +94,9 @@ def reconstruct(
     palettes = None if palette is None else palette if palette.ndim == 3 else palette[None].expand(batch, -1, -1)
     coloured = frames if palettes is None else torch.stack([p[f.int()] for p, f in zip(palettes, frames, strict=True)])
     parts = [to_cubes(coloured).flatten(1, 2).clone()]  # [B, N * S, 2, 16, 16, 3]
-    if not rgb_head:
+    if clips.palette is not None:
+        parts.append(torch.ones(parts[0].shape[:-1], device=frames.device))
+    elif not rgb_head:
         entries = to_cubes(frames).flatten(1, 2).clone()
         parts += [entries, torch.ones(entries.shape, device=frames.device)]
     if cubes_at_once is None:
@@ -92,6 +107,8 @@ def reconstruct(
             made = fast.paint(fast.model.decode(clips, some), palettes)
             assert made.colour is not None and made.confidence is not None
             drawn = list(zip(made.colour, made.entry, made.confidence, strict=True))
+        elif clips.palette is not None:
+            drawn = list(zip(*read_adaptive(model(clips, some), clips.palette), strict=True))
         elif rgb_head:
             drawn = [(colours,) for colours in rounded(model(clips, some))]
         else:
@@ -104,6 +121,8 @@ def reconstruct(
     def whole(cubes: Tensor) -> np.ndarray:
         return np.asarray(from_cubes(cubes.unflatten(1, (-1, time // 2)), (height, width)).cpu().numpy())
 
+    if clips.palette is not None:
+        return Restoration(whole(parts[0]), None, whole(parts[1]))
     if rgb_head:
         return Restoration(whole(parts[0]), None, None)
     rgb, indices, confidence = (whole(part) for part in parts)

@@ -16,6 +16,7 @@ from ..config import ModelConfig
 from ..games import GameSpec, GameState, get_game
 from ..games.palette import nearest_entries
 from ..games.pixels import View
+from ..models.adaptive import palette_of
 from ..models.inputs import MaskedClips
 from ..models.masking import visible_from_pixels
 from .reconstruct import STATE_LEVELS, Restoration, reconstruct
@@ -57,6 +58,7 @@ class Restorer:
         self.recall = recall and self.game.indexed
         self.atlas = atlas
         self.device = torch.device(device)
+        self.adaptive = config.head == "adaptive"
         self._fast = fast
         self._head: FastHead | None = None
         self._locator: Locator | None = None
@@ -112,7 +114,7 @@ class Restorer:
             cleared[known.found] = known.indices[known.found]
             view = replace(view, mask=mask & ~known.found)  # to the network they are visible
         if not self.game.indexed:
-            result = Restoration(cleared, None, None)
+            result = Restoration(cleared, None, np.ones(mask.shape, np.float32) if self.adaptive else None)
         else:
             sure = None if self.config.head == "rgb" else np.ones(frames.shape, np.float32)
             result = Restoration(colours[cleared], cleared, sure)
@@ -162,14 +164,14 @@ class Restorer:
         for k in np.flatnonzero(window.owned):
             t, where = window.index[k], wanted[k]
             result.rgb[t][where] = made.rgb[k, :height, :width][where]
+            if result.confidence is not None and made.confidence is not None:
+                result.confidence[t][where] = made.confidence[k, :height, :width][where]
             if result.indices is None:
                 continue
             if made.indices is None or made.confidence is None:
                 result.indices[t][where] = nearest_entries(result.rgb[t][where], palette, self.game)
                 continue
-            assert result.confidence is not None
             result.indices[t][where] = made.indices[k, :height, :width][where]
-            result.confidence[t][where] = made.confidence[k, :height, :width][where]
 
     def _draw(
         self,
@@ -192,6 +194,7 @@ class Restorer:
             torch.tensor([STATE_LEVELS[view.level]], device=self.device),
             torch.tensor([view.origin], device=self.device),
             None if self.game.indexed else torch.tensor([size], device=self.device),
+            palette_of(torch.from_numpy(frames[~hidden]), self.config.clip_colours) if self.adaptive else None,
         )
         colours = torch.tensor(palette, device=self.device) if self.game.indexed else None
         rgb_head = self.config.head == "rgb"

@@ -2,7 +2,10 @@
 pixels to normalise them, since a restoration has no such statistics."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from ...models.adaptive import ClipPalette, nearest_entries
 
 EDGE = 32  # 8-bit steps between two pixels
 RARE = 0.02  # share of the pixels
@@ -33,6 +36,31 @@ def colour_loss(
         shown = colours.clamp(0, 1)
         mse, exact = (shown - truth).square().mean(), exact_colours(shown, truth)
     return loss, {"charbonnier": smooth.detach().mean(), "mse": mse, "exact_match": exact}
+
+
+def adaptive_loss(
+    logits: Tensor, palette: ClipPalette, truth: Tensor, rgb_weight: float, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """``CE + rgb_weight * MSE`` as `losses.fused.reconstruction`, over each clip's own palette.
+
+    Args:
+        logits: float [B, Q, ..., K].
+        truth: uint8 [B, Q, ..., 3]; its class is the nearest entry, its error counts from the true colour itself.
+        weight: float [B, Q, ...], relative weight of each pixel in the loss.
+    Returns:
+        the loss, the mean colours [B, Q, ..., 3] in 0 .. 1, and detached `ce`, `mse`, `exact_match`.
+    """
+    target = nearest_entries(palette, truth)
+    logp = logits.float().log_softmax(-1)
+    ce = F.nll_loss(logp.flatten(0, -2), target.flatten(), reduction="none").view(target.shape)
+    colours = torch.bmm(logp.exp().flatten(1, -2), palette.colours.float() / 255).view(truth.shape)
+    square = (colours - truth.float() / 255).square().mean(-1)
+    both = ce + rgb_weight * square
+    loss = both.mean() if weight is None else (both * weight).sum() / weight.sum()
+    with torch.no_grad():
+        best = palette.colours[torch.arange(len(truth)), logits.flatten(1, -2).argmax(-1).T].transpose(0, 1)
+        exact = (best.view(truth.shape) == truth).all(-1).float().mean()
+    return loss, colours, {"ce": ce.detach().mean(), "mse": square.detach().mean(), "exact_match": exact}
 
 
 def emphasis_weights(target: Tensor, strength: float, objects: Tensor | None = None) -> Tensor:

@@ -112,8 +112,10 @@ class Learner:
             self.net, number < self.passes - 1
         ):  # around the forward pass, too: DDP prepares there
             with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
-                clips, given, head = some_clips(batch, mine), some_inputs(inputs, drawn), self.config.model.head
-                loss, terms = step_losses(self.net, clips, given, train, head, observe, self.auxiliary)
+                clips, given, model = some_clips(batch, mine), some_inputs(inputs, drawn), self.config.model
+                loss, terms = step_losses(
+                    self.net, clips, given, train, model.head, model.clip_colours, observe, self.auxiliary
+                )
             self.scaler.scale(loss / self.passes).backward()
         return terms
 

@@ -10,12 +10,13 @@ from ...config import TrainConfig
 from ...data.clips.clip import ClipBatch
 from ...errors import DataError
 from ...games.state import NOWHERE
+from ...models.adaptive import clip_palette
 from ...models.cubes import DEPTH, grid_size, take_cubes, to_cubes
 from ...models.inputs import MaskedClips, Places
 from ..losses.auxiliary import AuxiliaryLosses
 from ..losses.fused import reconstruction
 from ..losses.neighbours import box_regions
-from ..losses.reconstruction import colour_loss, cube_losses, emphasis_weights, target_colours
+from ..losses.reconstruction import adaptive_loss, colour_loss, cube_losses, emphasis_weights, target_colours
 from ..masks.inputs import StepInputs
 
 Forward = Callable[..., Any]
@@ -27,6 +28,7 @@ def step_losses(
     inputs: StepInputs,
     config: TrainConfig,
     head: str = "palette",
+    clip_colours: int = 32,
     observe: Callable[[Tensor], None] | None = None,
     auxiliary: AuxiliaryLosses | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -34,7 +36,8 @@ def step_losses(
 
     Args:
         model: as `HSTMAE.forward`, with `align` where its prediction of the state is wanted.
-        head: what the model answers: "palette" for logits, "rgb" for colours.
+        head: what the model answers: "palette" for logits, "adaptive" for logits over `clip_colours` colours of the
+            clip, "rgb" for colours.
         observe: receives the detached loss of every decoded cube, float32 [B, Q].
         auxiliary: the losses beside the reconstruction, None without any.
     Returns:
@@ -53,12 +56,15 @@ def step_losses(
         )
     aligns = auxiliary is not None and auxiliary.aligns
     frames = batch.frames if inputs.shown is None else inputs.shown
-    clips = MaskedClips(frames, inputs.visible, state, inputs.level, batch.origin, batch.size)
+    own = clip_palette(frames, inputs.visible, clip_colours) if head == "adaptive" else None
+    clips = MaskedClips(frames, inputs.visible, state, inputs.level, batch.origin, batch.size, own)
     out, predicted = model(clips, inputs.queries, align=True) if aligns else (model(clips, inputs.queries), None)
     target = take_cubes(to_cubes(batch.frames), inputs.queries)
     weight = _emphasis(target, batch, inputs, config.emphasis)
     colours: Tensor | None = None
-    if head == "rgb":
+    if own is not None:
+        loss, colours, terms = adaptive_loss(out, own, target, config.rgb_loss, weight)
+    elif head == "rgb":
         colours = out.float()
         loss, terms = colour_loss(colours, target_colours(target, batch.palette), config.rgb_loss, weight)
     elif batch.palette is None:
@@ -67,7 +73,10 @@ def step_losses(
         shown = auxiliary is not None
         loss, colours, terms = reconstruction(out, target, batch.palette, config.rgb_loss, weight, shown)
     if observe is not None:
-        observe(cube_losses(out.detach(), target, batch.palette, head))
+        if own is not None and colours is not None:
+            observe(cube_losses(colours.detach(), target, None, "rgb"))
+        else:
+            observe(cube_losses(out.detach(), target, batch.palette, head))
     if auxiliary is not None and colours is not None:
         loss, raw = auxiliary.add(loss, colours, target_colours(target, batch.palette), predicted, batch, inputs)
         terms |= raw
