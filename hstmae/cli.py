@@ -9,10 +9,10 @@ import select
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 from . import __version__
+from .early import check_inputs, inputs_of
 from .errors import HstError
 from .inputs.unpacking import as_given
 from .output import STDOUT, check_outputs, report_alone
@@ -22,9 +22,6 @@ VERBS = (
     *("record", "preprocess", "inspect", "verify", "models", "train", "atlas", "evaluate", "restore", "demo"),
     *("encode", "decode", "info", "recover"),
 )
-
-# Arguments that name what is read.
-_INPUTS = ("input", "input_dir", "input_image", "test_data", "store", "file", "config")
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + 2  # as if by SIGINT
@@ -97,10 +94,9 @@ def _dispatch(args: list[str]) -> int:
     except SystemExit as stop:  # argparse has printed the help or what is wrong
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     try:
+        check_inputs(verb, parsed)
         if hasattr(command, "outputs"):
-            given = vars(parsed)
-            inputs = [given[name] for name in _INPUTS if isinstance(given.get(name), Path)]
-            check_outputs(command.outputs(parsed), parsed.overwrite, inputs)
+            check_outputs(command.outputs(parsed), parsed.overwrite, inputs_of(parsed))
         with report_alone() if getattr(parsed, "json", None) == str(STDOUT) else contextlib.nullcontext():
             code: int = command.run(parsed)
         return code

@@ -14,6 +14,8 @@ CONFIGS = _FOLDER / "configs"
 CHECKPOINTS = _FOLDER / "checkpoints"
 SAMPLES = _FOLDER / "samples"
 
+SIZES = ("nano", "tiny", "small", "base", "large")  # of the model family: configs/mae_*.yaml
+
 _AT_ROOT = {"configs": CONFIGS, "checkpoints": CHECKPOINTS, "assets": SAMPLES}
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..output import Kind, Output
+from .options import COUNT
 
 HELP = "learn the game's maps from a store: what every place looks like"
 EXAMPLES = """\
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("store", type=Path, help="store written by `hstmae preprocess`")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="where to write the atlas, *.npz")
     parser.add_argument("--split", default="train", help="episodes to learn from: train, val, val_level or all (train)")
-    parser.add_argument("--stride", type=int, default=4, metavar="N", help="look at every N-th frame (4)")
+    parser.add_argument("--stride", type=COUNT, default=4, metavar="N", help="look at every N-th frame (4)")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="also write each map as a PNG")
 
 
@@ -39,8 +40,6 @@ def run(args: argparse.Namespace) -> int:
     from ..errors import UsageError
     from ..games import get_game
 
-    if args.stride < 1:
-        raise UsageError(f"--stride must be at least 1, got {args.stride}")
     if args.out.suffix != ".npz":
         raise UsageError(f"--out must end in .npz, got {args.out}")
     store = EpisodeStore(args.store)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..output import Kind, Output, filling
+from .options import PROCESSES, RATE
 
 if TYPE_CHECKING:
     from ..codec.jobs.decode import Part
@@ -44,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", required=True, choices=tuple(_WRITERS), help="what to write")
     add("--frames", type=_frames, metavar="A:B", help="from A up to B, B left out (default: all)")
     add("--episode", metavar="NAME", help="only this episode")
-    add("--fps", type=float, metavar="N", help="png, mp4: pictures a second (default: as recorded)")
+    add("--fps", type=RATE, metavar="N", help="png, mp4: pictures a second (default: as recorded)")
     add("--blend", action="store_true", help="with --fps: mix neighbours instead of showing a frame again")
     add("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
-    add("--workers", type=int, default=0, metavar="N", help="store, smbdataset: processes (one per core)")
+    add("--workers", type=PROCESSES, default=0, metavar="N", help="store, smbdataset: processes (one per core)")
     add("--resume", action="store_true", help="smbdataset: keep episodes that are there already")
 
 
@@ -61,12 +62,10 @@ def run(args: argparse.Namespace) -> int:
     from ..codec.jobs.decode import parts_of
     from ..codec.session.reader import HstReader
 
-    if args.fps is not None and not (0 < args.fps <= 1000 and args.to in ("png", "mp4")):
-        raise UsageError("--fps takes more than 0 and at most 1000 pictures a second, with --to png or mp4")
+    if args.fps is not None and args.to not in ("png", "mp4"):
+        raise UsageError(f"--fps is for --to png and mp4, not for {args.to}")
     if args.blend and args.fps is None:
         raise UsageError("--blend needs --fps")
-    if args.workers < 0:
-        raise UsageError(f"--workers is {args.workers}; expected 0 (one per core) or more")
     if args.resume and args.to != "smbdataset":
         raise UsageError("--resume is for --to smbdataset; a store goes on by itself")
     options = {} if args.checkpoint is None else {"checkpoint": args.checkpoint}

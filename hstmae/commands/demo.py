@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import add_model
+from .options import COUNT, SEED, SHARE, add_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input_image", "--input-image", type=find, help="restore this one masked PNG (transparent = missing) instead"
     )
-    parser.add_argument("--ratio", type=float, default=0.9, help="share of the 16x16 positions that is hidden")
-    parser.add_argument("--seed", type=int, default=0, help="of the mask")
-    parser.add_argument("--frames", type=int, default=96, help="frames at most")
+    parser.add_argument("--ratio", type=SHARE, default=0.9, help="share of the 16x16 positions that is hidden")
+    parser.add_argument("--seed", type=SEED, default=0, help="of the mask")
+    parser.add_argument("--frames", type=COUNT, default=96, help="frames at most")
     parser.add_argument(
         "--state", choices=("auto", "full", "compact", "none"), default="auto", help="auto: all the state there is"
     )
@@ -109,8 +109,6 @@ def _session(args: argparse.Namespace) -> int:
     from .evaluate import table
 
     started = time.perf_counter()
-    if not 0.0 < args.ratio < 1.0 or args.frames < 1 or args.seed < 0:
-        raise UsageError("--ratio must lie between 0 and 1, --frames must be at least 1, --seed at least 0")
     predictor = load(args.checkpoint, args.device, args.atlas)
     if not predictor.game.indexed:
         raise UsageError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..bundled import find
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
-from .options import add_footage, names, video_options
+from .options import AMOUNT, COUNT, Number, add_footage, names, video_options
 
 HELP = "pack recordings, a store or a film into one small, seekable .hst file"
 EXAMPLES = """examples:
@@ -25,6 +25,8 @@ counts them, and --exact keeps them whole).
 While it is written, the file is OUT.hst.part, which can be read and recovered at any moment. A run that was stopped or
 killed goes on with --resume: what is written is not made again."""
 
+MAX_GOP = 1024  # that of hstmae.codec.container.chunks, which is not loaded for this
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -32,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("out", type=Path, metavar="OUT.hst", help="file to write")
     add("--profile", default="lossless", metavar="NAME", help="lossless or neural (default: %(default)s)")
     gop = "frames per group: larger is smaller, and slower to reach one frame in (default: %(default)s)"
-    add("--gop", type=int, default=64, metavar="N", help=gop)
-    add("--stride", type=int, default=1, metavar="N", help="keep every Nth frame (default: all)")
+    add("--gop", type=Number(1, MAX_GOP), default=64, metavar="N", help=gop)
+    add("--stride", type=COUNT, default=1, metavar="N", help="keep every Nth frame (default: all)")
     add("--no-state", action="store_true", help="leave the game's memory out")
     add("--episodes", type=names, default=[], metavar="NAME,...", help="only these; * and ? for any")
     add("--resume", action="store_true", help="go on with what an interrupted run left")
@@ -43,8 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--no-files", action="store_true", help="forget names, times and packing of recordings' files")
     neural = parser.add_argument_group("neural profile")
     neural.add_argument("--checkpoint", metavar="MODEL", help="codec model: bundled name, folder or file")
-    neural.add_argument("--quality", type=float, metavar="Q", help="picture quality to aim at, dB")
-    neural.add_argument("--bitrate", type=float, metavar="KBIT", help="kbit per second to aim at, instead of --quality")
+    quality = "picture quality to aim at, dB (20 to 60)"
+    neural.add_argument("--quality", type=Number(20, 60, whole=False), metavar="Q", help=quality)
+    rate = "kbit per second to aim at, instead of --quality"
+    neural.add_argument("--bitrate", type=AMOUNT, metavar="KBIT", help=rate)
     add("--json", metavar="FILE", help="also write the summary as JSON")
 
 
@@ -55,18 +59,11 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ..codec.container.chunks import MAX_GOP
     from ..codec.jobs.encode_many import archive
     from ..codec.jobs.encode_one import Settings
     from ..codec.jobs.inputs import find_input
     from ..games import use_game
 
-    if not 1 <= args.gop <= MAX_GOP:
-        raise UsageError(f"--gop is {args.gop}; expected 1 to {MAX_GOP}")
-    if args.stride < 1:
-        raise UsageError(f"--stride is {args.stride}; expected 1 or more")
-    if args.workers < 0:
-        raise UsageError(f"--workers is {args.workers}; expected 0 (one per core) or more")
     video = video_options(args)
     if args.out.is_dir() or args.out.suffix.lower() != ".hst":
         raise UsageError(f"{args.out}: give the name of a file that ends in .hst")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import add_model
+from .options import CLIP, POSITION, SEED, SHARE, Number, add_model
 
 if TYPE_CHECKING:
     from ..data.store.reader import EpisodeStore
@@ -56,18 +56,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="preprocessed store, or recordings or films of the model's game (packed into a temporary store first)",
     )
     parser.add_argument("--mask", choices=("tube",), default="tube", help="tube: the same positions in all frames")
-    parser.add_argument("--ratio", type=float, default=0.9, help="share of the 16x16 positions that is hidden")
+    parser.add_argument("--ratio", type=SHARE, default=0.9, help="share of the 16x16 positions that is hidden")
     parser.add_argument("--state", choices=("full", "compact", "none"), help="how much state is used (default: all)")
-    parser.add_argument("--clips", type=int, default=64, help="number of clips, chosen by the seed; 0 = every clip")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of clips and of the masks")
+    parser.add_argument("--clips", type=POSITION, default=64, help="clips to measure, by the seed; 0 = every clip")
+    parser.add_argument("--seed", type=SEED, default=0, help="of the choice of clips and of the masks")
     parser.add_argument("--split", choices=SPLITS, default="all", help="which episodes of the store")
     parser.add_argument(
         "--no-recall", action="store_true", help="the network alone: neither other frames nor the atlas are looked at"
     )
     parser.add_argument("--inpaint", action="store_true", help="measure OpenCV's inpainting too (extra 'bench')")
-    parser.add_argument("--crop", type=int, default=0, help="side of a square crop, a multiple of 16; 0 = whole frames")
-    parser.add_argument("--clip", type=int, default=16, help="frames per clip, even")
-    parser.add_argument("--stride", type=int, default=0, help="frames from one to the next of a clip; 0 = the game's")
+    side = "side of a square crop, a multiple of 16; 0 = whole frames"
+    parser.add_argument("--crop", type=Number(0, 65536, step=16), default=0, metavar="N", help=side)
+    parser.add_argument("--clip", type=CLIP, default=16, metavar="T", help="frames per clip, even")
+    step = "frames from one to the next of a clip; 0 = the game's"
+    parser.add_argument("--stride", type=POSITION, default=0, metavar="N", help=step)
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON")
     parser.add_argument(
         "--report",
@@ -76,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure other ratios and damage, too; write Markdown, JSON and plots into a new folder (extra 'figures')",
     )
     parser.add_argument(
-        "--report-ratios", type=float, nargs="+", metavar="SHARE", help="ratios of the report (default: .75 .9 .95 .98)"
+        "--report-ratios", type=SHARE, nargs="+", metavar="SHARE", help="ratios of the report (default: .75 .9 .95 .98)"
     )
 
 
@@ -128,10 +130,6 @@ def run(args: argparse.Namespace) -> int:
     from ..output import write_result
     from ..training.run.setup import crop_size
 
-    if args.crop % 16 or args.crop < 0:
-        raise UsageError(f"--crop must be a multiple of 16 (or 0 for whole frames), got {args.crop}")
-    if args.clip % 2 or args.clip < 2:
-        raise UsageError(f"--clip must be even and at least 2, got {args.clip}")
     options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.inpaint)
     if args.report is not None:
         check(args.report, args.overwrite)

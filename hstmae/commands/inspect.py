@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..bundled import find, find_config
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
+from .options import COUNT, POSITION
 
 if TYPE_CHECKING:
     from ..data.inspection import LevelCounts, Subject
@@ -40,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--out", type=Path, metavar="FILE", help="sheet (.png) or film (.mp4) to draw")
     add("--episode", metavar="NAME", help="episode to draw (default: the first)")
-    add("--start", type=int, default=0, metavar="N", help="position of the first frame (default: 0)")
-    add("--frames", type=int, metavar="N", help=f"frames to draw (default: {SHEET_FRAMES}, of a film {FILM_FRAMES})")
+    add("--start", type=POSITION, default=0, metavar="N", help="position of the first frame (default: 0)")
+    add("--frames", type=COUNT, metavar="N", help=f"frames to draw (default: {SHEET_FRAMES}, of a film {FILM_FRAMES})")
     add("--mask", default="tube:0.9", metavar="tube:RATIO[:SEED]", help="what is hidden (default: %(default)s)")
     add(
         "--masks", type=find_config, metavar="CONFIG", help="draw what training by this YAML file (or run folder) masks"
@@ -67,8 +68,6 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--set changes the configuration of --masks; give --masks CONFIG with it")
     if args.out is not None and args.out.suffix.lower() not in (".png", ".mp4"):
         raise UsageError(f"--out {args.out}: write a sheet to a .png or a film to an .mp4")
-    if args.frames is not None and args.frames < 1:
-        raise UsageError(f"--frames is {args.frames}; expected 1 or more")
     subject = open_subject(args.input, None if args.game is None else use_game(args.game))
     report, levels = summary(subject, args.input)
     names = [episode["name"] for episode in report["episodes"]]

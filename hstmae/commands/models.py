@@ -3,8 +3,9 @@
 import argparse
 from typing import Any
 
-from ..errors import UsageError
+from ..bundled import SIZES
 from ..output import Kind, Output, write_result
+from .options import CLIP
 
 HELP = "list the model variants with parameters, cost per frame and activation memory"
 EXAMPLES = """\
@@ -14,19 +15,21 @@ examples:
   hstmae models --size 224x224 256x240 320x320 1280x720 --json models.json
 """
 
+LARGEST_SIDE = 8192
+
 _FOOT = """\
 pretrain: 10 % of the units visible, half of the hidden cubes decoded; restore: 10 or 5 % visible, all hidden cubes
 decoded; dense: every cube encoded and decoded.
+weights: bundled, the folder they lie in, or none: such a model has to be trained, with configs/mae_*.yaml.
 In brackets: without the two products inside of attention. tables: state canvas, cell codes, place memory.
 Activation memory: kept by one clip's forward pass for the backward pass, bf16, without parameters."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--size", nargs="+", default=["224x224"], metavar="WxH", help="picture sizes, multiples of 16 (224x224)"
-    )
-    parser.add_argument("--clip", nargs="+", type=int, default=[16], metavar="T", help="frames per clip, even (16)")
-    parser.add_argument("--variant", nargs="+", metavar="NAME", help="nano, tiny, small, base, large (all)")
+    sides = "picture sizes, multiples of 16 (224x224)"
+    parser.add_argument("--size", nargs="+", type=_size, default=[(224, 224)], metavar="WxH", help=sides)
+    parser.add_argument("--clip", nargs="+", type=CLIP, default=[16], metavar="T", help="frames per clip, even (16)")
+    parser.add_argument("--variant", nargs="+", type=_variant, metavar="NAME", help=f"{', '.join(SIZES)} (all)")
     parser.add_argument("--json", metavar="FILE", help="write the tables as JSON")
 
 
@@ -35,25 +38,17 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..model_folders import weights_of
     from ..models.cost import model_cost
     from ..models.zoo import VARIANTS
 
-    sizes = [_size(text) for text in args.size]
-    for clip in args.clip:
-        if clip < 2 or clip % 2:
-            raise UsageError(f"--clip must be an even number of frames, got {clip}")
-    names = list(VARIANTS)
-    if args.variant:
-        names = [n if n.startswith("hst-mae-") else f"hst-mae-{n}" for n in args.variant]
-        for name in names:
-            if name not in VARIANTS:
-                raise UsageError(f"--variant: unknown model '{name}'; known: {', '.join(VARIANTS)}")
     settings: list[dict[str, Any]] = []
     for clip in args.clip:
-        for size in sizes:
-            models = {name: model_cost(VARIANTS[name], size, clip) for name in names}
+        for size in args.size:
+            models = {name: model_cost(VARIANTS[name], size, clip) for name in args.variant or VARIANTS}
             first = next((s for s in settings if s["clip"] == clip), None)
             for name, row in models.items():
+                row["weights"] = weights_of(name)
                 row["growth"] = _growth(row, size, first["models"][name], first["size"]) if first else None
             settings.append({"size": list(size), "clip": clip, "models": models})
             if len(settings) == 1:
@@ -69,10 +64,17 @@ def _size(text: str) -> tuple[int, int]:
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise UsageError(f"--size must look like 256x240, got '{text}'") from None
-    if min(width, height) < 16 or width % 16 or height % 16:
-        raise UsageError(f"--size must be multiples of 16, got {width}x{height}")
+        width = height = 0
+    if not (16 <= min(width, height) <= max(width, height) <= LARGEST_SIDE) or width % 16 or height % 16:
+        raise argparse.ArgumentTypeError(f"expected multiples of 16 up to {LARGEST_SIDE}, as in 256x240, got '{text}'")
     return height, width
+
+
+def _variant(text: str) -> str:
+    size = text.removeprefix("hst-mae-")
+    if size not in SIZES:
+        raise argparse.ArgumentTypeError(f"unknown model '{text}'; known: {', '.join(SIZES)}")
+    return f"hst-mae-{size}"
 
 
 def _growth(row: dict[str, Any], size: tuple[int, int], base: dict[str, Any], base_size: list[int]) -> dict[str, float]:
@@ -83,9 +85,10 @@ def _growth(row: dict[str, Any], size: tuple[int, int], base: dict[str, Any], ba
 
 def _weights(models: dict[str, dict[str, Any]]) -> str:
     columns = ("total", "encoder", "decoder", "state", "tables")
-    lines = ["million parameters" + " " * 2 + "".join(f"{c:>14}" for c in columns)]
+    lines = ["million parameters" + " " * 2 + "".join(f"{c:>14}" for c in columns) + "  weights"]
     for name, row in models.items():
-        lines.append(f"{name:<20}" + "".join(f"{row['params'][c] / 1e6:>14.2f}" for c in columns))
+        numbers = "".join(f"{row['params'][c] / 1e6:>14.2f}" for c in columns)
+        lines.append(f"{name:<20}{numbers}  {row['weights'] or 'none'}")
     return "\n".join(lines)
 
 

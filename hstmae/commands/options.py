@@ -3,16 +3,65 @@
 from __future__ import annotations
 
 import argparse
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..data.sources.video import VideoOptions
 
 CHECKPOINT = "bundled name, model folder, run folder, .pth of training, or id on the Hub"
 MAPS = "what the game's maps look like, by `hstmae atlas` (auto: the one beside the model's weights)"
+
+
+LARGEST = 10**9  # of all numbers that are given: no recording has as many frames, and nothing overflows
+
+
+@dataclass(frozen=True)
+class Number:
+    """The `type` of an option that takes a number: a wrong one is refused before anything is loaded or read.
+
+    Attributes:
+        least, most: the range; `above` and `below` leave these ends out.
+        whole: no fractions.
+        step: only multiples of it.
+    """
+
+    least: float
+    most: float = LARGEST
+    whole: bool = True
+    step: int = 1
+    above: bool = False
+    below: bool = False
+
+    def __call__(self, text: str) -> float:
+        """Raises ArgumentTypeError."""
+        try:
+            value: float = int(text) if self.whole else float(text)
+        except ValueError:
+            value = math.nan
+        ends = (self.above and value == self.least) or (self.below and value == self.most)
+        if ends or not self.least <= value <= self.most or (self.whole and value % self.step):  # NaN is in no range
+            raise argparse.ArgumentTypeError(f"expected {self.wanted}, got '{text}'")
+        return value
+
+    @property
+    def wanted(self) -> str:
+        """What is right, in words."""
+        kind = f"a multiple of {self.step}" if self.step > 1 else "a whole number" if self.whole else "a number"
+        low, high = "above" if self.above else "at least", "below" if self.below else "at most"
+        return f"{kind}, {low} {self.least:,} and {high} {self.most:,}"
+
+
+COUNT, POSITION = Number(1), Number(0)
+SEED = Number(0, 2**32 - 1)
+SHARE = Number(0, 1, whole=False, above=True, below=True)  # hidden or kept: never none or all
+RATE = Number(0, 1000, whole=False, above=True)  # pictures a second
+AMOUNT = Number(0, whole=False, above=True)  # of time, or bits
+PROCESSES = Number(0, 1024)
+CLIP = Number(2, 1024, step=2)  # frames
+SIDE = Number(16, 4096)  # pixels of a picture
 
 
 def add_model(parser: argparse.ArgumentParser, default: str | None = "hst-mae-nano") -> None:
@@ -34,19 +83,16 @@ def add_footage(parser: argparse.ArgumentParser) -> None:
     add("--game", help="game the input shows, or FILE.py:CLASS of your own (default: the one that its files state)")
     on_error = "leave damaged files out and report them, or stop at the first (default: %(default)s)"
     add("--on-error", choices=("skip", "fail"), default="skip", help=on_error)
-    add("--workers", type=int, default=0, metavar="N", help="processes (default: one per core)")
+    add("--workers", type=PROCESSES, default=0, metavar="N", help="processes (default: one per core)")
     video = parser.add_argument_group("films and pictures")
-    video.add_argument("--resize", type=int, default=0, metavar="N", help="scale every true-colour frame to NxN pixels")
+    video.add_argument(
+        "--resize", type=SIDE, default=0, metavar="N", help="scale every true-colour frame to NxN pixels"
+    )
     video.add_argument("--side", type=Path, metavar="PATH", help="folder of side files, or the one of a single film")
-    video.add_argument("--fps", type=float, default=0.0, help="frame rate of folders of pictures (default: the game's)")
+    video.add_argument("--fps", type=RATE, default=0.0, help="frame rate of folders of pictures (default: the game's)")
 
 
 def video_options(args: argparse.Namespace) -> VideoOptions:
-    """Raises UsageError for values out of range."""
     from ..data.sources.video import VideoOptions
 
-    if args.resize and not 16 <= args.resize <= 4096:
-        raise UsageError(f"--resize is {args.resize}; expected 16 to 4096 pixels, e.g. 224")
-    if args.fps and not 0 < args.fps <= 1000:
-        raise UsageError(f"--fps is {args.fps}; expected more than 0 and at most 1000")
     return VideoOptions(args.resize, args.side, args.fps)

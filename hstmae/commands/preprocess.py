@@ -3,9 +3,8 @@
 import argparse
 
 from ..bundled import find
-from ..errors import UsageError
 from ..output import Kind, Output, write_result
-from .options import add_footage, names, video_options
+from .options import Number, add_footage, names, video_options
 
 HELP = "turn recorded episodes (folders or .7z archives) or videos into a store"
 EXAMPLES = """examples:
@@ -35,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_footage(parser)
     add("--val-levels", type=names, default=[], metavar="W-L,...", help="levels kept out of training, e.g. 3-2,8-3")
     share = "share of the other episodes kept out of training (default: %(default)s)"
-    add("--val-fraction", type=float, default=0.05, metavar="SHARE", help=share)
-    add("--zstd-level", "--level-zstd", type=int, default=12, metavar="1-22", help="compression (default: %(default)s)")
+    add("--val-fraction", type=Number(0, 1, whole=False, below=True), default=0.05, metavar="SHARE", help=share)
+    level = "compression (default: %(default)s)"
+    add("--zstd-level", "--level-zstd", type=Number(1, 22), default=12, metavar="1-22", help=level)
     add("--rebuild", action="store_true", help="pack episodes again that the store already holds")
     add("--json", metavar="FILE", help="also write the summary as JSON")
 
@@ -50,8 +50,6 @@ def run(args: argparse.Namespace) -> int:
     from ..data.store.writer import Packing
     from ..games import use_game
 
-    if not 1 <= args.zstd_level <= 22:
-        raise UsageError(f"--zstd-level is {args.zstd_level}; expected 1 to 22")
     summary = preprocess(
         args.input_dir,
         args.output_dir,

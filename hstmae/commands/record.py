@@ -6,10 +6,12 @@ import argparse
 import math
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
+from .options import AMOUNT, COUNT, SEED
 
 if TYPE_CHECKING:
     from ..data.sources.base import SourceEpisode
@@ -32,20 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--env", metavar="NAME", help="Gymnasium environment, e.g. ALE/Breakout-v5")
     add("--out", required=True, metavar="DIR", help="store, or folder for smbdataset episodes")
     add("--format", choices=("store", "smbdataset"), default="store", help="what to write (default: %(default)s)")
-    add("--rom", metavar="FILE", help="ROM of the game (iNES)")
-    add("--movie", metavar="FILE", help="play this input: FCEUX .fm2 text, or JSON")
+    add("--rom", type=Path, metavar="FILE", help="ROM of the game (iNES)")
+    add("--movie", type=Path, metavar="FILE", help="play this input: FCEUX .fm2 text, or JSON")
     add("--autoplay", action="store_true", help="search a way through each level, and record that")
     add("--level", default="1-1", metavar="W-L,...", help="levels to autoplay, or 'all' (default: %(default)s)")
-    add("--episodes", type=int, default=1, metavar="N", help="episodes per level or of the environment (default: 1)")
-    add("--seconds", type=float, default=60.0, metavar="S", help="search time per autoplayed episode (default: 60)")
+    add("--episodes", type=COUNT, default=1, metavar="N", help="episodes per level or of the environment (default: 1)")
+    add("--seconds", type=AMOUNT, default=60.0, metavar="S", help="search time per autoplayed episode (default: 60)")
     add(
         "--search-frames",
-        type=int,
+        type=COUNT,
         metavar="N",
         help="emulated frames of search per episode instead of --seconds: the same play on any machine",
     )
-    add("--frames", type=int, default=1000, metavar="N", help="frames per episode of --env (1000)")
-    add("--seed", type=int, default=0, help="seed of the first episode; the next have the next ones")
+    add("--frames", type=COUNT, default=1000, metavar="N", help="frames per episode of --env (1000)")
+    add("--seed", type=SEED, default=0, help="seed of the first episode; the next have the next ones")
     add("--save-movies", metavar="DIR", help="also write the input of autoplayed episodes as JSON movies")
     add("--json", metavar="FILE", help="also write the summary as JSON")
 
@@ -55,8 +57,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.episodes < 1 or args.frames < 1 or args.seed < 0:
-        raise UsageError("--episodes and --frames must be 1 or more, --seed 0 or more")
     summary = _record_env(args) if args.env else _record_game(args)
     write_result(args.json, summary)
     return 0
@@ -89,8 +89,6 @@ def _record_game(args: argparse.Namespace) -> dict[str, Any]:
 
     if bool(args.movie) == args.autoplay:
         raise UsageError("give either --movie FILE or --autoplay")
-    if args.search_frames is not None and args.search_frames < 1:
-        raise UsageError("--search-frames must be 1 or more")
     levels = recorder.parse_levels(args.level)
     movie = read_movie(args.movie, args.game) if args.movie else None
     if movie is not None and movie.game != args.game:

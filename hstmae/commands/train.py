@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..bundled import find_config
 from ..errors import ConfigError, UsageError
 from ..output import Kind, Output, write_result
+from .options import AMOUNT, COUNT
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -56,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="STORE", help="store to train on (data.store)")
     add("--out", metavar="DIR", help="run folder (train.out)")
     add("--export", metavar="FILE", help="keep the best averaged weights alone in this .pth file (train.export)")
-    add("--max-minutes", type=float, metavar="M", help="stop this call after M minutes of training")
-    add("--max-steps", type=int, default=0, metavar="N", help="stop after step N; the schedule keeps its length")
+    add("--max-minutes", type=AMOUNT, metavar="M", help="stop this call after M minutes of training")
+    add("--max-steps", type=COUNT, default=0, metavar="N", help="stop after step N; the schedule keeps its length")
     add("--dry-run", action="store_true", help="run 3 steps, report speed and memory, write nothing")
     add("--json", metavar="FILE", help="write the summary as JSON")
 
@@ -67,8 +68,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.max_steps < 0 or (args.max_minutes or 0) < 0:
-        raise UsageError("--max-steps and --max-minutes must not be negative")
     if args.sweep is not None:
         return _sweep(args)
     if args.config is None and args.resume is None:

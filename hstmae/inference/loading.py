@@ -10,9 +10,10 @@ from ..atlas.maps import Atlas
 from ..config import ModelConfig, from_dict
 from ..errors import CheckpointError, UsageError
 from ..games import get_game
+from ..model_folders import find_model, run_checkpoint
 from ..models.checkpoint import load_checkpoint
 from ..models.mae import HSTMAE
-from ..models.zoo import build_model, find_model, load_pretrained
+from ..models.zoo import build_model, load_pretrained
 from .predictor import Predictor
 
 ATLAS = "atlas.npz"  # beside a model's weights
@@ -34,9 +35,7 @@ def load(name: str | Path, device: str = "auto", atlas: str | Path | None = "aut
         raise UsageError("device cuda: PyTorch finds no CUDA device here; use auto or cpu")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    path = Path(name)
-    if path.is_dir() and not (path / "config.json").exists():  # a training run
-        path = next((path / file for file in ("best.pth", "last.pth") if (path / file).is_file()), path)
+    path = run_checkpoint(Path(name)) or Path(name)
     model = _from_training(path) if path.is_file() else load_pretrained(name)
     maps = None
     if atlas is not None:

@@ -7,11 +7,10 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from ..errors import UsageError
-from ..models.cubes import CUBE
-from ..models.masking import tube_visible
+
+_SEED_DIGITS = 18  # fits 64 bits
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,18 @@ def parse_tube(text: str) -> TubeSpec | None:
         ratio = float(match.group(1)) if match else math.nan
     except ValueError:
         ratio = math.nan
-    if match is None or not 0.0 < ratio < 1.0:
+    if match is None or not 0.0 < ratio < 1.0 or len(match.group(2) or "") > _SEED_DIGITS:
         raise UsageError(f"mask '{text}': write tube:RATIO or tube:RATIO:SEED with 0 < RATIO < 1, e.g. tube:0.9:7")
     return TubeSpec(ratio, int(match.group(2) or 0))
 
 
 def tube_mask(size: tuple[int, int], spec: TubeSpec) -> np.ndarray:
     """The tube mask of a picture size: bool [H, W], True = hidden, whole 16x16 positions (cut at the far edges)."""
+    import torch  # not needed to refuse a wrong one
+
+    from ..models.cubes import CUBE
+    from ..models.masking import tube_visible
+
     height, width = size
     rows, cols = -(-height // CUBE), -(-width // CUBE)
     hidden = np.ones(rows * cols, bool)

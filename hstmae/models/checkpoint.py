@@ -16,8 +16,8 @@ import torch
 
 from ..atomic import TEMP_MARK, replacing
 from ..errors import CheckpointError
+from ..model_folders import BEST, LAST, PREVIOUS
 
-LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"
 FORMAT = "hstmae-training-1"
 _MARK = b"hstmae-sha256:"
 _COMMENT = len(_MARK) + 64  # hexadecimal SHA-256 of everything before the comment

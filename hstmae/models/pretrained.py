@@ -1,8 +1,6 @@
 """Models as folders: config.json + model.safetensors."""
 
 import json
-import os
-import re
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -12,9 +10,9 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from ..atomic import write_bytes, write_text
-from ..bundled import CHECKPOINTS, find_checkpoint, names
 from ..config import from_dict, to_dict
 from ..errors import CheckpointError, ConfigError
+from ..model_folders import CONFIG, WEIGHTS, find_model
 
 _Model = TypeVar("_Model", bound="Pretrained")
 
@@ -35,10 +33,10 @@ class Pretrained(nn.Module):
                 the first keys that are missing, too many or of another shape.
         """
         folder = find_model(name)
-        file = folder / "config.json"
+        file = folder / CONFIG
         try:
             model = cls(from_dict(cls.CONFIG, json.loads(file.read_text()), str(file)))
-            weights = load_tensors((folder / "model.safetensors").read_bytes())
+            weights = load_tensors((folder / WEIGHTS).read_bytes())
         except ConfigError as error:
             raise CheckpointError(f"{folder}: not a {cls.KIND} that this version reads ({error})") from error
         except Exception as error:
@@ -65,46 +63,8 @@ def save_pretrained(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {k: (v.to(dtype) if v.is_floating_point() else v).contiguous().cpu() for k, v in weights.items()}
-    write_bytes(folder / "model.safetensors", save_tensors(tensors, metadata={"format": "pt"}))
-    write_text(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
-
-
-def find_model(name: str | Path) -> Path:
-    """The folder of a model: a path, a name in $HSTMAE_MODELS or ./checkpoints, a bundled name, or a hub id.
-
-    A hub id is "owner/name" and is looked up on the Hugging Face Hub when no folder has that name.
-
-    Raises:
-        CheckpointError: nothing of that name, or a hub id without huggingface_hub or that cannot be fetched.
-    """
-    places = [Path(name)]
-    if os.environ.get("HSTMAE_MODELS"):
-        places.append(Path(os.environ["HSTMAE_MODELS"]) / name)
-    places += [Path("checkpoints") / name, find_checkpoint(name)]
-    for place in places:
-        if (place / "config.json").is_file():
-            return place
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]*[\w-]", str(name)) and not places[0].exists():
-        return _from_hub(str(name))
-    looked = ", ".join(dict.fromkeys(str(p) for p in places))
-    raise CheckpointError(f"no model '{name}': no config.json in {looked}; bundled: {names(CHECKPOINTS)}")
-
-
-def _from_hub(name: str) -> Path:
-    """Fetch (or find in its cache) the files of a model on the Hugging Face Hub."""
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        raise CheckpointError(
-            f"no folder '{name}'; to fetch a model of that name from the Hugging Face Hub: pip install 'hstmae[hub]'"
-        ) from None
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors", "atlas.npz"]))
-    except Exception as error:
-        raise CheckpointError(f"cannot fetch '{name}' from the Hugging Face Hub ({_first_line(error)})") from error
-    if not (folder / "config.json").is_file():
-        raise CheckpointError(f"'{name}' on the Hugging Face Hub is no HST-MAE model: it has no config.json")
-    return folder
+    write_bytes(folder / WEIGHTS, save_tensors(tensors, metadata={"format": "pt"}))
+    write_text(folder / CONFIG, json.dumps(to_dict(config), indent=2) + "\n")
 
 
 def mismatch(wanted: dict[str, Tensor], found: dict[str, Tensor], named: int = 3) -> list[str]:

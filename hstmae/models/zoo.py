@@ -3,18 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ..bundled import CONFIGS
+from ..bundled import CONFIGS, SIZES
 from ..config import ModelConfig, load_config
 from ..errors import ConfigError
 from .mae import HSTMAE
-from .pretrained import find_model, load_tensors, mismatch, save_pretrained
+from .pretrained import load_tensors, mismatch, save_pretrained
 
-__all__ = ["VARIANTS", "build_model", "find_model", "load_pretrained", "load_tensors", "mismatch", "save_pretrained"]
-
-_SIZES = ("nano", "tiny", "small", "base", "large")
+__all__ = ["VARIANTS", "build_model", "load_pretrained", "load_tensors", "mismatch", "save_pretrained"]
 
 VARIANTS: dict[str, ModelConfig] = {
-    f"hst-mae-{size}": load_config(CONFIGS / f"mae_{size}.yaml").model for size in _SIZES
+    f"hst-mae-{size}": load_config(CONFIGS / f"mae_{size}.yaml").model for size in SIZES
 }  # those of the bundled configurations
 
 

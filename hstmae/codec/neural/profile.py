@@ -15,8 +15,8 @@ import torch
 
 from ...errors import CodecError, ConfigError
 from ...games import GameState
+from ...model_folders import find_model
 from ...models.fast.head import FastHead
-from ...models.zoo import find_model
 from ..container.gop import Gop, GopShape
 from .allocation import Allocator
 from .bitcoder import BitCoder

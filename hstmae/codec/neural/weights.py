@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ...models.pretrained import find_model
+from ...model_folders import WEIGHTS, find_model
 from .model import CodecModel
 from .statecoder import TABLES
 
@@ -25,7 +25,7 @@ def load_codec(name: str | Path) -> tuple[CodecModel, str]:
     """
     folder = find_model(name)
     model = CodecModel.from_pretrained(folder)
-    digest = hashlib.sha256((folder / "model.safetensors").read_bytes())
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes())
     if (rows := folder / TABLES).is_file():
         digest.update(rows.read_bytes())
     return model.requires_grad_(False), digest.hexdigest()

@@ -25,9 +25,10 @@ from ...codec.neural.weights import load_codec, save_codec
 from ...data.store.reader import EpisodeStore
 from ...errors import ConfigError
 from ...games import GameState
+from ...model_folders import find_model, is_codec
 from ...models.cubes import take_cubes, to_cubes
 from ...models.state.tokens import FULL
-from ...models.zoo import find_model, load_pretrained
+from ...models.zoo import load_pretrained
 from ..averaging import WeightAverage
 from ..losses.fused import reconstruction
 from ..masks.inputs import choose_queries
@@ -235,7 +236,7 @@ def first_model(run: CodecRun) -> CodecModel:
         CheckpointError: there is none; ConfigError: it has another configuration.
     """
     init = run.train.init
-    if "codes" in (find_model(init) / "config.json").read_text():
+    if is_codec(find_model(init)):
         model, _ = load_codec(init)
         if model.config != run.codec:
             raise ConfigError(f"the section codec is not the configuration of {init} (train.init)")
