@@ -94,9 +94,9 @@ def _dispatch(args: list[str]) -> int:
     except SystemExit as stop:  # argparse has printed the help or what is wrong
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     try:
-        check_inputs(verb, parsed)
         if hasattr(command, "outputs"):
             check_outputs(command.outputs(parsed), parsed.overwrite, inputs_of(parsed))
+        check_inputs(verb, parsed)
         with report_alone() if getattr(parsed, "json", None) == str(STDOUT) else contextlib.nullcontext():
             code: int = command.run(parsed)
         return code

@@ -14,7 +14,6 @@ from .output import STDOUT
 
 INPUTS = ("input", "input_dir", "input_image", "test_data", "store", "file", "movie", "rom", "side")  # what is read
 CONFIGS = ("config", "sweep", "masks")  # read as well, and looked for by the reader of YAML files
-MODELS = ("checkpoint", "init")
 CODECS = ("encode", "decode", "verify")  # verbs whose model is a codec's
 
 
@@ -34,10 +33,8 @@ def check_inputs(verb: str, args: argparse.Namespace) -> None:
         path = getattr(args, name, None)
         if isinstance(path, Path) and path != STDOUT:
             check_input(path)
-    for name in MODELS:
-        model = getattr(args, name, None)
-        if model is not None:
-            check_model(model, codec=verb in CODECS)
+    if getattr(args, "checkpoint", None) is not None:
+        check_model(args.checkpoint, codec=verb in CODECS)
 
 
 def check_input(path: Path) -> None:

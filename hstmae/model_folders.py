@@ -35,11 +35,11 @@ def find_model(name: str | Path) -> Path:
     raise CheckpointError(_unknown(name))
 
 
-def check_model(name: str | Path, codec: bool = False) -> None:
+def check_model(name: str | Path, codec: bool | None = False) -> None:
     """Refuse a name that no model can be loaded by, as far as names of files and config.json tell.
 
     Args:
-        codec: a codec model is meant, else one that restores.
+        codec: a codec model is meant, else one that restores; None = either.
     Raises:
         CheckpointError: nothing of that name, a folder or file of another kind; it lists what can be loaded.
     """
@@ -55,7 +55,7 @@ def check_model(name: str | Path, codec: bool = False) -> None:
     folder = _folder(name)
     if folder is None and not _is_hub_id(name):
         raise CheckpointError(_unknown(name))
-    if folder is not None and model_config(folder) and is_codec(folder) != codec:
+    if folder is not None and codec is not None and model_config(folder) and is_codec(folder) != codec:
         kinds = ("a codec model", "a model that restores")
         raise CheckpointError(f"{name}: is {kinds[codec]}, and {kinds[not codec]} is needed; {_by_name()}")
 
@@ -115,7 +115,9 @@ def _is_hub_id(name: str | Path) -> bool:
 
 def _unknown(name: str | Path) -> str:
     variant = str(name).removeprefix("hst-mae-")
-    if Path(name).is_dir():
+    if str(name).endswith(".pth"):
+        what = f"{name}: no such checkpoint"
+    elif Path(name).is_dir():
         what = f"{name}: no model: the folder holds neither {CONFIG} nor {BEST} nor {LAST}"
     elif str(name) == f"hst-mae-{variant}" and (CONFIGS / f"mae_{variant}.yaml").is_file():
         what = f"no model '{name}': its weights are not at hand (hstmae train --config mae_{variant} makes them)"

@@ -29,7 +29,7 @@ VERBS: dict[str, tuple[list[str], list[tuple[str, Kind]]]] = {
     "models": ([], [("--json", FILE)]),
     "train": (["--config", "IN"], [("--out", GROWING), ("--export", FILE), ("--json", FILE)]),
     "atlas": (["IN"], [("--out", FILE), ("--pictures", FOLDER)]),
-    "evaluate": (["--checkpoint", "x", "--test_data", "IN"], [("--report", FOLDER), ("--json", FILE)]),
+    "evaluate": (["--checkpoint", "hst-mae-nano", "--test_data", "IN"], [("--report", FOLDER), ("--json", FILE)]),
     "restore": (["IN"], [("--out", FOLDER), ("--json", FILE)]),
     "demo": ([], [("--out", FOLDER), ("--json", FILE)]),
     "encode": (["IN"], [("", FILE), ("--json", FILE)]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from .options import AMOUNT, COUNT, SEED
 if TYPE_CHECKING:
     from ..data.sources.base import SourceEpisode
 
+EXIT_CUT = 2  # an episode ended before its time
 HELP = "record episodes from an emulator or a Gymnasium environment"
 EXAMPLES = """examples:
   hstmae record --game smb --rom mario.nes --autoplay --level 1-1,1-2 --episodes 2 --out recordings/store
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, metavar="DIR", help="store, or folder for smbdataset episodes")
     add("--format", choices=("store", "smbdataset"), default="store", help="what to write (default: %(default)s)")
     add("--rom", type=Path, metavar="FILE", help="ROM of the game (iNES)")
-    add("--movie", type=Path, metavar="FILE", help="play this input: FCEUX .fm2 text, or JSON")
+    add("--movie", type=Path, metavar="FILE", help="play this input: FCEUX .fm2 or .fm3, BizHawk .bk2, or JSON")
     add("--autoplay", action="store_true", help="search a way through each level, and record that")
     add("--level", default="1-1", metavar="W-L,...", help="levels to autoplay, or 'all' (default: %(default)s)")
     add("--episodes", type=COUNT, default=1, metavar="N", help="episodes per level or of the environment (default: 1)")
@@ -59,12 +61,13 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 def run(args: argparse.Namespace) -> int:
     summary = _record_env(args) if args.env else _record_game(args)
     write_result(args.json, summary)
-    return 0
+    return EXIT_CUT if summary["cut"] else 0
 
 
 def _record_env(args: argparse.Namespace) -> dict[str, Any]:
-    from ..data.sources.gymnasium import GymEpisode, has_memory
-    from ..data.sources.movies import read_movie
+    from ..data.sources.gymnasium import GymEpisode, describe_env
+    from ..data.sources.movies.reading import read_movie
+    from ..games import get_game
     from ..games.atari import game_of
 
     if args.autoplay or args.rom or args.save_movies or args.search_frames is not None:
@@ -78,13 +81,19 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
             what = f"{args.movie} is a movie of {movie.game} or uses pokes or resets"
             raise UsageError(f"{what}; {args.env} cannot play it")
         actions = tuple(movie.actions.tolist())
-    game = game_of(args.env) if has_memory(args.env) else "generic"
+    console, rate = describe_env(args.env)
+    game = game_of(args.env) if console else "generic"
+    if rate is None:
+        assumed = get_game(game).fps
+        print(f"{args.env} states no rate (metadata render_fps): {assumed:g} frames/s are noted", file=sys.stderr)
     seeds = range(args.seed, args.seed + args.episodes)
-    return _into_store(args, game, "gymnasium", [GymEpisode(args.env, args.frames, seed, actions) for seed in seeds])
+    episodes = [GymEpisode(args.env, args.frames, seed, actions) for seed in seeds]
+    summary = _into_store(args, game, "gymnasium", episodes)
+    return {**summary, "fps": rate or get_game(game).fps, "fps_stated": rate is not None}
 
 
 def _record_game(args: argparse.Namespace) -> dict[str, Any]:
-    from ..data.sources.movies import read_movie
+    from ..data.sources.movies.reading import read_movie
     from ..data.sources.smb import recorder
 
     if bool(args.movie) == args.autoplay:
@@ -93,9 +102,14 @@ def _record_game(args: argparse.Namespace) -> dict[str, Any]:
     movie = read_movie(args.movie, args.game) if args.movie else None
     if movie is not None and movie.game != args.game:
         raise UsageError(f"{args.movie} is a movie of {movie.game}, not of {args.game}")
-    emulator = recorder.NesEmulator(recorder.find_rom(args.rom))
+    rom = recorder.find_rom(args.rom)
+    emulator = recorder.NesEmulator(rom)
     notes: list[dict[str, Any]] = []
+    remarks: list[str] = []
     if movie is not None:
+        remarks = [*movie.remarks, *filter(None, [recorder.rom_remark(movie, rom)])]
+        for text in remarks:
+            print(f"warning: {args.movie} {text}", file=sys.stderr)
         episodes = recorder.played(emulator, movie)
     else:
         seeds = range(args.seed, args.seed + args.episodes)
@@ -104,7 +118,7 @@ def _record_game(args: argparse.Namespace) -> dict[str, Any]:
             limits = {"seconds": math.inf, "max_frames": args.search_frames}
         episodes = recorder.autoplayed(emulator, levels, seeds, limits, notes, args.save_movies)
     if args.format == "store":
-        return {**_into_store(args, args.game, "emulator", episodes), "autoplay": notes}
+        return {**_into_store(args, args.game, "emulator", episodes), "autoplay": notes, "remarks_of_movie": remarks}
     began, written, frames = time.perf_counter(), [], 0
     for episode in episodes:
         print(recorder.write_smbdataset(episode.episode(), args.out))
@@ -114,7 +128,7 @@ def _record_game(args: argparse.Namespace) -> dict[str, Any]:
     speed = frames / seconds
     print(f"{len(written)} episodes, {frames:,} frames in {seconds:.1f} s: {speed:,.0f} frames/s")
     summary = {"episodes": written, "frames": frames, "seconds": seconds, "frames_per_second": speed}
-    return {**summary, "autoplay": notes}
+    return {**summary, "autoplay": notes, "remarks_of_movie": remarks, "cut": []}
 
 
 def _into_store(args: argparse.Namespace, game: str, kind: str, episodes: Iterable[SourceEpisode]) -> dict[str, Any]:
@@ -122,11 +136,16 @@ def _into_store(args: argparse.Namespace, game: str, kind: str, episodes: Iterab
 
     from ..data.store.recording import record_into_store
 
+    cut: list[str] = []
     with tqdm(unit="frame", desc="record") as bar:
-        summary = record_into_store(episodes, args.out, game=game, kind=kind, progress=bar.update)
+        summary = record_into_store(
+            episodes, args.out, game=game, kind=kind, progress=bar.update, remark=lambda p: cut.append(str(p))
+        )
+    for text in cut:
+        print(f"hstmae record: error: {text}; what was recorded so far is kept", file=sys.stderr)
     print(f"store     {summary.store}")
     print(f"episodes  {summary.episodes} ({summary.packed} new, {summary.kept} kept)")
     print(f"frames    {summary.frames:,}, {summary.bytes_per_frame:,.1f} bytes each")
     print(f"speed     {summary.speed}/s")
     print(f"hash      {summary.hash}")
-    return summary.to_json()
+    return {**summary.to_json(), "cut": cut}

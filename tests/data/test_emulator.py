@@ -15,7 +15,9 @@ from fm2 import format_fm2
 
 from benchmarks.state_check import StateCheck, check_episode
 from hstmae.cli import main
-from hstmae.data.sources.movies import Movie, format_json, read_movie, write_movie
+from hstmae.data.sources.movies.hst_movie import format_json, write_movie
+from hstmae.data.sources.movies.movie import Movie
+from hstmae.data.sources.movies.reading import read_movie
 from hstmae.data.sources.smb.autoplay import autoplay
 from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.data.sources.smb.dataset_writer import write_smbdataset
@@ -65,8 +67,9 @@ def test_replays_are_bit_exact_in_another_process(emulator: NesEmulator, tmp_pat
     assert episode.size > 150 and again.signature() == episode.signature()
     write_movie(movie, tmp_path / "run.json")
     code = (
-        "import sys; from hstmae.data.sources.emulator import NesEmulator; from hstmae.data.sources.movies import *; "
-        "from hstmae.data.sources.session import play_movie; "
+        "import sys; from hstmae.data.sources.smb.emulator import NesEmulator; "
+        "from hstmae.data.sources.movies.reading import read_movie; "
+        "from hstmae.data.sources.smb.session import play_movie; "
         "print(next(play_movie(NesEmulator(sys.argv[1]), read_movie(sys.argv[2], 'smb'))).signature()[0][1])"
     )
     command = [sys.executable, "-c", code, str(rom_or_reason()[0]), str(tmp_path / "run.json")]

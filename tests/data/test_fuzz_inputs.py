@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from fuzzing import CASES, attack, damaged
 
-from hstmae.data.sources.movies import format_json, parse_fm2, read_movie
+from hstmae.data.sources.movies.fm2 import parse_fm2
+from hstmae.data.sources.movies.hst_movie import format_json
+from hstmae.data.sources.movies.reading import read_movie
 from hstmae.data.sources.side_file import read_side_file
 
 FM2 = b"version 3\nemuVersion 22020\nrerecordCount 0\npalFlag 0\n" + b"|0|R.....A.|........||\n" * 12

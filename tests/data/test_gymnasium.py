@@ -10,7 +10,8 @@ import pytest
 
 from hstmae.cli import main
 from hstmae.data.sources.gymnasium import GymEpisode, make_env
-from hstmae.data.sources.movies import Movie, write_movie
+from hstmae.data.sources.movies.hst_movie import write_movie
+from hstmae.data.sources.movies.movie import Movie
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.recording import record_into_store
 from hstmae.errors import UsageError

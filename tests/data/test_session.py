@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hstmae.data.sources.movies import Movie
+from hstmae.data.sources.movies.movie import Movie
 from hstmae.data.sources.smb.session import RecordedEpisode, play_movie
 
 PLAYING = {0x770: 1, 0x772: 3, 0x75A: 2}

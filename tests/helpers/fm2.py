@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hstmae.data.sources.movies import FM2_BITS, Movie
+from hstmae.data.sources.movies.fm2 import FM2_BITS
+from hstmae.data.sources.movies.movie import Movie
 
 ORDER = "RLDUTSBA"
 

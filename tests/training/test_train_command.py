@@ -94,7 +94,7 @@ def test_what_cannot_be_done_is_said_with_exit_2(
         ([], "--config"),
         (["--config", str(config), "--out", str(finished)], "already holds a run"),
         (["--config", str(config), "--resume", str(finished), "--init", "x"], "only one"),
-        (["--config", str(config), *other, "--max-steps", "-1"], "negative"),
+        (["--config", str(config), *other, "--max-steps", "-1"], "--max-steps"),
         (["--resume", str(tmp_path)], "neither last.pth"),
         (["--resume", "auto"], "--config"),
         (["--resume", str(finished), "--set", "model.decoder_dim=32"], "model.decoder_dim"),

@@ -7,32 +7,36 @@ picture is stored. With the Arcade Learning Environment, a step is one console f
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ...errors import DataError, UsageError
-from .base import Report, SourceFrame
+from .base import Problem, Report, SourceFrame
 
 MAX_HOLD = 12  # frames the random player keeps an action
+CONSOLE_RATE = 60.0  # console frames a second; what the Arcade Learning Environment states does not follow its steps
+MAX_RATE = 1000.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class GymEpisode:
     """A `SourceEpisode` that plays while it is read: nothing of it is held in memory.
 
     A new game starts in place when one ends; the first picture after that is one frame number further on, so that no
-    clip crosses it.
+    clip crosses it. Where the environment fails, or its picture changes its size, the episode ends; a remark says so.
 
     Attributes:
         env: name of the environment, e.g. "ALE/Breakout-v5".
         frames_wanted: how many frames to record.
         seed: of the environment and of the random player.
         actions: action numbers, one per frame, played instead of a random player; None = random.
+        fps: what the environment states, known once it plays; see `rate_of`.
     """
 
     env: str
@@ -41,7 +45,7 @@ class GymEpisode:
     actions: tuple[int, ...] | None = None
     level: ClassVar[str] = ""
     outcome: ClassVar[str] = "cut"  # environments do not say who won
-    fps: ClassVar[float | None] = None
+    fps: float | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -63,16 +67,23 @@ class GymEpisode:
         with closing(make_env(self.env)) as env:
             from gymnasium.error import Error
 
+            self.fps, done = rate_of(env), 0
             try:
-                yield from self._play(env, _console(env))
-            except Error as error:  # e.g. a drawing library is missing
-                raise DataError(f"{self.env} cannot be played: {error}") from None
+                for frame in self._play(env, _console(env)):
+                    yield frame
+                    done += 1
+            except (Error, _Broken) as error:  # the first e.g. where a drawing library is missing
+                if not done or report is None:
+                    raise DataError(f"{self.env} cannot be played: {error}") from None
+                report(Problem(self.name, "", f"ends after {done} of {self.size} frames: {error}", left_out=False))
 
     def _play(self, env: Any, console: Any) -> Iterator[SourceFrame]:
-        env.reset(seed=self.seed)
+        """Raises _Broken where the environment does."""
+        with _own_program("reset"):
+            env.reset(seed=self.seed)
         count = int(env.action_space.n)
         rng = np.random.default_rng(self.seed)
-        number, action, left = 0, 0, 0
+        number, action, left, size = 0, 0, 0, None
         for t in range(self.size):
             if self.actions is not None:
                 action = self.actions[t]
@@ -81,16 +92,34 @@ class GymEpisode:
             elif left == 0:
                 action, left = int(rng.integers(count)), int(rng.integers(1, MAX_HOLD + 1))
             left -= 1
-            ended = env.step(action)[2:4]
+            with _own_program(f"step {t + 1}"):
+                ended = env.step(action)[2:4]
+                picture = np.asarray(env.render())
             number += 1
-            picture = np.asarray(env.render())
             if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
                 raise DataError(f"{self.env}: its picture is {picture.dtype} {list(picture.shape)}, expected RGB")
+            size = size or picture.shape
+            if picture.shape != size:
+                raise _Broken(f"its picture became {picture.shape[1]}x{picture.shape[0]}, it was {size[1]}x{size[0]}")
             memory = None if console is None else np.array(console.getRAM(), np.uint8)
             yield SourceFrame(number, picture.copy(), None, memory, action)
             if any(ended):
-                env.reset()
+                with _own_program(f"reset after step {t + 1}"):
+                    env.reset()
                 number += 1
+
+
+class _Broken(Exception):
+    """The environment has failed, or shows what cannot go into the same episode."""
+
+
+@contextmanager
+def _own_program(what: str) -> Iterator[None]:
+    """Around what an environment does, which is somebody's program: anything may be raised."""
+    try:
+        yield
+    except Exception as error:
+        raise _Broken(f"its {what} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
 
 
 def make_env(name: str) -> Any:
@@ -126,10 +155,28 @@ def make_env(name: str) -> Any:
     return env
 
 
-def has_memory(name: str) -> bool:
-    """Whether an environment runs on an Atari console, whose memory can be read. Raises as `make_env` does."""
+def describe_env(name: str) -> tuple[bool, float | None]:
+    """Whether an environment runs on an Atari console, whose memory can be read; and its rate, see `rate_of`.
+
+    Raises as `make_env` does.
+    """
     with closing(make_env(name)) as env:
-        return _console(env) is not None
+        return _console(env) is not None, rate_of(env)
+
+
+def rate_of(env: Any) -> float | None:
+    """Pictures a second: those of the console by its frame skip, else what `metadata["render_fps"]` states.
+
+    None where neither says: no number, or none above 0 and at most MAX_RATE.
+    """
+    skip = getattr(env.unwrapped, "_frameskip", None)
+    if _console(env) is not None and isinstance(skip, int) and skip > 0:
+        return CONSOLE_RATE / skip
+    stated = (env.metadata or {}).get("render_fps")
+    if isinstance(stated, bool) or not isinstance(stated, int | float | np.number):
+        return None
+    rate = float(stated)
+    return rate if math.isfinite(rate) and 0 < rate <= MAX_RATE else None
 
 
 def _console(env: Any) -> Any:

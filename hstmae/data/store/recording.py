@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...errors import StoreError, UsageError
+from ...errors import DataError, StoreError, UsageError
 from ...executor import Advance
 from ...games import get_game
-from ..sources.base import SourceEpisode
+from ..sources.base import Report, SourceEpisode
 from .building import StoreRun, StoreSummary, writing
 from .manifest import META
 from .packing import pack
@@ -26,6 +26,7 @@ def record_into_store(
     kind: str,
     packing: Packing | None = None,
     progress: Advance | None = None,
+    remark: Report | None = None,
 ) -> StoreSummary:
     """Add episodes to a store, which is made where there is none. An episode the store holds already is kept.
 
@@ -35,6 +36,7 @@ def record_into_store(
         episodes: may be a generator; each is packed before the next is asked for.
         kind: what made them ("emulator", "gymnasium"), noted in the manifest.
         progress: called with the number of frames packed since the last call.
+        remark: called with what is odd about an episode that was packed, e.g. that it ends early.
     Raises:
         UsageError: `store` is neither empty nor a store, is being written, or holds another game.
         DataError: an episode cannot be read, or the disk is full.
@@ -44,9 +46,16 @@ def record_into_store(
     get_game(game)
     with writing(folder):
         run, splits = StoreRun(folder, game, kind, packing, fail=True), _splits(folder, game)
-        for episode in episodes:
-            if (job := run.job(episode)) is not None:
-                run.results += pack(job, progress or (lambda count: None))
+        try:
+            for episode in episodes:
+                if (job := run.job(episode)) is not None:
+                    run.results += pack(job, progress or (lambda count: None))
+                    for problem in run.results[-1].problems if remark else ():
+                        remark(problem)
+        except DataError:  # of an episode: those before it are kept
+            if run.results:
+                run.finish(splits)
+            raise
         return run.finish(splits)
 
 

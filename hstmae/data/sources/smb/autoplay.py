@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....errors import UsageError
-from ..movies import Movie
+from ..movies.movie import Movie
 from .emulator import DOWN, LEFT, RIGHT, A, B, NesEmulator
 from .explore import Archive, Place
 from .level_start import map_length, map_number, parse_level, start_level

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ....errors import DataError, UsageError
-from ..movies import Movie
+from ..movies.movie import Movie
 from .emulator import START, NesEmulator
 
 _TITLE_LIMIT = 600  # frames until the title screen must have come, and a level must have begun

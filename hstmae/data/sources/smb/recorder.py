@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -9,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import DataError
-from ..movies import Movie, format_json, write_movie
+from ..movies.hst_movie import format_json, write_movie
+from ..movies.movie import Movie
 from .autoplay import autoplay
 from .dataset_writer import write_smbdataset
 from .emulator import NesEmulator, find_rom
 from .level_start import parse_level
 from .session import RecordedEpisode, play_movie
 
-__all__ = ["NesEmulator", "autoplayed", "find_rom", "parse_levels", "played", "write_smbdataset"]
+__all__ = ["NesEmulator", "autoplayed", "find_rom", "parse_levels", "played", "rom_remark", "write_smbdataset"]
 
 
 def parse_levels(text: str) -> list[str]:
@@ -27,6 +29,19 @@ def parse_levels(text: str) -> list[str]:
     for level in levels:
         parse_level(level)
     return levels
+
+
+def rom_remark(movie: Movie, rom: Path) -> str | None:
+    """What is to be said where a movie was made with another ROM than the one at hand; None where it was not, or does
+    not say. Movies hash what follows the header of 16 bytes, some the whole file."""
+    kind, _, wanted = movie.rom.partition(":")
+    if not wanted:
+        return None
+    data = rom.read_bytes()
+    found = [hashlib.new(kind, part, usedforsecurity=False).hexdigest() for part in (data[16:], data)]
+    if wanted in found:
+        return None
+    return f"was made with another ROM ({kind.upper()} {wanted}, {rom.name} has {found[0]}): it may run out of step"
 
 
 def played(emulator: NesEmulator, movie: Movie) -> Iterator[RecordedEpisode]:

@@ -18,10 +18,11 @@ from typing import ClassVar
 import numpy as np
 import zstandard
 
+from ....errors import DataError
 from ....games import get_game
 from ...episode import Episode
 from ..base import Report, SourceFrame, as_episode
-from ..movies import Movie
+from ..movies.movie import Movie
 from .emulator import NesEmulator
 
 GAME = "smb"
@@ -84,6 +85,8 @@ def play_movie(
 
     Args:
         user, session: parts of the episodes' names; `session` without "_".
+    Raises:
+        DataError: the emulator cannot go on; the episode that was being played comes before that, as far as it went.
     """
     emulator.power()
     pokes, resets = _by_frame(movie.pokes), _by_frame(movie.resets)
@@ -102,9 +105,15 @@ def play_movie(
                 emulator.reset()
         for _, address, value in pokes.get(t, ()):
             emulator.poke(address, value)
-        emulator.step(action)
-        if current is not None and pending is not None:
-            current.add(t - start, emulator.picture(), *pending)
+        try:
+            emulator.step(action)
+            picture = emulator.picture() if pending is not None else None
+        except DataError:
+            if current is not None and current.size:  # what was played so far
+                yield current
+            raise
+        if current is not None and pending is not None and picture is not None:
+            current.add(t - start, picture, *pending)
         pending = None
         ram = emulator.ram()
         if current is not None:

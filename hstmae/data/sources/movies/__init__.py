@@ -1,0 +1,1 @@
+"""Input movies: of emulators, and the package's own."""
