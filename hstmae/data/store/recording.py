@@ -50,8 +50,9 @@ def record_into_store(
             for episode in episodes:
                 if (job := run.job(episode)) is not None:
                     run.results += pack(job, progress or (lambda count: None))
-                    for problem in run.results[-1].problems if remark else ():
-                        remark(problem)
+                    if remark is not None:
+                        for problem in run.results[-1].problems:
+                            remark(problem)
         except DataError:  # of an episode: those before it are kept
             if run.results:
                 run.finish(splits)
