@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import CLIP, POSITION, SEED, SHARE, Number, add_model
+from .options import CLIP, POSITION, SEED, SHARE, Number, add_lag, add_model, no_lag
 
 if TYPE_CHECKING:
     from ..data.store.reader import EpisodeStore
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STORE",
         help="preprocessed store, or recordings or films of the model's game (packed into a temporary store first)",
     )
+    add_lag(parser)
     parser.add_argument("--mask", choices=("tube",), default="tube", help="tube: the same positions in all frames")
     parser.add_argument("--ratio", type=SHARE, default=0.9, help="share of the 16x16 positions that is hidden")
     parser.add_argument("--state", choices=("full", "compact", "none"), help="how much state is used (default: all)")
@@ -87,10 +88,13 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 @contextmanager
-def opened(path: Path, game: str) -> Iterator[EpisodeStore]:
+def opened(path: Path, game: str, lag: int | None = None) -> Iterator[EpisodeStore]:
     """The store at `path`; a folder of recorded frames becomes a temporary one (all its episodes in split "train").
 
+    Args:
+        lag: of recorded frames, see `data.pairing`; None = found for each episode.
     Raises:
+        UsageError: a lag for a store, which holds pictures and memory as they belong together.
         DataError: neither a store of this game nor frames, or frames that cannot be read.
     """
     import sys
@@ -104,6 +108,7 @@ def opened(path: Path, game: str) -> Iterator[EpisodeStore]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     if is_store(path):
+        no_lag(path, lag)
         store = EpisodeStore(path)
         if store.game != game:
             raise DataError(f"{path}: is a store of '{store.game}', and the model is for '{game}'")
@@ -111,8 +116,8 @@ def opened(path: Path, game: str) -> Iterator[EpisodeStore]:
         return
     with tempfile.TemporaryDirectory(prefix="hstmae-") as folder:
         print(f"{path} is no store: packing its frames into a temporary one", file=sys.stderr)
-        done = preprocess(path, folder, game=game, on_error="fail", workers=1, val_fraction=0.0)
-        print(f"packed {done.frames} frames of {done.episodes} episodes", file=sys.stderr)
+        done = preprocess(path, folder, game=game, on_error="fail", workers=1, val_fraction=0.0, lag=lag)
+        print(f"packed {done.frames} frames of {done.episodes} episodes", *done.pairing, sep="\n", file=sys.stderr)
         yield EpisodeStore(folder)
 
 
@@ -140,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     if args.state is None and not predictor.game.state_size:
         options = replace(options, state="none")
     stride = args.stride or predictor.game.stride
-    with opened(args.test_data, predictor.game.name) as store:
+    with opened(args.test_data, predictor.game.name, args.lag) as store:
         sizes = [info.size for info in store.infos() if args.split in ("all", info.split)]
         crop = crop_size(sizes, args.crop) if not predictor.game.indexed and sizes else args.crop
         dataset = ClipDataset(

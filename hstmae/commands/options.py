@@ -92,6 +92,28 @@ def add_footage(parser: argparse.ArgumentParser) -> None:
     video.add_argument("--fps", type=RATE, default=0.0, help="frame rate of folders of pictures (default: the game's)")
 
 
+def add_lag(parser: argparse.ArgumentParser) -> None:
+    """`--lag`, None for auto: between memory and picture in files, see `data.pairing`."""
+    what = "the memory in the file of frame t belongs to the picture of frame t + LAG (default: auto, found for each "
+    what += "episode: 0 of FCEUX up to 2.2.3, 1 from 2.3.0 on)"
+    parser.add_argument("--lag", type=_lag, metavar="auto|-1|0|1", help=what)
+
+
+def no_lag(path: Path, lag: int | None) -> None:
+    """Raise UsageError where a lag is given for what holds pictures and memory as they belong together."""
+    if lag is not None:
+        raise UsageError(f"--lag {lag}: is for recordings in files; {path} holds pictures with the memory that belongs")
+
+
+def _lag(text: str) -> int | None:
+    """Raises ArgumentTypeError for anything else."""
+    if text == "auto":
+        return None
+    if text.removeprefix("+") not in ("-1", "0", "1"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of auto, -1, 0 and 1")
+    return int(text)
+
+
 def video_options(args: argparse.Namespace) -> VideoOptions:
     from ..data.sources.video import VideoOptions
 

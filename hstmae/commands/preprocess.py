@@ -4,7 +4,7 @@ import argparse
 
 from ..bundled import find
 from ..output import Kind, Output, write_result
-from .options import Number, add_footage, names, video_options
+from .options import Number, add_footage, add_lag, names, video_options
 
 HELP = "turn recorded episodes (folders or .7z archives) or videos into a store"
 EXAMPLES = """examples:
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input_dir", "--input-dir", type=find, required=True, metavar="INPUT", help=what)
     add("--output_dir", "--output-dir", required=True, metavar="DIR", help="folder of the store")
     add_footage(parser)
+    add_lag(parser)
     add("--val-levels", type=names, default=[], metavar="W-L,...", help="levels kept out of training, e.g. 3-2,8-3")
     share = "share of the other episodes kept out of training (default: %(default)s)"
     add("--val-fraction", type=Number(0, 1, whole=False, below=True), default=0.05, metavar="SHARE", help=share)
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         val_fraction=args.val_fraction,
         packing=Packing(level=args.zstd_level),
         video=video_options(args),
+        lag=args.lag,
         rebuild=args.rebuild,
         progress=True,
     )
@@ -71,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"frames    {summary.frames:,}, {summary.bytes_per_frame:,.1f} bytes each, all files counted")
     print(f"speed     {summary.speed} frames/s")
     print(f"repaired  {summary.repaired:,} frames with line-end damage in their metadata")
+    for line in summary.pairing:
+        print(f"pairing   {line}")
     print(f"left out  {summary.left_out:,} files or episodes (reasons in {summary.store}/problems.jsonl)")
     print(f"remarks   {summary.remarks:,}\nhash      {summary.hash}")
     return 0

@@ -17,6 +17,7 @@ from hstmae.data.sources.smb import archive
 from hstmae.data.sources.smb.archive import ArchivedEpisode, StagedEpisode, list_archive
 from hstmae.data.sources.smb.dataset import MAX_FILE_BYTES, list_episodes
 from hstmae.data.store.building import StoreSummary
+from hstmae.data.store.jobs import HELD
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.writer import EpisodeWriter, Packing
 from hstmae.errors import DataError
@@ -150,7 +151,8 @@ def test_unpacking_waits_for_packing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(ArchivedEpisode, "unpack", watched)
     assert run(path, tmp_path / "out", workers).episodes == 9
-    assert len(held) == 9 and max(held) <= (0 if workers == 1 else 2 * workers)
+    # Nothing in these made-up episodes tells the lag: some wait for each other.
+    assert len(held) == 9 and max(held) <= (0 if workers == 1 else 2 * workers) + HELD
 
 
 def test_frames_of_one_episode_alone(base: Path) -> None:

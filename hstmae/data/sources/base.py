@@ -43,8 +43,11 @@ class SourceFrame:
         number: the recorder's frame number.
         pixels: uint8 [H, W] palette indices, or [H, W, 3] RGB.
         palette: uint8 [K, 3], None for RGB.
-        state: uint8 [S] memory; None where unknown, and then for every frame of the episode.
+        state: uint8 [S] memory that belongs to the picture; None where unknown, and then for every frame of the episode
+            that is not `alone`.
         action: controller byte; None likewise.
+        alone: the episode has memory, and none of it belongs to this picture (see `data.pairing`): a store cannot hold
+            such a frame.
     """
 
     number: int
@@ -52,6 +55,7 @@ class SourceFrame:
     palette: np.ndarray | None
     state: np.ndarray | None
     action: int | None
+    alone: bool = False
 
 
 Report = Callable[[Problem], None]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import DataError, UsageError
 from ...games import GameSpec
 from ...inputs.unpacking import as_folder
+from ..pairing import Pairing
 from .base import SourceEpisode
 from .smb.archive import ArchivedEpisode, StagedEpisode
 from .smb.layout import FileLog, FileLooks, SmbDataset
@@ -38,15 +40,20 @@ def game_of(path: Path) -> str:
     return next((layout.game for layout in LAYOUTS if layout.recognises(path)), ANY_GAME)
 
 
-def find_sources(path: Path, game: GameSpec, options: VideoOptions) -> tuple[str, Sequence[SourceEpisode]]:
+def find_sources(
+    path: Path, game: GameSpec, options: VideoOptions, lag: int | None = None
+) -> tuple[str, Sequence[SourceEpisode]]:
     """(kind of source, its episodes) of an input folder, film, archive, or standard input.
 
     Args:
         options: how footage is read that has no layout of its own.
+        lag: between memory and picture in its files, see `data.pairing`; None = found for each episode.
     Raises:
-        UsageError: options that the source does not take.
+        UsageError: options, or a lag, that the source does not take.
         DataError: nothing there that can be read.
     """
+    if lag is not None and layout_of(game) is None:
+        raise UsageError(f"--lag {lag}: is for recordings with the game's memory in their files, not for '{game.name}'")
     path = readable(path, game.name)
     if not game.indexed:
         return "video", find_videos(path, options, game.state_size or None)
@@ -64,7 +71,9 @@ def find_sources(path: Path, game: GameSpec, options: VideoOptions) -> tuple[str
             raise UsageError(
                 f"side files and frame rates are for footage without a layout of its own; {layout.name} holds both"
             )
-        return layout.name, layout.episodes(path)
+        episodes = layout.episodes(path)
+        given = None if lag is None else Pairing(lag, "given")
+        return layout.name, [replace(episode, pairing=given) for episode in episodes] if given else episodes
     except DataError as error:
         if path.suffix.lower() in FILMS or any(p.suffix.lower() in FILMS for p in path.glob("*")):
             raise DataError(f"{error}; films are read with --game {ANY_GAME}") from None

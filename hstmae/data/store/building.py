@@ -15,11 +15,26 @@ from typing import Any
 from ...atomic import TEMP_MARK, replacing, write_bytes
 from ...errors import DataError, StoreError, UsageError
 from ...output import Kind, check_output, lock
+from ..pairing import Pairing, describe
 from ..sources.base import Problem, SourceEpisode
-from .manifest import EPISODES, LOCK, META, PROBLEMS, VERSION, build_manifest, canonical, digest, read_info, split_of
+from ..sources.finding import LAYOUTS
+from .manifest import (
+    EPISODES,
+    LOCK,
+    META,
+    PROBLEMS,
+    VERSION,
+    EpisodeInfo,
+    build_manifest,
+    canonical,
+    digest,
+    read_info,
+    split_of,
+)
 from .packing import Job, Packed, disk_error, finished, kept_problems
 from .writer import Packing
 
+LAYOUT_NAMES = {layout.name for layout in LAYOUTS}
 CREATED_BY = f"hstmae preprocess, store format {VERSION}"
 
 
@@ -33,6 +48,7 @@ class StoreSummary:
         packed_frames, seconds: of this run.
         repaired: frames of the store whose metadata had to be repaired.
         left_out, remarks: entries of problems.jsonl: what is missing from the store, and oddities that were kept.
+        pairing: lines on which picture the memory belongs to, see `data.pairing`.
     """
 
     store: str
@@ -52,6 +68,7 @@ class StoreSummary:
     repaired: int
     left_out: int
     remarks: int
+    pairing: list[str]
 
     @property
     def speed(self) -> str:
@@ -111,6 +128,7 @@ class StoreRun:
         self._store, self._game, self._kind, self._packing, self._fail = store, game, kind, packing or Packing(), fail
         self.results: list[Packed] = []
         self._names: set[str] = set()
+        self.pairings: dict[str, Pairing | None] = {}  # of episodes that the store holds already
         self._kept = self._replaced = 0
         path = store / PROBLEMS
         try:
@@ -125,6 +143,7 @@ class StoreRun:
         self._names.add(episode.name)
         if not rebuild and finished(job):
             self._kept += 1
+            self.pairings[episode.name] = read_info(job.folder).pairing
             return None
         if job.folder.exists():  # the old manifest will no longer be true
             (self._store / META).unlink(missing_ok=True)
@@ -168,9 +187,9 @@ class StoreRun:
                 file.flush()
                 os.fsync(file.fileno())
             write_bytes(store / PROBLEMS, report)
-        return self._summary(manifest)
+        return self._summary(manifest, infos)
 
-    def _summary(self, manifest: dict[str, Any]) -> StoreSummary:
+    def _summary(self, manifest: dict[str, Any], infos: Sequence[EpisodeInfo]) -> StoreSummary:
         totals, source = manifest["totals"], manifest["source"]
         seconds = time.perf_counter() - self._began
         size = sum(path.stat().st_size for path in self._store.rglob("*") if path.is_file())
@@ -193,4 +212,14 @@ class StoreRun:
             repaired=source["repaired_frames"],
             left_out=source["left_out"],
             remarks=source["remarks"],
+            pairing=_pairing_lines(infos, self._kind),
         )
+
+
+def _pairing_lines(infos: Sequence[EpisodeInfo], kind: str) -> list[str]:
+    lines = describe(info.pairing for info in infos)
+    if kind in LAYOUT_NAMES and (old := sum(info.pairing is None and info.has_state for info in infos)):
+        lines.append(f"not looked at in {old} episodes, packed by an earlier version: --rebuild does")
+    if alone := sum(info.notes.get("unpaired", 0) for info in infos):
+        lines.append(f"{alone:,} pictures that no memory belongs to are left out")
+    return lines

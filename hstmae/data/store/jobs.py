@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ...atomic import TEMP_MARK
+from ...errors import DataError
 from ...executor import Advance, Executor, Work, worker_count
+from ..pairing import Pairing
 from ..sources.base import SourceEpisode
 from ..sources.finding import ArchivedEpisode, StagedEpisode
+from ..sources.settling import as_the_others, looked_at, pairing_of, undecided
 
 
 class EpisodeJob(Protocol):
@@ -25,6 +28,7 @@ class EpisodeJob(Protocol):
 
 Job = TypeVar("Job", bound=EpisodeJob)
 Piece = TypeVar("Piece")
+HELD = 4  # unpacked episodes that wait for others to tell their lag: they take room on the disk
 
 
 def run_jobs(
@@ -36,10 +40,14 @@ def run_jobs(
     workers: int,
     advance: Advance | None = None,
     advice: str = "run again with fewer --workers",
+    others: Iterable[SourceEpisode] = (),
+    known: Mapping[str, Pairing | None] | None = None,
 ) -> None:
-    """Do `work` for every job, those whose episodes lie in archives last, in the order of the archive.
+    """Do `work` for every job, those whose episodes lie in archives last, in the order of the archive, and those that
+    do not tell their lag when the others have (of archives, when HELD more of them have come).
 
     Args:
+        others: all episodes of the source, which tell it then; `known`: pairings by name of what was done before.
         folder: where unpacked episodes wait, in a temporary folder. On the output's own disk: a folder for temporary
             files is often memory, and there a killed run's leftovers are found.
         workers: processes; 0 = one per core.
@@ -54,21 +62,60 @@ def run_jobs(
     try:
         count = worker_count(workers, len(jobs))
         with Executor(work, take, workers=count, advance=advance, advice=advice) as executor:
+            queue = _Queue(executor.submit, known)
             for job in jobs:
                 if isinstance(job.episode, ArchivedEpisode):
                     archives.setdefault(job.episode.archive, []).append((job, job.episode))
                 else:
-                    executor.submit(job)
+                    queue.add(job, job.episode)
             for number, packed in enumerate(archives.values()):
                 (temp / str(number)).mkdir(parents=True)
 
                 def submit(k: int, staged: SourceEpisode, packed: list[tuple[Job, ArchivedEpisode]] = packed) -> None:
-                    executor.submit(replace(packed[k][0], episode=staged))  # type: ignore[type-var]
+                    queue.add(packed[k][0], staged)
 
-                packed[0][1].unpack([episode for _, episode in packed], temp / str(number), submit)
+                try:
+                    packed[0][1].unpack([episode for _, episode in packed], temp / str(number), submit)
+                except DataError:  # what came out of it before is intact
+                    queue.release(others)
+                    raise
+            queue.release(others)
             executor.finish()
     finally:
         shutil.rmtree(temp, ignore_errors=True)
+
+
+class _Queue(Generic[Job]):
+    """Hands jobs in as soon as the lag of their episodes is known."""
+
+    def __init__(self, submit: Callable[[Job], object], known: Mapping[str, Pairing | None] | None) -> None:
+        self._submit, self._lags = submit, dict(known or {})
+        self._waiting: list[Job] = []
+
+    def add(self, job: Job, episode: SourceEpisode) -> None:
+        """A job, for an episode that is there now."""
+        episode = looked_at(episode)
+        self._lags[episode.name] = pairing_of(episode)
+        job = replace(job, episode=episode)  # type: ignore[type-var]
+        if not undecided(episode):
+            self._submit(job)
+            return
+        self._waiting.append(job)
+        staged = [held for held in self._waiting if isinstance(held.episode, StagedEpisode)]
+        if len(staged) > HELD:
+            self._waiting.remove(staged[0])
+            self._end_wait(staged[0])
+
+    def release(self, others: Iterable[SourceEpisode]) -> None:
+        """Hand in what waits, with the lag of all that are known, and of `others`."""
+        if self._waiting:
+            missing = [episode for episode in others if self._lags.get(episode.name) is None]
+            self._lags.update((episode.name, pairing_of(looked_at(episode))) for episode in missing)
+        while self._waiting:
+            self._end_wait(self._waiting.pop(0))
+
+    def _end_wait(self, job: Job) -> None:
+        self._submit(replace(job, episode=as_the_others(job.episode, self._lags)))  # type: ignore[type-var]
 
 
 def discard(episode: SourceEpisode) -> None:

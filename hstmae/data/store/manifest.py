@@ -15,6 +15,7 @@ import numpy as np
 
 from ...errors import StoreError
 from ..episode import OUTCOMES
+from ..pairing import Pairing
 from .columns import FORMATS, Column
 
 FORMAT = "hst-store"
@@ -46,6 +47,8 @@ class EpisodeInfo:
         content_hash: SHA-256 of the unpacked content, independent of how it is packed.
         columns: by name.
         data_bytes, data_sha256: of the data file.
+        pairing: how memory and pictures were put together; None where there was no need to, or it was packed before
+            this was looked at.
     """
 
     name: str
@@ -64,6 +67,7 @@ class EpisodeInfo:
     columns: dict[str, Column]
     data_bytes: int
     data_sha256: str
+    pairing: Pairing | None = None
 
     @property
     def frame_numbers(self) -> np.ndarray:
@@ -89,6 +93,9 @@ class EpisodeInfo:
             "notes": dict(sorted(self.notes.items())),
             "columns": [column.to_json() for column in self.columns.values()],
         }
+        del value["pairing"]  # stays away where it is not known, as in stores of before
+        if self.pairing is not None:
+            value["pairing"] = self.pairing.to_json()
         if not with_split:  # the split may change without the episode being packed again
             del value["split"]
         return value
@@ -97,8 +104,11 @@ class EpisodeInfo:
     def from_json(value: Any, where: str) -> EpisodeInfo:
         """Raises StoreError where the JSON does not describe an episode."""
         try:
+            paired = value.get("pairing")
             info = EpisodeInfo(
-                split=str(value.get("split", "")), **{name: read(value[name]) for name, read in _READ.items()}
+                split=str(value.get("split", "")),
+                pairing=None if paired is None else Pairing.from_json(paired),
+                **{name: read(value[name]) for name, read in _READ.items()},
             )
             _check(info)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:

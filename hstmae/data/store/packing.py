@@ -13,6 +13,7 @@ from ...errors import DataError, StoreError
 from ...executor import Advance
 from ...games import get_game
 from ..sources.base import Problem, SourceEpisode, UnusableEpisode
+from ..sources.settling import looked_at, pairing_of
 from .jobs import discard
 from .manifest import DATA, EPISODES, VERSION, EpisodeInfo, canonical, digest, read_info
 from .writer import SOURCE, EpisodeWriter, Packing
@@ -82,15 +83,15 @@ def pack(job: Job, advance: Advance) -> Iterator[Packed]:
 
 
 def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], advance: Advance) -> EpisodeInfo | None:
-    episode, notes = job.episode, dict[str, int]()
+    episode, notes = looked_at(job.episode), dict[str, int]()
     try:
         signature = job.signature()  # before it is read: what is changed meanwhile shall be packed again
     except OSError as error:
         raise UnusableEpisode(f"cannot be read: {error.filename}: {error.strerror}") from None
-    frames = episode.frames(report, notes)
+    frames = (frame for frame in episode.frames(report, notes) if not frame.alone)
     first = next(frames, None)
     if first is None:
-        report(Problem(episode.name, "", "no usable frame: the episode is left out"))
+        report(no_frame(episode, notes))
         return None
     about = {"level": episode.level, "outcome": episode.outcome, "source": episode.name}
     with EpisodeWriter(
@@ -104,7 +105,16 @@ def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], 
         advance(len(writer) % _TICK)
         notes["left_out"] = sum(problem.left_out for problem in problems)
         source = {"signature": signature, "problems": [asdict(problem) for problem in problems]}
-        return writer.finish(notes, json.dumps(source, ensure_ascii=False).encode("utf-8") + b"\n")
+        pairing = pairing_of(episode)
+        return writer.finish(notes, json.dumps(source, ensure_ascii=False).encode("utf-8") + b"\n", pairing)
+
+
+def no_frame(episode: SourceEpisode, notes: dict[str, int]) -> Problem:
+    """Why an episode is left out of which no frame can be used."""
+    reason = "no usable frame"
+    if notes.get("unpaired"):
+        reason = f"no picture has memory that belongs to it (lag {getattr(pairing_of(episode), 'lag', 0):+d})"
+    return Problem(episode.name, "", f"{reason}: the episode is left out")
 
 
 def kept_problems(folder: Path) -> list[Problem]:

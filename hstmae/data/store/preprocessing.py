@@ -28,6 +28,7 @@ def preprocess(
     val_fraction: float = 0.05,
     packing: Packing | None = None,
     video: VideoOptions | None = None,
+    lag: int | None = None,
     rebuild: bool = False,
     progress: bool = False,
 ) -> StoreSummary:
@@ -44,6 +45,7 @@ def preprocess(
         val_fraction: share of the other episodes that gets the split "val", drawn by their names.
         packing: how columns are packed.
         video: how footage is read that has no layout of its own.
+        lag: the memory in the files of frame t belongs to the picture of frame t + lag; None = found for each episode.
         rebuild: pack every episode of the input again.
         progress: show a progress bar on stderr.
     Raises:
@@ -59,7 +61,7 @@ def preprocess(
         raise UsageError(f"val fraction is {val_fraction}; expected 0 or more, and less than 1")
     source = Path(input_dir)
     game = game or game_of(source)
-    kind, found = find_sources(source, get_game(game), video or VideoOptions())
+    kind, found = find_sources(source, get_game(game), video or VideoOptions(), lag)
     splits = {"val_levels": list(val_levels), "val_fraction": val_fraction}
     return build_store(
         found, Path(output_dir), game, kind, splits, on_error, workers, packing, rebuild=rebuild, progress=progress
@@ -93,7 +95,10 @@ def build_store(
         todo = [job for job in (run.job(episode, rebuild) for episode in episodes) if job is not None]
         total = sum(job.episode.size for job in todo)
         with tqdm(total=total, unit="frame", unit_scale=True, desc="preprocess", disable=not progress) as bar:
-            run_jobs(pack, todo, run.results.append, store, workers=workers, advance=bar.update)
+            run_jobs(
+                pack, todo, run.results.append, store, workers=workers, advance=bar.update, others=episodes,
+                known=run.pairings,
+            )  # fmt: skip
         return run.finish(splits, problems)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...atomic import TEMP_MARK, sync_folder
 from ...games import GameSpec
+from ..pairing import Pairing
 from .columns import HEADS, Column, ColumnWriter
 from .layouts import PLAIN, SPARSE
 from .manifest import DATA, EpisodeInfo, digest_file, runs_of, write_info
@@ -100,12 +101,15 @@ class EpisodeWriter:
         if action is not None:
             self._actions.append(action)
 
-    def finish(self, notes: dict[str, int] | None = None, source_json: bytes = b"{}\n") -> EpisodeInfo:
+    def finish(
+        self, notes: dict[str, int] | None = None, source_json: bytes = b"{}\n", pairing: Pairing | None = None
+    ) -> EpisodeInfo:
         """Pack what is left, write the description and move the folder to its place.
 
         Args:
             notes: counts of repairs and the like.
             source_json: content of the file that later tells whether the source has changed.
+            pairing: how memory and pictures were put together, where that is known.
         Raises:
             ValueError: no frames, or state or actions for some frames only.
             OSError: the disk is full or cannot be written.
@@ -133,6 +137,7 @@ class EpisodeWriter:
             columns={column.name: column for column in columns},
             data_bytes=(self._temp / DATA).stat().st_size,
             data_sha256=digest_file(self._temp / DATA),
+            pairing=pairing,
         )
         write_info(self._temp, info)
         (self._temp / SOURCE).write_bytes(source_json)

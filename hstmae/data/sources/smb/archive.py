@@ -179,7 +179,10 @@ class _Stage:
             self.left[k] -= 1
             if not self.left[k]:
                 episode, places, self._places[k] = self._episodes[k], self._places[k], {}
-                self._take(k, StagedEpisode(episode.folder, episode.files, episode.others, self._blobs[k], places))
+                staged = StagedEpisode(
+                    episode.folder, episode.files, episode.others, self._blobs[k], places, pairing=episode.pairing
+                )
+                self._take(k, staged)
         except BaseException as error:
             self.failure = error
             raise

@@ -10,7 +10,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -22,8 +22,10 @@ from ....games.palette import first_entry
 from ....games.smb.game import SuperMarioBros
 from ....inputs.junk import is_junk
 from ...episode import OUTCOMES
+from ...pairing import Pairing, paired
 from ..base import Problem, Report, SourceFrame
 from ..png import IndexedImage, read_indexed_png
+from .pairing import follows, pairing_of_files
 from .tail import Metadata, read_metadata
 
 GAME = SuperMarioBros()
@@ -81,11 +83,14 @@ class SmbEpisode:
         folder: where it is.
         files: names, sizes and modification times (ns; of archives, checksums) of the PNG files, by name.
         others: names of everything else in the folder.
+        pairing: the lag of its files, see `data.pairing`; None = not looked for yet.
     """
 
     folder: Path
     files: tuple[tuple[str, int, int], ...]
     others: tuple[str, ...]
+    _: KW_ONLY
+    pairing: Pairing | None = None
     fps: ClassVar[float | None] = None
 
     @property
@@ -107,7 +112,11 @@ class SmbEpisode:
         return names.outcome if names else "cut"
 
     def signature(self, content: bool = False) -> list[list[object]]:
-        return [[name, size, self._checksum(name) if content else stamp] for name, size, stamp in self.files]
+        files: list[list[object]] = [
+            [name, size, self._checksum(name) if content else stamp] for name, size, stamp in self.files
+        ]
+        given = self.pairing is not None and self.pairing.by == "given"
+        return [*files, ["lag", self.pairing.lag]] if given and self.pairing else files
 
     def _checksum(self, name: str) -> int:
         try:
@@ -133,9 +142,23 @@ class SmbEpisode:
         matches = (_FILE.fullmatch(name) for name, _, _ in self.files)
         return next((_Names.of(m) for m in matches if m), None)
 
+    def find_pairing(self) -> Pairing:
+        """The lag of its files, with the evidence, from a few of them."""
+        return pairing_of_files(self.file_names(), self.read_file, lambda d: nes_colours(read_indexed_png(d, SIZE))[0])
+
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
-        """Frames in the order of their numbers. Left out and reported: files with unusable names, damaged files, files
-        that contradict their name or the folder's name, second files of a number, and changes of the palette."""
+        """As `recorded`, each frame with the memory that belongs to its picture; pictures that none belongs to are
+        counted in `notes`."""
+        pairing = self.pairing or self.find_pairing()
+        for frame in paired(self.recorded(report, notes), pairing.lag, follows):
+            if frame.alone:
+                notes["unpaired"] = notes.get("unpaired", 0) + 1
+            yield frame
+
+    def recorded(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+        """Frames as the files hold them, in the order of their numbers. Left out and reported: files with unusable
+        names, damaged files, files that contradict their name or the folder's name, second files of a number, and
+        changes of the palette."""
         for other in self.others:
             report(Problem(self.name, other, "not a PNG file: ignored", left_out=False))
         if not EPISODE_FOLDER.fullmatch(self.name):

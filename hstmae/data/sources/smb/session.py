@@ -1,7 +1,8 @@
 """Cutting an emulated run of Super Mario Bros. into episodes, with the picture and memory paired as in smbdataset.
 
-A frame of the console draws its picture from the memory of the frame before and then runs the game. The public data
-set stores the memory of a frame with the picture of the next one, so that both show the same moment; so does this.
+A frame of the console draws its picture from the memory of the frame before and then runs the game: read after the same
+frame, the memory belongs to the next picture (lag +1, see `data.pairing`). This pairs them as it records: it keeps the
+memory of a frame, and its buttons, for the picture of the next one.
 
 Recorded is play alone: mode [0x770] = 1, task [0x772] = 3, not paused [0x776] = 0. An episode ends as "fail" when a
 life [0x75A] is lost, as "win" when the level [0x75C], [0x75F] changes or a castle is won (mode 2), and as "cut" at a
@@ -21,6 +22,7 @@ import zstandard
 from ....errors import DataError
 from ....games import get_game
 from ...episode import Episode
+from ...pairing import Pairing
 from ..base import Report, SourceFrame, as_episode
 from ..movies.movie import Movie
 from .emulator import NesEmulator
@@ -44,6 +46,7 @@ class RecordedEpisode:
     outcome: str = "cut"
     _frames: list[tuple[int, bytes, np.ndarray, int]] = field(default_factory=list)  # number, picture, state, action
     fps: ClassVar[float | None] = None
+    pairing: ClassVar[Pairing] = Pairing(1, "recorder")
 
     @property
     def name(self) -> str:

@@ -21,6 +21,11 @@ class Metadata:
     repaired: bool
 
 
+def tail_of(data: bytes) -> bytes:
+    """What lies behind the picture in the bytes of a PNG file; all of it where no picture ends."""
+    return data[data.find(b"IEND") + 8 :] if b"IEND" in data else data
+
+
 def read_metadata(tail: bytes) -> Metadata:
     """Parse the bytes behind IEND.
 
