@@ -100,7 +100,7 @@ def _spoil(tmp_path: Path) -> Path:
     broken.write_bytes(broken.read_bytes()[:-1])
     for path in empty.iterdir():
         path.write_bytes(b"x")
-    (folder / "Thumbs.db").write_bytes(b"")
+    (folder / "notes.txt").write_bytes(b"")
     return broken
 
 
