@@ -9,13 +9,47 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..inference.mask_rules import MaskRules
 
+EXAMPLES = """\
+what is missing (all that is said adds up):
+  --mask overlay.png            white = missing, in every frame
+  --mask masks/                 one for each frame, by name, stem or number: 0001.jpg, masks/0001.png
+  --mask mask.mp4               a film (also GIF, TIFF with pages, .npy) with as many frames
+  --rect 16,8,64,24             64x24 pixels, 16 from the left and 8 from the top
+  --rect 16,8,64,24@100-250     in these frames only, counted from 0; times: @1.5s-3s, @0:58-1:02
+  --lost 96-99 --lost 120       whole frames
+  --detect                      painted blocks, wherever they are; --detect '#ff00ff' of this colour
+  --mask tube:0.9:1             90 % of the 16x16 positions (seed 1), to measure the restoration
+"""
+
 
 def add_masks(parser: argparse.ArgumentParser) -> None:
-    """`--mask` and `--detect`, see `mask_rules`."""
-    parser.add_argument(
-        "--mask", metavar="FILE|tube:RATIO[:SEED]", help="picture (white = missing), folder of them, or synthetic tubes"
+    """What `mask_rules` takes."""
+    group = parser.add_argument_group("what is missing (besides transparent pixels)")
+    add = group.add_argument
+    add(
+        "--mask",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="a picture, film or .npy file (white, 1 or True = missing), a folder of pictures, or tube:RATIO[:SEED]; "
+        "may be given several times; archives of them, too",
     )
-    parser.add_argument(
+    add("--mask-invert", action="store_true", help="mask files say what is visible")
+    add(
+        "--mask-threshold", type=float, metavar="N", help="in mask files, values from N on are missing (default: found)"
+    )
+    add(
+        "--mask-read",
+        metavar="HOW",
+        help="read mask files by brightness, alpha, index (of the palette), or #RRGGBB (that colour is missing); by "
+        "default as what they are",
+    )
+    add("--mask-partial", action="store_true", help="frames without a file in a folder of masks are not damaged")
+    add("--rect", action="append", default=[], metavar="X,Y,W,H[@A-B]", help="a rectangle, in all frames or these")
+    add("--lost", action="append", default=[], metavar="A-B", help="whole frames, counted from 0")
+    add("--dilate", type=int, default=0, metavar="N", help="make all that is missing N pixels larger on every side")
+    add("--feather", type=int, default=0, metavar="N", help="fade into the N pixels around (true colour only)")
+    add(
         "--detect",
         nargs="?",
         const="auto",
@@ -27,24 +61,49 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
 
 def mask_rules(args: argparse.Namespace) -> MaskRules:
     """Raises UsageError or DataError."""
-    from ..errors import DataError
+    from ..errors import DataError, UsageError
     from ..inference.mask_rules import MaskRules
-    from ..masks.files import parse_colour
+    from ..inputs.unpacking import STDIN, as_folder
+    from ..masks.growing import LARGEST
+    from ..masks.meaning import parse_colour, parse_reading
+    from ..masks.ranges import Drawn, parse_rectangle, parse_span
     from ..masks.tubes import parse_tube
 
-    tube = parse_tube(args.mask) if args.mask else None
-    path = Path(args.mask) if args.mask and tube is None else None
-    if path is not None and not path.exists():
-        raise DataError(f"mask {path}: no such file or folder (synthetic masks are written tube:0.9)")
-    fill = parse_colour(args.detect) if args.detect and args.detect != "auto" else None
-    return MaskRules(path, tube, args.detect is not None, fill)
+    tubes = [tube for text in args.mask if (tube := parse_tube(text)) is not None]
+    if len(tubes) > 1:
+        raise UsageError("--mask tube: give one")
+    paths = []
+    for text in args.mask:
+        if parse_tube(text) is None:
+            if text != str(STDIN) and not Path(text).exists():
+                raise DataError(f"mask {text}: no such file or folder (synthetic masks are written tube:0.9)")
+            paths.append(as_folder(Path(text)))
+    for option, value in (("--dilate", args.dilate), ("--feather", args.feather)):
+        if not 0 <= value <= LARGEST:
+            raise UsageError(f"{option} is {value}; expected 0 to {LARGEST} pixels")
+    reading = parse_reading(args.mask_read, args.mask_threshold, args.mask_invert)
+    if not paths and (args.mask_read or args.mask_threshold is not None or args.mask_invert or args.mask_partial):
+        raise UsageError("--mask-read, --mask-threshold, --mask-invert and --mask-partial are about files: add --mask")
+    return MaskRules(
+        paths,
+        reading,
+        args.mask_partial,
+        tubes[0] if tubes else None,
+        Drawn([parse_rectangle(text) for text in args.rect], [parse_span(text) for text in args.lost]),
+        args.detect is not None,
+        parse_colour(args.detect) if args.detect and args.detect != "auto" else None,
+        args.dilate,
+        args.feather,
+    )
+
+
+_OPTIONS = "mask mask_invert mask_threshold mask_read mask_partial rect lost dilate feather detect"
 
 
 def mask_key(args: argparse.Namespace) -> list[object]:
     """JSON values that change when what is missing may change, mask files included."""
-    path = Path(args.mask) if args.mask else None
     files: list[Path] = []
-    if path is not None and path.exists():
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for path in map(Path, args.mask):
+        files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path] * path.exists()
     stamps = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
-    return [args.mask, args.detect, stamps]
+    return [*(getattr(args, name) for name in _OPTIONS.split()), stamps]

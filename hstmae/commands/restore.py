@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
+from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
 from .options import add_model
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 HELP = "restore masked or damaged frames"
 
-EXAMPLES = """\
+EXAMPLES = (
+    """\
 examples:
   hstmae restore masked.png --checkpoint hst-mae-nano --out restored/
       what is transparent in the picture is filled in
@@ -35,7 +37,10 @@ examples:
       a film, by a true-colour model: every frame as PNG, and a film of them
 
 A run that is interrupted goes on where it was when the same command is given again.
+
 """
+    + MASK_EXAMPLES
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from ..inference.job import RestoreSummary, choose_level, restore_footage
     from ..inference.loading import load
     from ..inference.sinks import FolderSink
+    from ..inputs.unpacking import as_given
     from ..journal import resuming
     from ..output import lies_in_output, write_result
 
@@ -92,7 +98,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"left out {count} of {len(found)} folders or films: in {args.out}, the output", file=sys.stderr)
     for sequence in sequences:
         choose_level(args.state, sequence)  # refuses before anything is written
-    for line in masks.check(sequences):
+    notes = [as_given(line) for line in masks.check(sequences)]
+    for line in notes:
         print(line, file=sys.stderr)
     with resuming(args.out, args.overwrite, _key(args, sequences, predictor)) as journal:
         summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
@@ -115,13 +122,10 @@ def run(args: argparse.Namespace) -> int:
                 if journal.done:
                     print("\ngive the same command again to go on", file=sys.stderr)
                 raise
-        if not summary.masked and not masks.detect:
-            journal.done.clear()  # copies of the input are not worth going on with
-            raise UsageError("nothing is missing: no pixel is transparent; say what is with --mask or --detect")
     problems = [str(p) for s in sequences for p in getattr(s, "problems", ())]
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
-    report = {**_report(summary, masks, args), "problems": problems}
+    report = {**_report(summary, masks, args), "problems": problems, "notes": notes}
     write_result(args.json, report)
     _print(report)
     return 0

@@ -184,7 +184,8 @@ def _restore_stretch(
     summary.fills.update(missing.fills)
 
     def finished(result: Restoration, frames: np.ndarray) -> None:
-        pixels = result.rgb if result.indices is None else result.indices
+        made = result.rgb if result.indices is None else result.indices
+        pixels = {t: missing.mixed(t, made[t], stretch.pictures[t]) for t in frames.tolist()}
         for t in frames.tolist():
             frame = RestoredFrame(
                 position=first + t,

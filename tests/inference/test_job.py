@@ -121,15 +121,15 @@ def test_mask_files_for_all_frames_or_one_each(tmp_path) -> None:
         white = np.zeros((32, 32), np.uint8)
         white[:, column : column + 4] = 255
         (masks / name).write_bytes(to_png(white, grey))
-    restored(frames, tmp_path / "each", MaskRules(path=masks))
-    restored(frames, tmp_path / "all", MaskRules(path=masks / "b.png"))
+    restored(frames, tmp_path / "each", MaskRules([masks]))
+    restored(frames, tmp_path / "all", MaskRules([masks / "b.png"]))
     for out, name, column in (("each", "a.png", 0), ("each", "b.png", 20), ("all", "a.png", 20)):
         wanted = np.full((32, 32), 0x22)
         wanted[:, column : column + 4] = 7
         np.testing.assert_array_equal(read_picture(tmp_path / out / name, GAME).indices, wanted)
     (masks / "b.png").unlink()
     with pytest.raises(DataError, match=r"b\.png"):
-        restored(frames, tmp_path / "again", MaskRules(path=masks))
+        restored(frames, tmp_path / "again", MaskRules([masks]))
 
 
 def test_detected_blocks_are_restored(tmp_path) -> None:
@@ -152,7 +152,7 @@ def test_frames_of_two_sizes_and_foreign_colours_are_errors(tmp_path) -> None:
         restored(tmp_path, tmp_path / "out", MaskRules(tube=TubeSpec(0.5)))
     (tmp_path / "b.png").write_bytes(to_png(np.zeros((16, 16), np.uint8), np.array([[1, 2, 3]], np.uint8)))
     with pytest.raises(DataError, match=r"b\.png: .*#010203"):
-        restored(tmp_path, tmp_path / "out", MaskRules(path=None))
+        restored(tmp_path, tmp_path / "out", MaskRules())
 
 
 def test_open_footage_tells_what_it_cannot_take(tmp_path) -> None:

@@ -74,7 +74,7 @@ def test_masks_and_state(frames: Path, model: Path, tmp_path: Path, capsys: pyte
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "mask.png")
     (tmp_path / "masks").mkdir()
     for options, reason in (
-        (("--mask", str(tmp_path / "mask.png")), "is 8x8, the footage 32x32"),
+        (("--mask", str(tmp_path / "mask.png")), "is 8x8, "),
         (("--mask", str(tmp_path / "masks")), "0.png"),
         (("--mask", str(tmp_path / "no.png")), "no such file"),
         (("--mask", "tube:1.5"), "tube:RATIO"),

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-from PIL import Image
 
 from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
 from hstmae.games.palette import colour_table, pack_rgb, to_indices
 from hstmae.masks.detect import detect
-from hstmae.masks.files import load_mask, parse_colour
+from hstmae.masks.meaning import parse_colour
 from hstmae.masks.tubes import TubeSpec, numbered_tube, parse_tube, tube_mask
 from hstmae.pictures.indexed import require_known
 
@@ -44,18 +43,6 @@ def test_tube_mask_hides_the_exact_share_of_whole_positions() -> None:
     np.testing.assert_array_equal(mask, tube_mask((240, 256), TubeSpec(0.9, 3)))
     assert (mask != tube_mask((240, 256), TubeSpec(0.9, 4))).any()
     assert tube_mask((50, 37), TubeSpec(0.5)).shape == (50, 37)
-
-
-def test_mask_files(tmp_path) -> None:
-    wanted = np.zeros((6, 8), bool)
-    wanted[2:4, 1:5] = True
-    Image.fromarray(wanted.astype(np.uint8) * 255).save(tmp_path / "mask.png")
-    np.testing.assert_array_equal(load_mask(tmp_path / "mask.png", (6, 8)), wanted)
-    with pytest.raises(DataError, match="8x6"):
-        load_mask(tmp_path / "mask.png", (8, 8))
-    (tmp_path / "no.png").write_bytes(b"\x89PNG broken")
-    with pytest.raises(DataError, match=r"no\.png"):
-        load_mask(tmp_path / "no.png", (6, 8))
 
 
 def test_undamaged_footage_is_left_alone() -> None:
