@@ -6,8 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .options import AMOUNT, Number
+
 if TYPE_CHECKING:
     from ..inference.mask_rules import MaskRules
+
+GROWTH = Number(0, 256)  # pixels
 
 EXAMPLES = """\
 what is missing (all that is said adds up):
@@ -36,7 +40,10 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
     )
     add("--mask-invert", action="store_true", help="mask files say what is visible")
     add(
-        "--mask-threshold", type=float, metavar="N", help="in mask files, values from N on are missing (default: found)"
+        "--mask-threshold",
+        type=AMOUNT,
+        metavar="N",
+        help="in mask files, values from N on are missing (default: found)",
     )
     add(
         "--mask-read",
@@ -47,8 +54,8 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
     add("--mask-partial", action="store_true", help="frames without a file in a folder of masks are not damaged")
     add("--rect", action="append", default=[], metavar="X,Y,W,H[@A-B]", help="a rectangle, in all frames or these")
     add("--lost", action="append", default=[], metavar="A-B", help="whole frames, counted from 0")
-    add("--dilate", type=int, default=0, metavar="N", help="make all that is missing N pixels larger on every side")
-    add("--feather", type=int, default=0, metavar="N", help="fade into the N pixels around (true colour only)")
+    add("--dilate", type=GROWTH, default=0, metavar="N", help="make all that is missing N pixels larger on every side")
+    add("--feather", type=GROWTH, default=0, metavar="N", help="fade into the N pixels around (true colour only)")
     add(
         "--detect",
         nargs="?",
@@ -62,13 +69,13 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
 def mask_rules(args: argparse.Namespace) -> MaskRules:
     """Raises UsageError or DataError."""
     from ..errors import DataError, UsageError
-    from ..inference.mask_rules import MaskRules
     from ..inputs.unpacking import STDIN, as_folder
-    from ..masks.growing import LARGEST
     from ..masks.meaning import parse_colour, parse_reading
     from ..masks.ranges import Drawn, parse_rectangle, parse_span
     from ..masks.tubes import parse_tube
 
+    drawn = Drawn([parse_rectangle(text) for text in args.rect], [parse_span(text) for text in args.lost])
+    fill = parse_colour(args.detect) if args.detect and args.detect != "auto" else None
     tubes = [tube for text in args.mask if (tube := parse_tube(text)) is not None]
     if len(tubes) > 1:
         raise UsageError("--mask tube: give one")
@@ -78,20 +85,19 @@ def mask_rules(args: argparse.Namespace) -> MaskRules:
             if text != str(STDIN) and not Path(text).exists():
                 raise DataError(f"mask {text}: no such file or folder (synthetic masks are written tube:0.9)")
             paths.append(as_folder(Path(text)))
-    for option, value in (("--dilate", args.dilate), ("--feather", args.feather)):
-        if not 0 <= value <= LARGEST:
-            raise UsageError(f"{option} is {value}; expected 0 to {LARGEST} pixels")
     reading = parse_reading(args.mask_read, args.mask_threshold, args.mask_invert)
     if not paths and (args.mask_read or args.mask_threshold is not None or args.mask_invert or args.mask_partial):
         raise UsageError("--mask-read, --mask-threshold, --mask-invert and --mask-partial are about files: add --mask")
+    from ..inference.mask_rules import MaskRules  # after all that can be wrong in the command itself
+
     return MaskRules(
         paths,
         reading,
         args.mask_partial,
         tubes[0] if tubes else None,
-        Drawn([parse_rectangle(text) for text in args.rect], [parse_span(text) for text in args.lost]),
+        drawn,
         args.detect is not None,
-        parse_colour(args.detect) if args.detect and args.detect != "auto" else None,
+        fill,
         args.dilate,
         args.feather,
     )

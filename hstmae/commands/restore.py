@@ -69,6 +69,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
+    masks = mask_rules(args)  # before what is imported below, which takes a while
     from tqdm import tqdm
 
     from ..errors import GameError, UsageError
@@ -80,7 +81,6 @@ def run(args: argparse.Namespace) -> int:
     from ..journal import resuming
     from ..output import lies_in_output, write_result
 
-    masks = mask_rules(args)
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
     if args.out.resolve() == source:
         raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-LARGEST = 256  # pixels a mask grows at most
-
 
 def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice] | None:
     """Rows and columns around all True of [T, H, W], with a margin; None where nothing is."""
