@@ -63,7 +63,7 @@ def facts_of(container: Any, stream: Any, first: Any) -> FilmFacts:
         full_range=RANGES.get(first.color_range),
         field_order=FIELD_NAMES.get(context.field_order, "unknown"),
         sample_aspect=Fraction(aspect) if aspect else None,
-        display_matrix=_display_matrix(first),
+        display_matrix=display_matrix(first),
         rate=Fraction(rate) if rate else None,
         time_base=Fraction(stream.time_base or Fraction(1, 1000)),
         container=container.format.name,
@@ -79,15 +79,60 @@ def facts_of(container: Any, stream: Any, first: Any) -> FilmFacts:
     )
 
 
+def decoder_of(stream: Any) -> Any:
+    """What decodes the stream's packets. FFmpeg's own decoder of VP8 and VP9 leaves alpha out, libvpx does not."""
+    import av
+
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name)
+    if name is None or stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1":
+        return stream.codec_context
+    try:
+        decoder = av.CodecContext.create(name, "r")
+    except ValueError:  # an FFmpeg without it
+        return stream.codec_context
+    decoder.extradata = stream.codec_context.extradata
+    return decoder
+
+
+def stated_end(container: Any, stream: Any) -> Fraction | None:
+    """Seconds at which the pictures end according to the file's head; None where it does not say."""
+    if stream.duration:
+        return (stream.duration + (stream.start_time or 0)) * Fraction(stream.time_base)
+    stated = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = stated
+        return Fraction(hours) * 3600 + Fraction(minutes) * 60 + Fraction(seconds)
+    except ValueError:
+        pass
+    if container.duration and len(container.streams) == 1:
+        return Fraction(container.duration + (container.start_time or 0), 1_000_000)
+    return None
+
+
+def expected_frames(container: Any, stream: Any) -> int:
+    """About how many frames there are, according to the file's head; 0 where it does not say."""
+    if stream.frames:
+        return int(stream.frames)
+    rate, end = stream.average_rate or stream.guessed_rate, stated_end(container, stream)
+    if end is None and container.duration:
+        end = Fraction(container.duration, 1_000_000)
+    return round(end * rate) if end and rate else 0
+
+
 def scan(container: Any, stream: Any) -> tuple[tuple[int, ...], int]:
     """(times of all frames, end of the last), from the packets: nothing is decoded."""
     import av
+
+    eight = stream.codec_context.codec.canonical_name == "vp8"  # some of its frames are never shown
+
+    def hidden(packet: Any) -> bool:
+        return eight and not bytes(packet)[0] & 16
 
     times, last, length = [], None, 0
     try:
         for packet in container.demux(stream):
             time = packet.dts if packet.pts is None else packet.pts
-            if time is None or packet.is_discard or not packet.size:
+            if time is None or packet.is_discard or not packet.size or hidden(packet):
                 continue
             times.append(time)
             if last is None or time > last:
@@ -98,7 +143,8 @@ def scan(container: Any, stream: Any) -> tuple[tuple[int, ...], int]:
     return tuple(sorted(times)), (last or 0) + (length or max(1, round(1 / (rate * stream.time_base))))
 
 
-def _display_matrix(frame: Any) -> Matrix | None:
+def display_matrix(frame: Any) -> Matrix | None:
+    """How a frame is turned to stand upright; None = not at all."""
     for data in frame.side_data:
         if data.type.name == "DISPLAYMATRIX":
             a, b, u, c, d, v, x, y, w = np.frombuffer(bytes(data), np.int32).tolist()

@@ -17,9 +17,13 @@ from ..errors import DataError
 from .colour import MATRICES, Colours
 from .facts import FilmFacts
 from .layout import Layout, Planes, layout_of, planes_of
-from .probing import facts_of, pictures_of, scan
+from .probing import decoder_of, display_matrix, facts_of, pictures_of, scan, stated_end
 
 MAX_PIXELS = 4096 * 4096
+
+
+class UnreadableFilm(DataError):
+    """A file that is no film, or none that can be read."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,11 @@ class FilmFrame:
 
     Attributes:
         number: from 0.
-        time: when it is shown, in the film's `time_base`.
+        time: when it is shown, in the film's `time_base`; later than the frame before.
         planes: native samples as `FilmReader.layout` says, pictures as stored.
-        key: a frame that was coded by itself.
+        key: it was coded by itself.
         interlaced: its two fields were taken one after the other.
+        damaged: it is incomplete, or comes after one that is, with no `key` frame between.
     """
 
     number: int
@@ -39,6 +44,7 @@ class FilmFrame:
     planes: Planes
     key: bool = False
     interlaced: bool = False
+    damaged: bool = False
 
 
 class FilmReader:
@@ -46,56 +52,83 @@ class FilmReader:
 
     Attributes:
         path: of the film.
-        facts: without times, unless `with_times`.
+        facts: with the times of the frames as far as the packets tell them; those of the frames themselves after a
+            first pass over all of them.
         layout: of the native samples.
-        remarks: what a user should know about how this film is read, one sentence each; grows while frames are read.
-        damage: why the last pass over the frames ended early; "" where it did not.
+        remarks: what a user should know about how this film is read, one sentence each.
+        damage: what was wrong with the frames of the last pass, one sentence each.
 
     Args:
-        with_times: look for the times of all frames, which reads the whole file, but decodes nothing.
+        with_times: look for the times of all frames, which reads the whole file, but decodes nothing; else `facts` has
+            none before the first pass.
     Raises:
-        DataError: PyAV is missing, or the file cannot be read as a film.
+        UnreadableFilm: the file cannot be read as a film.
+        DataError: PyAV is missing.
     """
 
-    def __init__(self, path: Path, with_times: bool = False) -> None:
-        self.path, self.damage = path, ""
+    def __init__(self, path: Path, with_times: bool = True) -> None:
+        self.path = path
         self.remarks: list[str] = []
+        self.damage: list[str] = []
         with opened(path) as (container, stream):
-            first = next(_decoded(container, stream), None)
+            first = next((f for f in _decoded(container, stream) if not isinstance(f, str)), None)
             if first is None:
-                raise DataError(f"{path}: holds no frame that can be read")
+                raise UnreadableFilm(f"{path}: holds no frame that can be read")
             self.facts = facts_of(container, stream, first)
+        if self.facts.codec in ("vp8", "vp9") and self.facts.alpha:  # the decoder of alpha knows no display matrix
+            with opened(path) as (container, stream):
+                plain = next(container.decode(stream))
+            self.facts = replace(self.facts, display_matrix=display_matrix(plain))
         if self.facts.width * self.facts.height > MAX_PIXELS:
-            raise DataError(f"{path}: {self.facts.width}x{self.facts.height} pixels are more than {MAX_PIXELS}")
+            raise UnreadableFilm(
+                f"{path}: {self.facts.width}x{self.facts.height} pixels are more than {MAX_PIXELS}"
+            )
         try:
             self.layout: Layout = layout_of(self.facts.pixel_format)
         except ValueError as error:
-            raise DataError(f"{path}: {error}") from None
+            raise UnreadableFilm(f"{path}: {error}") from None
         if with_times:
             with opened(path) as (container, stream):
                 times, end = scan(container, stream)
             self.facts = replace(self.facts, times=times, end=end)
-        self.colours = self._colours()
+        self.colours = colours_of(self.facts, self.layout)
         self._say_what_is_odd()
 
     def frames(self) -> Iterator[FilmFrame]:
-        """Every frame, from the first. A film that is damaged ends before the damage, which `damage` then tells."""
-        self.damage = ""
-        number, last = 0, None
+        """Every frame, from the first. Where the size or the format changes the film ends, and `damage` tells so."""
+        watch = _Watch(self.facts)
+        self.damage = watch.damage
         with opened(self.path) as (container, stream):
-            try:
-                for frame in _decoded(container, stream):
-                    self._check(frame, number)
-                    time = _time(frame, stream, last, self.facts)
-                    planes = planes_of(frame, self.layout)
-                    yield FilmFrame(number, time, planes, bool(frame.key_frame), bool(frame.interlaced_frame))
-                    number, last = number + 1, time
-            except _Damage as error:
-                self.damage = str(error)
+            for frame in _decoded(container, stream):
+                if isinstance(frame, str):
+                    watch.error(frame)
+                    continue
+                if not watch.fits(frame):
+                    break
+                watch.add(frame)
+                yield FilmFrame(
+                    number=watch.count - 1,
+                    time=watch.times[-1],
+                    planes=planes_of(frame, self.layout),
+                    key=bool(frame.key_frame),
+                    interlaced=bool(frame.interlaced_frame),
+                    damaged=watch.broken,
+                )
+            watch.finish(container, stream)
+        moved = f"{watch.moved} frames have the time of one before them: each is moved on by a tick"
+        if watch.moved and moved not in self.remarks:
+            self.remarks.append(moved)
+        self.facts = replace(self.facts, times=tuple(watch.times), end=watch.end)
 
     def rgb(self, frame: FilmFrame) -> np.ndarray:
         """uint8 [H, W, 3], upright."""
         return self.facts.orientation.upright(self.colours.rgb(frame.planes))
+
+    def alpha(self, frame: FilmFrame) -> np.ndarray | None:
+        """uint8 [H, W], upright; None where pixels have none."""
+        if not self.layout.alpha:
+            return None
+        return self.facts.orientation.upright((frame.planes[-1] >> (self.layout.bits - 8)).astype(np.uint8))
 
     def pasted(self, frame: FilmFrame, rgb: np.ndarray, mask: np.ndarray) -> Planes:
         """The frame's native samples with the pixels under `mask` bool [H, W] taken from `rgb`, both upright.
@@ -104,25 +137,6 @@ class FilmReader:
         """
         turned = self.facts.orientation
         return self.colours.pasted(frame.planes, turned.stored(rgb), turned.stored(mask))
-
-    def _check(self, frame: Any, number: int) -> None:
-        if frame.is_corrupt:
-            raise _Damage("a frame is incomplete")
-        size, first = (frame.width, frame.height), (self.facts.width, self.facts.height)
-        if size != first or frame.format.name != self.facts.pixel_format:
-            was, now = (f"{w}x{h} {f}" for (w, h), f in
-                        ((first, self.facts.pixel_format), (size, frame.format.name)))  # fmt: skip
-            raise _Damage(f"from frame {number} on it is {now} instead of {was}; cut it there to read both parts")
-
-    def _colours(self) -> Colours:
-        facts = self.facts
-        full = facts.full_range
-        if full is None:  # as FFmpeg takes them: grey is full
-            full = self.layout.kind != "yuv" or facts.pixel_format.startswith("yuvj")
-        matrix = facts.colour_matrix
-        if matrix not in MATRICES:
-            matrix = replace(facts, matrix="unspecified").colour_matrix
-        return Colours(self.layout, matrix, full)
 
     def _say_what_is_odd(self) -> None:
         facts, say = self.facts, self.remarks.append
@@ -140,8 +154,81 @@ class FilmReader:
             say(f"has other video streams, which are left as they are: {', '.join(second)}")
 
 
-class _Damage(Exception):
-    """The film cannot be read from here on."""
+def colours_of(facts: FilmFacts, layout: Layout) -> Colours:
+    """How the samples of a film mean colours."""
+    full = facts.full_range
+    if full is None:  # as FFmpeg takes them: grey is full
+        full = layout.kind != "yuv" or facts.pixel_format.startswith("yuvj")
+    matrix = facts.colour_matrix
+    if matrix not in MATRICES:
+        matrix = replace(facts, matrix="unspecified").colour_matrix
+    return Colours(layout, matrix, full)
+
+
+class _Watch:
+    """Keeps the times of the frames rising, and what is wrong with them."""
+
+    def __init__(self, facts: FilmFacts) -> None:
+        self.times: list[int] = []
+        self.damage: list[str] = []
+        self.moved = 0  # frames that did not come later than the one before
+        self.broken = False  # from a damaged frame to the next one that was coded by itself
+        self.end = 0
+        self._facts, self._cut = facts, False
+        self._lost = self._bad = 0
+        self._first_bad, self._why = 0, ""
+        self._step = max(1, round(1 / ((facts.rate or 25) * facts.time_base)))
+
+    @property
+    def count(self) -> int:
+        return len(self.times)
+
+    def error(self, why: str) -> None:
+        """Something could not be decoded."""
+        self._lost += 1
+        self._why = self._why or why
+        self.broken = True
+
+    def fits(self, frame: Any) -> bool:
+        was = (self._facts.width, self._facts.height, self._facts.pixel_format)
+        now = (frame.width, frame.height, frame.format.name)
+        if was == now:
+            return True
+        self.damage.append(
+            f"from frame {self.count} on it is {now[0]}x{now[1]} {now[2]} instead of {was[0]}x{was[1]} {was[2]}: that "
+            "is left out; cut the film there to read both parts"
+        )
+        self._cut = True
+        return False
+
+    def add(self, frame: Any) -> None:
+        if frame.is_corrupt:
+            self._why = self._why or "a frame is incomplete"
+            self.broken = True
+        elif frame.key_frame:
+            self.broken = False
+        if self.broken:
+            self._first_bad = self._first_bad if self._bad else self.count
+            self._bad += 1
+        if not self.times:
+            time = int(frame.pts or 0)
+        elif frame.pts is None:
+            time = self.times[-1] + self._step
+        else:
+            time = max(int(frame.pts), self.times[-1] + 1)
+            self.moved += time != frame.pts
+        self.times.append(time)
+        self.end = time + int(frame.duration or self._step)
+
+    def finish(self, container: Any, stream: Any) -> None:
+        if self._lost:
+            self.damage.append(f"{self._lost} pieces cannot be decoded ({self._why})")
+        if self._bad:
+            self.damage.append(f"{self._bad} frames from frame {self._first_bad} on are damaged or follow damaged ones")
+        due = stated_end(container, stream)
+        missing = 0 if due is None or self._cut else float(due - self.end * self._facts.time_base)
+        if missing > max(2.5 * float(self._step * self._facts.time_base), 0.02 * float(due or 0)):
+            self.damage.append(f"ends {missing:.2f} s before the end that its head states")
 
 
 @contextmanager
@@ -149,7 +236,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """(container, stream of the pictures) of a film.
 
     Raises:
-        DataError: PyAV is missing, it is no film, or it has no pictures that move.
+        UnreadableFilm: it is no film, or it has no pictures that move.
+        DataError: PyAV is missing.
     """
     try:
         import av
@@ -158,29 +246,29 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         container = av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a film ({error})") from None
+        raise UnreadableFilm(f"{path}: cannot be read as a film ({error})") from None
     with container:
         stream = pictures_of(container)
         if stream is None:
-            raise DataError(f"{path}: has no pictures in it")
+            raise UnreadableFilm(f"{path}: has no pictures in it")
         stream.thread_type = "AUTO"
         yield container, stream
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """PyAV frames in the order they are shown. Raises _Damage where the file cannot be read on."""
+    """PyAV frames in the order they are shown, and in the place of what cannot be decoded why, as text."""
     import av
 
-    try:
-        yield from container.decode(stream)
-    except (av.FFmpegError, ValueError) as error:
-        raise _Damage(str(error)) from None
-
-
-def _time(frame: Any, stream: Any, last: int | None, facts: FilmFacts) -> int:
-    """When the frame is shown; one without a time stamp comes a frame after the one before."""
-    if frame.pts is not None:
-        return int(frame.pts)
-    if last is None:
-        return int(stream.start_time or 0)
-    return last + max(1, round(1 / ((facts.rate or 25) * facts.time_base)))
+    decoder, packets = decoder_of(stream), container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+        except (av.FFmpegError, ValueError) as error:
+            yield str(error)
+            return
+        try:
+            yield from decoder.decode(packet if packet.size else None)
+        except (av.FFmpegError, ValueError) as error:
+            yield str(error)

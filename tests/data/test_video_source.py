@@ -163,13 +163,16 @@ def test_a_film_and_its_side_file_must_agree(tmp_path: Path) -> None:
     assert store[0].actions.tolist() == list(range(8))
 
 
-def test_variable_frame_rates_are_refused(tmp_path: Path) -> None:
+def test_variable_frame_rates_are_kept_and_told(tmp_path: Path) -> None:
     stamps = [0, 40, 80, 120, 290, 330, 370, 410, 450, 490]
     write_film(tmp_path / "in" / "a.mkv", moving(10), stamps=stamps)
     write_film(tmp_path / "in" / "b.mkv", moving(10), stamps=[40 * k for k in range(10)])
     store, summary = pack(tmp_path / "in", tmp_path / "out")
-    assert [info.name for info in store.infos()] == ["b"] and summary.left_out == 1
-    assert "variable frame rate" in reasons(store)[0]
+    assert [(info.name, info.frames) for info in store.infos()] == [("a", 10), ("b", 10)] and summary.left_out == 0
+    assert store["a"].fps == pytest.approx(9 / 0.49) and store["b"].fps == 25
+    assert [r for r in reasons(store) if "varying times" in r] == [
+        "frames come at varying times: only their order and mean rate, 18.367 per second, are kept"
+    ]
 
 
 def test_broken_films_are_told(tmp_path: Path) -> None:

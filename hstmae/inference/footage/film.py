@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...data.sources.base import Problem, SourceFrame
-from ...data.sources.film import FilmEpisode
+from ...data.sources.base import Problem
+from ...data.sources.film import FilmEpisode, mean_rate
+from ...data.sources.side_file import side_data
 from ...errors import DataError
+from ...film.reading import FilmFrame, FilmReader
 from ...games import GameSpec
 from ...pictures.true_colour import RgbPicture
 from .base import Stretch
@@ -17,21 +19,28 @@ from .base import Stretch
 class Film:
     """A film, decoded forwards; frames become `f000123.png`.
 
-    `count` is what the film's head says and may be a little off; `read` returns as many frames as there are.
+    Frames that are damaged are taken as they were decoded.
+
+    Attributes:
+        reader: of the film; its facts hold what pictures do not.
+        count: what the film's packets say, which may be a little off; `read` returns as many frames as there are.
     """
 
     def __init__(self, name: str, episode: FilmEpisode, game: GameSpec) -> None:
         self.name, self._episode = name, episode
-        self.count = episode.size
-        self.problems: list[Problem] = []
-        self._stateful = game.state_size > 0
-        self._frames: Iterator[SourceFrame] | None = None
-        self._kept: list[SourceFrame] = []  # from the last stretch, which the next one may share frames with
+        self.reader = FilmReader(episode.path)
+        self.count = len(self.reader.facts.times) or episode.size
+        side = side_data(episode.side, episode.state_size) if game.state_size else None
+        self._state = None if side is None else side.state
+        if self._state is not None and len(self._state) != self.count:
+            raise DataError(
+                f"{self.place}: its side file has {len(self._state)} frames, the film {self.count}; leave it out with "
+                "--state none"
+            )
+        self._frames: Iterator[FilmFrame] | None = None
+        self._kept: list[tuple[int, RgbPicture]] = []  # of the last stretch, which the next one may share frames with
         self._next = 0
-        first = self.read(0, 1)
-        if not first.pictures:
-            raise DataError(f"{self.place}: holds no frame that can be read")
-        self.has_state = first.state is not None
+        self.has_state = self._state is not None
 
     @property
     def place(self) -> str:
@@ -39,26 +48,37 @@ class Film:
 
     @property
     def fps(self) -> float | None:
-        return self._episode.fps
+        return mean_rate(self.reader.facts)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is odd or wrong with the frames that were read."""
+        odd = [Problem(self.name, self._episode.path.name, line, left_out=False) for line in self.reader.remarks]
+        return odd + [Problem(self.name, self._episode.path.name, line) for line in self.reader.damage]
 
     def signature(self) -> list[list[object]]:
         return [[self.place], *self._episode.signature()]
 
     def read(self, start: int, end: int) -> Stretch:
-        self._kept = [frame for frame in self._kept if frame.number >= start]
-        first = self._kept[0].number if self._kept else self._next
+        self._kept = [kept for kept in self._kept if kept[0] >= start]
+        first = self._kept[0][0] if self._kept else self._next
         if self._frames is None or first > start:  # from the beginning, or back
-            self._frames, self._kept, self._next = self._episode.frames(self.problems.append, {}), [], 0
+            self._frames, self._kept, self._next = self.reader.frames(), [], 0
         while self._next < end and (frame := next(self._frames, None)) is not None:
             if self._next >= start:
-                self._kept.append(frame)
+                self._kept.append((frame.number, self._picture(frame)))
             self._next += 1
-        chosen = [frame for frame in self._kept if frame.number < end]
-        states = [frame.state for frame in chosen if frame.state is not None] if self._stateful else []
+        chosen = [kept for kept in self._kept if kept[0] < end]
+        numbers = np.array([number for number, _ in chosen], np.int64)
         return Stretch(
-            [f"f{frame.number:06d}.png" for frame in chosen],
-            [RgbPicture(frame.pixels, np.zeros(frame.pixels.shape[:2], bool)) for frame in chosen],
-            np.stack(states) if states and len(states) == len(chosen) else None,
+            [f"f{number:06d}.png" for number in numbers.tolist()],
+            [picture for _, picture in chosen],
+            None if self._state is None else self._state[numbers],
             None,
-            np.array([frame.number for frame in chosen], np.int64),
+            numbers,
         )
+
+    def _picture(self, frame: FilmFrame) -> RgbPicture:
+        alpha = self.reader.alpha(frame)
+        missing = np.zeros(self.reader.facts.upright_size, bool) if alpha is None else alpha == 0
+        return RgbPicture(np.ascontiguousarray(self.reader.rgb(frame)), missing, alpha)
