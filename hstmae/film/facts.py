@@ -35,7 +35,7 @@ class OtherStream:
 
     @property
     def title(self) -> str:
-        return self.metadata.get("title", "")
+        return self.metadata.get("title", self.metadata.get("name", ""))  # QuickTime's word
 
     def __str__(self) -> str:
         kind = {"audio": "sound", "subtitle": "subtitles", "cover": "cover art"}.get(self.kind, self.kind)

@@ -75,7 +75,7 @@ def facts_of(container: Any, stream: Any, first: Any) -> FilmFacts:
             Chapter(c["start"] * c["time_base"], c["end"] * c["time_base"], dict(c["metadata"]))
             for c in container.chapters()
         ),
-        streams=tuple(_other(s, container) for s in container.streams if s.index != stream.index),
+        streams=tuple(_other(s) for s in container.streams if s.index != stream.index and not _marks(s, container)),
     )
 
 
@@ -161,7 +161,12 @@ def _still(stream: Any) -> bool:
     return bool({"attached_pic", "timed_thumbnails", "still_image"} & set(_flags(stream)))
 
 
-def _other(stream: Any, container: Any) -> OtherStream:
+def _marks(stream: Any, container: Any) -> bool:
+    """Whether it is a track of QuickTime that holds the names of the chapters, which are facts of their own."""
+    return bool(stream.type == "data" and stream.name == "bin_data" and container.chapters())
+
+
+def _other(stream: Any) -> OtherStream:
     kind = "cover" if stream.type == "video" and _still(stream) else stream.type
     context = stream.codec_context
     codec = context.codec.canonical_name if context is not None else (stream.name or "")

@@ -80,9 +80,7 @@ class FilmReader:
                 plain = next(container.decode(stream))
             self.facts = replace(self.facts, display_matrix=display_matrix(plain))
         if self.facts.width * self.facts.height > MAX_PIXELS:
-            raise UnreadableFilm(
-                f"{path}: {self.facts.width}x{self.facts.height} pixels are more than {MAX_PIXELS}"
-            )
+            raise UnreadableFilm(f"{path}: {self.facts.width}x{self.facts.height} pixels are more than {MAX_PIXELS}")
         try:
             self.layout: Layout = layout_of(self.facts.pixel_format)
         except ValueError as error:
