@@ -47,14 +47,17 @@ def _pictures(facts: FilmFacts, wanted: FilmFacts, layout: Layout) -> list[str]:
     for name, before, now in (
         ("primaries", wanted.primaries, facts.primaries),
         ("transfer", wanted.transfer, facts.transfer),
-        ("range", wanted.full_range, facts.full_range),
+        ("range", _range(wanted), _range(facts)),
     ):
-        if before not in (None, "unspecified") and before != now:
-            shown = [{True: "full", False: "limited", None: "unspecified"}.get(v, v) for v in (before, now)]  # type: ignore[call-overload]
-            lost.append(f"colour {name} {shown[0]} is stated as {shown[1]}")
+        if before != "unspecified" and before != now:
+            lost.append(f"colour {name} {before} is stated as {now}")
     if wanted.field_order in ("tt", "bb", "tb", "bt") and facts.field_order != wanted.field_order:
         lost.append(f"the order of fields {wanted.field_order} is stated as {facts.field_order}")
     return lost
+
+
+def _range(facts: FilmFacts) -> str:
+    return "unspecified" if facts.full_range is None else "full" if facts.full_range else "limited"
 
 
 def _times(facts: FilmFacts, wanted: FilmFacts) -> list[str]:

@@ -211,8 +211,8 @@ def _deeper(plane: np.ndarray, layout: Layout, there: Layout) -> np.ndarray:
     if more <= 0:
         wide = plane.astype(np.uint32)
         return np.minimum((wide + (1 << -more >> 1)) >> -more, there.top).astype(there.dtype)
-    wide = plane.astype(there.dtype) << more
-    return wide | plane.astype(there.dtype) >> (layout.bits - more) if layout.kind == "rgb" else wide
+    deep = plane.astype(there.dtype) << more
+    return deep | plane.astype(there.dtype) >> (layout.bits - more) if layout.kind == "rgb" else deep
 
 
 def _number(names: dict[int, str], name: str) -> int:

@@ -52,9 +52,13 @@ class Film:
 
     @property
     def problems(self) -> list[Problem]:
-        """What is odd or wrong with the frames that were read."""
-        odd = [Problem(self.name, self._episode.path.name, line, left_out=False) for line in self.reader.remarks]
-        return odd + [Problem(self.name, self._episode.path.name, line) for line in self.reader.damage]
+        """What was wrong with the frames that were read."""
+        return [Problem(self.name or self._episode.path.name, "", line) for line in self.reader.damage]
+
+    @property
+    def notes(self) -> list[str]:
+        """How the film is read where it does not say so itself."""
+        return [f"{self._episode.path.name}: {line}" for line in self.reader.remarks]
 
     def signature(self) -> list[list[object]]:
         return [[self.place], *self._episode.signature()]
