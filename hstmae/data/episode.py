@@ -27,6 +27,8 @@ class Episode:
         fps: frames per second of consecutive frame numbers.
         split: "train", "val" or "val_level" (a level kept out of training), "" before splitting.
         source: where it came from (file or folder name, not a machine's path).
+        notes: counts of repairs and the like.
+        corner: y and x of the frames in the game's native picture: other than 0, 0 where a recorder cut off its edge.
     """
 
     name: str
@@ -42,7 +44,8 @@ class Episode:
     fps: float = 60.0
     split: str = ""
     source: str = ""
-    notes: dict[str, int] = field(default_factory=dict)  # counts of repairs and the like
+    notes: dict[str, int] = field(default_factory=dict)
+    corner: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data.episode import Episode
 from ..games import GameSpec, GameState
+from ..games.pixels import on_native
 from .overlay import SPRITE_COLOUR, TILE_COLOUR, draw_regions, draw_state, enlarged, readings, region_colour
 from .panels import show_masked
 from .sheet import Row, compose
@@ -32,6 +34,11 @@ class Exhibit:
     """
 
     def __init__(self, episode: Episode, game: GameSpec, mask: np.ndarray, scale: int = 0) -> None:
+        if episode.corner != (0, 0):  # what a recorder cut off is shown as empty
+            frames, known = on_native(episode.frames, episode.corner, game)
+            hidden = np.zeros(known.shape, bool)
+            hidden[known] = mask.ravel()
+            episode, mask = replace(episode, frames=frames, corner=(0, 0)), hidden
         self._episode, self._game, self._mask = episode, game, mask
         height, width = episode.frames.shape[1:3]
         self._scale = scale or max(1, PANEL // width)

@@ -140,6 +140,19 @@ class View:
         return self.state
 
 
+def on_native(frames: np.ndarray, corner: tuple[int, int], game: GameSpec) -> tuple[np.ndarray, np.ndarray]:
+    """Frames [T, h, w] that show a part of the native picture, y and x of which is `corner`.
+
+    Returns:
+        Native pictures uint8 [T, H, W], 0 where nothing is known, and bool [H, W], where something is.
+    """
+    (height, width), (y, x) = game.native_size, corner
+    whole, known = np.zeros((len(frames), height, width), np.uint8), np.zeros((height, width), bool)
+    part = (slice(y, y + frames.shape[1]), slice(x, x + frames.shape[2]))
+    whole[:, *part], known[part] = frames, True
+    return whole, known
+
+
 def led_back(camera: np.ndarray, game: GameSpec) -> np.ndarray:
     """The first frames after a map led back (see `hstmae.atlas.mazes`): bool [T].
 

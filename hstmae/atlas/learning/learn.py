@@ -16,7 +16,7 @@ from ...data.store.reader import EpisodeStore
 from ...errors import DataError
 from ...games import GameSpec, GameState
 from ...games.boxes import glowing, objects, sprites
-from ...games.pixels import View, led_back
+from ...games.pixels import View, led_back, on_native
 from ...games.state import NOWHERE
 from ..maps import AGREE, KINDS, LEVELS, Atlas, Located, WorldMap
 from .map_votes import MapVotes, most_voted, tile_votes
@@ -127,10 +127,14 @@ def _state(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray) 
 
 
 def _read(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray) -> View:
-    """Some frames of an episode with all of their state."""
+    """Some frames of an episode with all of their state; masked is what a recorder cut off."""
     read = store.read(episode, rows, ("frames", "state", "context"))
     assert read.state is not None
-    return View.whole(read.frames, game, game.decode(read.state, read.context))
+    state = game.decode(read.state, read.context)
+    if read.corner == (0, 0):
+        return View.whole(read.frames, game, state)
+    frames, known = on_native(read.frames, read.corner, game)
+    return View(frames, np.broadcast_to(~known, frames.shape), game, state, "full")
 
 
 def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, place: Located, stale: int) -> Visit:
@@ -151,7 +155,7 @@ def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, p
     characters: Any = []
     for some in chunks(np.arange(len(rows))):
         view = _read(store, game, episode, rows[some])
-        still = ~view.moving
+        still = ~view.moving & ~view.mask
         looks.append(np.asarray(view.needed_state().globals)[:, list(game.looks.tile_globals)])
         if len(game.tile_layers) > 1:
             characters.append(_characters(view, still))
@@ -222,6 +226,7 @@ def _test(
     single = Atlas(game.name, {visit.area: world}, np.tile(np.arange(KINDS, dtype=np.float32), (len(LEVELS), 1)))
 
     def count(number: int, view: View, colours: np.ndarray, kinds: np.ndarray) -> None:
+        kinds[view.mask] = 0
         kind = kinds.astype(np.int64).ravel()
         tested[number] += np.bincount(kind, minlength=KINDS)
         right[number] += np.bincount(kind, (colours == view.frames).ravel(), minlength=KINDS)
@@ -252,7 +257,8 @@ def _count_objects(
         state = view.needed_state()
         ids = view.tile_ids(0) if game.tile_layers else None
         colours, trust = own.look_up(Located.of_state(state), view, ids)
+        trust[view.mask] = 0
         backdrop = own.backdrop(state.scene)
         moving.add(view.frames, objects(state, game), colours, trust > 0, backdrop)
         hardware.add(view.frames, sprites(state, game), colours, trust > 0, backdrop)
-        glow.add(view.frames, glowing(state, game), np.full_like(view.frames, 255), ~view.moving, backdrop)
+        glow.add(view.frames, glowing(state, game), np.full_like(view.frames, 255), ~(view.moving | view.mask), backdrop)

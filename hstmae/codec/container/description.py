@@ -59,6 +59,7 @@ class Description:
         frames: how many it has; -1 while it is being written.
         notes: counts of repairs and the like.
         problems: (file, reason, whether it was left out) of what was odd in the source.
+        corner: y and x of the pictures in the game's native one.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Description:
     frames: int = -1
     notes: tuple[tuple[str, int], ...] = ()
     problems: tuple[tuple[str, str, bool], ...] = ()
+    corner: tuple[int, int] = (0, 0)
 
     @property
     def colours(self) -> np.ndarray | None:
@@ -90,7 +92,7 @@ class Description:
         return np.frombuffer(bytes.fromhex(self.palette), np.uint8).reshape(-1, 3) if self.channels == 1 else None
 
     def shape(self, frames: int) -> GopShape:
-        return GopShape(frames, self.height, self.width, self.channels, self.state, self.actions)
+        return GopShape(frames, self.height, self.width, self.channels, self.state, self.actions, self.corner)
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -104,7 +106,10 @@ class Description:
     def pack(self, episode: int) -> bytes:
         """A whole EPISODE chunk."""
         packer = zlib.compressobj(9, zdict=_DICTIONARY)
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+        value = asdict(self)
+        if self.corner == (0, 0):  # not stated: as it always was
+            del value["corner"]
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
         flags = FINAL if self.frames >= 0 else 0
         return chunk(EPISODE, packer.compress(text) + packer.flush(), episode=episode, flags=flags)
 
@@ -125,6 +130,8 @@ class Description:
             number = getattr(self, name)
             if type(number) is not int or not low <= number <= high:
                 raise ValueError(f"{name} is {number!r}")
+        if len(self.corner) != 2 or any(type(at) is not int or not 0 <= at <= MAX_SIDE for at in self.corner):
+            raise ValueError(f"corner is {self.corner!r}")
         if self.channels == 2 or self.height * self.width > MAX_PIXELS:
             raise ValueError("impossible pictures")
         palette = bytes.fromhex(self.palette)
@@ -148,6 +155,7 @@ def unpack_description(payload: bytes) -> Description:
         value = json.loads(text.decode("utf-8"))
         fields = {name: value[name] for name in value if name in Description.__dataclass_fields__}  # others: of later
         fields["streams"] = tuple(value["streams"])
+        fields["corner"] = tuple(value.get("corner", (0, 0)))
         fields["notes"] = tuple((str(k), int(v)) for k, v in value.get("notes", ()))
         fields["problems"] = tuple((str(file), str(why), bool(out)) for file, why, out in value.get("problems", ()))
         description = Description(**fields)

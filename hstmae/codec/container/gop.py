@@ -16,7 +16,8 @@ from ...errors import CodecError
 class GopShape:
     """How much a group of pictures holds; known, and checked against limits, before its streams are decoded.
 
-    `channels` is 1 for palette indices and 3 for true colour; `state` and `actions` are bytes per frame, 0 = none.
+    `channels` is 1 for palette indices and 3 for true colour; `state` and `actions` are bytes per frame, 0 = none;
+    `corner` is y and x of the pictures in the game's native one.
     """
 
     frames: int
@@ -25,6 +26,7 @@ class GopShape:
     channels: int
     state: int
     actions: int
+    corner: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ class Gop:
         palette: uint8 [K, 3] RGB of the indices; None for true colour. Not coded by profiles.
         state: uint8 [T, S] the game's memory; None where the source has none.
         actions: uint8 [T] (or [T, A]) controller bytes; None where the source has none.
+        corner: as in Episode.
     """
 
     frames: np.ndarray
     palette: np.ndarray | None
     state: np.ndarray | None
     actions: np.ndarray | None
+    corner: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         f = self.frames
@@ -54,7 +58,7 @@ class Gop:
     @staticmethod
     def of(episode: Episode) -> Gop:
         """The coded parts of (a stretch of) an episode."""
-        return Gop(episode.frames, episode.palette, episode.state, episode.actions)
+        return Gop(episode.frames, episode.palette, episode.state, episode.actions, episode.corner)
 
     @property
     def shape(self) -> GopShape:
@@ -67,6 +71,7 @@ class Gop:
             channels=self.frames.shape[3] if self.frames.ndim == 4 else 1,
             state=0 if self.state is None else self.state.shape[1],
             actions=0 if self.actions is None else self.actions.size // t,
+            corner=self.corner,
         )
 
 

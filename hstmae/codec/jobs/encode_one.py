@@ -178,6 +178,7 @@ def _encoder(task: Task, frame: SourceFrame, signature: str) -> EpisodeEncoder:
         outcome=episode.outcome,
         split=str(getattr(episode, "split", "")),
         source=episode.name,
+        corner=frame.corner,
         signature=signature,
     )
     return EpisodeEncoder(profile, description, task.number)

@@ -110,7 +110,8 @@ class CodedEpisode(_Listed):
 def _frames(part: Episode) -> Iterator[SourceFrame]:
     for t, number in enumerate(part.frame_numbers.tolist()):
         action = None if part.actions is None else int(part.actions[t])
-        yield SourceFrame(number, part.frames[t], part.palette, None if part.state is None else part.state[t], action)
+        state = None if part.state is None else part.state[t]
+        yield SourceFrame(number, part.frames[t], part.palette, state, action, part.corner)
 
 
 def coded_episodes(

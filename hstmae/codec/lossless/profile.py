@@ -90,9 +90,10 @@ class LosslessProfile:
         game = self._game
         if game is None or state is None or shape.state != game.state_size:
             return Scene.nothing(shape.frames)
-        if (shape.height, shape.width) != game.native_size:
+        cut_off = shape.corner != (0, 0) and shape.corner[0] + shape.height <= game.native_size[0]
+        if (shape.height, shape.width) != game.native_size and not cut_off:
             return Scene.nothing(shape.frames)  # the memory speaks of other pixels
-        return Scene.of(game, state)
+        return Scene.of(game, state).seen_from(shape.corner)
 
 
 def _side(actions: np.ndarray | None, shape: GopShape) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,14 @@ class Scene:
     def sizes(self) -> np.ndarray:
         """int64 [4]: layers, cells, sprites, size."""
         return np.array([len(self.layout), self.tiles.shape[1], self.sprites.shape[1], self.size], np.int64)
+
+    def seen_from(self, corner: tuple[int, int]) -> Scene:
+        """The same scene in pictures whose corner lies at y, x of the native one."""
+        if corner == (0, 0):
+            return self
+        corners, sprites = self.corners - np.array(corner[::-1], np.int16), self.sprites.copy()
+        sprites[..., :2] -= np.array(corner[::-1], np.int16)
+        return replace(self, corners=np.ascontiguousarray(corners), sprites=sprites)
 
     @staticmethod
     def nothing(frames: int) -> Scene:

@@ -92,7 +92,7 @@ class NeuralProfile:
         if gop.actions is not None:
             streams["ACTN"] = self._rows.encode_actions(actions)
         scale = _enlarged(gop.frames, self.game.native_size)
-        frames = _whole(gop.frames[:, ::scale, ::scale])
+        frames = _whole(gop.frames[:, ::scale, ::scale], gop.corner)
         decoded = self._decoded(state, len(frames))
         grid = CellGrid.of(self.game, decoded, *frames.shape)
         hints = cell_hints(self.game, decoded, grid)
@@ -132,12 +132,13 @@ class NeuralProfile:
         frames = painter.from_state()
         painter.correct(frames, codes)
         small = (shape.height // scale, shape.width // scale)
-        frames = frames[: shape.frames, : small[0], : small[1]]
+        (y, x) = shape.corner
+        frames = frames[: shape.frames, y : y + small[0], x : x + small[1]]
         if scale > 1:
             frames = frames.repeat(scale, 1).repeat(scale, 2)
         if actions is not None and shape.actions == 1:
             actions = actions[:, 0]
-        return Gop(np.ascontiguousarray(frames), None, state, actions)
+        return Gop(np.ascontiguousarray(frames), None, state, actions, shape.corner)
 
     def read(
         self, streams: Mapping[str, bytes], shape: GopShape
@@ -158,7 +159,8 @@ class NeuralProfile:
             side = np.zeros((shape.frames, 0), np.uint8) if actions is None else actions
             state = self._rows.decode(streams["STAT"], side, shape)
         count = shape.frames + shape.frames % 2
-        height, width = (-(-n // scale // CELL) * CELL for n in (shape.height, shape.width))
+        sides = zip((shape.height, shape.width), shape.corner, strict=True)
+        height, width = (-(-(n // scale + at) // CELL) * CELL for n, at in sides)
         decoded = self._decoded(state, count)
         grid = CellGrid.of(self.game, decoded, count, height, width)
         return grid, state, actions, read_codes(self.model, grid, cell_hints(self.game, decoded, grid), data[2:]), scale
@@ -212,10 +214,11 @@ def _loaded(checkpoint: str) -> tuple[CodecModel, str, FastHead, StateCoder]:
     return model, digest, fast_head(model), rows
 
 
-def _whole(frames: np.ndarray) -> np.ndarray:
-    """Frames padded at the end, below and to the right, to an even number and to multiples of 16."""
-    t, h, w = frames.shape
-    return np.pad(frames, ((0, t % 2), (0, -h % CELL), (0, -w % CELL)), mode="edge")
+def _whole(frames: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+    """Frames padded at the end to an even number, above and on the left to the native picture's corner, and below and
+    to the right to multiples of 16."""
+    (t, h, w), (y, x) = frames.shape, corner
+    return np.pad(frames, ((0, t % 2), (y, -(h + y) % CELL), (x, -(w + x) % CELL)), mode="edge")
 
 
 def _enlarged(frames: np.ndarray, native: tuple[int, int]) -> int:

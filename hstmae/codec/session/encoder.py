@@ -30,7 +30,7 @@ def description_of(
     """The description of an episode from its first frame: uint8 [H, W] or [H, W, 3], its state [S] and its buttons.
 
     Args:
-        known: what the frame does not show: name, game and fps; level, outcome, split, source and signature if known.
+        known: what the frame does not show: name, game and fps; level, outcome, split, source, signature and corner if known.
     Raises:
         DataError: pictures beyond the format's limits, or a `gop` that is not 1 to MAX_GOP.
     """
@@ -109,7 +109,8 @@ class EpisodeEncoder:
         frames, order, states, actions = zip(*self._waiting, strict=True)
         state = np.stack(states) if self.description.state else None
         action = np.array(actions, np.uint8) if self.description.actions else None
-        gop, numbers = Gop(np.stack(frames), self.description.colours, state, action), np.array(order, np.int32)
+        gop = Gop(np.stack(frames), self.description.colours, state, action, self.description.corner)
+        numbers = np.array(order, np.int32)
         streams = self._profile.encode(gop)
         head = b""
         if not self._begun:

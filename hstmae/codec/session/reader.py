@@ -166,6 +166,7 @@ class HstReader(AbstractContextManager["HstReader"]):
             split=description.split,
             source=description.source,
             notes=dict(description.notes),
+            corner=description.corner,
         )
 
     # Frames of all episodes in a row

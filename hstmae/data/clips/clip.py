@@ -22,7 +22,7 @@ class Clip:
     Attributes:
         frames: uint8 [T, h, w] palette indices (or [T, h, w, 3] RGB); may be a view into larger frames.
         palette: uint8 [K, 3], None for RGB.
-        origin: y, x of the crop's top left corner in the native picture.
+        origin: y, x of the clip's top left corner in the native picture.
         state: the game's state with numpy arrays, leading axis T; positions count from the native picture's corner,
             not from the crop's. None where there is none, or where it was not asked for.
         episode: name.
@@ -46,7 +46,7 @@ class ClipBatch:
     Attributes:
         frames: uint8 [B, T, H, W] (or [B, T, H, W, 3]).
         palette: uint8 [B, K, 3], None for RGB.
-        origin: int64 [B, 2], y and x of each crop.
+        origin: int64 [B, 2], y and x of each clip in its native picture.
         state: tensors with leading axes [B, T], None unless every clip has a state.
         episodes: names.
         indices: int64 [B, T].
@@ -81,7 +81,7 @@ class Draw:
 
     Attributes:
         episode, start: position in the store, position of the first frame in the episode.
-        origin: y, x of the crop's corner, before mirroring.
+        origin: y, x of the crop's corner in the recorded picture, before mirroring.
         with_context: whether the state is decoded with what earlier frames held.
         flip: whether the clip is mirrored.
         palette: uint8 [K, 3] instead of the episode's, None = the episode's.

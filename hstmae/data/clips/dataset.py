@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import DataError
 from ...games import GameState, get_game
+from ..store.manifest import EpisodeInfo
 from ..store.reader import EpisodeStore
 from .augment import flip_origin, jitter_palette
 from .clip import Clip, ClipBatch, Draw
@@ -108,7 +109,7 @@ class ClipDataset:
         Args:
             episode: position or name in the store.
             start: position of the first frame in the episode.
-            origin: y, x of the crop's corner; None = the middle.
+            origin: y, x of the crop's corner in the recorded picture; None = the middle.
             with_context: decode the state with what earlier frames held.
         Raises:
             DataError: the clip leaves the episode or crosses a gap, or the crop leaves the picture.
@@ -196,7 +197,7 @@ class ClipDataset:
             state=None if state is None else state.map(as_tensor),
             episodes=[info.name for info in infos],
             indices=torch.from_numpy(self.indices_of(draws)),
-            size=torch.tensor([info.size for info in infos], dtype=torch.int64),
+            size=torch.tensor([self.native_size(info) for info in infos], dtype=torch.int64),
         )
 
     def indices_of(self, draws: Sequence[Draw]) -> np.ndarray:
@@ -204,9 +205,16 @@ class ClipDataset:
         return np.array([draw.start for draw in draws])[:, None] + self.stride * np.arange(self.length)
 
     def origin_of(self, draw: Draw) -> tuple[int, int]:
-        """y, x of the crop's corner in the picture that is shown, which may be mirrored."""
-        size = self.store.info(draw.episode).size
-        return flip_origin(draw.origin, size[1], self.clip_size(size)[1]) if draw.flip else draw.origin
+        """y, x of the crop's corner in the native picture that is shown, which may be mirrored."""
+        info = self.store.info(draw.episode)
+        origin = (draw.origin[0] + info.corner[0], draw.origin[1] + info.corner[1])
+        if not draw.flip:
+            return origin
+        return flip_origin(origin, self.native_size(info)[1], self.clip_size(info.size)[1])
+
+    def native_size(self, info: EpisodeInfo) -> tuple[int, int]:
+        """Height and width of the pictures that an episode's frames are, or show a part of."""
+        return info.size if info.corner == (0, 0) else self.game.native_size
 
     def _one(self, draw: Draw) -> Clip:
         frames, palettes, state = self._read([draw])
@@ -218,7 +226,7 @@ class ClipDataset:
             state=None if state is None else state.map(lambda a: a[0]),
             episode=info.name,
             indices=self.indices_of([draw])[0],
-            size=info.size,
+            size=self.native_size(info),
         )
 
     def _read(self, draws: Sequence[Draw]) -> tuple[np.ndarray, list[np.ndarray] | None, GameState | None]:

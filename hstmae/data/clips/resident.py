@@ -110,7 +110,7 @@ class ResidentClips:
         """The random clips step * batch_size ... of one training step, equal to `ClipDataset.batch`."""
         if batch_size < 1:
             raise DataError("a batch needs at least one clip")
-        dataset = self.dataset
+        dataset, store = self.dataset, self.dataset.store
         draws = [dataset.draw(step * batch_size + k) for k in range(batch_size)]
         height, width = dataset.clip_size(self._size)
         indices = dataset.indices_of(draws)
@@ -121,7 +121,7 @@ class ResidentClips:
             state=self._states(draws, indices),
             episodes=[dataset.store.info(draw.episode).name for draw in draws],
             indices=torch.from_numpy(indices).to(self.device),
-            size=torch.tensor(self._size, device=self.device).expand(batch_size, 2),
+            size=torch.tensor([dataset.native_size(store.info(draw.episode)) for draw in draws], device=self.device),
         )
 
     def _cut(self, draw: Draw, height: int, width: int) -> torch.Tensor:

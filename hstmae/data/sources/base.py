@@ -48,6 +48,7 @@ class SourceFrame:
         action: controller byte; None likewise.
         alone: the episode has memory, and none of it belongs to this picture (see `data.pairing`): a store cannot hold
             such a frame.
+        corner: y and x of the picture in the game's native one, of which it shows a part; one for the whole episode.
     """
 
     number: int
@@ -56,6 +57,7 @@ class SourceFrame:
     state: np.ndarray | None
     action: int | None
     alone: bool = False
+    corner: tuple[int, int] = (0, 0)
 
 
 Report = Callable[[Problem], None]
@@ -134,6 +136,7 @@ def as_episode(source: SourceEpisode, frames: Sequence[SourceFrame], game: GameS
         outcome=source.outcome,
         level=source.level,
         fps=source.fps or game.fps,
+        corner=frames[0].corner,
         source=source.name,
         notes=notes,
     )

@@ -39,7 +39,7 @@ class EpisodeInfo:
     """Everything about an episode but its frames; cheap to hold for thousands of episodes.
 
     Attributes:
-        name, game, level, outcome, split, fps, source, notes: as in Episode.
+        name, game, level, outcome, split, fps, source, notes, corner: as in Episode.
         frames: number of frames.
         size: height and width in pixels.
         runs: (first frame number, count) of each stretch recorded without a gap, ascending.
@@ -68,6 +68,7 @@ class EpisodeInfo:
     data_bytes: int
     data_sha256: str
     pairing: Pairing | None = None
+    corner: tuple[int, int] = (0, 0)
 
     @property
     def frame_numbers(self) -> np.ndarray:
@@ -96,6 +97,8 @@ class EpisodeInfo:
         del value["pairing"]  # stays away where it is not known, as in stores of before
         if self.pairing is not None:
             value["pairing"] = self.pairing.to_json()
+        if self.corner == (0, 0):  # not stated: as it always was
+            del value["corner"]
         if not with_split:  # the split may change without the episode being packed again
             del value["split"]
         return value
@@ -108,6 +111,7 @@ class EpisodeInfo:
             info = EpisodeInfo(
                 split=str(value.get("split", "")),
                 pairing=None if paired is None else Pairing.from_json(paired),
+                corner=_READ["size"](value.get("corner", (0, 0))),
                 **{name: read(value[name]) for name, read in _READ.items()},
             )
             _check(info)
@@ -139,6 +143,8 @@ def _check(info: EpisodeInfo) -> None:
         raise ValueError("columns and frame count disagree")
     if "frames" not in info.columns or info.columns["frames"].shape[:2] != info.size:
         raise ValueError("frame size and frame column disagree")
+    if not all(0 <= place < 1 << 15 for place in info.corner):
+        raise ValueError(f"corner {info.corner}")
     last = -1
     for first, count in info.runs:
         if first <= last or count < 1 or first + count > 2**31:

@@ -96,7 +96,7 @@ def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], 
     about = {"level": episode.level, "outcome": episode.outcome, "source": episode.name}
     with EpisodeWriter(
         job.folder, name=episode.name, game=get_game(job.game), palette=first.palette, fps=episode.fps,
-        packing=job.packing, **about,
+        packing=job.packing, corner=first.corner, **about,
     ) as writer:  # fmt: skip
         for frame in chain([first], frames):
             writer.add(frame.pixels, frame.number, frame.state, frame.action)

@@ -141,6 +141,7 @@ class EpisodeStore:
             split=info.split,
             source=info.source,
             notes=dict(info.notes),
+            corner=info.corner,
         )
 
     def column(

@@ -49,6 +49,7 @@ class EpisodeWriter:
         game: description of the game; its `context` is computed over the whole episode at the end.
         palette: uint8 [K, 3], or None for RGB frames.
         fps: frames per second; None = what the game runs at.
+        corner: as in Episode.
         packing: how columns are packed.
     """
 
@@ -61,6 +62,7 @@ class EpisodeWriter:
     outcome: str = "cut"
     source: str = ""
     fps: float | None = None
+    corner: tuple[int, int] = (0, 0)
     packing: Packing = Packing()
 
     def __post_init__(self) -> None:
@@ -138,6 +140,7 @@ class EpisodeWriter:
             data_bytes=(self._temp / DATA).stat().st_size,
             data_sha256=digest_file(self._temp / DATA),
             pairing=pairing,
+            corner=self.corner,
         )
         write_info(self._temp, info)
         (self._temp / SOURCE).write_bytes(source_json)
@@ -168,6 +171,8 @@ class EpisodeWriter:
             self._hash.update(actions.data)
         self._hash.update(numbers.astype("<i4").data)
         self._hash.update(b"" if self.palette is None else self.palette.tobytes())
+        if self.corner != (0, 0):
+            self._hash.update(str(self.corner).encode())
         return columns
 
     def _column(self, name: str, rows: np.ndarray, group: int, layout: str) -> Column:
