@@ -148,8 +148,8 @@ def on_native(frames: np.ndarray, corner: tuple[int, int], game: GameSpec) -> tu
     """
     (height, width), (y, x) = game.native_size, corner
     whole, known = np.zeros((len(frames), height, width), np.uint8), np.zeros((height, width), bool)
-    part = (slice(y, y + frames.shape[1]), slice(x, x + frames.shape[2]))
-    whole[:, *part], known[part] = frames, True
+    rows, columns = slice(y, y + frames.shape[1]), slice(x, x + frames.shape[2])
+    whole[:, rows, columns], known[rows, columns] = frames, True
     return whole, known
 
 

@@ -112,6 +112,7 @@ class GameSpec(ABC):
     fps: ClassVar[float]
     stride: ClassVar[int]  # default frames between two frames of a clip
     palette: ClassVar[np.ndarray]  # uint8 [K, 3], RGB
+    other_palettes: ClassVar[tuple[np.ndarray, ...]] = ()  # the same entries as other emulators show them
     shown_entries: ClassVar[tuple[int, ...]] = ()  # the entries that pictures of the game can hold; () = all
     preferred_entries: ClassVar[tuple[int, ...]] = ()  # of entries that share a colour, those that software uses
     emulator_entry: ClassVar[int] = 0  # entry of emulators' picture files from which on they hold the palette
@@ -136,6 +137,11 @@ class GameSpec(ABC):
     def indexed(self) -> bool:
         """Whether frames are palette entries; without a palette they are RGB."""
         return len(self.palette) > 0
+
+    def corner_of(self, pixels: np.ndarray) -> tuple[int, int] | None:
+        """y and x in the native picture of a picture [h, w] of palette entries (-1 = unknown) that may show a part of
+        it, as emulators write it that leave out the edge; None where nothing tells."""
+        return (0, 0) if pixels.shape == self.native_size else None
 
     def context(self, state: np.ndarray, frame_numbers: np.ndarray) -> np.ndarray:
         """What earlier memory tells about later pictures, carried forward frame by frame.

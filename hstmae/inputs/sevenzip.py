@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,6 @@ def check_amounts(path: Path, members: Sequence[Any]) -> None:
 
 def check_name(path: Path, name: str) -> None:
     """Raises DataError for a member's name that is not a plain path below the archive's top."""
-    parts = name.split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name or parts[0].endswith(":"):
+    parts = re.split(r"/|\\+", name)  # names of Windows' paths stay names: nothing is written to them
+    if any(part in ("", ".", "..") for part in parts) or "\0" in name or parts[0].endswith(":"):
         raise DataError(f"{path}: member name {name!r} does not stay inside of the archive: it is not to be trusted")

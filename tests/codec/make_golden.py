@@ -19,7 +19,7 @@ from hstmae.codec.session.profiles import make_profile
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import HstWriter
 from hstmae.data.episode import Episode
-from hstmae.data.sources.smb.dataset import list_episodes
+from hstmae.data.sources.smb.listing import list_episodes
 
 GOLDEN = Path(__file__).with_name("golden")
 SAMPLE = SAMPLES / "sample_session"

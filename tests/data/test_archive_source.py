@@ -15,7 +15,8 @@ from synthetic_episodes import frame_file, make_episode, write_episodes
 
 from hstmae.data.sources.smb import archive
 from hstmae.data.sources.smb.archive import ArchivedEpisode, StagedEpisode, list_archive
-from hstmae.data.sources.smb.dataset import MAX_FILE_BYTES, list_episodes
+from hstmae.data.sources.smb.dataset import MAX_FILE_BYTES
+from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.data.store.building import StoreSummary
 from hstmae.data.store.jobs import HELD
 from hstmae.data.store.preprocessing import preprocess

@@ -19,10 +19,10 @@ from hstmae.data.sources.movies.hst_movie import format_json, write_movie
 from hstmae.data.sources.movies.movie import Movie
 from hstmae.data.sources.movies.reading import read_movie
 from hstmae.data.sources.smb.autoplay import autoplay
-from hstmae.data.sources.smb.dataset import list_episodes
 from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.data.sources.smb.emulator import RIGHT, A, B, NesEmulator, find_rom
 from hstmae.data.sources.smb.level_start import area_number, parse_level, start_level
+from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.data.sources.smb.session import RecordedEpisode, play_movie
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.recording import record_into_store

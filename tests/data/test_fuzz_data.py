@@ -18,8 +18,8 @@ from synthetic_episodes import frame_file, make_episode, make_png, png_chunk, wr
 
 from hstmae.data import EpisodeStore
 from hstmae.data.clips.dataset import ClipDataset
-from hstmae.data.sources.png import read_indexed_png
-from hstmae.data.sources.smb.dataset import read_metadata
+from hstmae.data.sources.png import read_png
+from hstmae.data.sources.smb.tail import read_metadata
 from hstmae.data.store.manifest import DATA, EPISODES, META, canonical, digest
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.writer import Packing
@@ -63,11 +63,11 @@ def pictures() -> list[bytes]:
 
 def test_pictures() -> None:
     samples = pictures()
-    assert read_indexed_png(samples[0], (5, 7)).indices.shape == (5, 7)
+    assert read_png(samples[0], (5, 7)).pixels.shape == (5, 7)
 
     def read(case: int) -> None:
         rng = np.random.default_rng([2, case])
-        read_indexed_png(damaged(samples[case % len(samples)], rng), (5, 7))
+        read_png(damaged(samples[case % len(samples)], rng), (5, 7))
 
     assert attack(read) > CASES // 2
 
@@ -87,7 +87,7 @@ def test_pictures_with_whole_but_senseless_chunks() -> None:
         body = rng.bytes(int(rng.integers(40)))
         if rng.random() < 0.3:
             body = LENGTHS[int(rng.integers(len(LENGTHS)))].to_bytes(4, "big") + body
-        read_indexed_png(data[:at] + png_chunk(kind, body) + data[at:], (5, 7))
+        read_png(data[:at] + png_chunk(kind, body) + data[at:], (5, 7))
 
     attack(read)
 

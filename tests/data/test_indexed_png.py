@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from synthetic_episodes import make_png, png_chunk
 
-from hstmae.data.sources.png import read_indexed_png
+from hstmae.data.sources.png import read_png
 from hstmae.errors import DataError
 
 SIZE = (5, 7)
@@ -47,8 +47,8 @@ def _small(pixels: np.ndarray, filters: list[int]) -> bytes:
 def test_all_filters_decode_exactly(values: bytes, filters: list[int]) -> None:
     pixels = np.frombuffer(values, np.uint8).reshape(SIZE)
     data = _small(pixels, filters)
-    image = read_indexed_png(data + b"tail", SIZE)
-    assert np.array_equal(image.indices, pixels)
+    image = read_png(data + b"tail", SIZE)
+    assert np.array_equal(image.pixels, pixels)
     assert image.end == len(data) and image.palette.shape == (256, 3)
 
 
@@ -58,7 +58,7 @@ def test_interlaced_pictures_decode() -> None:
     parts = [pixels[y::dy, x::dx] for y, x, dy, dx in passes]
     rows = b"".join(_filtered(part, [0] * len(part)) for part in parts)
     data = make_png(rows, width=13, height=11, interlace=1)
-    assert np.array_equal(read_indexed_png(data, (11, 13)).indices, pixels)
+    assert np.array_equal(read_png(data, (11, 13)).pixels, pixels)
 
 
 def test_narrow_depths_decode() -> None:
@@ -67,7 +67,7 @@ def test_narrow_depths_decode() -> None:
     picture.putpalette(bytes(range(12)))
     file = io.BytesIO()
     picture.save(file, "PNG", bits=2)
-    assert np.array_equal(read_indexed_png(file.getvalue(), SIZE).indices, pixels)
+    assert np.array_equal(read_png(file.getvalue(), SIZE).pixels, pixels)
 
 
 @pytest.mark.parametrize("filters", [[0] * 5, [4, 3, 2, 1, 0]])
@@ -76,7 +76,7 @@ def test_every_truncation_is_a_data_error(filters: list[int]) -> None:
     data = _small(pixels, filters)
     for cut in range(len(data)):
         with pytest.raises(DataError):
-            read_indexed_png(data[:cut], SIZE)
+            read_png(data[:cut], SIZE)
 
 
 @pytest.mark.parametrize("filters", [[0] * 5, [4, 3, 2, 1, 0]])
@@ -87,21 +87,21 @@ def test_every_flipped_bit_is_a_data_error(filters: list[int]) -> None:
             broken = bytearray(data)
             broken[position] ^= 1 << bit
             with pytest.raises(DataError):
-                read_indexed_png(bytes(broken), SIZE)
+                read_png(bytes(broken), SIZE)
 
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_a_data_error(data: bytes) -> None:
     with pytest.raises(DataError):
-        read_indexed_png(data, SIZE)
+        read_png(data, SIZE)
     with pytest.raises(DataError):
-        read_indexed_png(b"\x89PNG\r\n\x1a\n" + data, SIZE)
+        read_png(b"\x89PNG\r\n\x1a\n" + data, SIZE)
 
 
 def test_size_is_checked_before_anything_is_unpacked() -> None:
     bomb = make_png(b"", width=1 << 30, height=1 << 30)
     with pytest.raises(DataError, match="1073741824x1073741824"):
-        read_indexed_png(bomb, SIZE)
+        read_png(bomb, SIZE)
 
 
 @pytest.mark.parametrize("filters", [[0] * 5, [1] * 5])
@@ -109,28 +109,34 @@ def test_picture_data_longer_or_shorter_than_the_size(filters: list[int]) -> Non
     rows = _filtered(np.zeros(SIZE, np.uint8), filters)
     for wrong in (rows + b"\0", rows[:-1], rows + bytes(1 << 22)):
         with pytest.raises(DataError, match="wrong length"):
-            read_indexed_png(make_png(wrong, width=7, height=5), SIZE)
+            read_png(make_png(wrong, width=7, height=5), SIZE)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"colour": 2}, "not an indexed"), ({"depth": 16}, "not an indexed"), ({"interlace": 2}, "interlace")],
+    [
+        ({"colour": 2, "depth": 16}, "neither indexed nor RGB"),
+        ({"colour": 4}, "neither indexed nor RGB"),
+        ({"colour": 0}, "neither indexed nor RGB"),
+        ({"depth": 16}, "neither indexed nor RGB"),
+        ({"interlace": 2}, "interlace"),
+    ],
 )
 def test_other_kinds_of_picture_are_named(changes: dict[str, int], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_indexed_png(make_png(b"", width=7, height=5, **changes), SIZE)  # type: ignore[arg-type]
+        read_png(make_png(b"", width=7, height=5, **changes), SIZE)  # type: ignore[arg-type]
 
 
 def test_unknown_critical_chunk_is_refused_and_unknown_optional_one_is_not() -> None:
     data = _small(np.zeros(SIZE, np.uint8), [0] * 5)
     at = data.index(b"PLTE") - 4
-    assert read_indexed_png(data[:at] + png_chunk(b"teSt", b"x") + data[at:], SIZE).indices.shape == SIZE
+    assert read_png(data[:at] + png_chunk(b"teSt", b"x") + data[at:], SIZE).pixels.shape == SIZE
     with pytest.raises(DataError, match="TEST"):
-        read_indexed_png(data[:at] + png_chunk(b"TEST", b"x") + data[at:], SIZE)
+        read_png(data[:at] + png_chunk(b"TEST", b"x") + data[at:], SIZE)
 
 
 def test_unknown_filter_is_a_data_error() -> None:
     rows = bytearray(_filtered(np.zeros(SIZE, np.uint8), [0] * 5))
     rows[0] = 5
     with pytest.raises(DataError, match="filter 5"):
-        read_indexed_png(make_png(bytes(rows), width=7, height=5), SIZE)
+        read_png(make_png(bytes(rows), width=7, height=5), SIZE)

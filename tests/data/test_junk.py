@@ -8,7 +8,7 @@ import pytest
 from synthetic_episodes import make_episode, write_episodes
 
 from hstmae.data.inspection import open_subject
-from hstmae.data.sources.smb.dataset import list_episodes
+from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.data.sources.video import VideoOptions, find_videos
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.writer import Packing

@@ -15,9 +15,11 @@ from synthetic_episodes import PALETTE, frame_file, make_episode, make_png, writ
 
 from hstmae.data.sources.base import Problem, SourceFrame
 from hstmae.data.sources.finding import find_sources
-from hstmae.data.sources.png import IndexedImage
-from hstmae.data.sources.smb.dataset import SmbEpisode, list_episodes, nes_colours, read_metadata
+from hstmae.data.sources.png import PngImage
+from hstmae.data.sources.smb.dataset import SmbEpisode, nes_colours
 from hstmae.data.sources.smb.dataset_writer import write_smbdataset
+from hstmae.data.sources.smb.listing import list_episodes
+from hstmae.data.sources.smb.tail import read_metadata
 from hstmae.data.sources.video import VideoOptions
 from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
@@ -122,8 +124,6 @@ def _break(folder: Path, path: Path, kind: str) -> None:
         path.rename(path.with_name(path.name.replace(".win.", ".fail.")))
     elif kind == "no outcome":
         path.rename(path.with_name(path.name.replace(".win.", ".")))
-    elif kind == "session":
-        path.rename(path.with_name(path.name.replace("_abcd_", "_abce_")))
     elif kind == "time":
         path.rename(path.with_name(re.sub(r"\d{4}-\d\d-\d\d_", "2026-13-01_", path.name)))
     elif kind == "name":
@@ -133,7 +133,7 @@ def _break(folder: Path, path: Path, kind: str) -> None:
     elif kind == "size":
         path.write_bytes(make_png(bytes(240 * 255), width=254) + data[end:])
     elif kind == "indices":
-        path.write_bytes(make_png((b"\0" + b"\x50" * 256) * 240) + data[end:])
+        path.write_bytes(make_png((b"\0" + b"\x50" * 256) * 240, palette=bytes(range(256)) * 3) + data[end:])
     elif kind == "palette":
         path.write_bytes(make_png((b"\0" + b"\x80" * 256) * 240, palette=bytes(range(256)) * 3) + data[end:])
     elif kind == "duplicate":
@@ -154,14 +154,13 @@ BROKEN = {
     "action": "its name says action",
     "outcome": "its name says outcome fail, its metadata win",
     "no outcome": "its name says outcome cut",
-    "session": "belongs to session player_abce_e0",
     "time": "impossible time",
     "name": "file's name",
     "number": "too large",
     "size": "254x240",
     "indices": "palette indices",
     "palette": "palette differs",
-    "duplicate": "a second file for frame 3",
+    "duplicate": "a second file of its frame",
 }
 
 
@@ -221,13 +220,13 @@ def test_missing_or_empty_input_folder(tmp_path: Path) -> None:
 
 def test_plain_colour_indices_are_accepted() -> None:
     table = np.zeros((64, 3), np.uint8)
-    image = IndexedImage(np.full((2, 2), 63, np.uint8), table, 0)
+    image = PngImage(np.full((2, 2), 63, np.uint8), table, 0)
     colours, palette = nes_colours(image)
     assert (colours == 63).all() and palette.shape == (64, 3)
     with pytest.raises(DataError, match="64"):
-        nes_colours(IndexedImage(np.full((2, 2), 63, np.uint8), table[:60], 0))
+        nes_colours(PngImage(np.full((2, 2), 63, np.uint8), table[:60], 0))
     with pytest.raises(DataError, match="palette of 128"):
-        nes_colours(IndexedImage(np.full((2, 2), 0x90, np.uint8), np.zeros((128, 3), np.uint8), 0))
+        nes_colours(PngImage(np.full((2, 2), 0x90, np.uint8), np.zeros((128, 3), np.uint8), 0))
 
 
 def test_writer_refuses_what_the_layout_cannot_hold(tmp_path: Path) -> None:

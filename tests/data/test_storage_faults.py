@@ -14,8 +14,9 @@ import pytest
 from synthetic_episodes import frame_file, make_episode, write_episodes
 
 from hstmae.data import EpisodeStore
-from hstmae.data.sources.smb import dataset as smbdataset
-from hstmae.data.sources.smb.dataset import SmbEpisode, list_episodes
+from hstmae.data.sources.smb import listing
+from hstmae.data.sources.smb.dataset import SmbEpisode
+from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.data.store import building
 from hstmae.data.store.building import StoreSummary
 from hstmae.data.store.manifest import EPISODES, META, PROBLEMS
@@ -187,14 +188,14 @@ def test_files_and_folders_that_vanish_during_the_run(tmp_path: Path, monkeypatc
 
 def test_a_folder_that_vanishes_while_it_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder,) = write_episodes(tmp_path / "in", make_episode(3))
-    listed = smbdataset._list_files
+    listed = listing._list_files
 
     def vanishing(path: str) -> object:
         if path == str(folder):
             shutil.rmtree(folder)
         return listed(path)
 
-    monkeypatch.setattr(smbdataset, "_list_files", vanishing)
+    monkeypatch.setattr(listing, "_list_files", vanishing)
     with pytest.raises(DataError, match=f"{folder.name}: cannot be read"):
         list_episodes(tmp_path / "in")
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hstmae.bundled import SAMPLES
-from hstmae.data.sources.smb.dataset import list_episodes
+from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.games import get_game
 from hstmae.games.smb.screen import BEGINS, colour_step, undrawn
 

@@ -10,7 +10,7 @@ import plain_smb
 import pytest
 
 from hstmae.bundled import SAMPLES
-from hstmae.data.sources.smb.dataset import list_episodes
+from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.games import GameState, get_game
 
 GAME = get_game("smb")

@@ -7,7 +7,7 @@ import pytest
 
 from hstmae.bundled import CHECKPOINTS, SAMPLES
 from hstmae.commands.demo import draw
-from hstmae.data.sources.smb.dataset import list_episodes
+from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.errors import CheckpointError
 from hstmae.inference.loading import load
 from hstmae.inference.predictor import Restoration

@@ -261,4 +261,6 @@ def _count_objects(
         backdrop = own.backdrop(state.scene)
         moving.add(view.frames, objects(state, game), colours, trust > 0, backdrop)
         hardware.add(view.frames, sprites(state, game), colours, trust > 0, backdrop)
-        glow.add(view.frames, glowing(state, game), np.full_like(view.frames, 255), ~(view.moving | view.mask), backdrop)
+        glow.add(
+            view.frames, glowing(state, game), np.full_like(view.frames, 255), ~(view.moving | view.mask), backdrop
+        )

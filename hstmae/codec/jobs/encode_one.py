@@ -138,7 +138,7 @@ def _encode(
     if encoder is None:
         report(Problem(episode.name, "", "no usable frame: the episode is left out"))
         return 0, 0
-    notes["left_out"] = sum(problem.left_out for problem in problems)
+    notes["left_out"] = sum(problem.count for problem in problems if problem.left_out)
     last = encoder.flush()
     if log is not None and log.frames and not task.has_files:
         assert encoder.description.colours is not None

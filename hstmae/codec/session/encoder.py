@@ -30,7 +30,8 @@ def description_of(
     """The description of an episode from its first frame: uint8 [H, W] or [H, W, 3], its state [S] and its buttons.
 
     Args:
-        known: what the frame does not show: name, game and fps; level, outcome, split, source, signature and corner if known.
+        known: what the frame does not show: name, game and fps; level, outcome, split, source, signature and corner
+            where they are known.
     Raises:
         DataError: pictures beyond the format's limits, or a `gop` that is not 1 to MAX_GOP.
     """

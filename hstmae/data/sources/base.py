@@ -24,12 +24,14 @@ class Problem:
         file: name of the file, "" when the whole episode is meant.
         reason: what is wrong.
         left_out: False for a remark about data that was kept.
+        count: how many files it is about.
     """
 
     episode: str
     file: str
     reason: str
     left_out: bool = True
+    count: int = 1
 
     def __str__(self) -> str:
         return f"{self.episode}/{self.file}: {self.reason}" if self.file else f"{self.episode}: {self.reason}"

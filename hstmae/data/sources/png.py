@@ -1,7 +1,7 @@
-"""Reading one 8-bit indexed PNG that may carry more bytes after its end.
+"""Reading one PNG, indexed or in RGB, that may carry more bytes after its end.
 
-The files of a recorded session nearly all use filter 0 and no interlacing: those are unpacked here with one inflate and
-one copy. Anything else that PNG allows goes through Pillow, after the same checks.
+The files of a recorded session nearly all are indexed with filter 0 and no interlacing: those are unpacked here with
+one inflate and one copy. Anything else that PNG allows goes through Pillow, after the same checks.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ _CHUNK = struct.Struct(">I4s")
 
 
 @dataclass(frozen=True)
-class IndexedImage:
-    """indices uint8 [H, W]; palette uint8 [K, 3]; `end` is the position of the first byte after IEND."""
+class PngImage:
+    """A picture: `pixels` uint8 [H, W] entries of `palette` uint8 [K, 3], or uint8 [H, W, 3] where that is None; `end`
+    is the position of the first byte after IEND."""
 
-    indices: np.ndarray
-    palette: np.ndarray
+    pixels: np.ndarray
+    palette: np.ndarray | None
     end: int
 
 
-def read_indexed_png(data: bytes, size: tuple[int, int]) -> IndexedImage:
-    """Decode a palette PNG.
+def read_png(data: bytes, largest: tuple[int, int]) -> PngImage:
+    """Decode a PNG of 8 bits: indexed (with any number of bits), RGB, or RGB with alpha that is opaque everywhere.
 
     Args:
         data: a PNG, possibly with other bytes behind it.
-        size: the height and width it must have; nothing larger is ever unpacked.
+        largest: the height and width it may have; nothing larger is ever unpacked.
     Raises:
-        DataError: not a PNG, damaged (every chunk's CRC is checked), another size or another kind of picture.
+        DataError: not a PNG, damaged (every chunk's CRC is checked), larger, or another kind of picture.
     """
     if data[:8] != SIGNATURE:
         raise DataError("not a PNG file")
@@ -62,36 +63,41 @@ def read_indexed_png(data: bytes, size: tuple[int, int]) -> IndexedImage:
             parts[kind] = body
         elif kind != b"IEND" and not kind[0] & 0x20:
             raise DataError(f"unknown critical {shown}")
-    plain, palette = _check_header(parts[b"IHDR"], size), parts.get(b"PLTE")
-    if palette is None:
+    size, plain, indexed = _check_header(parts[b"IHDR"], largest)
+    palette = parts.get(b"PLTE") if indexed else None
+    if indexed and palette is None:
         raise DataError("an indexed PNG without PLTE chunk")
-    if not 3 <= len(palette) <= 768 or len(palette) % 3:
+    if palette is not None and (not 3 <= len(palette) <= 768 or len(palette) % 3):
         raise DataError(f"damaged: PLTE chunk of {len(palette)} bytes")
     parts[b"IDAT"] = b"".join(packed)
-    indices = _inflate(parts[b"IDAT"], size) if plain else None
-    if indices is None:  # the picture alone: whatever optional chunks say is nobody's concern
+    pixels = _inflate(parts[b"IDAT"], size) if plain else None
+    if pixels is None:  # the picture alone: whatever optional chunks say is nobody's concern
         png = SIGNATURE + b"".join(png_chunk(kind, body) for kind, body in {**parts, b"IEND": b""}.items())
         with opened(io.BytesIO(png)) as picture:
-            indices = np.asarray(picture, np.uint8)
-    return IndexedImage(indices, np.frombuffer(palette, np.uint8).reshape(-1, 3), position)
+            pixels = np.array(picture, np.uint8)
+    if pixels.ndim == 3 and pixels.shape[2] == 4 and int(pixels[..., 3].min()) < 255:
+        raise DataError("is transparent in places: frames of a recording are opaque")
+    colours = None if palette is None else np.frombuffer(palette, np.uint8).reshape(-1, 3)
+    return PngImage(pixels if indexed else np.ascontiguousarray(pixels[..., :3]), colours, position)
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:
     return _CHUNK.pack(len(body), kind) + body + zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big")
 
 
-def _check_header(body: bytes, size: tuple[int, int]) -> bool:
-    """True when rows are plain bytes in order; raises DataError unless this is an indexed picture of `size`."""
+def _check_header(body: bytes, largest: tuple[int, int]) -> tuple[tuple[int, int], bool, bool]:
+    """(height and width, whether rows are plain bytes in order, whether those are palette entries). Raises DataError
+    unless `read_png` reads such a picture."""
     if len(body) != 13:
         raise DataError(f"damaged: IHDR of {len(body)} bytes")
     width, height, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", body)
-    if (height, width) != size:
-        raise DataError(f"is {width}x{height} pixels, expected {size[1]}x{size[0]}")
-    if colour != 3 or depth not in (1, 2, 4, 8):
-        raise DataError(f"not an indexed picture (colour type {colour}, bit depth {depth})")
+    if not (0 < height <= largest[0] and 0 < width <= largest[1]):
+        raise DataError(f"is {width}x{height} pixels, expected {largest[1]}x{largest[0]} or a part of it")
+    if not (colour == 3 and depth in (1, 2, 4, 8)) and not (colour in (2, 6) and depth == 8):
+        raise DataError(f"neither indexed nor RGB of 8 bits (colour type {colour}, bit depth {depth})")
     if compression or filtering or interlace > 1:
         raise DataError("damaged: unknown compression, filter or interlace method")
-    return depth == 8 and interlace == 0
+    return (height, width), colour == 3 and depth == 8 and interlace == 0, colour == 3
 
 
 def _inflate(packed: bytes, size: tuple[int, int]) -> np.ndarray | None:

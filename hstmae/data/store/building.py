@@ -176,7 +176,7 @@ class StoreRun:
         source = {
             "kind": self._kind,
             "repaired_frames": sum(info.notes.get("repaired", 0) for info in infos),
-            "left_out": sum(p.left_out for p in ordered),
+            "left_out": sum(p.count for p in ordered if p.left_out),
             "remarks": sum(not p.left_out for p in ordered),
         }
         manifest = build_manifest(infos, self._game, CREATED_BY, source, splits, digest(report))

@@ -14,23 +14,12 @@ from . import layers
 from .history import COLUMNS, ROWS, history
 from .looks import object_boxes
 from .objects import FEATURES, HUD, TOKENS, decode_objects, flip_objects, player_code
+from .overscan import find_corner
+from .palettes import FCEUX, OTHERS
 from .scenery import IDS as GUESSES
 from .screen import colour_step, hold_digits, undrawn
 
-# FCEUX default colours of the 64 NES palette entries.
-PALETTE = np.frombuffer(
-    bytes.fromhex(
-        "747474 24188c 0000a8 44009c 8c0074 a80010 a40000 7c0800 "
-        "402c00 004400 005000 003c14 183c5c 000000 000000 000000 "
-        "bcbcbc 0070ec 2038ec 8000f0 bc00bc e40058 d82800 c84c0c "
-        "887000 009400 00a800 009038 008088 000000 000000 000000 "
-        "fcfcfc 3cbcfc 5c94fc cc88fc f478fc fc74b4 fc7460 fc9838 "
-        "f0bc3c 80d010 4cdc48 58f898 00e8d8 787878 000000 000000 "
-        "fcfcfc a8e4fc c4d4fc d4c8fc fcc4fc fcc4d8 fcbcb0 fcd8a8 "
-        "fce4a0 e0fca0 a8f0bc b0fccc 9cfcf0 c4c4c4 000000 000000 "
-    ),
-    np.uint8,
-).reshape(64, 3)
+PALETTE = FCEUX
 
 # Every colour in the game's tables: the palettes of the four area types, of snow, mushrooms and Bowser, of the
 # background and of both players, and the cycle of coins and ? blocks [map].
@@ -49,6 +38,7 @@ class SuperMarioBros(GameSpec):
     fps = 60.0988
     stride = 4
     palette = PALETTE
+    other_palettes = OTHERS
     shown_entries = _SHOWN
     preferred_entries = (0x0F, 0x30)  # black and white
     emulator_entry = 0x80  # FCEUX
@@ -143,6 +133,9 @@ class SuperMarioBros(GameSpec):
         StateField("colour_cycle", 0x6D4, "step", 1, "[map] [data]"),
         StateField("frame_counter", 0x09, "frame", 1, "[map]"),
     )
+
+    def corner_of(self, pixels: np.ndarray) -> tuple[int, int] | None:
+        return find_corner(pixels, self.native_size)
 
     def context(self, state: np.ndarray, frame_numbers: np.ndarray) -> np.ndarray:
         """Metatiles of the 32 level columns drawn last, scenery included: uint8 [T, 13 * 32], 255 = not known."""

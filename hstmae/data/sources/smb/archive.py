@@ -21,6 +21,7 @@ from ....inputs.junk import in_junk
 from ....inputs.sevenzip import check_amounts, check_name, opened
 from ..base import Report, SourceFrame
 from .dataset import MAX_FILE_BYTES, SmbEpisode
+from .names import File, group_files
 
 SUFFIX = ".7z"
 MAX_STAGED = 4 << 30  # bytes of incomplete episodes; the largest recordings are a hundred times smaller
@@ -32,7 +33,7 @@ def is_archive(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class ArchivedEpisode(SmbEpisode):
-    """A folder of an archive. `folder` is where it would be if the archive were unpacked beside itself.
+    """An episode in an archive. `folder` is where it would be if the archive were unpacked beside itself.
 
     Attributes:
         archive: the file.
@@ -116,7 +117,7 @@ def list_archive(path: Path) -> list[ArchivedEpisode]:
 def _episodes(path: Path, members: Sequence[Any]) -> list[ArchivedEpisode]:
     check_amounts(path, members)
     seen: set[str] = set()
-    folders: dict[str, tuple[list[tuple[str, int, int]], list[str]]] = {}
+    folders: dict[str, tuple[list[File], list[str]]] = {}
     stamp = path.stat().st_mtime_ns
     for member in members:
         name, is_folder = str(member.filename), bool(member.is_directory)
@@ -135,11 +136,8 @@ def _episodes(path: Path, members: Sequence[Any]) -> list[ArchivedEpisode]:
         else:
             files.append((own, int(member.uncompressed), stamp if member.crc32 is None else int(member.crc32)))
     top = path.with_suffix("")
-    episodes = [
-        ArchivedEpisode(top / inside, tuple(sorted(files)), tuple(sorted(others)), path, inside)
-        for inside, (files, others) in sorted(folders.items())
-        if files
-    ]
+    found = group_files((inside, files, others) for inside, (files, others) in sorted(folders.items()) if files)
+    episodes = [ArchivedEpisode(top / g.folder, g.files, g.others, path, g.folder, title=g.title) for g in found]
     if not episodes:
         raise DataError(f"{path} holds no PNG files")
     return episodes
@@ -156,7 +154,9 @@ class _Stage:
         self, episodes: Sequence[ArchivedEpisode], folder: Path, take: Callable[[int, StagedEpisode], None]
     ) -> None:
         self.root = folder.resolve() / "members"  # stays empty; py7zr names members below it
-        self.owners = {episode.inside: k for k, episode in enumerate(episodes)}
+        self.owners = {
+            f"{e.inside}/{name}".lstrip("/"): (k, name) for k, e in enumerate(episodes) for name, *_ in e.files
+        }
         self.left = [len(episode.files) for episode in episodes]
         self.failure: BaseException | None = None
         self._episodes, self._take = episodes, take
@@ -166,9 +166,9 @@ class _Stage:
     def create(self, filename: str) -> Any:
         from py7zr.io import Py7zBytesIO
 
-        inside, _, name = filename[len(self.root.as_posix()) + 1 :].rpartition("/")
+        k, name = self.owners[filename[len(self.root.as_posix()) + 1 :]]
         member = Py7zBytesIO(filename, MAX_FILE_BYTES + 1)
-        member.close = lambda: self._keep(self.owners[inside], name, member.read(MAX_FILE_BYTES + 1))
+        member.close = lambda: self._keep(k, name, member.read(MAX_FILE_BYTES + 1))
         return member
 
     def _keep(self, k: int, name: str, data: bytes) -> None:
@@ -179,10 +179,8 @@ class _Stage:
             self.left[k] -= 1
             if not self.left[k]:
                 episode, places, self._places[k] = self._episodes[k], self._places[k], {}
-                staged = StagedEpisode(
-                    episode.folder, episode.files, episode.others, self._blobs[k], places, pairing=episode.pairing
-                )
-                self._take(k, staged)
+                looks = (episode.folder, episode.files, episode.others, self._blobs[k], places)
+                self._take(k, StagedEpisode(*looks, title=episode.title, pairing=episode.pairing))
         except BaseException as error:
             self.failure = error
             raise
@@ -196,11 +194,10 @@ def _targets(path: Path, stage: _Stage, members: Sequence[Any]) -> list[str]:
     targets = []
     left, waiting, total, most = list(stage.left), [0] * len(stage.left), 0, 0
     for member in members:
-        k = stage.owners.get(member.filename.rpartition("/")[0], -1)
-        name = str(member.filename)
-        if k < 0 or member.is_directory or in_junk(name) or not name.lower().endswith(".png"):
+        k, _ = stage.owners.get(member.filename, (-1, ""))
+        if k < 0 or member.is_directory:
             continue
-        targets.append(name)
+        targets.append(member.filename)
         size = min(int(member.uncompressed), MAX_FILE_BYTES + 1)
         total, waiting[k], left[k] = total + size, waiting[k] + size, left[k] - 1
         most = max(most, total)

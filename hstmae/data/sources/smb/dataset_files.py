@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,8 @@ from ....errors import DataError
 from ...episode import OUTCOMES
 from ..base import SourceFrame
 from .dataset import SmbEpisode
-from .dataset_writer import BASE, picture_bytes, tail_bytes
+from .dataset_writer import BASE, head_bytes, picture_bytes, tail_bytes
+from .names import own_name
 
 _NAME = re.compile(r"(?P<stem>.+)_f(?P<frame>\d+)_a(?P<action>\d+)_(?P<time>[0-9_-]{19})(?P<rest>\..*)", re.DOTALL)
 _CLEAN, _LINE_ENDS, _OTHER = range(3)
@@ -56,12 +58,13 @@ class FileLog:
         """The file of one more frame of the episode."""
         if self._episode is not None and frame.state is not None and frame.action is not None:
             name = self._file_names[frame.number]
-            self.add(name, self._episode.read_file(name), frame.number, frame.pixels, frame.state, frame.action,
-                     self._episode.outcome)  # fmt: skip
+            self.add(own_name(name), self._episode.read_file(name), frame.number, frame.pixels, frame.state,
+                     frame.action, self._episode.outcome, frame.palette)  # fmt: skip
 
     def add(
-        self, name: str, data: bytes, number: int, pixels: np.ndarray, state: np.ndarray, action: int, outcome: str
-    ) -> None:
+        self, name: str, data: bytes, number: int, pixels: np.ndarray, state: np.ndarray, action: int, outcome: str,
+        palette: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         """One more file: its name and bytes, and what was read from it."""
         match = _NAME.fullmatch(name)
         stem, time, rest = (match["stem"], match["time"], match["rest"]) if match else ("", "", "")
@@ -69,7 +72,7 @@ class FileLog:
             self._odd[str(self.frames)] = name
         _run(self._stems, [stem, rest])
         _run(self._times, [time])
-        look, exact = self._look(data, pixels, tail_bytes(state, action, OUTCOMES.index(outcome)))
+        look, exact = self._look(data, pixels, tail_bytes(state, action, OUTCOMES.index(outcome)), palette)
         _run(self._looks, list(look))
         self.exact += exact
         if self._keep and not exact:
@@ -77,12 +80,12 @@ class FileLog:
             self._leftovers.append(data)
         self.frames += 1
 
-    def _look(self, data: bytes, pixels: np.ndarray, clean: bytes) -> tuple[tuple[int, int, int, int], bool]:
+    def _look(
+        self, data: bytes, pixels: np.ndarray, clean: bytes, palette: np.ndarray | None
+    ) -> tuple[tuple[int, int, int, int], bool]:
         """(number of the head, zlib level or -1, what is added to colours, kind of tail), and whether that is all."""
         at, end = data.find(b"IDAT") - 4, data.find(b"IEND") + 8
         head, tail = data[:at], data[end:]
-        if head not in self._heads and len(self._heads) < 256:
-            self._heads.append(head)
         kind = _CLEAN if tail == clean else _LINE_ENDS if tail == clean.replace(b"\n", b"\r\n") else _OTHER
         if kind == _CLEAN and b"\n" not in clean and self._looks:
             kind = self._looks[-1][4]  # without line ends both are the same, and one long run is the shortest
@@ -93,6 +96,10 @@ class FileLog:
                 level, base = self._guess = guess
                 break
         self._misses += level < 0
+        if level < 0 and palette is not None and not _fits(head, pixels, palette, base):
+            head = head_bytes(pixels.shape, palette)  # RGB, or entries in another order: written as FCEUX does
+        if head not in self._heads and len(self._heads) < 256:
+            self._heads.append(head)
         listed = head in self._heads
         exact = listed and level >= 0 and (kind != _OTHER or tail == clean)
         return (self._heads.index(head) if listed else 0, level, base, kind), exact
@@ -114,6 +121,13 @@ class FileLog:
         packer = zlib.compressobj(9, zdict=palette.tobytes().hex().encode())
         packed = packer.compress(text) + packer.flush()
         return len(packed).to_bytes(4, "little") + packed + zlib.compress(b"".join(self._leftovers), 9)
+
+
+def _fits(head: bytes, pixels: np.ndarray, palette: np.ndarray, base: int) -> bool:
+    """Whether a file's own head goes with its colours stored from entry `base` on."""
+    at = head.find(b"PLTE")
+    plain = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 3, 0, 0, 0)
+    return head[16:29] == plain and head[at + 4 + 3 * base :].startswith(palette.tobytes())
 
 
 def _run(runs: list[list[Any]], value: list[Any]) -> None:

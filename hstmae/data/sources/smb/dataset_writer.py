@@ -13,7 +13,8 @@ from ....errors import DataError
 from ....output import filling
 from ...episode import OUTCOMES, Episode
 from ..png import SIGNATURE, png_chunk
-from .dataset import EPISODE_FOLDER, GAME, SIZE
+from .dataset import GAME, SIZE
+from .names import EPISODE_FOLDER
 from .tail import RAM_BYTES
 
 BASE = GAME.emulator_entry
@@ -32,7 +33,8 @@ def write_smbdataset(
     """Write one PNG per frame with memory, buttons and outcome behind it.
 
     Args:
-        episode: frames uint8 [T, 240, 256] of colours 0-63, with palette, state [T, 2048] and actions.
+        episode: frames uint8 [T, 240, 256] (or the part of them that a recorder kept) of colours 0-63, with palette,
+            state [T, 2048] and actions.
         folder: an episode folder `<user>_<session>_e0_<level>[_<outcome>]` is made inside of it; it must not exist yet.
         damaged: store 0A as 0D 0A in the metadata, as the recorder of the public data set did.
         user, session: names without "_" in `session`; an episode whose name already has the layout keeps its own.
@@ -46,15 +48,14 @@ def write_smbdataset(
     state, actions, palette = episode.state, episode.actions, episode.palette
     if state is None or actions is None or palette is None:
         raise DataError(f"{episode.name}: smbdataset needs palette, state and actions")
-    if episode.frames.shape[1:] != SIZE or state.shape[1:] != (RAM_BYTES,) or len(palette) > 64:
+    part = tuple(side + at for side, at in zip(episode.frames.shape[1:3], episode.corner, strict=True))
+    cut_off = episode.corner != (0, 0) and part[0] <= SIZE[0] and part[1] <= SIZE[1]
+    if not (part == SIZE or cut_off) or state.shape[1:] != (RAM_BYTES,) or len(palette) > 64:
         raise DataError(f"{episode.name}: smbdataset needs 256x240 frames of 64 colours and {RAM_BYTES} bytes of state")
     stem, name = _names(episode, user, session)
     target = Path(folder) / name
     word = "" if episode.outcome == "cut" else f".{episode.outcome}"
-    table = np.zeros((256, 3), np.uint8)
-    table[BASE : BASE + len(palette)] = palette  # the colours stand where FCEUX has them
-    header = struct.pack(">IIBBBBB", SIZE[1], SIZE[0], 8, 3, 0, 0, 0)
-    head = SIGNATURE + png_chunk(b"IHDR", header) + png_chunk(b"PLTE", table.tobytes())
+    head = head_bytes(episode.frames.shape[1:3], palette)
     with filling(target, overwrite) as temp:
         for t, number in enumerate(episode.frame_numbers.tolist()):
             time = (_EPOCH + timedelta(seconds=number / episode.fps)).strftime("%Y-%m-%d_%H-%M-%S")
@@ -75,9 +76,17 @@ def _names(episode: Episode, user: str, session: str) -> tuple[str, str]:
     return stem, stem + suffix
 
 
+def head_bytes(size: tuple[int, ...], palette: np.ndarray) -> bytes:
+    """What stands before the picture data: height and width, and colours uint8 [K, 3] where FCEUX has them."""
+    table = np.zeros((256, 3), np.uint8)
+    table[BASE : BASE + len(palette)] = palette
+    header = struct.pack(">IIBBBBB", size[1], size[0], 8, 3, 0, 0, 0)
+    return SIGNATURE + png_chunk(b"IHDR", header) + png_chunk(b"PLTE", table.tobytes())
+
+
 def picture_bytes(pixels: np.ndarray, level: int = 6, base: int = BASE) -> bytes:
-    """IDAT and IEND of colours uint8 [240, 256], stored from entry `base` on and packed by zlib at `level`."""
-    rows = np.zeros((SIZE[0], SIZE[1] + 1), np.uint8)  # a leading 0 per row: filter "none"
+    """IDAT and IEND of colours uint8 [H, W], stored from entry `base` on and packed by zlib at `level`."""
+    rows = np.zeros((pixels.shape[0], pixels.shape[1] + 1), np.uint8)  # a leading 0 per row: filter "none"
     rows[:, 1:] = pixels | base
     return png_chunk(b"IDAT", zlib.compress(rows.tobytes(), level)) + png_chunk(b"IEND", b"")
 

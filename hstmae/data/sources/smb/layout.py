@@ -11,9 +11,11 @@ from ....inputs.junk import is_junk
 from ...episode import Episode
 from ..base import SourceEpisode
 from .archive import is_archive, list_archive
-from .dataset import GAME, SmbEpisode, is_frame_name, list_episodes, walk
+from .dataset import GAME, SmbEpisode
 from .dataset_files import FileLog, FileLooks
 from .dataset_writer import write_smbdataset
+from .listing import list_episodes, walk
+from .names import is_frame_name
 from .tail import read_metadata
 
 

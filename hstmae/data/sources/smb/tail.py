@@ -26,6 +26,13 @@ def tail_of(data: bytes) -> bytes:
     return data[data.find(b"IEND") + 8 :] if b"IEND" in data else data
 
 
+class NoMetadata(DataError):
+    """Nothing is appended to the picture, or not all: what a recorder leaves that was stopped, or told to collect less.
+
+    What the name states as well is wanted nevertheless: it ends the bytes, and so tells whether line ends are damaged.
+    """
+
+
 def read_metadata(tail: bytes) -> Metadata:
     """Parse the bytes behind IEND.
 
@@ -47,7 +54,7 @@ def read_metadata(tail: bytes) -> Metadata:
 
 def _parse(tail: bytes, repaired: bool) -> Metadata:
     if not tail:
-        raise DataError("no metadata behind the picture")
+        raise NoMetadata("no metadata behind the picture, as a recording leaves it that was stopped")
     chunks: dict[bytes, bytes] = {}
     position = 0
     while position < len(tail):
@@ -64,7 +71,7 @@ def _parse(tail: bytes, repaired: bool) -> Metadata:
         position = end
     for key, size in ((b"RAM", RAM_BYTES), (b"BP1", 1), (b"OUTCOME", 1)):
         if key not in chunks:
-            raise DataError(f"metadata has no {key.decode()}")
+            raise NoMetadata(f"metadata has no {key.decode()}")
         if len(chunks[key]) != size:
             raise DataError(f"{key.decode()} has {len(chunks[key])} bytes instead of {size}")
     outcome = chunks[b"OUTCOME"][0]
