@@ -210,6 +210,7 @@ def _restore_stretch(
         stretch.pictures[0].palette,
         stretch.state,
         stretch.context,
+        stretch.corner,
         level=level,
         frame_numbers=stretch.frame_numbers,
         wanted=own,

@@ -84,6 +84,7 @@ class LosslessProfile:
             palette=None,
             state=state if shape.state else None,
             actions=(actions[:, 0] if shape.actions == 1 else actions) if shape.actions else None,
+            corner=shape.corner,
         )
 
     def _scene(self, state: np.ndarray | None, shape: GopShape) -> Scene:

@@ -22,6 +22,7 @@ class Stretch:
         pictures: one per frame.
         state: uint8 [T, S] or None; context: uint8 [T, C] or None.
         frame_numbers: int64 [T].
+        corner: y and x of the pictures in the game's native one.
     """
 
     files: list[str]
@@ -29,6 +30,7 @@ class Stretch:
     state: np.ndarray | None
     context: np.ndarray | None
     frame_numbers: np.ndarray
+    corner: tuple[int, int] = (0, 0)
 
 
 class Footage(Protocol):

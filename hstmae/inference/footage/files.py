@@ -51,6 +51,7 @@ class PictureFiles:
         if self._state is not None and game.context_size:
             self._context = game.context(self._state, self._numbers)
         self._size: tuple[int, int] | None = None
+        self._corner = (0, 0)
 
     @property
     def place(self) -> str:
@@ -84,6 +85,8 @@ class PictureFiles:
         pictures: list[Picture] = []
         for path in self._paths[start:end]:
             pictures.append(read_picture(path, self._game) if self._game.indexed else read_rgb_picture(path))
+            if self._game.indexed and self._size is None:
+                self._corner = self._game.corner_of(pictures[-1].pixels) or (0, 0)
             self._size = one_size(path, pictures[-1], self._size)
         return Stretch(
             self.files[start:end],
@@ -91,6 +94,7 @@ class PictureFiles:
             None if self._state is None else self._state[start:end],
             None if self._context is None else self._context[start:end],
             self._numbers[start:end],
+            self._corner,
         )
 
 

@@ -51,7 +51,7 @@ class StoreFootage:
         part = self._store.read(self._episode, range(start, end))
         pictures = [_picture_of(frame, part) for frame in part.frames]
         state = part.state if self.has_state else None
-        return Stretch(self.files[start:end], pictures, state, part.context, part.frame_numbers)
+        return Stretch(self.files[start:end], pictures, state, part.context, part.frame_numbers, part.corner)
 
 
 def _picture_of(frame: np.ndarray, episode: Episode) -> Picture:
