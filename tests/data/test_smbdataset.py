@@ -16,7 +16,8 @@ from synthetic_episodes import PALETTE, frame_file, make_episode, make_png, writ
 from hstmae.data.sources.base import Problem, SourceFrame
 from hstmae.data.sources.finding import find_sources
 from hstmae.data.sources.png import PngImage
-from hstmae.data.sources.smb.dataset import SmbEpisode, nes_colours
+from hstmae.data.sources.smb.colours import nes_colours
+from hstmae.data.sources.smb.dataset import SmbEpisode
 from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.data.sources.smb.tail import read_metadata

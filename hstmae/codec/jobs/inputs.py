@@ -111,7 +111,7 @@ def _frames(part: Episode) -> Iterator[SourceFrame]:
     for t, number in enumerate(part.frame_numbers.tolist()):
         action = None if part.actions is None else int(part.actions[t])
         state = None if part.state is None else part.state[t]
-        yield SourceFrame(number, part.frames[t], part.palette, state, action, part.corner)
+        yield SourceFrame(number, part.frames[t], part.palette, state, action, corner=part.corner)
 
 
 def coded_episodes(

@@ -13,7 +13,7 @@ from ....errors import DataError
 from ....output import filling
 from ...episode import OUTCOMES, Episode
 from ..png import SIGNATURE, png_chunk
-from .dataset import GAME, SIZE
+from .colours import GAME, SIZE
 from .names import EPISODE_FOLDER
 from .tail import RAM_BYTES
 

@@ -11,7 +11,8 @@ from ....inputs.junk import is_junk
 from ...episode import Episode
 from ..base import SourceEpisode
 from .archive import is_archive, list_archive
-from .dataset import GAME, SmbEpisode
+from .colours import GAME
+from .dataset import SmbEpisode
 from .dataset_files import FileLog, FileLooks
 from .dataset_writer import write_smbdataset
 from .listing import list_episodes, walk
