@@ -15,7 +15,8 @@ from . import __version__
 from .early import check_inputs, inputs_of
 from .errors import HstError
 from .inputs.unpacking import as_given
-from .output import STDOUT, check_outputs, report_alone
+from .output import STDOUT, check_outputs, report_alone, writing_alone
+from .signals import Stopped, stopping
 
 # In the order of a project.
 VERBS = (
@@ -61,9 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _dispatch(args)
         sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as stop:
+        print("interrupted" if not isinstance(stop, Stopped) else f"stopped by {stop}", file=sys.stderr)
+        return 128 + stop.number if isinstance(stop, Stopped) else EXIT_INTERRUPTED
     except BrokenPipeError:
         if not _reader_gone():
             raise
@@ -95,9 +96,15 @@ def _dispatch(args: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     try:
         if hasattr(command, "outputs"):
-            check_outputs(command.outputs(parsed), parsed.overwrite, inputs_of(parsed))
+            check_outputs(outputs := command.outputs(parsed), parsed.overwrite, inputs_of(parsed))
+        else:
+            outputs = []
         check_inputs(verb, parsed)
-        with report_alone() if getattr(parsed, "json", None) == str(STDOUT) else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(stopping())
+            stack.enter_context(writing_alone(outputs))
+            if getattr(parsed, "json", None) == str(STDOUT):
+                stack.enter_context(report_alone())
             code: int = command.run(parsed)
         return code
     except HstError as error:

@@ -19,6 +19,7 @@ from multiprocessing import connection
 from typing import Any, Generic, TypeVar, cast
 
 from .errors import DataError
+from .signals import held_back, leave_to_the_main_process
 
 Item = TypeVar("Item")
 Piece = TypeVar("Piece")
@@ -141,7 +142,8 @@ class Executor(Generic[Item, Piece]):
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(self._work, theirs), daemon=True)
-        process.start()
+        with held_back():  # a process that is just starting would end with a traceback
+            process.start()
         theirs.close()  # so that reading ends when the process does
         self._processes[ours] = process
         return ours
@@ -169,7 +171,7 @@ def worker_count(wanted: int, jobs: int) -> int:
 
 def _serve(work: Work[Any, Any], pipe: _Pipe) -> None:
     """A worker process: items in, pieces out, until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the main one decides
+    leave_to_the_main_process()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception, so that temporary files are removed
     parent = multiprocessing.parent_process()
     if parent is not None:

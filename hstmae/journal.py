@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .atomic import TEMP_MARK, sync_folder
-from .output import Kind, alone, check_output, publish, unfinished
+from .locks import alone
+from .output import Kind, check_output, publish, unfinished
 
 JOURNAL = ".progress.jsonl"
 

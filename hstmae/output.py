@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import Any, TextIO
 
 from .atomic import TEMP_MARK, sync_folder, write_json
 from .errors import UsageError
+from .locks import alone
 
 STDOUT = Path("-")
 _reports: list[TextIO] = []  # where a report to STDOUT goes, while what else is printed goes to stderr
@@ -113,6 +114,16 @@ def check_outputs(outputs: Iterable[Output], overwrite: bool, inputs: Iterable[P
         check_output(path, kind, overwrite)
 
 
+@contextmanager
+def writing_alone(outputs: Iterable[Output]) -> Iterator[None]:
+    """Hold all outputs of a command. Raises UsageError where another run writes one of them."""
+    with contextlib.ExitStack() as stack:
+        for given, _ in outputs:
+            if given is not None and Path(given) != STDOUT:
+                stack.enter_context(alone(given))
+        yield
+
+
 def write_result(path: str | Path | None, value: Any) -> None:
     """A command's report as JSON, into a file, to stdout for "-", or nowhere for None."""
     if path is None:
@@ -133,35 +144,6 @@ def report_alone() -> Iterator[None]:
             yield
     finally:
         _reports.pop()
-
-
-def lock(file: IO[Any], path: Path) -> None:
-    """One writer at a time: locks an open file until it is closed, or the process ends, however it ends.
-
-    Raises:
-        UsageError: another process holds it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # no such lock on Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"another run is writing {path}: wait for it to end, or choose another output") from None
-
-
-@contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Nobody else writes to the folder `out`. Raises UsageError where somebody does."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    path = out.with_name(f".{out.name}{TEMP_MARK}lock")
-    with path.open("w") as file:
-        lock(file, out)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
 
 
 def publish(temp: Path, out: Path) -> None:

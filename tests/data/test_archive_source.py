@@ -76,7 +76,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_of(store: Path) -> dict[str, bytes]:
-    return {name: data for name, data in members_of(store).items() if Path(name).name not in (".lock", "source.json")}
+    return {
+        name: data for name, data in members_of(store).items() if Path(name).name not in (".unfinished", "source.json")
+    }
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -84,7 +86,7 @@ def test_same_store_as_from_the_unpacked_folder(base: Path, tmp_path: Path, work
     wanted, got = run(base / "in", base / "store"), run(base / "all.7z", tmp_path / "out", workers)
     assert wanted.kept == 2 and got.hash == wanted.hash and files_of(tmp_path / "out") == files_of(base / "store")
     assert (got.packed, got.episodes, got.left_out, got.remarks) == (2, 2, 3 + 12 + 1, 1)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {".lock", "episodes", "meta.json", "problems.jsonl"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"episodes", "meta.json", "problems.jsonl"}
     again = run(base / "all.7z", tmp_path / "out", workers)
     assert (again.kept, again.packed, again.hash) == (2, 0, wanted.hash)
 

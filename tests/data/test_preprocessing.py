@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from synthetic_episodes import assert_same, frame_file, make_episode, write_episodes
 
 from hstmae.data import EpisodeStore
@@ -28,7 +29,7 @@ FAST = Packing(level=1)
 
 def _tree(folder: Path) -> dict[str, bytes]:
     """Content of every file that the store's hash covers, and of the manifest."""
-    skip = {".lock", "source.json"}
+    skip = {".unfinished", "source.json"}
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -172,13 +173,10 @@ def test_nothing_usable_at_all(tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
-    fcntl = pytest.importorskip("fcntl")
     write_episodes(tmp_path / "in", make_episode(3))
     preprocess(tmp_path / "in", tmp_path / "out", workers=1, packing=FAST)
-    with (tmp_path / "out" / ".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(UsageError, match="another run"):
-            preprocess(tmp_path / "in", tmp_path / "out", workers=1, packing=FAST)
+    with FileLock(tmp_path / ".out.tmp-lock"), pytest.raises(UsageError, match="another run"):
+        preprocess(tmp_path / "in", tmp_path / "out", workers=1, packing=FAST)
     assert preprocess(tmp_path / "in", tmp_path / "out", workers=1, packing=FAST).kept == 1
 
 

@@ -7,14 +7,15 @@ import mmap
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ...atomic import sync_folder
 from ...data.episode import Episode
 from ...errors import CodecError, UsageError
-from ...output import Kind, check_output, lock
+from ...locks import alone
+from ...output import Kind, check_output
 from ..container import chunks
 from ..container.chunks import (
     Gap,
@@ -63,12 +64,12 @@ class HstWriter(AbstractContextManager["HstWriter"]):
         self.place = self.path if live else self.path.with_name(self.path.name + PART)
         check_output(self.path, Kind.FILE, overwrite or live)
         check_output(self.place, Kind.FILE, overwrite=True)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.place.exists() and not resume and self.place.stat().st_size:
-            raise UsageError(f"{self.place} is there already: go on with it (--resume), or remove it")
-        self._file = self.place.open("r+b" if self.place.exists() else "w+b")
+        self._held = ExitStack()  # the output, which nobody else writes, and the open file
         try:
-            lock(self._file, self.place)
+            self._held.enter_context(alone(self.path))
+            if self.place.exists() and not resume and self.place.stat().st_size:
+                raise UsageError(f"{self.place} is there already: go on with it (--resume), or remove it")
+            self._file = self._held.enter_context(self.place.open("r+b" if self.place.exists() else "w+b"))
             self._table: list[Place] = []
             self._final: dict[int, Description] = {}
             self.contents: Contents | None = self._found() if resume else None
@@ -77,7 +78,7 @@ class HstWriter(AbstractContextManager["HstWriter"]):
                 text = json.dumps(about or {}, sort_keys=True, separators=(",", ":")).encode("utf-8")
                 self.append(chunk(chunks.HEAD, zlib.compress(text, 9)))
         except BaseException:
-            self._file.close()
+            self._held.close()
             raise
 
     def _found(self) -> Contents | None:
@@ -147,15 +148,17 @@ class HstWriter(AbstractContextManager["HstWriter"]):
         if kind is None:
             self.close()
             return
-        self._file.close()
+        self._file.close()  # Windows removes and renames closed files only
         if not any(header.kind == chunks.EPISODE for _, header in self._table):
             self.place.unlink(missing_ok=True)  # nothing to go on with
+        self._held.close()
 
     def close(self) -> None:
         """Write the index, and give the file its name. Raises CodecError for a file without episodes."""
         if not any(header.kind == chunks.EPISODE for _, header in self._table):
             self._file.close()
             self.place.unlink(missing_ok=True)
+            self._held.close()
             raise CodecError(f"{self.path}: no episode was written")
         index = self._file.tell()
         self._write(chunk(chunks.INDEX, pack_index(self._table)) + pack_end(index))
@@ -164,6 +167,7 @@ class HstWriter(AbstractContextManager["HstWriter"]):
         if self.place != self.path:
             os.replace(self.place, self.path)
         sync_folder(self.path.parent)
+        self._held.close()
 
 
 class LiveEpisode:

@@ -7,22 +7,23 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...atomic import TEMP_MARK, replacing, write_bytes
 from ...errors import DataError, StoreError, UsageError
-from ...output import Kind, check_output, lock
+from ...locks import alone
+from ...output import Kind, check_output
 from ..pairing import Pairing, describe
 from ..sources.base import Problem, SourceEpisode
 from ..sources.finding import LAYOUTS
 from .manifest import (
     EPISODES,
-    LOCK,
     META,
     PROBLEMS,
+    UNFINISHED,
     VERSION,
     EpisodeInfo,
     build_manifest,
@@ -81,24 +82,27 @@ class StoreSummary:
 
 @contextmanager
 def writing(store: Path) -> Iterator[None]:
-    """One writer at a time, who finds and leaves no temporary files; the lock ends with the process.
+    """One writer at a time, who finds and leaves no temporary files, and no trace where nothing was finished.
 
     Raises:
         UsageError: `store` is neither empty nor a store, or somebody is writing it.
         DataError: the disk is full or cannot be written.
     """
     check_output(store, Kind.GROWING)
-    if store.is_dir() and not (store / EPISODES).is_dir() and any(name.name != LOCK for name in store.iterdir()):
+    known = {UNFINISHED, ".lock"}
+    if store.is_dir() and not (store / EPISODES).is_dir() and any(path.name not in known for path in store.iterdir()):
         raise UsageError(f"{store} is neither empty nor a store; give a new folder")
+    was_there = store.is_dir()
     try:
-        (store / EPISODES).mkdir(parents=True, exist_ok=True)
-        with (store / LOCK).open("w") as file:
-            lock(file, store)
+        with alone(store):
+            (store / EPISODES).mkdir(parents=True, exist_ok=True)
+            (store / UNFINISHED).touch()
             _remove_leftovers(store)
             try:
                 yield
             finally:
                 _remove_leftovers(store)
+                _remove_if_empty(store, was_there)
     except OSError as error:
         raise disk_error(error, store) from None
 
@@ -110,6 +114,19 @@ def _remove_leftovers(store: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def _remove_if_empty(store: Path, was_there: bool) -> None:
+    """What marks an unfinished store goes where it is finished, and the store where nothing in it is."""
+    empty = not any((store / EPISODES).iterdir())
+    if empty or (store / META).exists():
+        for mark in (UNFINISHED, ".lock"):
+            (store / mark).unlink(missing_ok=True)
+    if empty and not (store / META).exists():
+        (store / EPISODES).rmdir()
+        if not was_there:
+            with suppress(OSError):  # what is left of an earlier run stays
+                store.rmdir()
 
 
 class StoreRun:

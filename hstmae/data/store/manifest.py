@@ -21,7 +21,8 @@ from .columns import FORMATS, Column
 FORMAT = "hst-store"
 VERSION = FORMATS[-1]
 META = "meta.json"  # the manifest; a folder without it is not a finished store
-LOCK = ".lock"  # held while a store is written
+UNFINISHED = ".unfinished"  # marks a store that has no manifest yet, or an old one
+_MARKS = (UNFINISHED, ".lock")  # the latter of earlier versions
 EPISODES = "episodes"  # folder of episode folders
 DATA = "data.bin"  # all columns of one episode
 INFO = "episode.json"  # EpisodeInfo of one episode, without its split
@@ -31,7 +32,8 @@ PROBLEMS = "problems.jsonl"  # what was left out or looked odd, one JSON object 
 
 def is_store(path: Path) -> bool:
     """Whether `path` is a store, finished or not (opening an unfinished one says how to finish it)."""
-    return (path / META).is_file() or ((path / LOCK).is_file() and (path / EPISODES).is_dir())
+    marked = any((path / mark).is_file() for mark in _MARKS)
+    return (path / META).is_file() or (marked and (path / EPISODES).is_dir())
 
 
 @dataclass(frozen=True)
