@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,16 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
         pass
     finally:
         os.close(handle)
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Return when files and their names are on the disk."""
+    written = list(paths)
+    for path in written:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    for folder in {path.parent for path in written}:
+        sync_folder(folder)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes | bytearray | memoryview) -> None:

@@ -40,7 +40,8 @@ class Executor(Generic[Item, Piece]):
 
     Args:
         work: as described above. With more than one process it, its items, pieces and errors must be picklable.
-        take: called in this process with each piece, in order.
+        take: called in this process with each piece, in order; as soon as it comes, those of one item in order, where
+            `ordered` is False.
         workers: processes; 0 or 1: everything happens in this one.
         advance: what `work` reports progress to.
         advice: what the user can do when a process dies.
@@ -48,9 +49,10 @@ class Executor(Generic[Item, Piece]):
 
     def __init__(
         self, work: Work[Item, Piece], take: Callable[[Piece], object], *, workers: int, advance: Advance | None = None,
-        advice: str = "run again with fewer --workers",
+        advice: str = "run again with fewer --workers", ordered: bool = True,
     ) -> None:  # fmt: skip
         self._work, self._take, self._workers, self._advice = work, take, workers, advice
+        self._ordered = ordered
         self._advance = advance or (lambda count: None)
         self._processes: dict[_Pipe, Any] = {}
         self._idle: list[_Pipe] = []
@@ -122,7 +124,7 @@ class Executor(Generic[Item, Piece]):
             self._advance(pickle.loads(data))
         elif kind == _FAILED:
             raise pickle.loads(data)
-        elif kind == _PIECE and number == self._turn:
+        elif kind == _PIECE and (number == self._turn or not self._ordered):
             self._take(pickle.loads(data))
         elif kind == _PIECE:
             self._waiting.setdefault(number, []).append(data)

@@ -79,6 +79,21 @@ def resuming(out: Path, overwrite: bool, key: str) -> Iterator[Journal]:
         UsageError: as `check_output` does, or another run writes there.
     """
     check_output(out, Kind.FOLDER, overwrite)
+    with keeping(out, key) as journal:
+        yield journal
+        (journal.folder / JOURNAL).unlink(missing_ok=True)
+        publish(journal.folder, out)
+
+
+@contextmanager
+def keeping(out: Path, key: str) -> Iterator[Journal]:
+    """Yield the journal of a job that writes `out` itself, and a hidden folder beside it for what it goes on with.
+
+    The folder is gone when the job is finished; else as of `resuming`.
+
+    Raises:
+        UsageError: another run writes there.
+    """
     folder = unfinished(out)
     with alone(out):
         journal = _found(folder, key)
@@ -86,15 +101,12 @@ def resuming(out: Path, overwrite: bool, key: str) -> Iterator[Journal]:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             journal = Journal(folder, key)
+            journal.begin()
         try:
-            if not journal.done:
-                journal.begin()
             yield journal
-            (folder / JOURNAL).unlink(missing_ok=True)
-            publish(folder, out)
             shutil.rmtree(folder, ignore_errors=True)
         except BaseException:
-            if not journal.done:
+            if not journal.done and all(path.name == JOURNAL for path in folder.iterdir()):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
@@ -120,7 +132,7 @@ def _found(folder: Path, key: str) -> Journal | None:
         except (ValueError, KeyError, TypeError):  # the end of what can be trusted
             break
         end += len(line)
-    if not journal.done:
+    if not end:
         return None
     os.truncate(folder / JOURNAL, end)
     for half in folder.rglob(f".*{TEMP_MARK}*"):  # a file that was being written

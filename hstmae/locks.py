@@ -13,7 +13,8 @@ from pathlib import Path
 from .atomic import TEMP_MARK
 from .errors import UsageError
 
-_held: dict[Path, int] = {}  # of this process: who holds an output may take it again
+_held: dict[Path, int] = {}  # of this process: who holds an output may take it again ...
+_once: set[Path] = set()  # ... but for these
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def alone(output: str | Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            raise UsageError(f"another run is writing {output}: wait for it to end, or choose another output") from None
+            raise UsageError(_refusal(output)) from None
         _held[place] = 1
         try:
             _clear(place)
@@ -59,6 +60,24 @@ def alone(output: str | Path) -> Iterator[None]:
         for folder in made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+@contextmanager
+def once(output: Path) -> Iterator[None]:
+    """As `alone`, where this process itself must not take the output again either."""
+    place = Path(os.path.realpath(output))
+    if place in _once:
+        raise UsageError(_refusal(output))
+    with alone(output):
+        _once.add(place)
+        try:
+            yield
+        finally:
+            _once.remove(place)
+
+
+def _refusal(output: str | Path) -> str:
+    return f"another run is writing {output}: wait for it to end, or choose another output"
 
 
 def _clear(place: Path) -> None:

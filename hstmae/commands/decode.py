@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..output import Kind, Output, filling
+from ..journal import Journal, keeping, key_of, resuming
+from ..output import Kind, Output, unfinished
 from .options import PROCESSES, RATE
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ EXAMPLES = """examples:
   hstmae decode session.hst session.npz --to npz --episode player_abcd_e0_1-1_win
 
 --frames counts in the episode that --episode names, else through all episodes in a row. Only the groups of pictures
-that are asked for are decoded. A film is lossy (H.264); everything else is exact."""
+that are asked for are decoded. A film is lossy (H.264); everything else is exact. A run that was interrupted goes on
+where it was when the same command is given again."""
 
 
 def _frames(text: str) -> tuple[int | None, int | None]:
@@ -88,7 +91,8 @@ def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> No
     from ..data.store.preprocessing import build_store
 
     every = coded_episodes(reader.path, None, tuple(reader.options.items()))
-    chosen = [replace(every[part.position], rows=part.rows, size=len(part.rows)) for part in parts]
+    kept = unfinished(args.out)
+    chosen = [replace(every[part.position], rows=part.rows, size=len(part.rows), keep=kept) for part in parts]
     games = sorted({episode.game for episode in chosen})
     if len(games) > 1:
         raise UsageError(f"{reader.path} holds {', '.join(games)}: give each a store of its own, with --episode")
@@ -99,8 +103,9 @@ def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> No
         splits["val_levels"] = [str(level) for level in about["val_levels"]]
         splits["val_fraction"] = share if isinstance(share, float | int) and 0 <= share < 1 else 0.05
     kind = str(reader.contents.about.get("kind", "hst"))
-    summary = build_store(chosen, args.out, games[0], kind, splits, workers=args.workers, rebuild=args.overwrite,
-                          progress=True)  # fmt: skip
+    with keeping(args.out, _key(args)):
+        summary = build_store(chosen, args.out, games[0], kind, splits, workers=args.workers, rebuild=args.overwrite,
+                              progress=True)  # fmt: skip
     print(f"store     {summary.store}\nepisodes  {summary.episodes}\nframes    {summary.frames:,}")
     print(f"hash      {summary.hash}")
 
@@ -110,9 +115,10 @@ def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) 
 
     if args.resume:
         parts = [part for part in parts if not (args.out / reader.episodes()[part.position].name).exists()]
+    with keeping(args.out, _key(args)) as journal, _bar(parts) as bar:
         remove_unfinished(reader, parts, args.out)
-    with _bar(parts) as bar:
-        original = write_recordings(reader, parts, args.out, args.workers, bar.update, overwrite=args.overwrite)
+        original = write_recordings(reader, parts, args.out, args.workers, bar.update, overwrite=args.overwrite,
+                                    kept=journal.folder)  # fmt: skip
     files = sum(len(part.rows) for part in parts)
     print(f"{len(parts)} episodes, {files:,} files in {args.out}; {original:,} named and packed as they were")
 
@@ -120,11 +126,14 @@ def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) 
 def _png(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
     from ..codec.jobs.decode import shown, write_png
 
-    with _bar(parts) as bar, filling(args.out, args.overwrite) as folder:
+    with _bar(parts) as bar, resuming(args.out, args.overwrite, _key(args)) as journal:
         count = 0
         for part in parts:
-            place = folder if len(parts) == 1 else folder / reader.episodes()[part.position].name
-            count += write_png(shown(reader, part, args.fps, args.blend), place, bar.update)
+            place = journal.folder if len(parts) == 1 else journal.folder / reader.episodes()[part.position].name
+            start, note = len(journal.done.get(str(part.position), ())), partial(_note, journal, part)
+            bar.update(start)
+            frames = shown(reader, part, args.fps, args.blend, start)
+            count += write_png(frames, place, bar.update, start=start, note=note)
     print(f"{count:,} pictures in {args.out}")
 
 
@@ -137,8 +146,8 @@ def _mp4(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None
     description = reader.episodes()[parts[0].position]
     if description.height % 2 or description.width % 2:
         raise UsageError(f"films need even sizes, this is {description.width}x{description.height}: use --to png")
-    with _bar(parts) as bar:
-        frames = shown(reader, parts[0], args.fps, args.blend)
+    with keeping(args.out, _key(args)) as journal, _kept(reader, journal) as again, _bar(parts) as bar:
+        frames = shown(again, parts[0], args.fps, args.blend)
         pictures = (picture_of(frame).convert("RGB") for frame in _counted(frames, bar))
         count = save_mp4(pictures, args.out, args.fps or description.fps)
     print(f"{count:,} pictures in {args.out}")
@@ -147,17 +156,38 @@ def _mp4(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None
 def _npz(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
     from ..codec.jobs.decode import write_npz
 
+    if len(parts) == 1 and args.out.suffix != ".npz":
+        raise UsageError(f"{args.out}: give the name of a file that ends in .npz")
     with _bar(parts) as bar:
         if len(parts) == 1:
-            if args.out.suffix != ".npz":
-                raise UsageError(f"{args.out}: give the name of a file that ends in .npz")
-            write_npz(reader, parts[0], args.out, bar.update)
+            with keeping(args.out, _key(args)) as journal, _kept(reader, journal) as again:
+                write_npz(again, parts[0], args.out, bar.update)
         else:
-            with filling(args.out, args.overwrite) as folder:
+            with resuming(args.out, args.overwrite, _key(args)) as journal:
                 for part in parts:
-                    path = folder / f"{reader.episodes()[part.position].name}.npz"
-                    write_npz(reader, part, path, bar.update)
+                    if str(part.position) not in journal.done:
+                        path = journal.folder / f"{reader.episodes()[part.position].name}.npz"
+                        write_npz(reader, part, path, bar.update)
+                        journal.note(str(part.position), [0], {})
     print(f"{sum(len(part.rows) for part in parts):,} frames in {args.out}")
+
+
+def _key(args: argparse.Namespace) -> str:
+    """Of this job: what is decoded, and how."""
+    status = args.input.stat()
+    source = [str(args.input.resolve()), status.st_size, status.st_mtime_ns]
+    return key_of(source, args.to, args.frames, args.episode, args.fps, args.blend, args.checkpoint)
+
+
+def _kept(reader: HstReader, journal: Journal) -> HstReader:
+    """Another reader of the file, which keeps what it has decoded beside the output until that is finished."""
+    from ..codec.session.reader import HstReader
+
+    return HstReader(reader.path, keep=journal.folder, **reader.options)
+
+
+def _note(journal: Journal, part: Part, places: list[int]) -> None:
+    journal.note(str(part.position), places, {})
 
 
 def _counted(frames: Iterator[Any], bar: Any) -> Iterator[Any]:

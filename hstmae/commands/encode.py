@@ -12,7 +12,7 @@ HELP = "pack recordings, a store or a film into one small, seekable .hst file"
 EXAMPLES = """examples:
   hstmae encode data/preprocessed sessions.hst
   hstmae encode recordings/player_abcd_e0_1-1_win session.hst
-  hstmae encode smbdataset.7z archive.hst --workers 8 --resume
+  hstmae encode smbdataset.7z archive.hst --workers 8
   hstmae encode clip.mp4 clip.hst --gop 16
   hstmae encode data/preprocessed small.hst --profile neural --stride 4 --gop 32 --quality 38.5
   hstmae encode data/preprocessed part.hst --episodes 'player_*_1-1_*' --no-state
@@ -23,7 +23,7 @@ bit, and recordings as the very files they were (except those that another progr
 counts them, and --exact keeps them whole).
 
 While it is written, the file is OUT.hst.part, which can be read and recovered at any moment. A run that was stopped or
-killed goes on with --resume: what is written is not made again."""
+killed goes on when the same command is given again: what is written is not made again."""
 
 MAX_GOP = 1024  # that of hstmae.codec.container.chunks, which is not loaded for this
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stride", type=COUNT, default=1, metavar="N", help="keep every Nth frame (default: all)")
     add("--no-state", action="store_true", help="leave the game's memory out")
     add("--episodes", type=names, default=[], metavar="NAME,...", help="only these; * and ? for any")
-    add("--resume", action="store_true", help="go on with what an interrupted run left")
+    add("--resume", action="store_true", help=argparse.SUPPRESS)  # what is always done now
     add_footage(parser)
     files = parser.add_mutually_exclusive_group()
     files.add_argument("--exact", action="store_true", help="keep whole every file that would not come back identical")
@@ -80,8 +80,7 @@ def run(args: argparse.Namespace) -> int:
     total = sum(-(-episode.size // args.stride) for episode in found.episodes)
     with tqdm(total=total, unit="frame", unit_scale=True, desc="encode") as bar:
         summary = archive(
-            found, args.out, settings, workers=args.workers, overwrite=args.overwrite, resume=args.resume,
-            progress=bar.update,
+            found, args.out, settings, workers=args.workers, overwrite=args.overwrite, progress=bar.update,
         )  # fmt: skip
     write_result(args.json, summary.to_json())
     speed = summary.coded_frames / max(summary.seconds, 1e-9)

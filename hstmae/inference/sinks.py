@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..atomic import sync_folder
+from ..atomic import sync_files
 from ..drawing.panels import show_confidence, show_error, show_masked
 from ..games.palette import unpack_rgb
 from ..pictures.base import Picture
@@ -83,11 +82,7 @@ class FolderSink:
             self._written.append(path)
 
     def settle(self) -> None:
-        for path in self._written:
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-        for folder in {path.parent for path in self._written}:
-            sync_folder(folder)
+        sync_files(self._written)
         self._written.clear()
 
     def finish(self, footage: Footage) -> None:

@@ -50,9 +50,9 @@ def recordings(tmp_path: Path) -> Path:
 PLAIN = Settings("plain", (("tables", Tables("plain-1")),), gop=4)  # known to other processes, too
 
 
-def pack(source: Path, path: Path, resume: bool = False, **settings: Any) -> Archived:
+def pack(source: Path, path: Path, **settings: Any) -> Archived:
     found = find_input(source, None, VideoOptions())
-    return archive(found, path, replace(PLAIN, options=(), **settings), workers=1, resume=resume)
+    return archive(found, path, replace(PLAIN, options=(), **settings), workers=1)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -117,10 +117,7 @@ def test_a_killed_run_is_gone_on_with(recordings: Path, tmp_path: Path) -> None:
     kept = set()
     for cut in [*range(0, len(data) - 400, 1500), len(data) - 60]:
         part.write_bytes(data[:cut])
-        if cut:
-            with pytest.raises(UsageError, match="resume"):
-                pack(recordings, path)
-        summary = pack(recordings, path, resume=True)
+        summary = pack(recordings, path)
         kept.add(summary.kept_frames)
         assert summary.kept_frames + summary.coded_frames == summary.frames == whole.frames
         assert path.read_bytes() == data and not part.exists()
@@ -132,12 +129,12 @@ def test_resuming_with_other_settings_or_input_is_refused(recordings: Path, tmp_
     pack(recordings, tmp_path / "whole.hst")
     (tmp_path / f"x.hst{PART}").write_bytes((tmp_path / "whole.hst").read_bytes()[:9000])
     with pytest.raises(UsageError, match="other settings"):
-        pack(recordings, tmp_path / "x.hst", resume=True, with_state=False)
+        pack(recordings, tmp_path / "x.hst", with_state=False)
     next(recordings.rglob("*.png")).touch()
     first = sorted(p for p in recordings.iterdir() if p.name != "more")[0]
     sorted(first.glob("*.png"))[0].unlink()
     with pytest.raises(UsageError, match="another input"):
-        pack(recordings, tmp_path / "x.hst", resume=True)
+        pack(recordings, tmp_path / "x.hst")
 
 
 def test_an_episode_is_not_gone_on_with_by_other_tables(
@@ -147,7 +144,7 @@ def test_an_episode_is_not_gone_on_with_by_other_tables(
     (tmp_path / f"x.hst{PART}").write_bytes((tmp_path / "whole.hst").read_bytes()[:9000])
     monkeypatch.setattr(PlainProfile.__init__, "__defaults__", (None, "plain-2"))
     with pytest.raises(CodecError, match=r"plain-1.*plain-2"):
-        pack(recordings, tmp_path / "x.hst", resume=True)
+        pack(recordings, tmp_path / "x.hst")
 
 
 def test_damaged_files_are_left_out_and_told_or_stop_the_run(recordings: Path, tmp_path: Path) -> None:
@@ -176,7 +173,7 @@ def test_any_number_of_processes_writes_the_same_file(tmp_path: Path) -> None:
     for cut in (100, 3000, len(path.read_bytes()) - 500):
         (tmp_path / f"r.hst{PART}").write_bytes(path.read_bytes()[:cut])
         found = find_input(tmp_path / "in", None, VideoOptions())
-        summary = archive(found, tmp_path / "r.hst", Settings(gop=8), workers=2, resume=True)
+        summary = archive(found, tmp_path / "r.hst", Settings(gop=8), workers=2)
         assert summary.frames == 60 and (tmp_path / "r.hst").read_bytes() == path.read_bytes()
         (tmp_path / "r.hst").unlink()
 

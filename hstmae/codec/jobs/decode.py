@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import json
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...atomic import TEMP_MARK, replacing
+from ...atomic import TEMP_MARK, replacing, sync_files, write_json
 from ...data.sources.finding import FileLooks, Layout, layout_of
 from ...errors import CodecError, UsageError
 from ...executor import Advance, run_all, worker_count
@@ -26,6 +28,7 @@ from ..session.reader import HstReader
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+STEP = 1.0  # seconds between two notes of what is finished
 MAX_NPZ = 8 << 30  # bytes that an .npz may hold: it is made in memory
 _IN_NPZ = ("frames", "palette", "state", "actions", "frame_numbers", "fps", "name", "level", "outcome", "game")
 
@@ -63,14 +66,16 @@ def parts_of(reader: HstReader, episode: str | None, frames: tuple[int | None, i
     return parts
 
 
-def shown(reader: HstReader, part: Part, fps: float | None, blend: bool) -> Iterator[np.ndarray | HstFrame]:
-    """Frames to be shown at a rate: HstFrame as stored, or uint8 [H, W, 3] mixed of two neighbours where `blend`."""
+def shown(
+    reader: HstReader, part: Part, fps: float | None, blend: bool, start: int = 0
+) -> Iterator[np.ndarray | HstFrame]:
+    """Frames to be shown at a rate, without the first `start` of them: HstFrame as stored, or uint8 [H, W, 3] mixed of
+    two neighbours where `blend`."""
     if fps is None or not blend:
-        yield from reader.play(part.position, fps, part.rows)
+        yield from reader.play(part.position, fps, part.rows, start)
         return
-    step, k = rate(reader.episodes()[part.position].fps) / rate(fps), 0
-    first = next(iter(reader.play(part.position, None, part.rows)))
-    held: dict[int, HstFrame] = {0: first}
+    step, k = rate(reader.episodes()[part.position].fps) / rate(fps), start
+    held: dict[int, HstFrame] = {}
 
     def frame(row: int) -> HstFrame:
         if row not in held:
@@ -105,14 +110,40 @@ def picture_of(frame: np.ndarray | HstFrame) -> Image:
     return picture
 
 
-def write_png(frames: Iterable[np.ndarray | HstFrame], folder: Path, progress: Callable[[int], object]) -> int:
-    """One PNG per frame, named by its place: 000000.png and so on. Returns how many."""
+def write_png(
+    frames: Iterable[np.ndarray | HstFrame],
+    folder: Path,
+    progress: Callable[[int], object],
+    *,
+    start: int = 0,
+    note: Callable[[list[int]], object] | None = None,
+) -> int:
+    """One PNG per frame, named by its place: 000000.png and so on.
+
+    Args:
+        start: place of the first one.
+        note: called every second, and whatever ends this, with the places that are on the disk since the last call.
+    Returns:
+        How many there are, those before `start` included.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    count = 0
-    for frame in frames:
-        picture_of(frame).save(folder / f"{count:06d}.png")
-        count += 1
-        progress(1)
+    count, last, noted = start, time.monotonic(), start
+
+    def settle() -> None:
+        if note is not None and count > noted:
+            sync_files(folder / f"{k:06d}.png" for k in range(noted, count))
+            note([*range(noted, count)])
+
+    try:
+        for frame in frames:
+            picture_of(frame).save(folder / f"{count:06d}.png")
+            count += 1
+            progress(1)
+            if time.monotonic() - last > STEP:
+                settle()
+                last, noted = time.monotonic(), count
+    finally:
+        settle()
     return count
 
 
@@ -186,18 +217,33 @@ def _looks(reader: HstReader, position: int, layout: Layout) -> FileLooks | None
     return None if packed is None or palette is None else layout.looks(packed, palette)
 
 
-def _write(make: partial[HstReader], folder: Path, overwrite: bool, part: Part, advance: Advance) -> Iterator[int]:
+def _write(
+    make: partial[HstReader], folder: Path, overwrite: bool, kept: Path | None, part: Part, advance: Advance
+) -> Iterator[int]:
+    mark = None if kept is None else kept / f"{part.position}.done"
+    if mark is not None and mark.exists():
+        advance(len(part.rows))
+        yield int(json.loads(mark.read_bytes()))
+        return
     with make() as reader:
-        yield write_recording(reader, part, folder, advance, overwrite)[1]
+        count = write_recording(reader, part, folder, advance, overwrite)[1]
+        if mark is not None:
+            write_json(mark, count)
+        if reader.groups.keep is not None:
+            reader.groups.keep.forget(part.position)
+    yield count
 
 
 def write_recordings(
-    reader: HstReader, parts: Sequence[Part], folder: Path, workers: int, progress: Advance, overwrite: bool = False
-) -> int:
+    reader: HstReader, parts: Sequence[Part], folder: Path, workers: int, progress: Advance, overwrite: bool = False,
+    kept: Path | None = None,
+) -> int:  # fmt: skip
     """`write_recording` for many episodes, in processes side by side; 0 = one per core.
 
+    Args:
+        kept: folder for what a job that was interrupted goes on with.
     Returns:
         How many files are named and packed as the original ones were.
     """
-    write = partial(_write, partial(HstReader, reader.path, **reader.options), folder, overwrite)
+    write = partial(_write, partial(HstReader, reader.path, keep=kept, **reader.options), folder, overwrite, kept)
     return sum(run_all(write, parts, workers=worker_count(workers, len(parts)), advance=progress))

@@ -54,20 +54,19 @@ def archive(
     *,
     workers: int = 0,
     overwrite: bool = False,
-    resume: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Archived:
     """Encode all episodes of an input into one file.
 
-    What is written grows in `path` + ".part" and gets its name at the end. A run that was killed is gone on with by
-    `resume`: whole groups of pictures that are there are not encoded again.
+    What is written grows in `path` + ".part" and gets its name at the end. A run that was stopped or killed is gone on
+    with: whole groups of pictures that are there are not encoded again. The file's bytes do not depend on any of it.
 
     Args:
         workers: processes; 0 = one per core.
         overwrite: a file of this name may be replaced.
         progress: called with the number of frames dealt with since the last call.
     Raises:
-        UsageError: the file exists, or an unfinished one does and `resume` is False, or is of another input.
+        UsageError: the file exists, or an unfinished one of another input does.
         DataError: nothing usable, `fail` and a problem, or a process died.
     """
     began, target = time.perf_counter(), Path(path)
@@ -79,9 +78,8 @@ def archive(
     ]
     for game in sorted({task.game for task in tasks}):
         make_profile(settings.profile, game, **dict(settings.options))  # what is missing is said before any work
-    if resume and not target.with_name(target.name + PART).exists():
-        resume = False  # nothing was written yet
-    with HstWriter(target, overwrite=overwrite, resume=resume, about=about) as writer:
+    begun = target.with_name(target.name + PART).exists()
+    with HstWriter(target, overwrite=overwrite, resume=begun, about=about) as writer:
         todo, kept = _left(tasks, writer)
         coded = 0
         results: list[Done] = []
@@ -100,8 +98,10 @@ def archive(
 
         if progress is not None and kept:
             progress(kept)
-        advice = "run again with --resume and fewer --workers"
-        run_jobs(encode_source, todo, take, target.parent, workers=workers, advance=advance, advice=advice)
+        # Groups are written as they come, so that a killed run loses few of them; the writer orders them at the end.
+        run_jobs(encode_source, todo, take, target.parent, workers=workers, advance=advance, ordered=False)
+        places = {task.episode.name: k for k, task in enumerate(tasks)}
+        results.sort(key=lambda done: places[done.name])
         problems = tuple(problem for done in results for problem in done.problems)
         contents = writer.finished_episodes()
         if not contents:
@@ -125,6 +125,8 @@ def archive(
 def _left(tasks: Sequence[Task], writer: HstWriter) -> tuple[list[Task], int]:
     """What is still to be done, in the order of the input, and the number of frames that are there already."""
     entries = {} if writer.contents is None else {entry.number: entry for entry in writer.contents.episodes}
+    if entries.keys() - {task.number for task in tasks}:
+        raise UsageError(f"{writer.place} was made of more episodes than these: remove it first")
     todo, kept = [], 0
     for task in tasks:
         entry = entries.get(task.number)

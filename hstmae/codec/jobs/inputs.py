@@ -16,6 +16,7 @@ from ...data.store.reader import EpisodeStore
 from ...errors import DataError, UsageError
 from ...games import get_game
 from ...inputs.unpacking import STDIN
+from ..session.kept import KeptGroups
 from ..session.reader import HstReader
 
 SUFFIX = ".hst"
@@ -77,11 +78,13 @@ class CodedEpisode(_Listed):
         position: of the episode in the file.
         rows: which frames; None = all.
         options: for the profile that decodes.
+        keep: folder for decoded groups of a job that may be interrupted.
     """
 
     position: int
     rows: range | None = None
     options: tuple[tuple[str, Any], ...] = ()
+    keep: Path | None = None
 
     def signature(self, content: bool = False) -> list[list[object]]:
         chosen = [0, self.size, 1] if self.rows is None else [self.rows.start, self.rows.stop, self.rows.step]
@@ -95,7 +98,7 @@ class CodedEpisode(_Listed):
         return [["hst", self.position, crc, *chosen]]
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
-        with HstReader(self.path, **dict(self.options)) as reader:
+        with HstReader(self.path, keep=self.keep, **dict(self.options)) as reader:
             description = reader.episodes()[self.position]
             notes.update(description.notes)
             for file, reason, left_out in description.problems:
@@ -105,6 +108,11 @@ class CodedEpisode(_Listed):
             rows = range(self.size) if self.rows is None else self.rows
             for start in range(0, len(rows), description.gop):
                 yield from _frames(reader.read(self.position, rows[start : start + description.gop]))
+
+    def discard(self) -> None:
+        """The frames were read and used: they need not be kept any longer."""
+        if self.keep is not None:
+            KeptGroups(self.keep).forget(self.position)
 
 
 def _frames(part: Episode) -> Iterator[SourceFrame]:

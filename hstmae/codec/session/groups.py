@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..container.chunks import HASHED, Header, parse_header, read_payload
 from ..container.contents import Entry
 from ..container.description import Description, GopParts, content_hash, unpack_gop
 from ..container.gop import Gop, Profile
+from .kept import KeptGroups
 from .profiles import profile_of
 
 
@@ -34,12 +36,14 @@ class Groups:
         entries: the chunks and the description of each episode.
         cache: bytes of decoded groups that are kept; the last one always is.
         options: for the profile that decodes.
+        keep: where decoded groups are kept on the disk; None = nowhere.
     """
 
     def __init__(
         self, data: memoryview, where: str, entries: Sequence[tuple[Entry, Description]], cache: int,
-        options: dict[str, Any],
+        options: dict[str, Any], keep: Path | None = None,
     ) -> None:  # fmt: skip
+        self.keep = None if keep is None else KeptGroups(keep)
         self._data, self._where, self._entries, self._limit, self._options = data, where, entries, cache, options
         self._lock = threading.Lock()
         self._groups: OrderedDict[tuple[int, int], DecodedGroup] = OrderedDict()
@@ -90,6 +94,21 @@ class Groups:
             return f"{self._where}: {name}: frames {header.first} to {end} have other content"
         return ""
 
+    def _decoded(self, position: int, k: int) -> tuple[Gop, GopParts]:
+        """As `decode`, or as it was decoded before and kept."""
+        if self.keep is None:
+            return self.decode(position, k)[:2]
+        entry, description = self._entries[position]
+        offset, header = entry.gops[k]
+        how = (description, sorted(self._options.items()))
+        name = self.keep.name(position, self._data[offset : offset + header.size], how)
+        parts = self.parts(position, k)
+        gop = self.keep.load(name, description.colours, description.shape(header.frames))
+        if gop is None:
+            gop = self.decode(position, k)[0]
+            self.keep.save(name, gop)
+        return gop, parts
+
     def get(self, position: int, k: int) -> DecodedGroup:
         """Group `k` of an episode, decoded. Raises CodecError as `decode` does."""
         with self._lock:
@@ -97,7 +116,7 @@ class Groups:
             if found is not None:
                 self._groups.move_to_end((position, k))
                 return found
-        gop, parts, _ = self.decode(position, k)
+        gop, parts = self._decoded(position, k)
         size = sum(a.nbytes for a in (gop.frames, gop.state, gop.actions) if a is not None)
         group = DecodedGroup(gop, parts.numbers, size)
         with self._lock:

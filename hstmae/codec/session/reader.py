@@ -39,7 +39,8 @@ class HstReader(AbstractContextManager["HstReader"]):
 
     Args:
         path: of the file.
-        cache: bytes of decoded groups that are kept.
+        cache: bytes of decoded groups that are kept in memory.
+        keep: folder where decoded groups are kept for a job that may be interrupted; None = nowhere.
         **options: for the profile that decodes, e.g. `checkpoint` for the neural one.
     Attributes:
         data: the bytes of the file.
@@ -49,9 +50,9 @@ class HstReader(AbstractContextManager["HstReader"]):
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: str | Path, *, cache: int = CACHE_BYTES, **options: Any) -> None:
+    def __init__(self, path: str | Path, *, cache: int = CACHE_BYTES, keep: Path | None = None, **options: Any) -> None:
         self.path = Path(path)
-        self.options, self._limit = options, cache
+        self.options, self._limit, self._keep = options, cache, keep
         self._map: mmap.mmap | None = map_file(self.path)
         self.data = memoryview(self._map)
         try:
@@ -72,10 +73,10 @@ class HstReader(AbstractContextManager["HstReader"]):
         self._starts = np.cumsum([0, *(entry.frames for entry in self.entries)])
         # Positions of the first frame of each group among the frames that are there.
         self._firsts = [np.cumsum([0, *(h.frames for _, h in e.gops)]) for e in self.entries]
-        self.groups = Groups(self.data, str(self.path), found, cache, options)
+        self.groups = Groups(self.data, str(self.path), found, cache, options, keep)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(HstReader, cache=self._limit, **self.options), (self.path,)
+        return partial(HstReader, cache=self._limit, keep=self._keep, **self.options), (self.path,)
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -205,17 +206,20 @@ class HstReader(AbstractContextManager["HstReader"]):
             None if gop.actions is None else int(gop.actions.reshape(len(gop.frames), -1)[at, 0]),
         )
 
-    def play(self, episode: int | str = 0, fps: float | None = None, rows: range | None = None) -> Iterator[HstFrame]:
+    def play(
+        self, episode: int | str = 0, fps: float | None = None, rows: range | None = None, start: int = 0
+    ) -> Iterator[HstFrame]:
         """Frames of an episode at a rate: some are passed over, or shown again, as its own rate asks for.
 
         Args:
             fps: pictures per second; None = the episode's own, every frame once.
             rows: part of the episode to play; None = all of it.
+            start: pictures at the beginning that are passed over.
         """
         position = self.position(episode)
         part = range(self.entries[position].frames) if rows is None else rows
         step = Fraction(1) if fps is None else rate(self._descriptions[position].fps) / rate(fps)
-        k = 0
+        k = start
         while int(k * step) < len(part):
             yield self._frame(position, part[int(k * step)])
             k += 1

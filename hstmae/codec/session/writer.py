@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...atomic import sync_folder
+from ...atomic import replacing, sync_folder
 from ...data.episode import Episode
 from ...errors import CodecError, UsageError
-from ...locks import alone
+from ...locks import once
 from ...output import Kind, check_output
 from ..container import chunks
 from ..container.chunks import (
@@ -66,7 +66,7 @@ class HstWriter(AbstractContextManager["HstWriter"]):
         check_output(self.place, Kind.FILE, overwrite=True)
         self._held = ExitStack()  # the output, which nobody else writes, and the open file
         try:
-            self._held.enter_context(alone(self.path))
+            self._held.enter_context(once(self.path))
             if self.place.exists() and not resume and self.place.stat().st_size:
                 raise UsageError(f"{self.place} is there already: go on with it (--resume), or remove it")
             self._file = self._held.enter_context(self.place.open("r+b" if self.place.exists() else "w+b"))
@@ -160,14 +160,33 @@ class HstWriter(AbstractContextManager["HstWriter"]):
             self.place.unlink(missing_ok=True)
             self._held.close()
             raise CodecError(f"{self.path}: no episode was written")
-        index = self._file.tell()
-        self._write(chunk(chunks.INDEX, pack_index(self._table)) + pack_end(index))
-        os.fsync(self._file.fileno())
-        self._file.close()
+        ordered = sorted(self._table, key=lambda place: (place[1].episode + 1) % (1 << 32))  # the file's own come first
+        if ordered == self._table or self.place == self.path:
+            self._write(self._end(self._file.tell()))
+            os.fsync(self._file.fileno())
+            self._file.close()
+        else:
+            self._rewrite(ordered)
         if self.place != self.path:
             os.replace(self.place, self.path)
         sync_folder(self.path.parent)
         self._held.close()
+
+    def _end(self, at: int) -> bytes:
+        return chunk(chunks.INDEX, pack_index(self._table)) + pack_end(at)
+
+    def _rewrite(self, ordered: list[Place]) -> None:
+        """Episodes were written side by side: put their chunks one after the other, as if they had not been."""
+        self._table, at = [], chunks.PREAMBLE_BYTES
+        with replacing(self.place) as temp, temp.open("wb") as file:
+            file.write(pack_preamble())
+            for offset, header in ordered:
+                self._file.seek(offset)
+                file.write(self._file.read(header.size))
+                self._table.append((at, header))
+                at += header.size
+            file.write(self._end(at))
+            self._file.close()
 
 
 class LiveEpisode:

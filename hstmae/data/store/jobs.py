@@ -40,6 +40,7 @@ def run_jobs(
     workers: int,
     advance: Advance | None = None,
     advice: str = "run again with fewer --workers",
+    ordered: bool = True,
     others: Iterable[SourceEpisode] = (),
     known: Mapping[str, Pairing | None] | None = None,
 ) -> None:
@@ -51,7 +52,7 @@ def run_jobs(
         folder: where unpacked episodes wait, in a temporary folder. On the output's own disk: a folder for temporary
             files is often memory, and there a killed run's leftovers are found.
         workers: processes; 0 = one per core.
-        work, take, advance, advice: as of `Executor`.
+        work, take, advance, advice, ordered: as of `Executor`.
     Raises:
         DataError: an archive is damaged, or a process died.
         OSError: the disk is full or cannot be written.
@@ -61,7 +62,7 @@ def run_jobs(
     temp = folder / f".archive{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}"
     try:
         count = worker_count(workers, len(jobs))
-        with Executor(work, take, workers=count, advance=advance, advice=advice) as executor:
+        with Executor(work, take, workers=count, advance=advance, advice=advice, ordered=ordered) as executor:
             queue = _Queue(executor.submit, known)
             for job in jobs:
                 if isinstance(job.episode, ArchivedEpisode):
@@ -119,6 +120,5 @@ class _Queue(Generic[Job]):
 
 
 def discard(episode: SourceEpisode) -> None:
-    """Remove the temporary file of an episode that came out of an archive."""
-    if isinstance(episode, StagedEpisode):
-        episode.discard()
+    """An episode is finished: remove the temporary files that its source has, if any."""
+    getattr(episode, "discard", lambda: None)()
