@@ -76,5 +76,8 @@ def run(args: argparse.Namespace) -> int:
     for line in summary.pairing:
         print(f"pairing   {line}")
     print(f"left out  {summary.left_out:,} files or episodes (reasons in {summary.store}/problems.jsonl)")
-    print(f"remarks   {summary.remarks:,}\nhash      {summary.hash}")
+    print(f"remarks   {summary.remarks:,}")
+    for problem in summary.problems:
+        print(f"  {problem}")
+    print(f"hash      {summary.hash}")
     return 0

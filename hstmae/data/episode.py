@@ -20,7 +20,7 @@ class Episode:
         palette: uint8 [K, 3] RGB of the indices; None for RGB frames.
         state: uint8 [T, S] the game's memory, belonging to the picture of the same index; None where unknown.
         context: uint8 [T, C] what earlier memory tells (see GameSpec.context); None where unknown.
-        actions: uint8 [T] controller byte (MSB to LSB: A, up, left, B, start, right, down, select for the NES).
+        actions: uint8 [T] controller byte (MSB to LSB: A, up, left, B, select, right, down, start for the NES).
         frame_numbers: int32 [T] the recorder's frame numbers, ascending; a jump is a gap in the recording.
         outcome: one of OUTCOMES.
         level: e.g. "1-1"; "" where unknown.

@@ -45,7 +45,7 @@ def movies(draw: st.DrawFn, pokes: bool) -> Movie:
 
 def test_fm2_buttons_have_their_bits() -> None:
     movie = parse_fm2(FM2, "smb")
-    assert movie.actions.tolist() == [0, 0x04 | 0x10 | 0x80, 0x84, 0x02 | 0x08]
+    assert movie.actions.tolist() == [0, 0x04 | 0x10 | 0x80, 0x84, 0x02 | 0x01]
     assert movie.resets == ((1, "soft"), (3, "hard"))
     assert parse_fm2(FM2.replace(b"\n", b"\r\n"), "smb") == movie
 
@@ -53,6 +53,13 @@ def test_fm2_buttons_have_their_bits() -> None:
 @given(movies(pokes=True))
 def test_json_round_trip(movie: Movie) -> None:
     assert parse_json(format_json(movie)) == movie
+
+
+def test_movies_of_version_1_have_start_and_select_the_other_way_round() -> None:
+    value = {"format": "hst-movie", "version": 1, "game": "smb", "actions": "00 08*2 01 9f f6"}
+    assert parse_json(json.dumps(value).encode()).actions.tolist() == [0, 1, 1, 8, 0x9F, 0xF6]
+    value["game"] = "ALE/Pong-v5"  # numbers of actions
+    assert parse_json(json.dumps(value).encode()).actions.tolist() == [0, 8, 8, 1, 0x9F, 0xF6]
 
 
 @given(movies(pokes=False))
@@ -100,7 +107,8 @@ def test_what_cannot_be_replayed_is_refused(change: tuple[bytes, bytes], what: s
         {"actions": "00*0"},
         {"actions": ""},
         {"actions": ["00"]},
-        {"version": 2},
+        {"version": 3},
+        {"version": True},
         {"version": 1.5},
         {"format": "other"},
         {"game": ""},

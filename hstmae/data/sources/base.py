@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,6 +32,12 @@ class Problem:
     reason: str
     left_out: bool = True
     count: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        value = asdict(self)
+        if self.count == 1:
+            del value["count"]
+        return value
 
     def __str__(self) -> str:
         return f"{self.episode}/{self.file}: {self.reason}" if self.file else f"{self.episode}: {self.reason}"

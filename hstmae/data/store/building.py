@@ -36,6 +36,7 @@ from .packing import Job, Packed, disk_error, finished, kept_problems
 from .writer import Packing
 
 LAYOUT_NAMES = {layout.name for layout in LAYOUTS}
+SHOWN = 20
 CREATED_BY = f"hstmae preprocess, store format {VERSION}"
 
 
@@ -49,6 +50,7 @@ class StoreSummary:
         packed_frames, seconds: of this run.
         repaired: frames of the store whose metadata had to be repaired.
         left_out, remarks: entries of problems.jsonl: what is missing from the store, and oddities that were kept.
+        problems: the first SHOWN of those entries, in words.
         pairing: lines on which picture the memory belongs to, see `data.pairing`.
     """
 
@@ -70,6 +72,7 @@ class StoreSummary:
     left_out: int
     remarks: int
     pairing: list[str]
+    problems: list[str]
 
     @property
     def speed(self) -> str:
@@ -189,7 +192,7 @@ class StoreRun:
         if not infos:
             raise DataError(f"nothing usable was found: {len(noted)} problems, the first: {noted[0]}")
         ordered = sorted(noted, key=lambda p: (p.episode, p.file, p.reason))
-        report = b"".join(canonical(asdict(problem)) + b"\n" for problem in ordered)
+        report = b"".join(canonical(problem.to_json()) + b"\n" for problem in ordered)
         source = {
             "kind": self._kind,
             "repaired_frames": sum(info.notes.get("repaired", 0) for info in infos),
@@ -204,9 +207,11 @@ class StoreRun:
                 file.flush()
                 os.fsync(file.fileno())
             write_bytes(store / PROBLEMS, report)
-        return self._summary(manifest, infos)
+        return self._summary(manifest, infos, ordered)
 
-    def _summary(self, manifest: dict[str, Any], infos: Sequence[EpisodeInfo]) -> StoreSummary:
+    def _summary(
+        self, manifest: dict[str, Any], infos: Sequence[EpisodeInfo], problems: Sequence[Problem]
+    ) -> StoreSummary:
         totals, source = manifest["totals"], manifest["source"]
         seconds = time.perf_counter() - self._began
         size = sum(path.stat().st_size for path in self._store.rglob("*") if path.is_file())
@@ -230,6 +235,7 @@ class StoreRun:
             left_out=source["left_out"],
             remarks=source["remarks"],
             pairing=_pairing_lines(infos, self._kind),
+            problems=[str(problem) for problem in problems[:SHOWN]],
         )
 
 

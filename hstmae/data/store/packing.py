@@ -104,7 +104,7 @@ def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], 
                 advance(_TICK)
         advance(len(writer) % _TICK)
         notes["left_out"] = sum(problem.count for problem in problems if problem.left_out)
-        source = {"signature": signature, "problems": [asdict(problem) for problem in problems]}
+        source = {"signature": signature, "problems": [problem.to_json() for problem in problems]}
         pairing = pairing_of(episode)
         return writer.finish(notes, json.dumps(source, ensure_ascii=False).encode("utf-8") + b"\n", pairing)
 

@@ -1,11 +1,12 @@
 """`hst-movie` JSON.
 
-    {"format": "hst-movie", "version": 1, "game": "smb",
-     "actions": "00*40 08*4 00*120 14*300",    controller bytes in hexadecimal, `*n` repeats one for n frames
+    {"format": "hst-movie", "version": 2, "game": "smb",
+     "actions": "00*40 01*4 00*120 14*300",    controller bytes in hexadecimal, `*n` repeats one for n frames
      "pokes": [[40, 1887, 3]],                 frame, address, value: written before that frame runs
      "resets": [[900, "soft"]]}                frame, "soft" (reset button) or "hard" (power) before that frame
 
-For a Gymnasium environment `game` is its name and each byte is the number of a discrete action.
+For a Gymnasium environment `game` is its name and each byte is the number of a discrete action. Version 1 had the bits
+of start and select the other way round.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import numpy as np
 
 from ....atomic import write_bytes
 from ....errors import DataError
+from ....games.registry import game_names
 from .movie import MAX_EVENTS, MAX_FRAMES, Movie, check_events
 
+VERSION = 2
 _RUN = re.compile(r"([0-9a-fA-F]{2})(?:\*([1-9][0-9]{0,8}))?")
 
 
@@ -38,8 +41,9 @@ def parse_json(data: bytes) -> Movie:
         raise DataError(f"damaged JSON: {error}") from None
     if not isinstance(value, dict) or value.get("format") != "hst-movie":
         raise DataError('not a movie: "format" must be "hst-movie"')
-    if value.get("version") != 1:
-        raise DataError(f"movie version {value.get('version')!r}: this program reads version 1")
+    version = value.get("version")
+    if type(version) is not int or version not in (1, VERSION):
+        raise DataError(f"movie version {version!r}: this program reads versions 1 and {VERSION}")
     unknown = set(value) - {"format", "version", "game", "actions", "pokes", "resets"}
     if unknown:
         raise DataError(f"unknown entry {min(unknown)!r} in the movie")
@@ -47,6 +51,9 @@ def parse_json(data: bytes) -> Movie:
     if not isinstance(game, str) or not game or not isinstance(text, str):
         raise DataError('a movie needs "game" and "actions", both texts')
     actions = _expand(text)
+    if version == 1 and game in game_names():
+        start, select = (actions & 0x08) >> 3, (actions & 0x01) << 3
+        actions = (actions & ~np.uint8(0x09)) | start | select
     pokes, resets = _events(value, "pokes", 3), _events(value, "resets", 2)
     check_events(len(actions), pokes, resets)
     return Movie(game, actions, pokes, resets)
@@ -55,7 +62,7 @@ def parse_json(data: bytes) -> Movie:
 def format_json(movie: Movie) -> bytes:
     """JSON text of a movie, with runs of equal actions shortened."""
     runs = [(action, sum(1 for _ in run)) for action, run in groupby(movie.actions.tolist())]
-    value: dict[str, Any] = {"format": "hst-movie", "version": 1, "game": movie.game}
+    value: dict[str, Any] = {"format": "hst-movie", "version": VERSION, "game": movie.game}
     value["actions"] = " ".join(f"{action:02x}" + (f"*{count}" if count > 1 else "") for action, count in runs)
     if movie.pokes:
         value["pokes"] = [list(poke) for poke in movie.pokes]

@@ -13,7 +13,9 @@ from ....errors import DataError
 MAX_FRAMES = 4_000_000  # 18 hours at 60 frames per second
 MAX_EVENTS = 100_000  # pokes, and resets
 RESETS = ("soft", "hard")
-BUTTONS = {"R": 0x04, "L": 0x20, "D": 0x02, "U": 0x40, "T": 0x08, "S": 0x01, "B": 0x10, "A": 0x80}  # T is start
+# As the recorder of smbdataset writes them: in the order in which Lua 5.1 goes through the buttons' names. (The data
+# set's page has start and select the other way round.) T is start.
+BUTTONS = {"A": 0x80, "U": 0x40, "L": 0x20, "B": 0x10, "S": 0x08, "R": 0x04, "D": 0x02, "T": 0x01}
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Movie:
 
     Attributes:
         game: registered game, or name of a Gymnasium environment.
-        actions: uint8 [T] controller byte per frame (MSB to LSB: A, up, left, B, start, right, down, select), or
+        actions: uint8 [T] controller byte per frame (MSB to LSB: A, up, left, B, select, right, down, start), or
             action number.
         pokes: (frame, address, value), by ascending frame: memory written before that frame.
         resets: (frame, one of RESETS), by ascending frame: done before that frame.

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ....errors import DataError
+from ..movies.movie import BUTTONS
 
-RIGHT, LEFT, DOWN, UP, START, SELECT, B, A = 0x04, 0x20, 0x02, 0x40, 0x08, 0x01, 0x10, 0x80
+RIGHT, LEFT, DOWN, UP, START, SELECT, B, A = (BUTTONS[name] for name in "RLDUTSBA")
 _CYNES_BITS = {RIGHT: 0x01, LEFT: 0x02, DOWN: 0x04, UP: 0x08, START: 0x10, SELECT: 0x20, B: 0x40, A: 0x80}
 _CYNES = [sum(theirs for ours, theirs in _CYNES_BITS.items() if value & ours) for value in range(256)]
 
@@ -80,7 +81,7 @@ class NesEmulator:
         self._nes.reset()
 
     def step(self, buttons: int) -> None:
-        """Run one frame with these buttons held (MSB to LSB: A, up, left, B, start, right, down, select)."""
+        """Run one frame with these buttons held (MSB to LSB: A, up, left, B, select, right, down, start)."""
         self._nes.controller = _CYNES[buttons]
         self._pixels = self._nes.step()
         if self._nes.has_crashed:
