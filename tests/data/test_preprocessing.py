@@ -131,7 +131,7 @@ def test_on_error_fail_stops_and_names_the_file(tmp_path: Path, workers: int) ->
     broken.write_bytes(b"")
     with pytest.raises(DataError, match=f"{broken.name}: not a PNG"):
         preprocess(tmp_path / "in", tmp_path / "out", workers=workers, packing=FAST, on_error="fail")
-    with pytest.raises(StoreError, match="no store|not finished"):
+    with pytest.raises(StoreError, match=r"no store|not finished"):
         EpisodeStore(tmp_path / "out")
     assert not list(tmp_path.glob("out/episodes/.*"))
 
