@@ -1,9 +1,8 @@
-"""One true-colour picture: read for restoration, and written back as a PNG."""
+"""One true-colour picture: read for restoration, and written back as the file it was."""
 
 from __future__ import annotations
 
-import io
-import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import numpy as np
 from ..errors import DataError
 from ..games import GameSpec
 from ..games.palette import pack_rgb
-from .indexed import MAX_PIXELS, SIGNATURE, end_of_png, to_png
-
-_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # eight bits a channel: others would lose some
+from .indexed import to_png
+from .native import Native
+from .reading import read_native
 
 
 @dataclass(frozen=True)
@@ -22,16 +21,17 @@ class RgbPicture:
     """A picture of a game without a palette.
 
     Attributes:
-        rgb: uint8 [H, W, 3].
+        rgb: uint8 [H, W, 3], upright.
         missing: bool [H, W], True where the file is transparent.
-        alpha: uint8 [H, W], None for a file without transparency.
-        tail: bytes behind the picture.
+        native: the file's own samples and what stands beside them; None for a frame of something else, which is written
+            as an RGB PNG.
+        note: called with what of the file is not kept, each time it is written.
     """
 
     rgb: np.ndarray
     missing: np.ndarray
-    alpha: np.ndarray | None = None
-    tail: bytes = b""
+    native: Native | None = None
+    note: Callable[[str], object] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -60,40 +60,27 @@ class RgbPicture:
         return pixels
 
     def restored(self, pixels: np.ndarray, mask: np.ndarray) -> bytes:
-        stored = np.where(mask[..., None], pixels, self.rgb)
-        if self.alpha is not None:
-            stored = np.dstack([stored, np.where(mask, np.uint8(255), self.alpha)])
-        return to_png(stored, None) + self.tail
+        if self.native is None:
+            return to_png(np.where(mask[..., None], pixels, self.rgb), None)
+        made = self.native.with_colours(pixels, mask)
+        for lost in made.lost if self.note is not None else ():
+            self.note(lost)  # type: ignore[misc]
+        return made.encoded()
 
 
-def read_rgb_picture(path: Path) -> RgbPicture:
-    """Read a PNG or JPEG file, turned upright where the camera noted how it was held.
+def read_rgb_picture(path: Path, note: Callable[[str], object] | None = None) -> RgbPicture:
+    """Read a picture file (PNG, JPEG, BMP, WebP, TIFF, GIF), turned upright where the camera noted how it was held.
 
+    Args:
+        note: as in RgbPicture.
     Raises:
-        DataError: no such file, damaged, larger than 4096 x 4096 pixels, or of more than eight bits a channel.
+        DataError: no such file, damaged, too large, or of samples that are not kept; see `read_native`.
     """
-    from PIL import Image, ImageOps
-
     try:
-        data = path.read_bytes()
+        native = read_native(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    end = end_of_png(data, str(path)) if data.startswith(SIGNATURE) else len(data)
-    try:
-        with Image.open(io.BytesIO(data[:end]), formats=["PNG", "JPEG"]) as file:
-            if file.width * file.height > MAX_PIXELS:
-                raise DataError(f"{path}: {file.width}x{file.height} is larger than 4096x4096")
-            if file.mode not in _MODES:
-                raise DataError(
-                    f"{path}: has more than eight bits a channel (mode {file.mode}); convert it to 8-bit RGB first"
-                )
-            clear = "A" in file.mode or "transparency" in file.info
-            upright = ImageOps.exif_transpose(file)
-            rgb = np.asarray(upright.convert("RGBA" if clear else "RGB"))
-    except Image.UnidentifiedImageError:
-        raise DataError(f"{path}: is not a PNG or JPEG picture") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: damaged picture ({error})") from error
-    alpha = rgb[..., 3] if clear else None
-    missing = np.zeros(rgb.shape[:2], bool) if alpha is None else alpha == 0
-    return RgbPicture(rgb[..., :3], missing, alpha, data[end:])
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    rgba = native.rgba
+    return RgbPicture(np.ascontiguousarray(rgba[..., :3]), rgba[..., 3] == 0, native, note)
