@@ -89,7 +89,8 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 @contextmanager
 def opened(path: Path, game: str, lag: int | None = None) -> Iterator[EpisodeStore]:
-    """The store at `path`; a folder of recorded frames becomes a temporary one (all its episodes in split "train").
+    """The store at `path`; recorded frames, and sessions of a .hst file, become a temporary one (all its episodes in
+    split "train").
 
     Args:
         lag: of recorded frames, see `data.pairing`; None = found for each episode.
@@ -101,12 +102,15 @@ def opened(path: Path, game: str, lag: int | None = None) -> Iterator[EpisodeSto
     import tempfile
 
     from ..data.store.manifest import is_store
-    from ..data.store.preprocessing import preprocess
+    from ..data.store.preprocessing import build_store, preprocess
     from ..data.store.reader import EpisodeStore
     from ..errors import DataError
+    from ..inputs.kinds import file_kind
+    from ..inputs.unpacking import STDIN, as_folder, is_archive
 
-    if not path.exists():
+    if path != STDIN and not path.exists():
         raise DataError(f"{path}: no such file or folder")
+    path = as_folder(path) if path == STDIN or (is_archive(path) and path.suffix.lower() != ".7z") else path
     if is_store(path):
         no_lag(path, lag)
         store = EpisodeStore(path)
@@ -116,7 +120,16 @@ def opened(path: Path, game: str, lag: int | None = None) -> Iterator[EpisodeSto
         return
     with tempfile.TemporaryDirectory(prefix="hstmae-") as folder:
         print(f"{path} is no store: packing its frames into a temporary one", file=sys.stderr)
-        done = preprocess(path, folder, game=game, on_error="fail", workers=1, val_fraction=0.0, lag=lag)
+        if path.is_file() and file_kind(path) == "hst":
+            from ..codec.jobs.inputs import coded_episodes
+
+            coded = [episode for episode in coded_episodes(path) if episode.game == game]
+            if not coded:
+                raise DataError(f"{path}: holds no episode of '{game}', for which the model is")
+            whole = {"val_levels": [], "val_fraction": 0.0}
+            done = build_store(coded, Path(folder), game, "hst", whole, on_error="fail", workers=1)
+        else:
+            done = preprocess(path, folder, game=game, on_error="fail", workers=1, val_fraction=0.0, lag=lag)
         print(f"packed {done.frames} frames of {done.episodes} episodes", *done.pairing, sep="\n", file=sys.stderr)
         yield EpisodeStore(folder)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
-from ..output import Kind, Output
+from ..output import STDOUT, Kind, Output
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
 from .options import add_model
@@ -47,11 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input",
         type=find,
-        help="a PNG, a folder of PNG frames (memory appended as in smbdataset is used as state), a folder of such "
-        "folders, or a preprocessed store; for games without a palette also JPEG files and films",
+        help="a picture (PNG, JPEG, BMP, WebP, TIFF, GIF), a folder of them (memory appended as in smbdataset is used "
+        "as state) or of such folders, a store, a .hst file, for games without a palette also films and animations; a "
+        "zip, tar or 7z archive of these; - for one of them from standard input",
     )
     add_model(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the restored frames")
+    where = "folder for the restored frames; - writes the one picture of the input to stdout"
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=where)
     add_masks(parser)
     parser.add_argument(
         "--state",
@@ -61,14 +63,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
     parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
+    parser.add_argument(
+        "--on-error",
+        choices=("restore", "fail"),
+        default="restore",
+        help="a picture that cannot be read is a lost frame, which is restored whole and reported; or stop at it",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the summary as JSON")
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(args.out, Kind.FOLDER), (args.json, Kind.FILE)]
+    return [(args.out, Kind.FILE if args.out == STDOUT else Kind.FOLDER), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.out != STDOUT:
+        return _run(args)
+    import contextlib
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="hstmae-") as folder:
+        args.out = Path(folder) / "out"
+        with contextlib.redirect_stdout(sys.stderr):  # which the picture has for itself
+            code = _run(args, alone=True)
+        (file,) = args.out.iterdir()
+        sys.stdout.buffer.write(file.read_bytes())
+    return code
+
+
+def _run(args: argparse.Namespace, alone: bool = False) -> int:
+    """`alone`: one picture is expected."""
     masks = mask_rules(args)  # before what is imported below, which takes a while
     from tqdm import tqdm
 
@@ -91,7 +115,9 @@ def run(args: argparse.Namespace) -> int:
             f"{args.checkpoint}: restores '{predictor.game.name}', not '{game}'; add --game {predictor.game.name} "
             "where the footage shows that, or give another --checkpoint"
         )
-    found = list(open_footage(args.input, game, args.state != "none"))
+    found = list(open_footage(args.input, game, args.state != "none", args.on_error == "fail"))
+    if alone and [sequence.count for sequence in found] != [1]:
+        raise UsageError("--out -: one picture can go to stdout, and the input has more frames; give a folder")
     sequences = [sequence for sequence in found if not lies_in_output(sequence.place, args.out)]
     if len(sequences) < len(found):
         count = len(found) - len(sequences)
@@ -125,7 +151,10 @@ def run(args: argparse.Namespace) -> int:
     problems = [str(p) for s in sequences for p in getattr(s, "problems", ())]
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
-    report = {**_report(summary, masks, args), "problems": problems, "notes": notes}
+    not_kept = [line for s in sequences for line in getattr(s, "remarks", ())]
+    for line in not_kept:
+        print(f"note: {line}", file=sys.stderr)
+    report = {**_report(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept}
     write_result(args.json, report)
     _print(report)
     return 0

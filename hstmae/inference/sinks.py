@@ -13,6 +13,7 @@ from ..atomic import sync_files
 from ..drawing.panels import show_confidence, show_error, show_masked
 from ..games.palette import unpack_rgb
 from ..pictures.base import Picture
+from .footage.animation import Animation
 from .footage.base import Footage
 from .visualizer import save_mp4, side_by_side
 
@@ -86,6 +87,8 @@ class FolderSink:
         self._written.clear()
 
     def finish(self, footage: Footage) -> None:
+        if isinstance(footage, Animation):
+            footage.gather(self.folder)
         if footage.fps:
             write_film(self.folder, Path(footage.place).stem, footage.fps)
 

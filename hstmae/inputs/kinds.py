@@ -93,7 +93,7 @@ def described(path: Path) -> str:
             "": "is of no kind that is known",
             "empty": "is empty (0 bytes)",
             "text": "is a text file",
-            "hst": "is a .hst file",
+            "hst": "is a .hst file (`hstmae decode FILE STORE --to store` makes a store of it)",
             "rar": "is a RAR archive, which is not read: unpack it and give the folder",
             "git-lfs pointer": "is only a pointer to the file: fetch it with `git lfs pull`",
         }.get(kind, f"is a {kind}{'' if kind == 'film' else ' file'}")

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import DataError
 from ..games import GameSpec
 from ..games.palette import colour_table, file_entries, pack_rgb, to_indices
+from .reading import read_native
 
 MAX_PIXELS = 4096 * 4096
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -121,15 +122,19 @@ def to_png(pixels: np.ndarray, palette: np.ndarray | None) -> bytes:
 
 
 def read_picture(path: Path, game: GameSpec) -> IndexedPicture:
-    """Read a PNG file.
+    """Read a PNG file, or another picture file as the PNG file that holds the same.
 
     Raises:
-        DataError: not a PNG, damaged, or larger than 4096 x 4096 pixels.
+        DataError: no picture, damaged, or larger than 4096 x 4096 pixels.
     """
     try:
         data = path.read_bytes()
+        if not data.startswith(SIGNATURE):
+            data = replace(read_native(data), form="PNG").encoded()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     return decode_picture(data, game, str(path))
 
 

@@ -141,8 +141,8 @@ def encode_apng(
     for k, (frame, delay) in enumerate(zip(frames, delays, strict=True)):
         if not k:
             yield SIGNATURE + chunk(b"IHDR", _header(frame, 8, None))
-            yield b"".join(chunk(*one) for one in before)
             yield chunk(b"acTL", struct.pack(">II", len(delays), plays))
+            yield b"".join(chunk(*one) for one in before)
         short = _short(delay)
         place = (number, frame.shape[1], frame.shape[0], 0, 0, short.numerator, short.denominator, 0, 0)
         yield chunk(b"fcTL", struct.pack(">IIIIIHHBB", *place))

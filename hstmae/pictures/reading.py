@@ -6,13 +6,14 @@ import io
 import re
 import struct
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
+from ..inputs.kinds import described
 from . import png
 from .native import Native
 from .writing import ENDINGS, MAX_PIXELS
@@ -20,23 +21,42 @@ from .writing import ENDINGS, MAX_PIXELS
 FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF"]  # Pillow's names of what is read
 _ORIENTATION = 0x0112
 _AS = {"CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA"}  # modes read as others
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, KeyError, IndexError, TypeError, OverflowError)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, KeyError, IndexError, TypeError, OverflowError)
 
 
-def ending_of(path: Path) -> str:
-    """The ending of what a picture file is written back as, with its dot; its own one where that fits. Of a file that
-    cannot be read ".png"."""
+@dataclass(frozen=True)
+class Look:
+    """What the head of a picture file tells.
+
+    Attributes:
+        ending: of what it is written back as, with its dot: its own one where that fits.
+        size: height and width, upright.
+        frames: pictures in the file that follow each other in time, or as pages.
+    """
+
+    ending: str
+    size: tuple[int, int]
+    frames: int
+
+
+def look(path: Path) -> Look:
+    """Without reading the pixels. Raises DataError for what is no picture of the FORMATS, or cannot be read."""
     from PIL import Image
 
     try:
         with Image.open(path, formats=FORMATS) as file:
             form = _form(file, file.mode)
-            fits = path.suffix.lower() in Image.registered_extensions() and (
-                Image.registered_extensions()[path.suffix.lower()] == form
-            )
-    except (*_DAMAGE, Image.DecompressionBombError):
-        return ".png"
-    return path.suffix if fits else ENDINGS[form]
+            size = file.height, file.width
+            if file.format in ("JPEG", "WEBP") or file.info.get("exif"):
+                size = size[::-1] if file.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8) else size
+            fits = Image.registered_extensions().get(path.suffix.lower()) == form
+            frames = 1 if file.format in ("JPEG", "MPO") else int(getattr(file, "n_frames", 1))
+            return Look(path.suffix if fits else ENDINGS[form], size, frames)
+    except Image.UnidentifiedImageError:
+        kinds = "pictures that are read are PNG, JPEG, BMP, WebP, TIFF and GIF"
+        raise DataError(f"{path}: {described(path)}; {kinds}") from None
+    except (*DAMAGE, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: cannot be read as a picture ({getattr(error, 'strerror', None) or error})") from None
 
 
 def _form(file: Any, mode: str) -> str:
@@ -71,7 +91,7 @@ def read_native(data: bytes) -> Native:
             return _upright((_of_png if file.format == "PNG" else _of_pillow)(file, data), file)
     except Image.UnidentifiedImageError:
         raise DataError("is no picture of a kind that is read (PNG, JPEG, BMP, WebP, TIFF, GIF)") from None
-    except (*_DAMAGE, Image.DecompressionBombError) as error:
+    except (*DAMAGE, Image.DecompressionBombError) as error:
         raise DataError(f"damaged picture ({error})") from None
 
 
@@ -162,10 +182,10 @@ def _of_pillow(file: Any, data: bytes) -> Native:
     elif clear is not None and mode in ("1", "L", "RGB"):
         key = tuple(int(value) for value in np.atleast_1d(clear))
     depth = 1 if mode == "1" else 16 if bits == 16 or grey else 8
-    return Native(samples, depth, palette, key, form, _beside(file, form, picture is not file), tuple(lost))
+    return Native(samples, depth, palette, key, form, beside_of(file, form, picture is not file), tuple(lost))
 
 
-def _beside(file: Any, form: str, other_colours: bool) -> dict[str, Any]:
+def beside_of(file: Any, form: str, other_colours: bool) -> dict[str, Any]:
     """What stands beside the picture of a file that is not PNG."""
     info = file.info
     return {
@@ -197,7 +217,7 @@ def _upright(picture: Native, file: Any) -> Native:
     beside = dict(picture.beside)
     if "before" in beside:
         for part in ("before", "behind"):
-            beside[part] = tuple(_without(*one, left) for one in beside[part] if one[0] != b"eXIf" or left)
+            beside[part] = tuple(_without(one[0], one[1], left) for one in beside[part] if one[0] != b"eXIf" or left)
     else:
         beside["exif"] = left
         beside["xmp"] = _level(beside["xmp"]) if beside["xmp"] else None

@@ -81,6 +81,13 @@ def _by_pillow(form: str, samples: np.ndarray, depth: int, palette: np.ndarray |
         height, width, _ = samples.shape
         picture = Image.frombytes("P", (width, height), np.ascontiguousarray(samples, np.uint8).tobytes())
         picture.putpalette(palette[:, :3].tobytes(), "RGB")
+    file = io.BytesIO()
+    picture.save(file, form, **pillow_options(form, beside))
+    return file.getvalue()
+
+
+def pillow_options(form: str, beside: dict[str, Any]) -> dict[str, Any]:
+    """How Pillow writes a format so that every pixel is kept, and what stands beside the picture."""
     options: dict[str, Any] = {key: beside[name] for key, name in _OPTIONS[form] if beside.get(name)}
     if form == "WEBP":
         options.update(lossless=True, exact=True, quality=50)
@@ -96,9 +103,7 @@ def _by_pillow(form: str, samples: np.ndarray, depth: int, palette: np.ndarray |
             if tag not in _OF_PIXELS:
                 tags[tag] = value
         options["tiffinfo"] = tags
-    file = io.BytesIO()
-    picture.save(file, form, **options)
-    return file.getvalue()
+    return options
 
 
 _LOSSLESS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "tiff_deflate")

@@ -129,9 +129,10 @@ def test_pictures_of_every_kind(kind: str, tmp_path) -> None:
     )
     assert read.missing.sum() == (mask.sum() if kind == "rgba" else 0)
     with Image.open(io.BytesIO(read.restored(np.broadcast_to(PAINT, clip.shape), mask))) as file:
-        after = np.asarray(file)
+        assert file.mode == {"rgba": "RGBA", "grey": "L", "palette": "P"}.get(kind, "RGB")
+        after = np.asarray(file.convert("RGBA" if kind == "rgba" else "RGB"))
     np.testing.assert_array_equal(after[..., :3][~mask], read.rgb[~mask])
-    assert (after[..., :3][mask] == PAINT).all()
+    assert (after[..., :3][mask] == (98 if kind == "grey" else PAINT)).all()
     if kind == "rgba":
         assert (after[..., 3] == np.where(mask, 255, 200)).all()
 
@@ -222,14 +223,11 @@ def test_inputs_that_cannot_be_restored_are_told(tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.txt").write_text("no picture")
     (tmp_path / "bad.png").write_bytes(b"no picture")
-    (tmp_path / "deep.png").write_bytes(b"")
-    Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
     for name, reason in (
-        ("empty", "holds no films"),
-        ("text.txt", "neither a picture"),
+        ("empty", "is an empty folder; looked for films"),
+        ("text.txt", "is a text file; looked for a picture"),
         ("no", "no such"),
-        ("bad.png", "not a PNG or JPEG"),
-        ("deep.png", "eight bits"),
+        ("bad.png", "is a text file"),
     ):
         with pytest.raises(DataError, match=reason):
             restored(tmp_path / name, tmp_path / "out", MaskRules(tube=TubeSpec(0.5)))
@@ -238,9 +236,6 @@ def test_inputs_that_cannot_be_restored_are_told(tmp_path) -> None:
     for k, side in enumerate((32, 48)):
         saved(np.zeros((side, side, 3), np.uint8), sizes / f"{k}.png")
     with pytest.raises(DataError, match=r"1\.png: is 48x48"):
-        restored(sizes, tmp_path / "out", MaskRules(tube=TubeSpec(0.5)))
-    saved(np.zeros((32, 32, 3), np.uint8), sizes / "0.jpg")
-    with pytest.raises(DataError, match=r"both be written to 0\.png"):
         restored(sizes, tmp_path / "out", MaskRules(tube=TubeSpec(0.5)))
 
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from hstmae.errors import DataError
 from hstmae.pictures import png
 from hstmae.pictures.png import apng_delays, encode_apng, encode_png, read_chunks
-from hstmae.pictures.reading import ending_of, read_native
+from hstmae.pictures.reading import look, read_native
 
 CHANNELS = {png.GREY: 1, png.GREY_ALPHA: 2, png.RGB: 3, png.RGBA: 4, png.PALETTE: 1}
 PNG_KINDS = [
@@ -137,7 +137,10 @@ def test_a_transparent_colour_is_missing_and_stays_the_only_transparent_one(colo
     native = read_native(encode_png(samples, depth, clear=struct.pack(f">{len(key)}H", *key)))
     clear = (samples == key).all(2)
     np.testing.assert_array_equal(native.rgba[..., 3] == 0, clear)
-    for colour_of, keyed in (((255 - key[0] % 256,) * 3, True), (tuple(v * 255 // ((1 << depth) - 1) for v in key) * 3, False)):
+    for colour_of, keyed in (
+        ((255 - key[0] % 256,) * 3, True),
+        (tuple(v * 255 // ((1 << depth) - 1) for v in key) * 3, False),
+    ):
         rgb = np.broadcast_to(np.array(colour_of[:3], np.uint8), (*clear.shape, 3))
         mask = clear.copy()
         mask[2, 2] = False  # one stays transparent
@@ -191,6 +194,7 @@ def test_pictures_are_upright_and_lie_no_longer(how: int, name: str, tmp_path: P
     with Image.open(tmp_path / name) as file:
         upright = np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
     native = read_native((tmp_path / name).read_bytes())
+    assert look(tmp_path / name).size == upright.shape[:2]
     np.testing.assert_array_equal(native.rgba[..., :3], upright)
     with Image.open(io.BytesIO(native.encoded())) as file:
         assert file.getexif().get(0x0112, 1) == 1 and file.getexif()[0x010F] == "maker"
@@ -235,7 +239,7 @@ def test_other_formats(name: str, mode: str, ending: str, tmp_path: Path) -> Non
         picture = picture.convert("RGB").convert(mode) if mode in ("P", "L", "1", "CMYK") else picture
         picture = picture.convert("RGB" if form else mode)
     picture.save(path, form, **({"lossless": True, "exact": True} if name.endswith("webp") else {}))
-    assert ending_of(path) == ending
+    assert (look(path).ending, look(path).size, look(path).frames) == (ending, (13, 21), 1)
     native = read_native(path.read_bytes())
     assert native.form == {".bmp": "BMP", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".png": "PNG"}[ending]
     assert bool(native.lost) == (mode in ("CMYK", "JPEG") or (name.endswith(("gif", ".jpg")) and mode != "PNG"))

@@ -14,6 +14,7 @@ import numpy as np
 from ...errors import DataError
 from ...games import GameSpec, get_game
 from ...games.palette import colour_table, file_entries, pack_rgb, to_indices
+from ...pictures.reading import FORMATS
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .side_file import side_data, with_side
 
@@ -22,7 +23,7 @@ MAX_PIXELS = 4096 * 4096
 
 @dataclass(frozen=True)
 class PicturesEpisode:
-    """PNG or JPEG files of one folder. A file that cannot be used is reported and leaves a gap in the frame numbers.
+    """Picture files of one folder. A file that cannot be used is reported and leaves a gap in the frame numbers.
 
     Attributes:
         name: of the episode.
@@ -125,13 +126,16 @@ def read_entries(path: Path, game: GameSpec) -> np.ndarray:
 
 @contextmanager
 def opened(file: Path | BinaryIO) -> Iterator[Any]:
-    """A PIL picture of a PNG or JPEG file; what goes wrong while it is read becomes a DataError."""
+    """A PIL picture of a picture file; what goes wrong while it is read becomes a DataError."""
     from PIL import Image
 
     try:
-        with Image.open(file, formats=["PNG", "JPEG"]) as picture:
+        with Image.open(file, formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise DataError(f"{picture.width}x{picture.height} pixels are more than {MAX_PIXELS}")
+            frames = int(getattr(picture, "n_frames", 1))
+            if frames > 1 and picture.format not in ("JPEG", "MPO"):
+                raise DataError(f"holds {frames} pictures: give it as an input of its own, as true colour")
             yield picture
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
         raise DataError(f"cannot be read as a picture ({error})") from None

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
 from ...inputs.junk import is_junk
+from ...inputs.kinds import PICTURE_KINDS, described, file_kind
+from ...pictures.animated import is_animated
+from .animation import AnimationEpisode
 from .base import SourceEpisode, UnusableEpisode
 from .film import FilmEpisode
 from .pictures import PicturesEpisode
 from .side_file import find_side_file
 
-FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
-PICTURES = (".png", ".jpg", ".jpeg")
+FILMS = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".wmv", ".flv"),
+    *(".ogv", ".3gp", ".y4m"),
+)
+PICTURES = (".png", ".apng", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,10 @@ class VideoOptions:
 def find_videos(
     path: Path, options: VideoOptions, state_size: int | None = None, palette_of: str = ""
 ) -> list[SourceEpisode]:
-    """Every film, and every folder with PNG or JPEG files in it, at `path` or below it, sorted by path.
+    """Every film and animation, and every folder with other pictures in it, at `path` or below it, sorted by path.
 
     Args:
-        path: a folder, or one film.
+        path: a folder, a film or a picture.
         state_size: bytes of state per frame that side files must have; None = any.
         palette_of: game whose palette entries the frames are to be; films are passed over. "" = RGB frames.
     Raises:
@@ -59,22 +66,52 @@ def find_videos(
     found: list[SourceEpisode] = []
     for place, names in _walk(path):
         prefix = [] if place == path or path.is_file() else list(place.relative_to(path).parts)
+        pictures = []
         for name in names:
+            what = _what_reads(place / name)
+            if what == "picture":
+                pictures.append(name)
+            if what in (None, "picture") or palette_of:
+                continue
             film = place / name
-            if film.suffix.lower() in FILMS and not palette_of:
-                title = "__".join([*prefix, film.stem])
-                side = _side(film.with_suffix(""), title, options)
-                found.append(FilmEpisode(title, film, options.resize, side, state_size))
-        pictures = sorted((n for n in names if Path(n).suffix.lower() in PICTURES), key=natural_order)
-        if pictures and path.is_dir():
-            title = "__".join(prefix) or place.resolve().name or "pictures"
-            side, how = _side(place.resolve(), title, options), (options.fps, palette_of)
-            found.append(PicturesEpisode(title, place, tuple(pictures), options.resize, side, state_size, *how))
+            title = "__".join([*prefix, film.stem])
+            side = _side(film.with_suffix(""), title, options)
+            how = FilmEpisode if what == "film" else AnimationEpisode
+            found.append(how(title, film, options.resize, side, state_size))
+        if pictures:
+            title = "__".join(prefix) or (path.stem if path.is_file() else place.resolve().name) or "pictures"
+            side = _side(place.resolve() if path.is_dir() else path.with_suffix(""), title, options)
+            files, rate = tuple(sorted(pictures, key=natural_order)), options.fps
+            found.append(PicturesEpisode(title, place, files, options.resize, side, state_size, rate, palette_of))
+    found = _named_apart(found)
     if not found:
-        films = "" if palette_of else f"films ({' '.join(FILMS)}) and no "
-        raise DataError(f"{path} holds no {films}pictures ({' '.join(PICTURES)})")
+        films = "" if palette_of else f"films ({' '.join(FILMS)}) and "
+        raise DataError(f"{path}: {described(path)}; looked for {films}pictures ({' '.join(PICTURES)})")
     if options.side is not None and options.side.is_file() and len(found) > 1:
         raise DataError(f"side file {options.side}: one file for {len(found)} episodes; give a folder of side files")
+    return found
+
+
+def _what_reads(file: Path) -> str | None:
+    """Whether a file is a "film", an "animation" or a "picture"; None for anything else. What it holds decides: a film
+    may be called .png."""
+    ending = file.suffix.lower()
+    if ending and ending not in FILMS and ending not in PICTURES:
+        return None
+    kind = file_kind(file)
+    if kind in PICTURE_KINDS:
+        return "animation" if is_animated(file) else "picture"
+    if kind == "film":
+        return "film"
+    return "film" if ending in FILMS else "picture" if ending in PICTURES else None
+
+
+def _named_apart(found: list[SourceEpisode]) -> list[SourceEpisode]:
+    """No two episodes with one name: films that share it get their ending, clip.mkv beside clip.mov."""
+    counts = Counter(episode.name.casefold() for episode in found)
+    for k, episode in enumerate(found):
+        if counts[episode.name.casefold()] > 1 and isinstance(episode, FilmEpisode | AnimationEpisode):
+            found[k] = replace(episode, name=episode.name + episode.path.suffix)  # type: ignore[type-var]
     return found
 
 

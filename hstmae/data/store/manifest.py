@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import StoreError
+from ...inputs.kinds import described
 from ..episode import OUTCOMES
 from ..pairing import Pairing
 from .columns import FORMATS, Column
@@ -254,11 +255,14 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[EpisodeInfo]]:
         StoreError: there is none, it is damaged, or it is of another format version.
     """
     path = folder / META
-    if not folder.is_dir():
+    if not folder.exists():
         raise StoreError(f"no store at {folder}: the folder does not exist; make one with `hstmae preprocess`")
     if not path.is_file():
-        state = "preprocessing was not finished" if (folder / EPISODES).is_dir() else "it is not a store"
-        raise StoreError(f"{folder} has no {META}: {state}; run the same `hstmae preprocess` command again")
+        if is_store(folder) or (folder / EPISODES).is_dir():
+            state = "preprocessing was not finished; run the same `hstmae preprocess` command again"
+            raise StoreError(f"{folder} has no {META}: {state}")
+        make = f"`hstmae preprocess --input_dir {folder} --output_dir STORE` makes one of recordings, pictures or films"
+        raise StoreError(f"{folder}: is no store (it {described(folder)}); {make}")
 
     def damaged(reason: object) -> StoreError:
         return StoreError(f"{path} is damaged ({reason}); run preprocess again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from ...errors import DataError
 from ...pictures.base import Picture
+from ...pictures.indexed import IndexedPicture
+from ...pictures.true_colour import RgbPicture
 
 
 @dataclass
@@ -59,6 +61,16 @@ class Footage(Protocol):
         Raises:
             DataError: a frame cannot be read.
         """
+
+
+def lost_like(picture: Picture) -> Picture:
+    """A frame of which nothing is left, of the size and the palette of another one."""
+    missing = np.ones(picture.size, bool)
+    if isinstance(picture, IndexedPicture):
+        blank = np.zeros(picture.size, np.int16)
+        return replace(picture, indices=blank, packed=np.zeros(picture.size, np.int32), missing=missing,
+                       stored=np.zeros_like(picture.stored), tail=b"")  # fmt: skip
+    return RgbPicture(np.zeros((*picture.size, 3), np.uint8), missing)
 
 
 def one_size(path: Path, picture: Picture, size: tuple[int, int] | None) -> tuple[int, int]:

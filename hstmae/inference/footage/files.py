@@ -3,91 +3,155 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
+from ...data.sources.base import Problem
 from ...data.sources.finding import layout_of
 from ...data.sources.side_file import read_side_file
 from ...data.sources.video import natural_order
 from ...errors import DataError
 from ...games import GameSpec
+from ...inputs.unpacking import shown
+from ...names import portable_name
 from ...pictures.base import Picture
 from ...pictures.indexed import end_of_png, read_picture
+from ...pictures.reading import Look, look
 from ...pictures.true_colour import read_rgb_picture
-from .base import Stretch, one_size
+from .base import Stretch, lost_like, one_size
 
-_NUMBERED = re.compile(r"_f(\d{1,9})_a\d+_.*\.png$", re.IGNORECASE)
+# `..._f12_a0_...png` of recordings, and `f000012.png` as this program names frames.
+_NUMBERED = re.compile(r"(?:.*_f(\d{1,9})_a\d+_.*|f(\d{6,9}))\.\w+", re.IGNORECASE)
 
 
 class PictureFiles:
-    """Picture files in order: by frame number where the names hold one (`..._f12_a0_...png`), else in natural order.
+    """Picture files in order: by frame number where all names hold one, else in natural order.
 
-    They are written back as PNG files. The state, if `with_state`, is the memory appended to the files where every file
-    has it, or that of the side file.
+    They are written back in their own format where that keeps every pixel, else as PNG. A file that cannot be read is a
+    frame of which everything is missing. The state, if `with_state`, is the memory appended to the files where every
+    file has it, or that of the side file.
 
     Args:
         name: "" for an input that is itself the sequence.
-        paths: at least one; of a game with a palette PNG files, else also JPEG files.
+        paths: at least one.
         side: file with the state of the frames, see data.sources.side_file.
+        strict: a file that cannot be read is an error.
+    Attributes:
+        problems: files that could not be read.
+    Raises:
+        DataError: none of them can be read, or their sizes differ.
     """
 
     fps: float | None = None
 
     def __init__(
-        self, name: str, paths: list[Path], game: GameSpec, with_state: bool = True, side: Path | None = None
+        self,
+        name: str,
+        paths: list[Path],
+        game: GameSpec,
+        with_state: bool = True,
+        side: Path | None = None,
+        strict: bool = False,
     ) -> None:
         self.name = name
-        self._game = game
+        self._game, self._strict = game, strict
         self._paths, self._numbers = _in_order(paths)
-        self.files = [p.name if game.indexed else f"{p.stem}.png" for p in self._paths]
+        self.problems: list[Problem] = []
+        self._kept: Counter[str] = Counter()
+        self._lost: set[int] = set()
+        looks = [self._look(k) for k in range(len(self._paths))]
+        self._like = next((k for k in range(len(looks)) if k not in self._lost), None)
+        if self._like is None:
+            raise DataError(f"{self._paths[0]}: {self.problems[0].reason}")
+        size = looks[self._like].size  # type: ignore[union-attr]
+        for path, of_file in zip(self._paths, looks, strict=True):
+            if of_file is not None and of_file.size != size:
+                raise DataError(
+                    f"{path}: is {of_file.size[1]}x{of_file.size[0]}, the frames before it {size[1]}x{size[0]}; "
+                    "restore sizes one by one"
+                )
+        self.files = _written_as(self._paths, [".png" if game.indexed or one is None else one.ending for one in looks])
         self.count = len(self.files)
-        if len(set(self.files)) < self.count:
-            twice = next(f for f in self.files if self.files.count(f) > 1)
-            raise DataError(f"{paths[0].parent}: two pictures would both be written to {twice}; rename one")
+        self._size: tuple[int, int] | None = None
         self._state = self._read_state(side) if with_state and game.state_size else None
         self.has_state = self._state is not None
         self._context = None
         if self._state is not None and game.context_size:
             self._context = game.context(self._state, self._numbers)
-        self._size: tuple[int, int] | None = None
         self._corner = (0, 0)
 
     @property
     def place(self) -> str:
         return str(self._paths[0])
 
+    @property
+    def remarks(self) -> list[str]:
+        """What of the files was not kept, one line for each kind."""
+        return [f"{count} pictures: {what}" for what, count in self._kept.items()]
+
     def signature(self) -> list[list[object]]:
-        return [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in self._paths]
+        return [[shown(p), p.stat().st_size, p.stat().st_mtime_ns] for p in self._paths]
+
+    def _look(self, k: int) -> Look | None:
+        try:
+            return look(self._paths[k])
+        except DataError as error:
+            self._lose(k, error)
+            return None
+
+    def _lose(self, k: int, error: DataError) -> None:
+        """Note that file `k` cannot be read."""
+        if self._strict:
+            raise error
+        if k not in self._lost:
+            self._lost.add(k)
+            reason = str(error).removeprefix(f"{self._paths[k]}: ")
+            self.problems.append(Problem(self.name or self._paths[k].parent.name, self._paths[k].name, reason))
 
     def _read_state(self, side: Path | None) -> np.ndarray | None:
-        layout, rows = layout_of(self._game), []
+        layout = layout_of(self._game)
+        rows: list[np.ndarray | None] = []
         if layout is not None:
-            for path in self._paths:
-                tail = _tail(path)
-                if not tail:
+            for k, path in enumerate(self._paths):
+                tail = None if k in self._lost else self._tail(k)
+                if tail == b"":
                     break
                 try:
-                    rows.append(layout.memory(tail))
+                    rows.append(None if tail is None else layout.memory(tail))
                 except DataError as error:
                     raise DataError(
                         f"{path}: what is appended to it is no memory of the game: {error}; leave it out with "
                         "--state none"
                     ) from None
             else:
-                return np.stack(rows)
+                if any(row is not None for row in rows):
+                    return _filled(rows)
         state = None if side is None else read_side_file(side, self._game.state_size).state
         if state is not None and len(state) != self.count:
             raise DataError(f"{side}: has {len(state)} frames, the folder {self.count} pictures")
         return state
 
+    def _tail(self, k: int) -> bytes | None:
+        """Bytes behind the PNG proper; empty for a plain picture, None where the file cannot be read."""
+        path = self._paths[k]
+        try:
+            data = path.read_bytes()
+            return data[end_of_png(data, str(path)) :] if data.startswith(b"\x89PNG") else b""
+        except OSError as error:
+            self._lose(k, DataError(f"{path}: cannot be read ({error.strerror})"))
+        except DataError as error:
+            self._lose(k, error)
+        return None
+
     def read(self, start: int, end: int) -> Stretch:
-        pictures: list[Picture] = []
-        for path in self._paths[start:end]:
-            pictures.append(read_picture(path, self._game) if self._game.indexed else read_rgb_picture(path))
-            if self._game.indexed and self._size is None:
-                self._corner = self._game.corner_of(pictures[-1].pixels) or (0, 0)
-            self._size = one_size(path, pictures[-1], self._size)
+        span = range(start, min(end, self.count))
+        found = {k: picture for k in span if (picture := self._picture(k)) is not None}
+        like = next(iter(found.values()), None) or self._picture(self._like or 0)
+        if like is None and span:
+            raise DataError(f"{self._paths[start]}: {self.problems[-1].reason}")
+        pictures = [found[k] if k in found else lost_like(like) for k in span]  # type: ignore[arg-type]
         return Stretch(
             self.files[start:end],
             pictures,
@@ -97,21 +161,58 @@ class PictureFiles:
             self._corner,
         )
 
+    def _picture(self, k: int) -> Picture | None:
+        """None for a file that cannot be read."""
+        if k in self._lost:
+            return None
+        path = self._paths[k]
+        picture: Picture
+        try:
+            if self._game.indexed:
+                picture = read_picture(path, self._game)
+            else:
+                picture = read_rgb_picture(path, lambda what: self._kept.update([what]))
+        except DataError as error:
+            self._lose(k, error)
+            return None
+        if self._game.indexed and self._size is None:
+            self._corner = self._game.corner_of(picture.pixels) or (0, 0)
+        self._size = one_size(path, picture, self._size)
+        return picture
 
-def _tail(path: Path) -> bytes:
-    """Bytes behind the PNG proper; empty for a plain PNG."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    return data[end_of_png(data, str(path)) :]
+
+def _filled(rows: list[np.ndarray | None]) -> np.ndarray:
+    """uint8 [T, S]; a frame without memory has that of the one before it, or of the first that has some."""
+    before = next(row for row in rows if row is not None)
+    state = []
+    for row in rows:
+        before = before if row is None else row
+        state.append(before)
+    return np.stack(state)
+
+
+def _written_as(paths: list[Path], endings: list[str]) -> list[str]:
+    """Names of what is written for files that lie in one folder: no two alike for any file system."""
+    counts = Counter((path.stem + ending).casefold() for path, ending in zip(paths, endings, strict=True))
+    names, taken = [], set[str]()
+    for path, ending in zip(paths, endings, strict=True):
+        name = portable_name(path.stem + ending)
+        if counts[name.casefold()] > 1 and path.suffix.casefold() != ending.casefold():
+            name = portable_name(path.name + ending)  # a.jpg beside a.png becomes a.jpg.png
+        stem, number = name.removesuffix(ending), 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}~{number}{ending}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def _in_order(paths: list[Path]) -> tuple[list[Path], np.ndarray]:
-    found = [_NUMBERED.search(p.name) for p in paths]
+    found = [_NUMBERED.fullmatch(p.name) for p in paths]
     if not all(found):
         return sorted(paths, key=lambda p: natural_order(p.name)), np.arange(len(paths))
-    numbers = [int(match.group(1)) for match in found if match]
+    numbers = [int(match.group(1) or match.group(2)) for match in found if match]
     order = sorted(range(len(paths)), key=lambda i: (numbers[i], paths[i].name))
     ordered = np.array([numbers[i] for i in order])
     twice = np.flatnonzero(np.diff(ordered) == 0)

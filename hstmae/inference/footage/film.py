@@ -12,6 +12,7 @@ from ...data.sources.side_file import side_data
 from ...errors import DataError
 from ...film.reading import FilmFrame, FilmReader
 from ...games import GameSpec
+from ...pictures.native import Native
 from ...pictures.true_colour import RgbPicture
 from .base import Stretch
 
@@ -85,4 +86,5 @@ class Film:
     def _picture(self, frame: FilmFrame) -> RgbPicture:
         alpha = self.reader.alpha(frame)
         missing = np.zeros(self.reader.facts.upright_size, bool) if alpha is None else alpha == 0
-        return RgbPicture(np.ascontiguousarray(self.reader.rgb(frame)), missing, alpha)
+        rgb = np.ascontiguousarray(self.reader.rgb(frame))
+        return RgbPicture(rgb, missing, None if alpha is None else Native(np.dstack([rgb, alpha]), 8))

@@ -1,13 +1,11 @@
-"""What `restore` takes: pictures, folders of them, films, or a store."""
+"""What `restore` takes: pictures, folders of them, films, stores, .hst files, archives of these, standard input."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from ...data.episode import Episode
+from ...data.sources.animation import AnimationEpisode
 from ...data.sources.film import FilmEpisode
 from ...data.sources.pictures import PicturesEpisode
 from ...data.sources.side_file import find_side_file
@@ -16,115 +14,96 @@ from ...data.store.manifest import is_store
 from ...data.store.reader import EpisodeStore
 from ...errors import DataError
 from ...games import GameSpec, get_game
-from ...games.palette import pack_rgb
 from ...inputs.junk import in_junk
-from ...pictures.base import Picture
-from ...pictures.indexed import IndexedPicture
-from ...pictures.true_colour import RgbPicture
-from .base import Footage, Stretch
+from ...inputs.kinds import PICTURE_KINDS, described, file_kind
+from ...inputs.unpacking import STDIN, as_folder
+from ...names import portable_name
+from ...pictures.animated import is_animated
+from .animation import Animation
+from .base import Footage
+from .coded import open_coded
 from .files import PictureFiles
 from .film import Film
+from .stored import StoreFootage
 
 
-class StoreFootage:
-    """One episode of a store; frames become `f000123.png` by their number."""
-
-    fps: float | None = None
-
-    def __init__(self, store: EpisodeStore, episode: int) -> None:
-        self._store, self._episode = store, episode
-        info = store.info(episode)
-        self.name = info.name
-        self.has_state = info.has_state and get_game(store.game).state_size > 0
-        self.files = [f"f{n:06d}.png" for n in info.frame_numbers.tolist()]
-        self.count = info.frames
-
-    @property
-    def place(self) -> str:
-        return f"{self._store.path}/{self.name}"
-
-    def signature(self) -> list[list[object]]:
-        return [[str(self._store.path), self._store.hash, self.name]]
-
-    def read(self, start: int, end: int) -> Stretch:
-        end = min(end, self.count)
-        part = self._store.read(self._episode, range(start, end))
-        pictures = [_picture_of(frame, part) for frame in part.frames]
-        state = part.state if self.has_state else None
-        return Stretch(self.files[start:end], pictures, state, part.context, part.frame_numbers, part.corner)
-
-
-def _picture_of(frame: np.ndarray, episode: Episode) -> Picture:
-    if episode.palette is None:
-        return RgbPicture(frame, np.zeros(frame.shape[:2], bool))
-    return IndexedPicture(
-        indices=frame.astype(np.int16),
-        packed=pack_rgb(episode.palette)[frame],
-        missing=np.zeros(frame.shape, bool),
-        palette=episode.palette,
-        stored=frame,
-        entries=episode.palette,
-        meaning=np.arange(len(episode.palette), dtype=np.int16),
-        tail=b"",
-    )
-
-
-def open_footage(path: Path, game: str, with_state: bool = True) -> Iterator[Footage]:
+def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = False) -> Iterator[Footage]:
     """The sequences of an input: one for a file or a folder of frames, one per folder, film or episode otherwise.
 
     Args:
-        path: a PNG file, a folder with PNG files in it or below it, or a store; for a game without a palette also JPEG
-            files and films.
+        path: a picture, a folder with pictures in it or below it, a store, a .hst file, an archive of these, or "-" for
+            one of them from standard input; for a game without a palette also films and animations.
         game: registered name of the game that the footage shows.
         with_state: False leaves memory that is appended to PNG files, and side files, unread.
+        strict: a picture that cannot be read is an error; else it is a frame of which everything is missing.
     Raises:
         DataError: nothing there that can be restored.
     """
     spec = get_game(game)
-    if not path.exists():
+    if path != STDIN and not path.exists():
         raise DataError(f"{path}: no such file or folder")
+    path = as_folder(path)
     if is_store(path):
         store = EpisodeStore(path)
         if store.game != game:
-            raise DataError(f"{path}: is a store of '{store.game}', not of '{game}'")
+            raise DataError(f"{path}: is a store of '{store.game}', not of '{game}'; give a --checkpoint for that")
         for episode in range(len(store)):
             yield StoreFootage(store, episode)
-    elif path.is_file() and path.suffix.lower() in ((".png",) if spec.indexed else PICTURES):
-        yield PictureFiles("", [path], spec, with_state)
+    elif path.is_file() and file_kind(path) == "hst":
+        yield from open_coded(path, game)
+    elif path.is_file() and file_kind(path) in PICTURE_KINDS and (spec.indexed or not is_animated(path)):
+        yield PictureFiles("", [path], spec, with_state, strict=strict)
     else:
-        yield from (_palette_folders if spec.indexed else _true_colour)(path, spec, with_state)
+        yield from (_palette_folders if spec.indexed else _true_colour)(path, spec, with_state, strict)
 
 
-def _palette_folders(path: Path, game: GameSpec, with_state: bool) -> Iterator[Footage]:
+def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterator[Footage]:
     if path.is_file():
-        raise DataError(
-            f"{path}: is not a PNG file; convert footage of '{game.name}' to PNG frames first (a true-colour model, "
-            "--game generic, restores films and JPEG files)"
-        )
+        raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
     folders: dict[Path, list[Path]] = {}
     for file in sorted(path.rglob("*")):
-        if file.suffix.lower() == ".png" and not in_junk(file.relative_to(path).as_posix()):
+        if file.suffix.lower() in PICTURES and not in_junk(file.relative_to(path).as_posix()) and file.is_file():
             folders.setdefault(file.parent, []).append(file)
     if not folders:
-        raise DataError(f"{path}: holds no PNG files and is no finished store")
+        raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
     for folder, files in folders.items():
-        yield PictureFiles(_name(folder, path), files, game, with_state, _side(folder, game, with_state))
+        yield PictureFiles(_name(folder, path), files, game, with_state, _side(folder, game, with_state), strict)
 
 
-def _true_colour(path: Path, game: GameSpec, with_state: bool) -> Iterator[Footage]:
-    if path.is_file() and path.suffix.lower() not in FILMS:
-        raise DataError(f"{path}: is neither a picture ({' '.join(PICTURES)}) nor a film ({' '.join(FILMS)})")
+def _way_out(path: Path, game: GameSpec) -> str:
+    """What to do about an input in which a model of a palette game finds nothing."""
+    looked = f"looked for pictures ({' '.join(PICTURES)}) in the colours of '{game.name}', a store or a .hst file"
+    files = [path] if path.is_file() else path.rglob("*")
+    if any(file.suffix.lower() in FILMS for file in files):
+        return (
+            f"{looked}. Films need a model for true colour, and none comes with this package: `hstmae preprocess "
+            "--input_dir FILMS --output_dir STORE --game generic`, `hstmae train --config mae_nano_rgb --data STORE "
+            f"--out RUN`, then `hstmae restore {path.name} --checkpoint RUN`"
+        )
+    return looked
+
+
+def _true_colour(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterator[Footage]:
+    kind = file_kind(path) if path.is_file() else "film"
+    if kind != "film" and not (kind == "" and path.suffix.lower() in FILMS) and not is_animated(path):
+        raise DataError(
+            f"{path}: {described(path)}; looked for a picture ({' '.join(PICTURES)}), a film ({' '.join(FILMS)}), a "
+            "store, a .hst file or an archive of these"
+        )
     for episode in find_videos(path, VideoOptions(), game.state_size or None):
         if isinstance(episode, FilmEpisode):
             yield Film("" if path.is_file() else episode.name, episode, game)
+        elif isinstance(episode, AnimationEpisode):
+            yield Animation("" if path.is_file() else episode.name, episode.path)
         elif isinstance(episode, PicturesEpisode):
             folder = episode.folder
             files, side = [folder / file for file in episode.files], _side(folder, game, with_state)
-            yield PictureFiles(_name(folder, path), files, game, with_state, side)
+            yield PictureFiles(_name(folder, path), files, game, with_state, side, strict)
 
 
 def _name(folder: Path, inside: Path) -> str:
-    return "" if folder == inside else str(folder.relative_to(inside))
+    """Path of a folder below the input, as one that every file system takes."""
+    return "/".join(portable_name(part) for part in folder.relative_to(inside).parts)
 
 
 def _side(folder: Path, game: GameSpec, with_state: bool) -> Path | None:
