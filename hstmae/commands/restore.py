@@ -113,7 +113,8 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
     if predictor.game.name != game:
         raise GameError(
             f"{args.checkpoint}: restores '{predictor.game.name}', not '{game}'; add --game {predictor.game.name} "
-            "where the footage shows that, or give another --checkpoint"
+            "where the footage shows that, or give another --checkpoint (none for true colour comes with the package: "
+            "`hstmae train --config mae_nano_rgb` makes one)"
         )
     found = list(open_footage(args.input, game, args.state != "none", args.on_error == "fail"))
     if alone and [sequence.count for sequence in found] != [1]:

@@ -54,11 +54,11 @@ def test_inputs(frames: Path, model: Path, tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "cut.png").write_bytes((frames / "0.png").read_bytes()[:-30])
     (tmp_path / "film.mp4").write_bytes(b"film")
     for name, reason in (
-        ("empty", "holds no PNG files"),
+        ("empty", "is an empty folder; looked for pictures"),
         ("nothing", "no such file"),
-        ("note.png", "not a PNG"),
+        ("note.png", "is a text file; looked for"),
         ("cut.png", "damaged PNG"),
-        ("film.mp4", "true-colour model"),
+        ("film.mp4", "--config mae_nano_rgb"),
     ):
         assert reason in refused(capsys, model, tmp_path / name, "--mask", "tube:0.5"), name
     Image.fromarray(np.zeros((16, 48, 3), np.uint8)).save(frames / "2.png")
@@ -67,7 +67,7 @@ def test_inputs(frames: Path, model: Path, tmp_path: Path, capsys: pytest.Captur
 
 def test_a_damaged_frame_after_good_ones(frames: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (frames / "2.png").write_bytes(b"no picture")
-    assert "2.png" in refused(capsys, model, frames, "--mask", "tube:0.5")
+    assert "2.png" in refused(capsys, model, frames, "--mask", "tube:0.5", "--on-error", "fail")
 
 
 def test_masks_and_state(frames: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
