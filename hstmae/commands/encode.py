@@ -6,7 +6,7 @@ from pathlib import Path
 from ..bundled import find
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
-from .options import AMOUNT, COUNT, Number, add_footage, names, video_options
+from .options import AMOUNT, COUNT, Number, add_footage, add_lag, names, video_options
 
 HELP = "pack recordings, a store or a film into one small, seekable .hst file"
 EXAMPLES = """examples:
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--episodes", type=names, default=[], metavar="NAME,...", help="only these; * and ? for any")
     add("--resume", action="store_true", help=argparse.SUPPRESS)  # what is always done now
     add_footage(parser)
+    add_lag(parser)
     files = parser.add_mutually_exclusive_group()
     files.add_argument("--exact", action="store_true", help="keep whole every file that would not come back identical")
     files.add_argument("--no-files", action="store_true", help="forget names, times and packing of recordings' files")
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         args.profile, tuple(sorted(options.items())), args.gop, args.stride, with_state=not args.no_state,
         with_files=not args.no_files, exact=args.exact, fail=args.on_error == "fail",
     )  # fmt: skip
-    found = find_input(args.input, None if args.game is None else use_game(args.game), video, args.episodes)
+    found = find_input(args.input, None if args.game is None else use_game(args.game), video, args.episodes, args.lag)
     total = sum(-(-episode.size // args.stride) for episode in found.episodes)
     with tqdm(total=total, unit="frame", unit_scale=True, desc="encode") as bar:
         summary = archive(
@@ -92,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"kept      {summary.kept_frames:,} frames of the run before")
     if summary.files:
         print(f"files     {summary.exact_files:,} of {summary.files:,} come back byte for byte")
+    for line in summary.pairing:
+        print(f"pairing   {line}")
     print(f"problems  {len(summary.problems):,}")
     for problem in summary.problems[:20]:
         print(f"  {problem}")

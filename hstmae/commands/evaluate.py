@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import CLIP, POSITION, SEED, SHARE, Number, add_lag, add_model, no_lag
+from .options import CLIP, POSITION, SEED, SHARE, Number, add_lag, add_model
 
 if TYPE_CHECKING:
     from ..data.store.reader import EpisodeStore
@@ -101,6 +101,7 @@ def opened(path: Path, game: str, lag: int | None = None) -> Iterator[EpisodeSto
     import sys
     import tempfile
 
+    from ..data.pairing import refuse_lag
     from ..data.store.manifest import is_store
     from ..data.store.preprocessing import build_store, preprocess
     from ..data.store.reader import EpisodeStore
@@ -112,7 +113,7 @@ def opened(path: Path, game: str, lag: int | None = None) -> Iterator[EpisodeSto
         raise DataError(f"{path}: no such file or folder")
     path = as_folder(path) if path == STDIN or (is_archive(path) and path.suffix.lower() != ".7z") else path
     if is_store(path):
-        no_lag(path, lag)
+        refuse_lag(path, lag)
         store = EpisodeStore(path)
         if store.game != game:
             raise DataError(f"{path}: is a store of '{store.game}', and the model is for '{game}'")

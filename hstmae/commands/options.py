@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
-
 if TYPE_CHECKING:
     from ..data.sources.video import VideoOptions
 
@@ -99,12 +97,6 @@ def add_lag(parser: argparse.ArgumentParser) -> None:
     what = "the memory in the file of frame t belongs to the picture of frame t + LAG (default: auto, found for each "
     what += "episode: 0 of FCEUX up to 2.2.3, 1 from 2.3.0 on)"
     parser.add_argument("--lag", type=_lag, metavar="auto|-1|0|1", help=what)
-
-
-def no_lag(path: Path, lag: int | None) -> None:
-    """Raise UsageError where a lag is given for what holds pictures and memory as they belong together."""
-    if lag is not None:
-        raise UsageError(f"--lag {lag}: is for recordings in files; {path} holds pictures with the memory that belongs")
 
 
 def _lag(text: str) -> int | None:

@@ -8,12 +8,14 @@ holds pictures with the memory that belongs to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..errors import UsageError
 from .sources.base import SourceFrame
 
 LAGS = (-1, 0, 1)
@@ -98,6 +100,21 @@ def describe(pairings: Iterable[Pairing | None]) -> list[str]:
             "recorded; --lag says it"
         )
     return lines
+
+
+def describe_episodes(episodes: Iterable[tuple[Pairing | None, Mapping[str, int]]]) -> list[str]:
+    """`describe`, and how many pictures were left out: of pairings, each with the notes of its episode."""
+    known = list(episodes)
+    lines = describe(pairing for pairing, _ in known)
+    if alone := sum(notes.get("unpaired", 0) for _, notes in known):
+        lines.append(f"{alone:,} pictures have no memory that belongs to them, at the ends and at gaps: left out")
+    return lines
+
+
+def refuse_lag(path: Path, lag: int | None) -> None:
+    """Raise UsageError where a lag is given for what holds pictures and memory as they belong together."""
+    if lag is not None:
+        raise UsageError(f"--lag {lag}: is for recordings in files; {path} holds pictures with the memory that belongs")
 
 
 def usual(pairings: Iterable[Pairing | None]) -> Pairing:

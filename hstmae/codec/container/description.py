@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...data.episode import OUTCOMES
+from ...data.pairing import Pairing
 from ...errors import CodecError
 from .chunks import EPISODE, FINAL, GOP, HASHED, MAX_FRAMES, MAX_GOP, Header, chunk
 from .gop import Gop, GopShape
@@ -60,6 +61,7 @@ class Description:
         notes: counts of repairs and the like.
         problems: (file, reason, whether it was left out) of what was odd in the source.
         corner: y and x of the pictures in the game's native one.
+        pairing: how memory and pictures were put together; None where that is not known.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Description:
     notes: tuple[tuple[str, int], ...] = ()
     problems: tuple[tuple[str, str, bool], ...] = ()
     corner: tuple[int, int] = (0, 0)
+    pairing: Pairing | None = None
 
     @property
     def colours(self) -> np.ndarray | None:
@@ -106,7 +109,9 @@ class Description:
     def pack(self, episode: int) -> bytes:
         """A whole EPISODE chunk."""
         packer = zlib.compressobj(9, zdict=_DICTIONARY)
-        value = asdict(self)
+        value = {**asdict(self), "pairing": None if self.pairing is None else self.pairing.to_json()}
+        if self.pairing is None:
+            del value["pairing"]
         if self.corner == (0, 0):  # not stated: as it always was
             del value["corner"]
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
@@ -158,9 +163,11 @@ def unpack_description(payload: bytes) -> Description:
         fields["corner"] = tuple(value.get("corner", (0, 0)))
         fields["notes"] = tuple((str(k), int(v)) for k, v in value.get("notes", ()))
         fields["problems"] = tuple((str(file), str(why), bool(out)) for file, why, out in value.get("problems", ()))
+        paired = value.get("pairing")
+        fields["pairing"] = None if paired is None else Pairing.from_json(paired)
         description = Description(**fields)
         description.check()
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, zlib.error) as error:
         raise CodecError(f"senseless description of an episode ({error!r})") from None
     return description
 

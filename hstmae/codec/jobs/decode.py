@@ -179,7 +179,8 @@ def write_recording(
     """An episode as a folder of the data set's layout: as it was, where the file tells how that looked.
 
     Returns:
-        The episode's folder, and how many of its files are named and packed as the original ones were.
+        The episode's folder, and how many of its files are named and packed as the original ones were. Of a damaged
+        file, those whose memory was lost with another frame are not written.
     Raises:
         DataError: it lacks memory, buttons or a palette, or has another size.
         UsageError: the folder has content and `overwrite` is False.
@@ -192,22 +193,30 @@ def write_recording(
         what = f"recordings of '{description.game}'"
         raise UsageError(f"{description.name}: {what} have no layout of their own; choose another --to")
     looks = _looks(reader, part.position, layout)
-    if looks is None or looks.frames != description.frames:
+    if looks is None or looks.rows != description.frames:
         path = layout.write(reader.read(part.position, part.rows), folder, overwrite)
         progress(len(part.rows))
         return path, 0
     # Positions in the whole episode of its frames that are there.
     gops = reader.entries[part.position].gops
     places = np.concatenate([np.arange(header.first, header.first + header.frames) for _, header in gops])
-    with filling(target, overwrite) as temp:
-        for frame in reader.play(part.position, None, part.rows):
+
+    def frames() -> Iterator[tuple[int, HstFrame]]:
+        # One frame more on either side: the memory of a file may lie there.
+        for frame in reader.play(part.position, None, range(max(0, part.rows.start - 1), min(len(places), end + 1))):
             if frame.state is None or frame.action is None:
                 raise CodecError(f"{reader.path}: {description.name}: lacks memory or buttons")
-            row = int(places[frame.index])
-            data = looks.data(row, frame.pixels, frame.state, frame.action, description.outcome)
-            (temp / looks.name(row, frame.number, frame.action)).write_bytes(data)
-            progress(1)
-    return target, len(part.rows)
+            yield int(places[frame.index]), frame
+            progress(frame.index in part.rows)
+
+    end, count = part.rows.stop, 0
+    wanted = range(int(places[part.rows.start]), int(places[end - 1]) + 1)
+    with filling(target, overwrite) as temp:
+        for file in looks.own_files(frames(), wanted, description.outcome):
+            if file is not None:
+                (temp / file[0]).write_bytes(file[1])
+                count += 1
+    return target, count
 
 
 def _looks(reader: HstReader, position: int, layout: Layout) -> FileLooks | None:

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...data.pairing import describe_episodes
 from ...data.sources.base import Problem
+from ...data.sources.settling import with_pairing
 from ...data.store.jobs import run_jobs
 from ...errors import DataError, UsageError
 from ...output import Kind, check_output
@@ -26,6 +28,7 @@ class Archived:
         coded_frames, seconds: of this run.
         raw_bytes: what all of it takes unpacked.
         files, exact_files: source files whose looks are kept, and how many of them come back byte for byte.
+        pairing: lines on which picture the memory belongs to, see `data.pairing`.
         problems: what was left out or odd.
     """
 
@@ -40,6 +43,7 @@ class Archived:
     files: int
     exact_files: int
     problems: tuple[Problem, ...]
+    pairing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         value = {**asdict(self), "problems": [str(problem) for problem in self.problems]}
@@ -98,8 +102,12 @@ def archive(
 
         if progress is not None and kept:
             progress(kept)
+        begun = [] if writer.contents is None else [entry.description for entry in writer.contents.episodes]
         # Groups are written as they come, so that a killed run loses few of them; the writer orders them at the end.
-        run_jobs(encode_source, todo, take, target.parent, workers=workers, advance=advance, ordered=False)
+        run_jobs(
+            encode_source, todo, take, target.parent, workers=workers, advance=advance, ordered=False,
+            others=[*found.episodes, *found.others], known={d.name: d.pairing for d in begun if d is not None},
+        )  # fmt: skip
         places = {task.episode.name: k for k, task in enumerate(tasks)}
         results.sort(key=lambda done: places[done.name])
         problems = tuple(problem for done in results for problem in done.problems)
@@ -116,9 +124,10 @@ def archive(
         kept_frames=kept,
         coded_frames=coded,
         seconds=time.perf_counter() - began,
-        files=sum(done.frames for done in results if done.exact),
+        files=sum(done.files for done in results if done.exact),
         exact_files=sum(done.exact for done in results),
         problems=problems,
+        pairing=tuple(describe_episodes((d.pairing, dict(d.notes)) for d in contents)),
     )
 
 
@@ -140,5 +149,8 @@ def _left(tasks: Sequence[Task], writer: HstWriter) -> tuple[list[Task], int]:
             )
         kept += entry.frames
         if not entry.final:
-            todo.append(replace(task, begun=begun, first=entry.frames, has_files=entry.files is not None))
+            episode = with_pairing(task.episode, begun.pairing)
+            todo.append(
+                replace(task, episode=episode, begun=begun, first=entry.frames, has_files=entry.files is not None)
+            )
     return todo, kept

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from ...data.sources.base import Problem, SourceEpisode, SourceFrame, UnusableEpisode
 from ...data.sources.finding import FileLog, layout_of
+from ...data.sources.settling import looked_at, pairing_of
 from ...data.store.jobs import discard
 from ...data.store.manifest import canonical
+from ...data.store.packing import no_frame
 from ...errors import DataError
 from ...executor import Advance
 from ...games import get_game
@@ -75,12 +77,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a task. `exact` of `frames` can be written again as the very files they came from."""
+    """What became of a task. `exact` of the `files` whose looks are kept can be written again as the very files."""
 
     name: str
     frames: int
     problems: tuple[Problem, ...]
     exact: int = 0
+    files: int = 0
 
 
 def encode_source(task: Task, advance: Advance) -> Iterator[bytes | Done]:
@@ -93,7 +96,7 @@ def encode_source(task: Task, advance: Advance) -> Iterator[bytes | Done]:
         CodecError: the profile is not here.
     """
     problems: list[Problem] = []
-    frames = exact = 0
+    done = Done(task.episode.name, 0, ())
 
     def report(problem: Problem) -> None:
         if task.settings.fail and problem.left_out:
@@ -101,7 +104,7 @@ def encode_source(task: Task, advance: Advance) -> Iterator[bytes | Done]:
         problems.append(problem)
 
     try:
-        frames, exact = yield from _encode(task, report, problems, advance)
+        done = yield from _encode(task, report, problems, advance)
     except UnusableEpisode as error:
         report(Problem(task.episode.name, "", f"{error}: the episode is left out"))
     except OSError as error:
@@ -109,24 +112,24 @@ def encode_source(task: Task, advance: Advance) -> Iterator[bytes | Done]:
             raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from None
         raise
     discard(task.episode)
-    yield Done(task.episode.name, frames, tuple(problems), exact)
+    yield replace(done, problems=tuple(problems))
 
 
 def _encode(
     task: Task, report: Callable[[Problem], None], problems: list[Problem], advance: Advance
-) -> Generator[bytes, None, tuple[int, int]]:
-    """Gives chunks; returns how many frames there are, and how many of them are exact."""
-    episode, notes = task.episode, dict[str, int]()
-    signature = task.signature()
+) -> Generator[bytes, None, Done]:
+    """Gives chunks; returns what became of the task, without its problems."""
+    notes, signature = dict[str, int](), task.signature()
+    task = replace(task, episode=looked_at(task.episode))
+    episode = task.episode
     encoder: EpisodeEncoder | None = None
     log = _log(task)
     waiting = 0
-    for row, frame in enumerate(islice(episode.frames(report, notes), 0, None, task.settings.stride)):
+    frames = _with_memory(episode.frames(report, notes), log)
+    for row, frame in enumerate(islice(frames, 0, None, task.settings.stride)):
         state = frame.state if task.settings.with_state else None
         if encoder is None:
             encoder = _encoder(task, frame, signature)
-        if log is not None:
-            log.add_frame(frame)
         if row < task.first:
             continue
         waiting += 1
@@ -136,8 +139,8 @@ def _encode(
             advance(waiting)
             waiting = 0
     if encoder is None:
-        report(Problem(episode.name, "", "no usable frame: the episode is left out"))
-        return 0, 0
+        report(no_frame(episode, notes))
+        return Done(episode.name, 0, ())
     notes["left_out"] = sum(problem.count for problem in problems if problem.left_out)
     last = encoder.flush()
     if log is not None and log.frames and not task.has_files:
@@ -146,7 +149,17 @@ def _encode(
     listed = [(problem.file, problem.reason, problem.left_out) for problem in problems]
     yield last + encoder.finish(episode.outcome, sorted(notes.items()), listed)
     advance(waiting)
-    return encoder.frames, 0 if log is None else log.exact
+    files = (0, 0) if log is None else (log.exact, log.frames)
+    return Done(episode.name, encoder.frames, (), *files)
+
+
+def _with_memory(frames: Iterator[SourceFrame], log: FileLog | None) -> Iterator[SourceFrame]:
+    """Those that are not alone; `log` is told of all."""
+    for frame in frames:
+        if log is not None:
+            log.add_frame(frame)
+        if not frame.alone:
+            yield frame
 
 
 def _log(task: Task) -> FileLog | None:
@@ -180,5 +193,6 @@ def _encoder(task: Task, frame: SourceFrame, signature: str) -> EpisodeEncoder:
         source=episode.name,
         corner=frame.corner,
         signature=signature,
+        pairing=pairing_of(episode),
     )
     return EpisodeEncoder(profile, description, task.number)

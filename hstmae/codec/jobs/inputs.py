@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...data.episode import Episode
+from ...data.pairing import Pairing, refuse_lag
 from ...data.sources.base import Problem, Report, SourceEpisode, SourceFrame
 from ...data.sources.finding import find_sources, game_of, readable
 from ...data.sources.video import VideoOptions
@@ -31,12 +32,14 @@ class Found:
         kind: "store", "hst", "smbdataset" or "video".
         game: name; "" where each episode has its own.
         splits: rule by which a store splits its episodes.
+        others: those that were not asked for.
     """
 
     kind: str
     game: str
     episodes: list[SourceEpisode]
     splits: dict[str, Any] = field(default_factory=dict)
+    others: tuple[SourceEpisode, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class _Listed:
     fps: float
     game: str
     split: str
+    pairing: Pairing | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -128,13 +132,27 @@ def coded_episodes(
     """Episodes of a .hst file. Raises CodecError and OSError as HstReader does."""
     with HstReader(path, **dict(options)) as reader:
         return [
-            CodedEpisode(path, f.name, f.level, f.outcome, reader.frames(k), f.fps, f.game, f.split, k, options=options)
+            CodedEpisode(
+                path,
+                f.name,
+                f.level,
+                f.outcome,
+                reader.frames(k),
+                f.fps,
+                f.game,
+                f.split,
+                k,
+                options=options,
+                pairing=f.pairing,
+            )  # fmt: skip
             for k, f in enumerate(reader.episodes())
             if positions is None or k in positions
         ]
 
 
-def find_input(path: Path, game: str | None, video: VideoOptions, wanted: Sequence[str] = ()) -> Found:
+def find_input(
+    path: Path, game: str | None, video: VideoOptions, wanted: Sequence[str] = (), lag: int | None = None
+) -> Found:
     """The episodes of whatever is at `path`.
 
     Args:
@@ -142,8 +160,9 @@ def find_input(path: Path, game: str | None, video: VideoOptions, wanted: Sequen
         game: what recordings are of; None = as their own marks say, else true colour.
         video: how true-colour footage is read.
         wanted: names of episodes, with * and ? for any; none = all.
+        lag: of recordings' files, see `data.pairing`; None = found for each episode.
     Raises:
-        UsageError: no such file, a game for an input that states its own, or no episode is wanted.
+        UsageError: no such file, a game or a lag for an input that states its own, or no episode is wanted.
         DataError: nothing there that can be read.
     """
     if path != STDIN and not path.exists():
@@ -152,10 +171,11 @@ def find_input(path: Path, game: str | None, video: VideoOptions, wanted: Sequen
     if path.suffix.lower() == SUFFIX or (path / META).is_file():
         if game is not None:
             raise UsageError(f"--game {game}: {path} says itself what game it holds; leave --game out")
+        refuse_lag(path, lag)
         found = Found("hst", "", [*coded_episodes(path)]) if path.suffix.lower() == SUFFIX else _store(path)
     else:
         game = game or game_of(path)
-        kind, episodes = find_sources(path, get_game(game), video)
+        kind, episodes = find_sources(path, get_game(game), video, lag)
         found = Found(kind, game, list(episodes))
     chosen = [e for e in found.episodes if not wanted or any(fnmatchcase(e.name, pattern) for pattern in wanted)]
     names = [episode.name for episode in chosen]
@@ -164,13 +184,16 @@ def find_input(path: Path, game: str | None, video: VideoOptions, wanted: Sequen
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}: two episodes are named {twice}: rename one of them")
-    return Found(found.kind, found.game, chosen, found.splits)
+    others = tuple(episode for episode in found.episodes if episode not in chosen)
+    return Found(found.kind, found.game, chosen, found.splits, others)
 
 
 def _store(path: Path) -> Found:
     store = EpisodeStore(path)
     episodes: list[SourceEpisode] = [
-        StoredEpisode(path, i.name, i.level, i.outcome, i.frames, i.fps, i.game, i.split, i.content_hash)
+        StoredEpisode(
+            path, i.name, i.level, i.outcome, i.frames, i.fps, i.game, i.split, i.content_hash, pairing=i.pairing
+        )  # fmt: skip
         for i in store.infos()
     ]
     return Found("store", store.game, episodes, dict(store.meta["splits"]))

@@ -28,6 +28,13 @@ def looked_at(episode: Episode) -> Episode:
     return replace(episode, pairing=episode.find_pairing())
 
 
+def with_pairing(episode: Episode, pairing: Pairing | None) -> Episode:
+    """The episode with a lag that is known already, where its files have one."""
+    if pairing is None or not isinstance(episode, SmbEpisode):
+        return episode
+    return replace(episode, pairing=pairing)
+
+
 def as_the_others(episode: Episode, others: Mapping[str, Pairing | None]) -> Episode:
     """An episode that does not tell its lag, with that of the others.
 

@@ -16,7 +16,7 @@ from ...atomic import TEMP_MARK, replacing, write_bytes
 from ...errors import DataError, StoreError, UsageError
 from ...locks import alone
 from ...output import Kind, check_output
-from ..pairing import Pairing, describe
+from ..pairing import Pairing, describe_episodes
 from ..sources.base import Problem, SourceEpisode
 from ..sources.finding import LAYOUTS
 from .manifest import (
@@ -240,9 +240,7 @@ class StoreRun:
 
 
 def _pairing_lines(infos: Sequence[EpisodeInfo], kind: str) -> list[str]:
-    lines = describe(info.pairing for info in infos)
+    lines = describe_episodes((info.pairing, info.notes) for info in infos)
     if kind in LAYOUT_NAMES and (old := sum(info.pairing is None and info.has_state for info in infos)):
         lines.append(f"not looked at in {old} episodes, packed by an earlier version: --rebuild does")
-    if alone := sum(info.notes.get("unpaired", 0) for info in infos):
-        lines.append(f"{alone:,} pictures that no memory belongs to are left out")
     return lines

@@ -10,7 +10,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,11 @@ import numpy as np
 from ....errors import DataError
 from ...episode import OUTCOMES
 from ..base import SourceFrame
+from .alone import AloneLog, AloneParts, Frame
 from .dataset import SmbEpisode
 from .dataset_writer import BASE, head_bytes, picture_bytes, tail_bytes
 from .names import own_name
+from .tail import read_metadata, tail_of
 
 _NAME = re.compile(r"(?P<stem>.+)_f(?P<frame>\d+)_a(?P<action>\d+)_(?P<time>[0-9_-]{19})(?P<rest>\..*)", re.DOTALL)
 _CLEAN, _LINE_ENDS, _OTHER = range(3)
@@ -34,7 +36,7 @@ class FileLog:
 
     Args:
         keep: also keep the whole content of files that could not be written again byte for byte.
-        episode: whose files `add_frame` reads.
+        episode: whose files `add_frame` reads; its lag has been found.
     Attributes:
         frames: how many were added; exact: how many of them could be written again byte for byte without `keep`.
     """
@@ -42,6 +44,8 @@ class FileLog:
     def __init__(self, keep: bool = False, episode: SmbEpisode | None = None) -> None:
         self._keep, self._episode = keep, episode
         self._file_names = {} if episode is None else episode.file_names()
+        lag = 0 if episode is None or episode.pairing is None else episode.pairing.lag
+        self._alone = AloneLog(lag) if lag else None
         self._stems: list[list[Any]] = []
         self._times: list[list[Any]] = []
         self._odd: dict[str, str] = {}
@@ -55,11 +59,18 @@ class FileLog:
         self.exact = 0
 
     def add_frame(self, frame: SourceFrame) -> None:
-        """The file of one more frame of the episode."""
-        if self._episode is not None and frame.state is not None and frame.action is not None:
-            name = self._file_names[frame.number]
-            self.add(own_name(name), self._episode.read_file(name), frame.number, frame.pixels, frame.state,
-                     frame.action, self._episode.outcome, frame.palette)  # fmt: skip
+        """The file of one more frame of the episode, as it was paired again."""
+        if self._episode is None:
+            return
+        name = self._file_names[frame.number]
+        data, state, action = self._episode.read_file(name), frame.state, frame.action
+        if self._alone is not None:
+            own = read_metadata(tail_of(data))
+            state, action = np.frombuffer(own.ram, np.uint8), own.action
+            self._alone.add(frame, state, action)
+        if state is not None and action is not None:
+            outcome = self._episode.outcome
+            self.add(own_name(name), data, frame.number, frame.pixels, state, action, outcome, frame.palette)
 
     def add(
         self, name: str, data: bytes, number: int, pixels: np.ndarray, state: np.ndarray, action: int, outcome: str,
@@ -106,21 +117,22 @@ class FileLog:
 
     def pack(self, palette: np.ndarray) -> bytes:
         """All of it as bytes for `FileLooks`, which needs the same uint8 [K, 3] palette: the files hold it as well."""
-        text = json.dumps(
-            {
-                "frames": self.frames,
-                "stems": self._stems,
-                "times": self._times,
-                "odd": self._odd,
-                "heads": [head.hex() for head in self._heads],
-                "looks": self._looks,
-                "kept": self._kept,
-            },
-            separators=(",", ":"),
-        ).encode()
+        value: dict[str, Any] = {
+            "frames": self.frames,
+            "stems": self._stems,
+            "times": self._times,
+            "odd": self._odd,
+            "heads": [head.hex() for head in self._heads],
+            "looks": self._looks,
+            "kept": self._kept,
+        }
+        left_over = b""
+        if self._alone is not None:
+            value["alone"], left_over = self._alone.pack()
+        text = json.dumps(value, separators=(",", ":")).encode()
         packer = zlib.compressobj(9, zdict=palette.tobytes().hex().encode())
         packed = packer.compress(text) + packer.flush()
-        return len(packed).to_bytes(4, "little") + packed + zlib.compress(b"".join(self._leftovers), 9)
+        return len(packed).to_bytes(4, "little") + packed + zlib.compress(b"".join(self._leftovers) + left_over, 9)
 
 
 def _fits(head: bytes, pixels: np.ndarray, palette: np.ndarray, base: int) -> bool:
@@ -139,7 +151,8 @@ def _run(runs: list[list[Any]], value: list[Any]) -> None:
 
 
 class FileLooks:
-    """What a FileLog packed. Raises DataError where the bytes make no sense."""
+    """What a FileLog packed: of `frames` files, which hold the pictures of the episode's `rows` frames. Raises DataError
+    where the bytes make no sense."""
 
     def __init__(self, packed: bytes, palette: np.ndarray) -> None:
         try:
@@ -157,11 +170,25 @@ class FileLooks:
             for index, length in value["kept"]:
                 self._kept[int(index)] = leftovers[at : at + int(length)]
                 at += int(length)
+            self._parts = AloneParts(self.frames, value.get("alone"), leftovers[at:])
+            self.rows = self._parts.rows
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error) as error:
             raise DataError(f"what is known of the original files is damaged ({error!r})") from None
 
+    def own_files(
+        self, frames: Iterable[tuple[int, Frame]], wanted: range, outcome: str
+    ) -> Iterator[tuple[str, bytes] | None]:
+        """Name and bytes of the files that go with the frames `wanted`; None for one whose memory was lost, see
+        `AloneParts.own_files`."""
+        for k, own in self._parts.own_files(frames, wanted):
+            if own is None:
+                yield None
+            else:
+                data = self.data(k, own.pixels, own.state, own.action, outcome)
+                yield self.name(k, own.number, own.action), data
+
     def name(self, row: int, number: int, action: int) -> str:
-        """Name of the file of a frame. Raises DataError for one that is no plain file name."""
+        """Name of a file by its place. Raises DataError for one that is no plain file name."""
         stem, rest = self._stems[row]
         name = self._odd.get(row) or f"{stem}_f{number}_a{action}_{self._times[row][0]}{rest}"
         if not name.lower().endswith(".png") or "/" in name or "\\" in name or "\0" in name:
@@ -169,7 +196,7 @@ class FileLooks:
         return name
 
     def data(self, row: int, pixels: np.ndarray, state: np.ndarray, action: int, outcome: str) -> bytes:
-        """The file of a frame; with a level of 6 and sound line ends where it is not known how it was packed."""
+        """The file at a place, of its own memory; with a level of 6 and sound line ends where it is not known how it was packed."""
         if row in self._kept:
             return self._kept[row]
         head, level, base, kind = self._looks[row]
