@@ -102,11 +102,11 @@ def archive(
 
         if progress is not None and kept:
             progress(kept)
-        begun = [] if writer.contents is None else [entry.description for entry in writer.contents.episodes]
+        written = [] if writer.contents is None else [entry.description for entry in writer.contents.episodes]
         # Groups are written as they come, so that a killed run loses few of them; the writer orders them at the end.
         run_jobs(
             encode_source, todo, take, target.parent, workers=workers, advance=advance, ordered=False,
-            others=[*found.episodes, *found.others], known={d.name: d.pairing for d in begun if d is not None},
+            others=[*found.episodes, *found.others], known={d.name: d.pairing for d in written if d is not None},
         )  # fmt: skip
         places = {task.episode.name: k for k, task in enumerate(tasks)}
         results.sort(key=lambda done: places[done.name])

@@ -144,7 +144,7 @@ def coded_episodes(
                 k,
                 options=options,
                 pairing=f.pairing,
-            )  # fmt: skip
+            )
             for k, f in enumerate(reader.episodes())
             if positions is None or k in positions
         ]
@@ -193,7 +193,7 @@ def _store(path: Path) -> Found:
     episodes: list[SourceEpisode] = [
         StoredEpisode(
             path, i.name, i.level, i.outcome, i.frames, i.fps, i.game, i.split, i.content_hash, pairing=i.pairing
-        )  # fmt: skip
+        )
         for i in store.infos()
     ]
     return Found("store", store.game, episodes, dict(store.meta["splits"]))

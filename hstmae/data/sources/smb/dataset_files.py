@@ -151,8 +151,10 @@ def _run(runs: list[list[Any]], value: list[Any]) -> None:
 
 
 class FileLooks:
-    """What a FileLog packed: of `frames` files, which hold the pictures of the episode's `rows` frames. Raises DataError
-    where the bytes make no sense."""
+    """What a FileLog packed: of `frames` files, which hold the pictures of the episode's `rows` frames.
+
+    Raises DataError where the bytes make no sense.
+    """
 
     def __init__(self, packed: bytes, palette: np.ndarray) -> None:
         try:
@@ -196,7 +198,8 @@ class FileLooks:
         return name
 
     def data(self, row: int, pixels: np.ndarray, state: np.ndarray, action: int, outcome: str) -> bytes:
-        """The file at a place, of its own memory; with a level of 6 and sound line ends where it is not known how it was packed."""
+        """The file at a place, with its own memory; with a level of 6 and sound line ends where it is not known how it
+        was packed."""
         if row in self._kept:
             return self._kept[row]
         head, level, base, kind = self._looks[row]
