@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,8 +88,11 @@ def run(args: argparse.Namespace) -> int:
         config = _config(args, payload, folder, world)
         out = Path(config.train.out)
         continues = folder is not None and out.resolve() == folder.resolve()
-        if not args.dry_run and not continues and args.resume != AUTO and world.first and holds_run(out):
+        held = not args.dry_run and not (continues and args.resume) and args.resume != AUTO and holds_run(out)
+        if held and not (payload is not None and _interrupted(payload, config)):
             raise UsageError(f"{out}: already holds a run; continue it with --resume {out} or choose another --out")
+        if held:
+            print(f"{out}: going on with the run that is there", file=sys.stderr)
         world.wait()  # before the first rank begins to write there
         return _train(args, config, payload, world)
 
@@ -97,7 +102,7 @@ def _resume(args: argparse.Namespace, world: World) -> tuple[dict[str, Any] | No
     from ..models.checkpoint import can_resume, load_resume
 
     source = args.resume
-    if source == AUTO:
+    if source == AUTO or (source is None and not args.dry_run):
         source = Path(_config(args, None, None, world).train.out)
         if not can_resume(source):
             return None, None
@@ -109,6 +114,16 @@ def _resume(args: argparse.Namespace, world: World) -> tuple[dict[str, Any] | No
     if world.first:
         world.wait()
     return found
+
+
+def _interrupted(payload: dict[str, Any], config: RunConfig) -> bool:
+    """Whether a checkpoint is of a run of this very configuration that has not come to its end."""
+    from ..config import RunConfig, from_dict, to_dict
+
+    began = from_dict(RunConfig, payload["config"], "the checkpoint's configuration")
+    mine = replace(config, train=replace(config.train, max_minutes=0.0))
+    its = replace(began, train=replace(began.train, max_minutes=0.0, out=config.train.out))
+    return to_dict(mine) == to_dict(its) and payload["step"] < config.train.steps
 
 
 def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Path | None, world: World) -> RunConfig:
@@ -163,6 +178,7 @@ def _sweep(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] | None, world: World) -> int:
+    from ..locks import alone
     from ..training.run.setup import check_config, initial_model, open_data
     from ..training.run.trainer import Trainer
     from ..training.run.watch import tensorboard
@@ -177,7 +193,11 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
     trainer = Trainer(config, clips, held_back, model=model, details=details, world=world)
     if world.first and not args.dry_run:  # sharded weights answer only when all ranks ask
         trainer.observers += tensorboard(config, [] if trainer.sharded else held_back, trainer.device, print)
-    result = trainer.estimate() if args.dry_run else asdict(trainer.fit(payload, args.max_steps))
+    if args.dry_run:
+        result = trainer.estimate()
+    else:
+        with alone(config.train.out) if world.first else nullcontext():
+            result = asdict(trainer.fit(payload, args.max_steps))
     if world.first:
         _print(result)
         write_result(args.json, result)

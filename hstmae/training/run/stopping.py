@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from .distributed import World
 
 FINISHED, MAX_STEPS, MAX_MINUTES = "finished", "max_steps", "max_minutes"
-_REASONS = ("", "SIGINT", "SIGTERM", MAX_MINUTES, MAX_STEPS, FINISHED)
+_REASONS = ("", "SIGINT", "SIGTERM", "SIGHUP", MAX_MINUTES, MAX_STEPS, FINISHED)
 
 
 class Stop:
@@ -23,7 +23,8 @@ class Stop:
 
     @contextmanager
     def signals(self) -> Iterator[None]:
-        """Turn SIGTERM and the first SIGINT into a stop after the current step; a second SIGINT interrupts at once."""
+        """Turn SIGTERM, SIGHUP and the first SIGINT into a stop after the current step; a second SIGINT interrupts at
+        once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -32,7 +33,8 @@ class Stop:
             self.signal = signal.Signals(number).name
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-        old = {s: signal.signal(s, note) for s in (signal.SIGTERM, signal.SIGINT)}
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
+        old = {s: signal.signal(s, note) for s in numbers if signal.getsignal(s) != signal.SIG_IGN}  # as under nohup
         try:
             yield
         finally:

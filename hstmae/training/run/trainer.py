@@ -30,6 +30,7 @@ from .stopping import FINISHED, MAX_MINUTES, MAX_STEPS, Stop
 from .validation import validate
 from .watch import Observer
 
+SAVE_SECONDS, SAVE_SHARE, SAVE_COST = 4.0, 0.02, 20  # a checkpoint after so long: see `_due`
 LOG_EVERY = 10  # steps whose means make one line of metrics.jsonl; terms are checked for NaN as often
 
 
@@ -70,6 +71,7 @@ class Trainer(Learner):
         self.run = Path(config.train.out)
         self._stop = Stop(self.world)
         self.observers: list[Observer] = []  # on the first rank
+        self._saved, self._saving = time.monotonic(), 0.0  # when there was a checkpoint, and how long that took
         self._pending: list[dict[str, Tensor]] = []  # terms of steps not logged yet, still on the device
 
     def fit(self, resume: dict[str, Any] | None = None, max_steps: int = 0) -> RunSummary:
@@ -107,6 +109,7 @@ class Trainer(Learner):
                 self._pending.append(self.advance(batch))
                 stopped = self._reason(began, end)
                 save = bool(stopped) or self.step % train.checkpoint_every == 0 or self._epochs_to_keep() > 0
+                save = save or self._due(time.monotonic() - began)
                 check = self.step % train.val_every == 0 or stopped in (FINISHED, MAX_STEPS, MAX_MINUTES)
                 if save or check or self.step % LOG_EVERY == 0:
                     count = len(self._pending)
@@ -171,6 +174,7 @@ class Trainer(Learner):
             remove_leftovers(self.run)
             if payload is not None:
                 save_last(payload, self.run)  # so that a run killed in its first steps can be resumed as well
+            self._saved = time.monotonic()
             write_record(self.run, self.config, self.details, None if resume is None else self.step)
         size, ranks = f"{self.parameters / 1e6:.2f} M parameters", self.world.size
         self.say(f"run folder {self.run}, {self.device}, autocast {self.amp or 'off'}, {size}")
@@ -241,10 +245,23 @@ class Trainer(Learner):
 
     def _save(self) -> None:
         payload = self.payload()
+        asked = time.monotonic()
         if self.world.first:
             save_last(payload, self.run)
+            self._saved, self._saving = time.monotonic(), time.monotonic() - asked
             if epoch := self._epochs_to_keep():
                 keep_epoch(self.run, epoch)
+
+    def _due(self, seconds: float) -> bool:
+        """Whether a killed run would lose too much of what it did since the last checkpoint, after `seconds` of it.
+
+        The share of time that checkpoints take stays small, and so does the share of work that can be lost. Steps that
+        are logged anyhow are preferred, so that lines of the log are means of equally many.
+        """
+        since = time.monotonic() - self._saved
+        limit = max(SAVE_SECONDS, SAVE_SHARE * seconds, SAVE_COST * self._saving)
+        due = self.world.first and since > limit and (self.step % LOG_EVERY == 0 or since > 2 * limit)
+        return bool(self.world.largest(int(due)))
 
     def _epochs_to_keep(self) -> int:
         """The number of epochs that ended with this step, if its checkpoint is one that stays; else 0."""

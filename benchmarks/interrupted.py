@@ -1,0 +1,233 @@
+"""How much of its work a verb does again after kill -9 and Ctrl-C at random moments, and whether its result is alike.
+
+    python benchmarks/interrupted.py [--moments 20] [--verbs restore,encode] [--seed 0] [--work DIR]
+
+Each verb runs once undisturbed, then once more with an end put to it `--moments` times, by SIGKILL and SIGINT in turn,
+at moments drawn between its start and its end; each time the same command is given again. Compared is every byte of the
+result. "again" is the share of all frames (steps, of training) that were finished when the end came and are not kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hstmae.bundled import SAMPLES
+
+ORPHANS_MAY_LIVE = 5.0  # seconds that worker processes have to notice that the main one is gone
+VARYING = {"run.yaml", "metrics.jsonl", "last.pth", "previous.pth", "summary.json"}  # hold times, speeds and dates
+
+
+@dataclass
+class Verb:
+    """A job to be interrupted.
+
+    Attributes:
+        command: words after `hstmae`, with OUT for the output.
+        out: name of the output.
+        kept: how many units of work what an interrupted run left in a folder holds.
+        whole: whether the progress bar counts what was kept.
+    """
+
+    command: list[str]
+    out: str
+    kept: Callable[[Path], int]
+    whole: bool
+    again: list[int] = field(default_factory=list)
+
+
+class Run:
+    """One process of a verb, whose progress bar is read along."""
+
+    def __init__(self, verb: Verb, folder: Path) -> None:
+        words = [word.replace("OUT", str(folder / verb.out)) for word in verb.command]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.began, self.first, self.shown = time.monotonic(), 0.0, 0
+        self.text = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hstmae", *words], env=environment, cwd=Path(__file__).parents[1],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        while piece := os.read(self.process.stderr.fileno(), 4096):
+            self.text += piece.decode(errors="replace")
+            for number, unit in re.findall(r"\|? ?([\d.]+)([kM]?)(?:/[\d.]+[kM]?|frame) ?\[", self.text[-500:])[-1:]:
+                self.first = self.first or time.monotonic() - self.began
+                self.shown = max(self.shown, int(float(number) * {"": 1, "k": 1e3, "M": 1e6}[unit]))
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether it has ended."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        self.reader.join()
+        return True
+
+    def end(self, number: int) -> None:
+        """SIGKILL to the main process alone; SIGINT to all of them, as a terminal sends it."""
+        (os.kill if number == signal.SIGKILL else os.killpg)(self.process.pid, number)
+        self.wait()
+        deadline = time.monotonic() + ORPHANS_MAY_LIVE
+        while _alive(self.process.pid):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"processes of {self.process.args!r} live on")
+            time.sleep(0.05)
+
+
+def _alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file that comes out alike each time."""
+    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file() and p.name not in VARYING}
+    return {name: path.read_bytes() for name, path in files.items()}
+
+
+def journal(folder: Path) -> int:
+    """Frames that a journal calls finished."""
+    count = 0
+    for path in folder.glob(".*.tmp-unfinished/.progress.jsonl"):
+        for line in path.read_text().splitlines():
+            if line.endswith("}"):
+                count += len(json.loads(line).get("done", ()))
+    return count
+
+
+def groups(folder: Path) -> int:
+    """Frames of a store's finished episodes, and of decoded groups that are kept (64 frames each)."""
+    return stored(folder) + 64 * len([*folder.glob(".*.tmp-unfinished/*.group")])
+
+
+def stored(folder: Path) -> int:
+    return sum(json.loads(path.read_bytes())["frames"] for path in folder.glob("*/episodes/[!.]*/episode.json"))
+
+
+def coded(folder: Path) -> int:
+    """Frames in an unfinished .hst file."""
+    from hstmae.codec.container.contents import read_contents
+    from hstmae.errors import CodecError
+
+    try:
+        data = memoryview((folder / "out.hst.part").read_bytes())
+        return sum(entry.frames for entry in read_contents(data).episodes)
+    except (OSError, CodecError):
+        return 0
+
+
+def trained(folder: Path) -> int:
+    from hstmae.errors import CheckpointError
+    from hstmae.models.checkpoint import load_resume
+
+    try:
+        return int(load_resume(folder / "run", lambda _: None)[0]["step"])
+    except CheckpointError:
+        return 0
+
+
+def verbs(work: Path, scale: int) -> dict[str, Verb]:
+    """Jobs on `scale` copies of the bundled session."""
+    (sample,) = (SAMPLES / "sample_session").iterdir()
+    for k in range(scale):
+        target = work / "recordings" / sample.name.replace("_e0_", f"_e{k}_")
+        target.mkdir(parents=True)
+        for file in sample.glob("*.png"):
+            shutil.copyfile(file, target / file.name.replace("_e0_", f"_e{k}_"))
+    source = str(work / "recordings")
+    for words in (["preprocess", "--input_dir", source, "--output_dir", str(work / "store")],
+                  ["encode", source, str(work / "in.hst")]):  # fmt: skip
+        subprocess.run([sys.executable, "-m", "hstmae", *words], check=True, capture_output=True)
+    small = ["model.dims=[32,32,32,32]", "model.depths=[1,1,1,1]", "model.decoder_depth=1", "train.steps=400",
+             "train.batch=2", "train.val_every=400", "data.frames=4"]  # fmt: skip
+    train = ["train", "--config", "configs/mae_nano.yaml", "--data", str(work / "store"), "--out", "OUT"]
+    packed = str(work / "in.hst")
+    return {
+        "restore": Verb(["restore", source, "--mask", "tube:0.9:1", "--out", "OUT"], "restored", journal, True),
+        "encode": Verb(["encode", source, "OUT"], "out.hst", coded, True),
+        "decode png": Verb(["decode", packed, "OUT", "--to", "png"], "png", journal, True),
+        "decode store": Verb(["decode", packed, "OUT", "--to", "store"], "store", groups, False),
+        "preprocess": Verb(["preprocess", "--input_dir", source, "--output_dir", "OUT"], "store", stored, False),
+        "record": Verb(["record", "--env", "ALE/Breakout-v5", "--frames", "400", "--episodes", "24", "--out", "OUT"],
+                       "store", stored, False),
+        "train": Verb([*train, *(word for value in small for word in ("--set", value))], "run", trained, True),
+    }  # fmt: skip
+
+
+def interrupted(name: str, verb: Verb, work: Path, moments: int, rng: random.Random) -> str:
+    """Interrupt a verb; returns its line of the table."""
+    whole, broken = work / f"{name} whole", work / f"{name} broken"
+    whole.mkdir()
+    broken.mkdir()
+    reference = Run(verb, whole)
+    reference.wait()
+    if reference.process.returncode:
+        raise SystemExit(f"{name}: {reference.text}")
+    total, lasted = reference.shown, time.monotonic() - reference.began
+    start = reference.first
+    ends, kept = 0, 0
+    while ends < moments:
+        run = Run(verb, broken)
+        early = rng.random() < 0.15  # also while it begins
+        limit = start * rng.random() if early else start + rng.random() * 2 * (lasted - start) / moments
+        if run.wait(limit):
+            if run.process.returncode:
+                raise SystemExit(f"{name}: {run.text}")
+            for path in broken.iterdir():  # it came to its end before: once more from the beginning
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            kept = 0
+            continue
+        run.end(signal.SIGKILL if ends % 2 else signal.SIGINT)
+        ends += 1
+        done = run.shown + (0 if verb.whole or not run.shown else kept)
+        kept, before = verb.kept(broken), kept
+        verb.again.append(max(0, max(done, before) - kept))
+    last = Run(verb, broken)
+    last.wait()
+    if last.process.returncode:
+        raise SystemExit(f"{name}: {last.text}")
+    left = sorted(path.name for path in broken.iterdir()) != [verb.out]
+    same = content(whole) == content(broken) and not left
+    mean, most = sum(verb.again) / len(verb.again) / total, max(verb.again) / total
+    return f"| {name} | {total} in {lasted:.0f} s | {ends} | {mean:.1%} | {most:.1%} | {'yes' if same else 'NO'} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--moments", type=int, default=20)
+    parser.add_argument("--verbs", default="", help="names, comma-separated (default: all)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--copies", type=int, default=4, help="of the bundled session, to work on")
+    parser.add_argument("--work", type=Path, help="folder for what is made (default: a temporary one)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=args.work) as folder:
+        jobs = verbs(Path(folder), args.copies)
+        print("| verb | work | ends | again, mean | again, most | same bytes |\n|---|---|---|---|---|---|")
+        for name in args.verbs.split(",") if args.verbs else jobs:
+            rng = random.Random(f"{args.seed} {name}")
+            print(interrupted(name, jobs[name], Path(folder), args.moments, rng), flush=True)
+
+
+if __name__ == "__main__":
+    main()
