@@ -13,6 +13,7 @@ from ..games import get_game
 from ..model_folders import find_model, run_checkpoint
 from ..models.checkpoint import load_checkpoint
 from ..models.mae import HSTMAE
+from ..models.pretrained import check_weights, mismatch
 from ..models.zoo import build_model, load_pretrained
 from .predictor import Predictor
 
@@ -67,9 +68,12 @@ def find_atlas(name: str | Path, config: ModelConfig, *, needed: bool = True) ->
 def _from_training(path: Path) -> HSTMAE:
     payload = load_checkpoint(path)
     try:
-        config = from_dict(ModelConfig, payload["config"]["model"], str(path))
-        model = build_model(config)
-        model.load_state_dict(payload["ema"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: does not hold a model of this program ({error})") from error
+        config, weights = from_dict(ModelConfig, payload["config"]["model"], str(path)), payload["ema"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: does not hold a model of this program ({error!r})") from error
+    check_weights(weights, HSTMAE.least_parameters(config), str(path))
+    model = build_model(config)
+    if problems := mismatch(model.state_dict(), weights):
+        raise CheckpointError(f"{path}: its weights do not fit its configuration ({'; '.join(problems)})")
+    model.load_state_dict(weights)
     return model

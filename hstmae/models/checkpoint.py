@@ -62,15 +62,18 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is missing, truncated, altered, or no checkpoint of this program.
     """
-    try:
-        with open(path, "rb") as file:
-            _check(file, path)
-            file.seek(0)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "no such checkpoint"
+        raise CheckpointError(f"{path}: {what}; give a run folder or a .pth file of training")
+    with open(path, "rb") as file:
+        _check(file, path)
+        file.seek(0)
+        try:
             payload = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such checkpoint; give a run folder or a .pth file of training") from None
-    except IsADirectoryError:
-        raise CheckpointError(f"{path}: is a folder; give a .pth file of training") from None
+        except Exception as error:  # of a file whose hash is right and whose content is not
+            raise CheckpointError(f"{path}: is no checkpoint of this program ({type(error).__name__})") from error
+    if not isinstance(payload, dict):
+        raise CheckpointError(f"{path}: is no checkpoint of this program: it holds no names")
     if payload.get("format") != FORMAT:
         raise CheckpointError(f"{path}: has format {payload.get('format')!r}, this version reads {FORMAT!r}")
     return payload

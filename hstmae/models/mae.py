@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..errors import ConfigError, DataError
 from ..games import get_game
+from ..limits import check_model, least_parameters
 from .adaptive import AdaptiveHead, clip_palette
 from .blocks import init_weights
 from .cubes import CUBE, DEPTH, take_cubes, take_units
@@ -22,8 +23,6 @@ from .state.canvas import Canvas, CellCodes
 from .state.regions import cube_regions
 from .state.tokens import COMPACT, FULL, NONE, StateEncoder
 
-_WIDTHS = ("clip_colours", "colour_dim", "state_dim", "texture_dim", "pixel_dim", "code_dim")
-
 
 class HSTMAE(Pretrained):
     """Restores the wanted cubes of a clip from its visible units and the game's state.
@@ -36,7 +35,7 @@ class HSTMAE(Pretrained):
     palette: Tensor  # uint8 [K, 3], no rows for a true-colour game
 
     def __init__(self, config: ModelConfig):
-        check_config(config)
+        check_model(config)
         super().__init__()
         self.config = config
         self.game = game = get_game(config.game)
@@ -60,6 +59,11 @@ class HSTMAE(Pretrained):
         self.cells = CellCodes(game, 24, config.decoder_dim) if game.tile_layers else None
         self.alignment = StateAlignment(game, config.dims[2]) if config.state_alignment and has_tokens else None
         self.register_buffer("palette", torch.from_numpy(game.palette.copy()), persistent=False)
+
+    @classmethod
+    def least_parameters(cls, config: ModelConfig) -> int:
+        check_model(config)
+        return least_parameters(config)
 
     def no_weight_decay(self) -> set[str]:
         """Parameters of two dimensions that are no maps, embeddings aside."""
@@ -155,31 +159,3 @@ class HSTMAE(Pretrained):
         columns = grid.units[1]
         cell = (unit // columns // 2) * ((columns + 1) // 2) + unit % columns // 2
         return take_units(coarse.flatten(1, 2), cell * grid.slices + piece)
-
-
-def check_config(config: ModelConfig) -> None:
-    """Raises ConfigError where widths and heads do not fit."""
-    if not len(config.dims) == len(config.depths) == len(config.temporal_windows) == 4:
-        raise ConfigError("model.dims, model.depths and model.temporal_windows need four entries, one per stage")
-    for what, dims, head in (
-        ("dims", config.dims, config.head_dim),
-        ("decoder_dim", (config.decoder_dim,), config.decoder_head_dim),
-    ):
-        if head < 8 or head % 2 or any(d < 1 or d % head for d in dims):
-            raise ConfigError(
-                f"model.{what} {dims} must be multiples of an even head dimension of 8 or more, got {head}"
-            )
-    if config.head not in ("palette", "adaptive", "rgb"):
-        raise ConfigError(f"model.head must be 'palette', 'adaptive' or 'rgb', got '{config.head}'")
-    if config.head == "adaptive" and len(get_game(config.game).palette):
-        raise ConfigError(f"model.head: the game '{config.game}' has a palette of its own; set model.head=palette")
-    if config.head == "palette" and not len(get_game(config.game).palette):
-        raise ConfigError(f"model.head: the game '{config.game}' has no palette; set model.head=adaptive (or rgb)")
-    for what in ("depths", "decoder_depth", "temporal_windows", *_WIDTHS):
-        value = getattr(config, what)
-        if min(value if isinstance(value, tuple) else (value,)) < 1:
-            raise ConfigError(f"model.{what} must be at least 1, got {value}")
-    if min(int(dim * config.mlp_ratio) for dim in (*config.dims, config.decoder_dim)) < 1:
-        raise ConfigError(f"model.mlp_ratio {config.mlp_ratio} leaves no hidden channels; 4 is usual")
-    if not 0 <= config.drop_path < 1:
-        raise ConfigError(f"model.drop_path must be a probability, 0 .. 1, 1 excluded, got {config.drop_path}")

@@ -1,6 +1,7 @@
 """Models as folders: config.json + model.safetensors."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -25,6 +26,11 @@ class Pretrained(nn.Module):
     config: Any
 
     @classmethod
+    def least_parameters(cls, config: Any) -> int:
+        """Fewer parameters than a model of this configuration has. Raises ConfigError where it makes no model."""
+        return 0
+
+    @classmethod
     def from_pretrained(cls: type[_Model], name: str | Path) -> _Model:
         """A trained model in evaluation mode, from a folder, a bundled name or a hub id.
 
@@ -34,11 +40,17 @@ class Pretrained(nn.Module):
         """
         folder = find_model(name)
         file = folder / CONFIG
+        if not (folder / WEIGHTS).is_file():
+            raise CheckpointError(f"{folder}: has no {WEIGHTS}; fetch or train the {cls.KIND} again")
         try:
-            model = cls(from_dict(cls.CONFIG, json.loads(file.read_text()), str(file)))
+            config = from_dict(cls.CONFIG, json.loads(file.read_text("utf-8")), str(file))
             weights = load_tensors((folder / WEIGHTS).read_bytes())
+            check_weights(weights, cls.least_parameters(config), f"{folder}: {WEIGHTS}")
+            model = cls(config)
         except ConfigError as error:
             raise CheckpointError(f"{folder}: not a {cls.KIND} that this version reads ({error})") from error
+        except CheckpointError:
+            raise
         except Exception as error:
             raise CheckpointError(
                 f"{folder}: cannot load the {cls.KIND} ({_first_line(error)}); fetch or train it again"
@@ -67,6 +79,33 @@ def save_pretrained(
     write_text(folder / CONFIG, json.dumps(to_dict(config), indent=2) + "\n")
 
 
+def check_weights(weights: Mapping[str, Any], least: int, where: str) -> None:
+    """Refuse weights that no model can be made of, before one is.
+
+    Args:
+        least: parameters that the configuration asks for at least.
+        where: the file, for the message.
+    Raises:
+        CheckpointError: not tensors by name, far too few for the configuration, or numbers that are not finite.
+    """
+    if not isinstance(weights, Mapping) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
+        raise CheckpointError(f"{where}: holds no tensors by name; fetch or train the model again")
+    found = sum(tensor.numel() for tensor in weights.values())
+    if found < least:
+        raise CheckpointError(f"{where}: holds {found:,} numbers, and the configuration asks for more than {least:,}")
+    wrong = [name for name, tensor in weights.items() if not _finite(tensor)]
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise CheckpointError(
+            f"{where}: {wrong[0]}{more} holds numbers that are not finite (NaN or infinite): training has failed, or "
+            "the file is damaged; fetch or train the model again"
+        )
+
+
+def _finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+
+
 def mismatch(wanted: dict[str, Tensor], found: dict[str, Tensor], named: int = 3) -> list[str]:
     """What keeps `found` from being loaded as `wanted`: a phrase for each kind, with the first `named` keys."""
     missing = [k for k in wanted if k not in found]
@@ -76,7 +115,12 @@ def mismatch(wanted: dict[str, Tensor], found: dict[str, Tensor], named: int = 3
         for k in wanted
         if k in found and found[k].shape != wanted[k].shape
     ]
-    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    types = [
+        f"{k} {found[k].dtype} instead of {wanted[k].dtype}"
+        for k in wanted
+        if k in found and found[k].is_floating_point() != wanted[k].is_floating_point()
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "of another type": types}
     return [
         f"{len(keys)} {kind}: {', '.join(keys[:named])}{' ...' if len(keys) > named else ''}"
         for kind, keys in kinds.items()

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ...config import ModelConfig
 from ...errors import ConfigError
 from ...games import GameState, get_game
+from ...limits import check_model, check_ranges
 from ...models.decoder import CubeContext, Decoder
 from ...models.heads import PaletteHead
 from ...models.inputs import CubeGrid, Decoded
@@ -44,6 +45,17 @@ class CodecConfig:
     codes: int = 512  # ... and vectors in each, a power of two
     channels: int = 12  # numbers that describe a colour, and that a latent draws at each pixel
     rotation: bool = True  # gradient around the quantiser: rotated, else straight through
+
+
+RANGES = {"latent": (1, 4096), "stages": (1, 32), "codes": (2, 2**16), "channels": (1, 1024)}
+
+
+def check_codec(config: CodecConfig) -> None:
+    """Raises ConfigError where values are out of range or do not go together."""
+    check_model(config.model)
+    check_ranges(config, RANGES, "codec.")
+    if config.codes & (config.codes - 1):
+        raise ConfigError(f"codec.codes must be a power of two, got {config.codes}")
 
 
 class CellEncoder(nn.Module):
@@ -88,10 +100,9 @@ class CodecModel(Pretrained):
     kept: Tensor  # uint8 [state_size], 1 = a byte of the game's memory that the pictures depend on
 
     def __init__(self, config: CodecConfig):
+        check_codec(config)
         super().__init__()
         self.config = config
-        if config.codes < 2 or config.codes & (config.codes - 1):
-            raise ConfigError(f"codec.codes must be a power of two, got {config.codes}")
         self.layout = Layout(config.stages, config.codes.bit_length() - 1)
         model = config.model
         self.game = game = get_game(model.game)
@@ -111,6 +122,12 @@ class CodecModel(Pretrained):
         self.register_buffer("prior", torch.full((self.layout.size,), ONE // 2, dtype=torch.int32))
         self.register_buffer("kept", torch.ones(game.state_size, dtype=torch.uint8))
         self.register_buffer("palette", torch.from_numpy(game.palette.copy()), persistent=False)
+
+    @classmethod
+    def least_parameters(cls, config: CodecConfig) -> int:
+        check_codec(config)
+        cells = 2 * _PIXELS * config.channels * config.latent + config.stages * config.codes * config.latent
+        return cells + int(config.model.decoder_depth * 4 * config.model.decoder_dim**2)
 
     @staticmethod
     @torch.no_grad()

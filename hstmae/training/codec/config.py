@@ -42,6 +42,17 @@ class CodecTraining:
     threads: int = 0
 
 
+RANGES = {
+    **{"gop": (1, 1024), "clip": (2, 1024), "stride": (1, 10**6), "batch": (1, 2**16), "steps": (1, 10**9)},
+    **dict.fromkeys(("queries", "coded", "plain", "pool"), (1, 2**22)),
+    **dict.fromkeys(("hard_queries", "with_state", "held", "ema"), (0, 1)),
+    **dict.fromkeys(("lr", "state_lr"), (0, 1000)),
+    **dict.fromkeys(("changed", "rgb_loss", "commitment", "max_minutes"), (0, 10**6)),
+    **dict.fromkeys(("warmup", "table_groups"), (0, 10**9)),
+    **{"first_clips": (0, 10**6), "table_quality": (20, 60), "log_every": (1, 10**9), "restart_every": (1, 10**9)},
+    **{"seed": (0, 2**32 - 1), "threads": (0, 4096)},
+}
+
 RETIRED[CodecTraining] = {"told": Retired("how often a clip comes with its state", "with_state")}
 
 

@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from ...codec.neural.grid import OUTSIDE
-from ...codec.neural.model import CodecModel, draw_cells
+from ...codec.neural.model import CodecModel, check_codec, draw_cells
 from ...codec.neural.painting import Painter, fast_head
 from ...codec.neural.rvq import health
 from ...codec.neural.weights import load_codec, save_codec
 from ...data.store.reader import EpisodeStore
 from ...errors import ConfigError
 from ...games import GameState
+from ...limits import check_ranges
 from ...model_folders import find_model, is_codec
 from ...models.cubes import take_cubes, to_cubes
 from ...models.state.tokens import FULL
@@ -36,7 +37,7 @@ from ..run.progress import psnr
 from ..run.records import MetricsLog
 from .cells import CellPool, choose_cells
 from .clips import CodecClip, CodecClips
-from .config import CodecRun
+from .config import RANGES, CodecRun
 from .tables import find_kept, fit_prior, fit_rows
 
 
@@ -45,6 +46,8 @@ class CodecTrainer:
 
     def __init__(self, run: CodecRun) -> None:
         """Raises ConfigError or StoreError for a run that cannot start."""
+        check_codec(run.codec)
+        check_ranges(run.train, RANGES, "configuration: train.")
         self.run, self.train = run, run.train
         if self.train.threads:
             torch.set_num_threads(self.train.threads)

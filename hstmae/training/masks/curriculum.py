@@ -4,7 +4,6 @@ Everything is a function of (configuration, seed, step) and the batch, except wh
 that small state is part of a checkpoint, so a resumed run draws the same masks.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from ...config import CurriculumConfig, RunConfig, TrainConfig
 from ...data.clips.clip import ClipBatch
-from ...errors import ConfigError
 from ...games import GameSpec, get_game
+from ...limits import check_curriculum
 from ...masks.damage import SHAPES
 from ...models.cubes import DEPTH, from_cubes, grid_size, to_cubes
 from ...models.masking import damaged_visible, scored_visible
@@ -52,10 +51,6 @@ def mask_source(config: RunConfig) -> StepMasks:
     Raises:
         ConfigError: values that make no masks, named by their key.
     """
-    if config.train.decoder_keep not in (0.25, 0.5, 0.75, 1.0):
-        raise ConfigError(
-            f"configuration: train.decoder_keep must be 0.25, 0.5, 0.75 or 1, got {config.train.decoder_keep!r}"
-        )
     if config.train.curriculum.enabled:
         return Curriculum(config)
     return NeutralMasks(config.train, get_game(config.model.game))
@@ -118,7 +113,7 @@ class Curriculum(StepMasks):
     observes = True
 
     def __init__(self, config: RunConfig) -> None:
-        _check(config.train.curriculum)
+        check_curriculum(config.train.curriculum)
         self._train, self._config = config.train, config.train.curriculum
         self._sprite_size = get_game(config.model.game).sprite_size
         self._predictor = LossPredictor(self._config.forget)
@@ -214,31 +209,3 @@ class Curriculum(StepMasks):
 
 def _generator(config: TrainConfig, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed_of(config.seed, step, DRAW))
-
-
-def all_shares(values: Sequence[float]) -> bool:
-    """Whether there are values, each between 0 and 1."""
-    return bool(values) and all(0 < value < 1 for value in values)
-
-
-def _check(config: CurriculumConfig) -> None:
-    """Raise ConfigError, naming the key, for the first value that makes no curriculum."""
-    shares = {name: getattr(config, name) for name in ("random", "semantic", "damage", "anchors")}
-    rules = [
-        ("phases", 0 < config.phases[0] <= config.phases[1] <= 1, "two rising shares of the run, above 0"),
-        ("ratios", all_shares(config.ratios), "three shares between 0 and 1"),
-        ("sharpness", config.sharpness >= 0, "0 or above"),
-        *((name, 0 <= share <= 1, "a share, 0 .. 1") for name, share in shares.items()),
-        ("semantic", config.random + config.semantic <= 1, "at most 1 together with random"),
-        ("anchors", config.damage + config.anchors <= 1, "at most 1 together with damage"),
-        ("damage_ratios", all_shares(config.damage_ratios), "one or more shares between 0 and 1"),
-        ("anchor_slices", config.anchor_slices > 0, "above 0"),
-        ("forget", 0 < config.forget <= 1, "above 0 and at most 1"),
-    ]
-    for phase, (full, compact) in enumerate(zip(config.state_full, config.state_compact, strict=True), 1):
-        fine = min(full, compact) >= 0 and full + compact <= 1
-        rules.append(("state_full", fine, f"probabilities, at most 1 together with state_compact (phase {phase})"))
-    for name, fine, wanted in rules:
-        if not fine:
-            key, value = f"train.curriculum.{name}", getattr(config, name)
-            raise ConfigError(f"configuration: {key} must be {wanted}, got {value!r}")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ...config import RunConfig, to_dict
 from ...data.clips.clip import ClipBatch
 from ...errors import CheckpointError
+from ...limits import FSDP, check_run
 from ...models import build_model
 from ...models.cubes import grid_size
 from ..averaging import WeightAverage
@@ -18,7 +19,7 @@ from ..masks.inputs import StepInputs, seed_of
 from . import parallel
 from .distributed import World, passes_of, rank_device, some_clips, some_inputs
 from .optim import build_optimizer, lr_at
-from .setup import check_config, choose_amp, choose_device
+from .setup import choose_amp, choose_device
 from .step import step_losses
 
 MODEL = 2  # stream of a step's seed: what the model itself draws (drop path)
@@ -36,7 +37,7 @@ class Learner:
         Raises:
             ConfigError: values that cannot be trained with, or a device that is not there.
         """
-        check_config(config)
+        check_run(config)
         self.config, train, self.world = config, config.train, world or World()
         self.passes = passes_of(train.batch, train.micro_batch, self.world)
         self.device = rank_device(choose_device(train.device), self.world)
@@ -49,7 +50,7 @@ class Learner:
         self.model = (model or build_model(config.model)).to(self.device).train()
         self.parameters = sum(p.numel() for p in self.model.parameters())
         self.average = WeightAverage(self.model, train.ema)
-        self.sharded = self.world.size > 1 and train.parallel == parallel.FSDP
+        self.sharded = self.world.size > 1 and train.parallel == FSDP
         if train.checkpoint_activations:
             parallel.recompute_activations(self.model)
         if train.compile:

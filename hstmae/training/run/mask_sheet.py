@@ -12,11 +12,12 @@ from PIL.Image import Image
 from ...config import RunConfig, apply_overrides, load_config
 from ...data.clips.clip import ClipBatch
 from ...drawing.sheet import Row, compose
+from ...limits import check_run
 from ...models.checkpoint import load_resume
 from ...models.cubes import CUBE, DEPTH, grid_size
 from ..masks.curriculum import NEUTRAL, StepMasks, mask_source, moment_at
 from ..masks.inputs import StepInputs
-from .setup import check_config, open_data
+from .setup import open_data
 
 CLIPS = 4  # columns
 SEEN, DECODED, HIDDEN = (255, 214, 64), (190, 60, 150), (50, 50, 50)  # border of seen units, tints of the others
@@ -33,7 +34,7 @@ def mask_sheet(config: RunConfig, learned: dict[str, Any] | None = None) -> Imag
     Raises:
         ConfigError, StoreError, DataError: configuration and store do not make a run.
     """
-    check_config(config)
+    check_run(config)
     batch = open_data(replace(config, train=replace(config.train, val_clips=0)))[0].batch(0, CLIPS)
     rows = [_row(batch, *row) for row in _rows(config, batch, learned)]
     state = "on" if config.train.curriculum.enabled else "off"

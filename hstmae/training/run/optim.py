@@ -9,10 +9,8 @@ from torch import nn
 
 from ...config import TrainConfig
 from ...errors import ConfigError
+from ...limits import MUON
 from .parallel import blocks_of
-
-MUON = "muon"
-OPTIMIZERS = ("adamw", MUON)
 
 
 def peak_lr(config: TrainConfig) -> float:

@@ -16,8 +16,6 @@ from ...models.decoder import DecoderBlock
 from ...models.zoo import mismatch
 from .distributed import World
 
-DDP, FSDP = "ddp", "fsdp"
-
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
     """The transformer blocks of encoder and decoder: where most of the weights and activations are."""

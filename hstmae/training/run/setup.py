@@ -1,4 +1,4 @@
-"""What a run needs before its first step: a configuration that makes sense, a device, and data."""
+"""What a run needs before its first step: a device, and data."""
 
 from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
@@ -19,68 +19,12 @@ from ...models import build_model, load_pretrained
 from ...models.checkpoint import load_checkpoint
 from ...models.cubes import CUBE
 from ...models.growing import grow, why_not
+from ...models.pretrained import check_weights
 from ...models.zoo import mismatch
-from ..masks.curriculum import all_shares
 from .distributed import RankClips, World
-from .optim import OPTIMIZERS
-from .parallel import DDP, FSDP
 from .records import store_hash
 
 VAL_SPLIT = "val"
-
-
-def check_config(config: RunConfig) -> None:
-    """Raise ConfigError, naming the key, for values that have the right type and yet cannot be trained with."""
-    train, data = config.train, config.data
-    rules = {
-        "data.clip": (data.clip > 0 and data.clip % 2 == 0, "an even number of frames above 0"),
-        "data.stride": (data.stride > 0, "above 0"),
-        "data.crop": (data.crop >= 0 and data.crop % CUBE == 0, f"0 or a multiple of {CUBE}"),
-        "data.flip": (0 <= data.flip <= 1, "a share, 0 .. 1"),
-        "data.palette_jitter": (0 <= data.palette_jitter <= 1, "a strength, 0 .. 1"),
-        "data.workers": (data.workers >= 0, "0 (none) or above"),
-        "data.resident": (data.resident in ("auto", "on", "off"), "auto, on or off"),
-        "train.out": (bool(train.out), "a folder"),
-        "train.batch": (train.batch > 0, "above 0"),
-        "train.micro_batch": (train.micro_batch >= 0, "0 (the whole batch) or above"),
-        "train.optimizer": (train.optimizer in OPTIMIZERS, " or ".join(OPTIMIZERS)),
-        "train.parallel": (train.parallel in (DDP, FSDP), f"{DDP} or {FSDP}"),
-        "train.keep_every": (train.keep_every >= 0, "0 (none) or above"),
-        "train.export": (not train.export or train.export.endswith(".pth"), "a file that ends in .pth"),
-        "train.steps": (train.steps > 0, "above 0"),
-        "train.lr": (train.lr > 0, "above 0"),
-        "train.absolute_lr": (train.absolute_lr >= 0, "0 or above"),
-        "train.betas": (all(0 <= b < 1 for b in train.betas), "two numbers in 0 .. 1, 1 excluded"),
-        "train.weight_decay": (train.weight_decay >= 0, "0 or above"),
-        "train.warmup": (0 <= train.warmup <= 1, "a share of the run, 0 .. 1"),
-        "train.min_lr": (0 <= train.min_lr <= 1, "a share of the peak, 0 .. 1"),
-        "train.clip_grad": (train.clip_grad >= 0, "0 (off) or above"),
-        "train.ema": (0 <= train.ema < 1, "in 0 .. 1, 1 excluded"),
-        "train.hard_queries": (0 <= train.hard_queries <= 1, "a share, 0 .. 1"),
-        "train.queries": (train.queries >= 0, "0 (all) or above"),
-        "train.lost": (0 <= train.lost <= 1, "a share, 0 .. 1"),
-        "train.emphasis": (train.emphasis >= 0, "0 (off) or above"),
-        "train.rgb_loss": (train.rgb_loss >= 0, "0 or above"),
-        "train.val_every": (train.val_every > 0, "above 0"),
-        "train.val_clips": (train.val_clips >= 0, "0 (no validation) or above"),
-        "train.checkpoint_every": (train.checkpoint_every > 0, "above 0"),
-        "train.max_minutes": (train.max_minutes >= 0, "0 (no limit) or above"),
-        "train.seed": (train.seed >= 0, "0 or above"),
-        "train.threads": (train.threads >= 0, "0 (all) or above"),
-        "train.mask_ratios": (all_shares(train.mask_ratios), "one or more shares between 0 and 1"),
-        "train.moving_cubes": (
-            train.moving_cubes == 1 or (train.moving_cubes >= 0 and not train.curriculum.enabled),
-            "0 or more, and 1 with a curriculum, which draws cubes its own way",
-        ),
-        "train.state_full": (
-            min(train.state_full, train.state_compact) >= 0 and train.state_full + train.state_compact <= 1,
-            f"a probability, at most 1 together with train.state_compact ({train.state_compact})",
-        ),
-    }
-    for key, (fine, wanted) in rules.items():
-        section, name = key.split(".")
-        if not fine:
-            raise ConfigError(f"configuration: {key} must be {wanted}, got {getattr(getattr(config, section), name)!r}")
 
 
 def choose_device(name: str) -> torch.device:
@@ -231,7 +175,11 @@ def initial_model(source: str, config: ModelConfig) -> nn.Module:
     """
     if source.endswith(".pth"):
         payload = load_checkpoint(Path(source))
-        weights, made = payload["ema"], from_dict(ModelConfig, payload["config"]["model"], source)
+        try:
+            weights, made = payload["ema"], from_dict(ModelConfig, payload["config"]["model"], source)
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{source}: does not hold a model of this program ({error!r})") from error
+        check_weights(weights, 0, source)
     else:
         pretrained = load_pretrained(source)
         weights, made = pretrained.state_dict(), pretrained.config

@@ -13,8 +13,7 @@ from ...bundled import find_config
 from ...config import RunConfig, apply_overrides, load_config, to_dict
 from ...configio import read_yaml
 from ...errors import ConfigError
-from ..masks.curriculum import mask_source
-from ..run.setup import check_config
+from ...limits import check_run
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -144,8 +143,7 @@ def _parameter(path: Path, name: str, entry: Any) -> Parameter:
 
 
 def _check(config: RunConfig) -> None:
-    check_config(config)
-    mask_source(config)  # has rules of its own
+    check_run(config)
 
 
 def _number(value: Any) -> float | None:
