@@ -35,14 +35,18 @@ def check_inputs(verb: str, args: argparse.Namespace) -> None:
             check_input(path)
     if getattr(args, "checkpoint", None) is not None:
         check_model(args.checkpoint, codec=verb in CODECS)
+    atlas = getattr(args, "atlas", None)
+    if atlas is not None and atlas != "auto":
+        (check_input if str(atlas).endswith((".npz", ".pth")) else check_model)(atlas)
 
 
-def check_input(path: Path) -> None:
+def check_input(path: str | Path) -> None:
     """Refuse a path where there is neither a file nor a folder that can be read. Nothing is opened: a pipe would wait.
 
     Raises:
         DataError: nothing is there, or a pipe, a device, or what may not be read.
     """
+    path = Path(path)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

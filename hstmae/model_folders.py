@@ -84,6 +84,19 @@ def weights_of(name: str) -> str | None:
     return None if folder is None else "bundled" if folder.parent == CHECKPOINTS else str(folder)
 
 
+def model_game(name: str | Path) -> str | None:
+    """The name of the game that a model is for, as its config.json tells; None where only loading the model tells.
+
+    Raises:
+        CheckpointError: nothing of that name.
+    """
+    path = Path(name)
+    if path.is_file() or run_checkpoint(path) or (_folder(name) is None and _is_hub_id(name)):
+        return None
+    game = model_config(find_model(name)).get("game")
+    return game if isinstance(game, str) else None
+
+
 def is_codec(folder: Path) -> bool:
     """Whether a model folder is one of a codec; False as well where its config.json cannot be read."""
     return "codes" in model_config(folder)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import COUNT, SEED, SHARE, add_model
+from .options import COUNT, SEED, SHARE, add_model, load_model
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..games import GameSpec
     from ..inference.footage.base import Stretch
     from ..inference.predictor import Predictor, Restoration
 
@@ -67,18 +68,17 @@ def _image(args: argparse.Namespace) -> int:
     from ..errors import DataError
     from ..inference.footage.opening import open_footage
     from ..inference.job import RestoreSummary, restore_footage
-    from ..inference.loading import load
     from ..inference.mask_rules import MaskRules
     from ..inference.sinks import FolderSink
     from ..output import filling
 
-    predictor = load(args.checkpoint, args.device, args.atlas)
     if not args.input_image.is_file():
-        raise DataError(f"{args.input_image}: no such picture")
-    footage = next(iter(open_footage(args.input_image, predictor.game.name, args.state != "none")))
+        raise DataError(f"{args.input_image}: is a folder; give a picture, or a folder with --input")
+    game, predictor = _game(args)
+    footage = next(iter(open_footage(args.input_image, game.name, args.state != "none")))
     first = footage.read(0, 1)
     transparent = bool(first.pictures[0].missing.any())
-    summary = RestoreSummary()
+    summary, predictor = RestoreSummary(), predictor or load_model(args)
     with filling(args.out, args.overwrite or args.out == OWN) as temp:
         masks = MaskRules(detect=not transparent)
         restore_footage(predictor, footage, masks, args.state, FolderSink(temp, compare=True), summary)
@@ -103,20 +103,20 @@ def _session(args: argparse.Namespace) -> int:
     from ..errors import UsageError
     from ..inference.footage.opening import open_footage
     from ..inference.job import choose_level
-    from ..inference.loading import load
     from ..masks.tubes import TubeSpec, tube_mask
     from ..output import filling, write_result
     from .evaluate import table
 
     started = time.perf_counter()
-    predictor = load(args.checkpoint, args.device, args.atlas)
-    if not predictor.game.indexed:
+    game, predictor = _game(args)
+    if not game.indexed:
         raise UsageError(
-            f"{args.checkpoint}: the demo is for games with a palette, and '{predictor.game.name}' has none; "
-            f"try: hstmae restore INPUT --game {predictor.game.name} --mask tube:0.9 --compare"
+            f"{args.checkpoint}: the demo is for games with a palette, and '{game.name}' has none; "
+            f"try: hstmae restore INPUT --game {game.name} --mask tube:0.9 --compare"
         )
-    footage = next(iter(open_footage(args.input, predictor.game.name, args.state != "none")))
+    footage = next(iter(open_footage(args.input, game.name, args.state != "none")))
     level = choose_level(args.state, footage)
+    predictor = predictor or load_model(args)
     stretch = footage.read(0, args.frames)
     pictures, first = stretch.pictures, stretch.pictures[0]
     truth = np.stack(
@@ -149,6 +149,18 @@ def _session(args: argparse.Namespace) -> int:
     print(table(report))
     print(f"pictures in {args.out}: side_by_side.png, sheet.png, animation.gif, frames/ ({_seconds(started)})")
     return 0
+
+
+def _game(args: argparse.Namespace) -> tuple[GameSpec, Predictor | None]:
+    """The model's game, and the model where only loading it tells which that is."""
+    from ..games import get_game
+    from ..model_folders import model_game
+
+    game = model_game(args.checkpoint)
+    if game is not None:
+        return get_game(game), None
+    predictor = load_model(args)
+    return predictor.game, predictor
 
 
 def _seconds(started: float) -> str:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import CLIP, POSITION, SEED, SHARE, Number, add_lag, add_model
+from .options import CLIP, POSITION, SEED, SHARE, Number, add_lag, add_model, load_model
 
 if TYPE_CHECKING:
     from ..data.store.reader import EpisodeStore
+    from ..inference.predictor import Predictor
 
 HELP = "measure a model on masked clips, beside simple fillers"
 
@@ -136,62 +137,59 @@ def opened(path: Path, game: str, lag: int | None = None) -> Iterator[EpisodeSto
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..errors import UsageError
+    from ..model_folders import model_game
+    from ..output import write_result
+
+    if args.report_ratios and args.report is None:
+        raise UsageError("--report-ratios needs --report DIR")
+    game, predictor = model_game(args.checkpoint), None
+    if game is None:
+        predictor = load_model(args)
+        game = predictor.game.name
+    with opened(args.test_data, game, args.lag) as store:
+        report = _measured(args, store, predictor or load_model(args))
+    write_result(args.json, report)
+    print(table(report))
+    return 0
+
+
+def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predictor) -> dict[str, Any]:
+    import sys
     from dataclasses import replace
 
     from tqdm import tqdm
 
     from ..data.clips.dataset import ClipDataset
-    from ..errors import UsageError
     from ..evaluation.evaluate import EvaluateOptions, evaluate
     from ..evaluation.report import RATIOS, check, write_report
-    from ..inference.loading import load
     from ..masks.damage import NAMES
-    from ..output import write_result
     from ..training.run.setup import crop_size
 
     options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.inpaint)
     if args.report is not None:
         check(args.report, args.overwrite)
-    elif args.report_ratios:
-        raise UsageError("--report-ratios needs --report DIR")
-    predictor = load(args.checkpoint, args.device, args.atlas)
     predictor.recall &= not args.no_recall
     if args.state is None and not predictor.game.state_size:
         options = replace(options, state="none")
     stride = args.stride or predictor.game.stride
-    with opened(args.test_data, predictor.game.name, args.lag) as store:
-        sizes = [info.size for info in store.infos() if args.split in ("all", info.split)]
-        crop = crop_size(sizes, args.crop) if not predictor.game.indexed and sizes else args.crop
-        dataset = ClipDataset(
-            store,
-            splits=() if args.split == "all" else (args.split,),
-            clip=args.clip,
-            stride=stride,
-            crop=crop,
-            seed=args.seed,
-        )
-        total = len(dataset.sequential(args.clips or None, args.seed))
-        about = {
-            "split": args.split,
-            "crop": args.crop,
-            "clip": args.clip,
-            "stride": stride,
-            "checkpoint": str(args.checkpoint),
-            "test_data": str(args.test_data),
-            "store_hash": store.hash,
-        }
-        ratios = tuple(args.report_ratios or RATIOS)
-        rounds = 1 if args.report is None else 1 + len({*ratios} - {options.ratio}) + len(NAMES)
-        with tqdm(total=rounds * total, unit="clip", desc="evaluate") as bar:
-            if args.report is None:
-                report = evaluate(predictor, dataset, options, bar.update) | about
-            else:
-                report = write_report(
-                    predictor, dataset, options, args.report, about, ratios, bar.update, args.overwrite
-                )
-    write_result(args.json, report)
-    print(table(report))
-    return 0
+    sizes = [info.size for info in store.infos() if args.split in ("all", info.split)]
+    crop = crop_size(sizes, args.crop) if not predictor.game.indexed and sizes else args.crop
+    splits = () if args.split == "all" else (args.split,)
+    dataset = ClipDataset(store, splits=splits, clip=args.clip, stride=stride, crop=crop, seed=args.seed)
+    total = len(dataset.sequential(args.clips or None, args.seed))
+    if total < args.clips:
+        shape = f"{args.clip} frames at stride {stride} that do not overlap"
+        print(f"{args.test_data}: {args.clips} clips asked for, {total} measured: all of {shape}", file=sys.stderr)
+    about = {"split": args.split, "crop": args.crop, "clip": args.clip, "stride": stride}
+    about |= {"clips_asked": args.clips, "checkpoint": str(args.checkpoint), "test_data": str(args.test_data)}
+    about["store_hash"] = store.hash
+    ratios = tuple(args.report_ratios or RATIOS)
+    rounds = 1 if args.report is None else 1 + len({*ratios} - {options.ratio}) + len(NAMES)
+    with tqdm(total=rounds * total, unit="clip", desc="evaluate") as bar:
+        if args.report is None:
+            return evaluate(predictor, dataset, options, bar.update) | about
+        return write_report(predictor, dataset, options, args.report, about, ratios, bar.update, args.overwrite)
 
 
 def table(report: dict[str, Any]) -> str:

@@ -83,13 +83,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _masks(args: argparse.Namespace) -> int:
-    from ..inference.visualizer import save_png
-    from ..training.run.mask_sheet import mask_sheet, read_run
+    from ..config import load_config
+    from ..limits import check_run
 
     if args.out is None or args.out.suffix.lower() != ".png":
         raise UsageError("--masks needs --out FILE.png, the sheet to draw")
-    store = [] if args.input is None else [f"data.store={args.input}"]
-    config, learned = read_run(args.masks, [*args.overrides, *store])
+    overrides = [*args.overrides, *([] if args.input is None else [f"data.store={args.input}"])]
+    if not args.masks.is_dir():
+        check_run(load_config(args.masks, overrides))  # before PyTorch is loaded
+    from ..inference.visualizer import save_png
+    from ..training.run.mask_sheet import mask_sheet, read_run
+
+    config, learned = read_run(args.masks, overrides)
     save_png(mask_sheet(config, learned), args.out)
     print(f"{args.out} shows the masks of {args.masks} on {config.data.store}")
     return 0

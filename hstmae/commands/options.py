@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..data.sources.video import VideoOptions
+    from ..inference.predictor import Predictor
 
 CHECKPOINT = "bundled name, model folder, run folder, .pth of training, or id on the Hub"
 MAPS = "what the game's maps look like, by `hstmae atlas` (auto: the one beside the model's weights)"
@@ -70,6 +71,13 @@ def add_model(parser: argparse.ArgumentParser, default: str | None = "hst-mae-na
     kind = {"type": lambda text: None if text == "none" else text, "default": "auto", "metavar": "FILE|none"}
     parser.add_argument("--atlas", help=MAPS, **kind)  # type: ignore[arg-type]
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+
+
+def load_model(args: argparse.Namespace) -> Predictor:
+    """What the options of `add_model` ask for. This is what takes its time: everything else is checked before."""
+    from ..inference.loading import load
+
+    return load(args.checkpoint, args.device, args.atlas)
 
 
 def names(text: str) -> list[str]:

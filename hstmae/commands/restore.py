@@ -12,7 +12,7 @@ from ..bundled import find
 from ..output import STDOUT, Kind, Output
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
-from .options import add_model
+from .options import add_model, load_model
 
 if TYPE_CHECKING:
     from ..inference.footage.base import Footage
@@ -93,29 +93,33 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, alone: bool = False) -> int:
     """`alone`: one picture is expected."""
-    masks = mask_rules(args)  # before what is imported below, which takes a while
+    from ..errors import GameError, UsageError
+    from ..model_folders import model_game
+
+    source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
+    if args.out.resolve() == source:
+        raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
+    masks = mask_rules(args)
+    own, predictor = model_game(args.checkpoint), None
+    if own is None:
+        predictor = load_model(args)
+        own = predictor.game.name
+    game = args.game or own
+    if own != game:
+        raise GameError(
+            f"{args.checkpoint}: restores '{own}', not '{game}'; add --game {own} where the footage shows that, or "
+            "give another --checkpoint (none for true colour comes with the package: "
+            "`hstmae train --config mae_nano_rgb` makes one)"
+        )
     from tqdm import tqdm
 
-    from ..errors import GameError, UsageError
     from ..inference.footage.opening import open_footage
     from ..inference.job import RestoreSummary, choose_level, restore_footage
-    from ..inference.loading import load
     from ..inference.sinks import FolderSink
     from ..inputs.unpacking import as_given
     from ..journal import resuming
     from ..output import lies_in_output, write_result
 
-    source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
-    if args.out.resolve() == source:
-        raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
-    predictor = load(args.checkpoint, args.device, args.atlas)
-    game = args.game or predictor.game.name
-    if predictor.game.name != game:
-        raise GameError(
-            f"{args.checkpoint}: restores '{predictor.game.name}', not '{game}'; add --game {predictor.game.name} "
-            "where the footage shows that, or give another --checkpoint (none for true colour comes with the package: "
-            "`hstmae train --config mae_nano_rgb` makes one)"
-        )
     found = list(open_footage(args.input, game, args.state != "none", args.on_error == "fail"))
     if alone and [sequence.count for sequence in found] != [1]:
         raise UsageError("--out -: one picture can go to stdout, and the input has more frames; give a folder")
@@ -128,6 +132,8 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
     notes = [as_given(line) for line in masks.check(sequences)]
     for line in notes:
         print(line, file=sys.stderr)
+    if predictor is None:
+        predictor = load_model(args)
     with resuming(args.out, args.overwrite, _key(args, sequences, predictor)) as journal:
         summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
         if summary.frames:

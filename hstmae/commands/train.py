@@ -78,8 +78,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--resume auto may have to start the run: give its --config FILE as well")
     if args.resume not in (None, AUTO) and args.init is not None:
         raise UsageError("--init starts a new run and --resume continues one: give only one of them")
+    if args.resume not in (None, AUTO):
+        _check_resume(args.resume)
     if args.config is not None and _is_codec(args.config):
         return _codec(args)
+    if args.config is not None:
+        _check_early(args)
     from ..models.checkpoint import holds_run
     from ..training.run.distributed import joined_world
 
@@ -95,6 +99,40 @@ def run(args: argparse.Namespace) -> int:
             print(f"{out}: going on with the run that is there", file=sys.stderr)
         world.wait()  # before the first rank begins to write there
         return _train(args, config, payload, world)
+
+
+def _check_early(args: argparse.Namespace) -> None:
+    """Refuse what is wrong with the configuration, or a store or model that is not there, before PyTorch is loaded."""
+    from ..config import load_config
+    from ..data.store.manifest import META
+    from ..data.store.reader import EpisodeStore
+    from ..limits import check_model, check_run
+    from ..model_folders import check_model as check_init
+
+    config = load_config(args.config, _overrides(args, None))
+    check_run(config)
+    check_model(config.model)
+    if not (Path(config.data.store) / META).is_file():
+        EpisodeStore(Path(config.data.store))  # its error says what to do
+    if args.init is not None and args.resume is None:
+        check_init(args.init)
+
+
+def _check_resume(path: Path) -> None:
+    from ..early import check_input
+    from ..errors import CheckpointError
+    from ..model_folders import LAST, PREVIOUS
+
+    check_input(path)
+    if path.is_dir() and not any((path / name).exists() for name in (LAST, PREVIOUS)):
+        raise CheckpointError(f"{path}: holds neither {LAST} nor {PREVIOUS}; start the run without --resume")
+
+
+def _overrides(args: argparse.Namespace, folder: Path | None) -> list[str]:
+    """What goes on top of the configuration: --set, then the options with a name of their own."""
+    options = {"data.store": args.data, "train.max_minutes": args.max_minutes, "train.export": args.export}
+    options["train.out"] = args.out if args.out is not None else folder
+    return [*args.overrides, *(f"{key}={value}" for key, value in options.items() if value is not None)]
 
 
 def _resume(args: argparse.Namespace, world: World) -> tuple[dict[str, Any] | None, Path | None]:
@@ -127,13 +165,10 @@ def _interrupted(payload: dict[str, Any], config: RunConfig) -> bool:
 
 
 def _config(args: argparse.Namespace, payload: dict[str, Any] | None, folder: Path | None, world: World) -> RunConfig:
-    """The run's configuration: file or checkpoint, then --set, then the options with a name of their own."""
+    """The run's configuration: file or checkpoint, then what the command line says."""
     from ..config import RunConfig, apply_overrides, from_dict, load_config, to_dict
 
-    overrides = list(args.overrides)
-    options = {"data.store": args.data, "train.max_minutes": args.max_minutes, "train.export": args.export}
-    options["train.out"] = args.out if args.out is not None else folder
-    overrides += [f"{key}={value}" for key, value in options.items() if value is not None]
+    overrides = _overrides(args, folder)
     if args.config is not None:
         config = load_config(args.config, overrides)
     else:
@@ -168,6 +203,9 @@ def _sweep(args: argparse.Namespace) -> int:
             raise UsageError(f"--sweep does not go with --{name.replace('_', '-')}; the sweep file says what to train")
     if args.out is None:
         raise UsageError("--sweep needs --out DIR, a folder for its trials")
+    from ..configio import read_yaml
+
+    read_yaml(args.sweep)  # one that is not there, or no YAML, is refused before PyTorch is loaded
     from ..training.sweep.spec import load_sweep
     from ..training.sweep.sweep import run_sweep
 
@@ -178,12 +216,13 @@ def _sweep(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] | None, world: World) -> int:
+    from ..limits import check_run
     from ..locks import alone
-    from ..training.run.setup import check_config, initial_model, open_data
+    from ..training.run.setup import initial_model, open_data
     from ..training.run.trainer import Trainer
     from ..training.run.watch import tensorboard
 
-    check_config(config)  # before a store is opened by it
+    check_run(config)  # before a store is opened by it
     clips, held_back, details = open_data(config)
     model = None
     if args.init is not None:

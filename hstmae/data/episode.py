@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..errors import DataError
+
 OUTCOMES = ("cut", "fail", "win")
 
 
@@ -51,7 +53,21 @@ class Episode:
         return len(self.frames)
 
     def take(self, index: np.ndarray | slice) -> Episode:
-        """The same session with only the frames of `index`."""
+        """The same session with only the frames of `index`: positions, a slice, or bool [T].
+
+        Raises:
+            DataError: there are no such frames; a slice is not cut to those that there are.
+        """
+        frames = len(self)
+        if isinstance(index, slice):
+            ends = [end for end in (index.start, index.stop) if end is not None]
+            wrong = [end for end in ends if not -frames <= end <= frames]
+        elif index.dtype == bool:
+            wrong = [] if index.shape == (frames,) else [len(index)]
+        else:
+            wrong = index[(index < -frames) | (index >= frames)].tolist()
+        if wrong:
+            raise DataError(f"{self.name}: has frames 0 to {frames - 1}; {wrong[0]} was asked for")
 
         def pick(a: np.ndarray | None) -> np.ndarray | None:
             return None if a is None else a[index]

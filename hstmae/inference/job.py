@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from ..errors import DataError
 from ..pictures.base import Picture
 from .footage.base import Footage, Stretch
 from .mask_rules import MaskRules, Missing
-from .predictor import Predictor, Restoration
 from .sinks import RestoredFrame, Sink
+
+if TYPE_CHECKING:
+    from .predictor import Predictor, Restoration
 
 SHORTEST, LONGEST = 64, 256  # frames held in memory at a time ...
 PIXELS = 256 * 240 * 256  # ... and about how many pixels
