@@ -120,7 +120,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     """The plain data of a YAML file. Raises ConfigError when it is missing, unreadable or not YAML."""
     file = Path(path)
     if file.exists() and not file.is_file():
-        raise ConfigError(f"{file}: is {'a folder' if file.is_dir() else 'no file'}; give a YAML file")
+        raise ConfigError(f"{file}: cannot be read: is {'a folder' if file.is_dir() else 'no file'}; give a YAML file")
     try:
         return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
