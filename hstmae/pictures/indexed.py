@@ -1,13 +1,14 @@
-"""One PNG file: read for restoration, and written back in its own form.
+"""One picture file of a game with a palette: read for restoration, and written back in its own form.
 
-Indexed pictures stay indexed with their own palette, RGB stays RGB, and bytes appended behind the picture (recorders
-put memory there) are carried over.
+Indexed pictures stay indexed with their own palette, RGB stays RGB, and all that stands beside the picture or is
+appended behind it (recorders put memory there) is carried over.
 """
 
 from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +16,10 @@ import numpy as np
 
 from ..errors import DataError
 from ..games import GameSpec
-from ..games.palette import colour_table, file_entries, pack_rgb, to_indices
+from ..games.palette import colour_table, file_entries, own_colours, pack_rgb, recognise_picture, to_indices
+from .native import Native
 from .reading import read_native
 
-MAX_PIXELS = 4096 * 4096
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -30,21 +31,45 @@ class IndexedPicture:
         indices: int16 [H, W] the game's palette entries, -1 where the colour is not the game's.
         packed: int32 [H, W] packed RGB colours.
         missing: bool [H, W], True where the file is transparent.
-        palette: uint8 [K, 3] colours of the game's entries in this file.
-        stored: the file's own pixels: uint8 [H, W] entries, or [H, W, 3] or [H, W, 4].
-        entries: uint8 [N, 3], the file's own palette; None for RGB.
+        palette: uint8 [K, 3] colours of the game's entries: those of the file where it holds all of them, else of the
+            table that its colours are known by.
+        native: the file's own samples and what stands beside them.
         meaning: int16 [N]: the file's entry -> the game's entry or -1; None for RGB.
-        tail: bytes behind the picture.
+        written: uint8 [K, 3] colours that restored pixels are written in: the file's own as far as it shows them.
+        note: called with what of the file is not kept, each time it is written.
     """
 
     indices: np.ndarray
     packed: np.ndarray
     missing: np.ndarray
     palette: np.ndarray
-    stored: np.ndarray
-    entries: np.ndarray | None
+    native: Native
     meaning: np.ndarray | None
-    tail: bytes
+    written: np.ndarray
+    note: Callable[[str], object] | None = None
+
+    @classmethod
+    def of_entries(cls, entries: np.ndarray, palette: np.ndarray) -> IndexedPicture:
+        """A frame that comes from no file: uint8 [H, W] entries of `palette` uint8 [K, 3]."""
+        rgba = np.concatenate([palette, np.full((len(palette), 1), 255, np.uint8)], 1)
+        return cls(
+            indices=entries.astype(np.int16),
+            packed=pack_rgb(palette)[entries],
+            missing=np.zeros(entries.shape, bool),
+            palette=palette,
+            native=Native(entries[..., None], 8, rgba),
+            meaning=np.arange(len(palette), dtype=np.int16),
+            written=palette,
+        )
+
+    def lost(self) -> IndexedPicture:
+        """A frame like this one of which nothing is left."""
+        nothing, samples = np.zeros(self.size, np.int16), np.zeros_like(self.native.samples)
+        beside = {key: value for key, value in self.native.beside.items() if key != "tail"}
+        return replace(
+            self, indices=nothing, packed=nothing.astype(np.int32), missing=np.ones(self.size, bool),
+            native=replace(self.native, samples=samples, beside=beside),
+        )  # fmt: skip
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,24 +90,28 @@ class IndexedPicture:
         return self.palette[pixels]
 
     def restored(self, indices: np.ndarray, mask: np.ndarray) -> bytes:
-        if self.entries is None or self.meaning is None:
-            stored = self.stored.copy()
-            stored[mask, :3] = self.palette[indices[mask]]
-            if stored.shape[-1] == 4:
-                stored[mask, 3] = 255
-            return to_png(stored, None) + self.tail
-        meaning, entries = self.meaning.copy(), self.entries
-        for index in np.unique(indices[mask]):
-            if index not in meaning:
-                meaning = np.append(meaning, np.int16(index))
-                entries = np.concatenate([entries, self.palette[index][None]])
-        if len(entries) > 256:
-            as_rgb = replace(self, stored=self.entries[self.stored], entries=None, meaning=None)
-            return as_rgb.restored(indices, mask)
-        stored = self.stored.copy()
-        own = {int(g): i for i, g in reversed(list(enumerate(meaning)))}
-        stored[mask] = np.array([own.get(i, 0) for i in range(len(self.palette))], np.uint8)[indices[mask]]
-        return to_png(stored, entries) + self.tail
+        made = self._with(indices, mask) if mask.any() else self.native
+        for lost in made.lost if self.note is not None else ():
+            self.note(lost)  # type: ignore[misc]
+        return made.encoded()
+
+    def _with(self, indices: np.ndarray, mask: np.ndarray) -> Native:
+        native, meaning = self.native, self.meaning
+        if meaning is None or native.palette is None:
+            return native.with_colours(self.written[np.where(mask, indices, 0)], mask)
+        own = np.full(len(self.palette), -1)
+        for entry in np.flatnonzero((meaning >= 0) & (native.palette[:, 3] == 255))[::-1]:
+            own[meaning[entry]] = entry
+        new = np.unique(indices[mask])
+        new = new[own[new] < 0]
+        own[new] = len(native.palette) + np.arange(len(new))
+        added = np.concatenate([self.written[new], np.full((len(new), 1), 255, np.uint8)], 1)
+        palette = np.concatenate([native.palette, added])
+        if len(palette) > 256:
+            return native.with_colours(self.written[np.where(mask, indices, 0)], mask)
+        samples = native.samples.copy()
+        samples[mask, 0] = own[indices[mask]]
+        return native.with_entries(samples, palette)
 
 
 def require_known(indices: np.ndarray, packed: np.ndarray, mask: np.ndarray, game: str, where: str) -> np.ndarray:
@@ -121,67 +150,43 @@ def to_png(pixels: np.ndarray, palette: np.ndarray | None) -> bytes:
     return file.getvalue()
 
 
-def read_picture(path: Path, game: GameSpec) -> IndexedPicture:
-    """Read a PNG file, or another picture file as the PNG file that holds the same.
+def read_picture(
+    path: Path, game: GameSpec, first: np.ndarray | None = None, note: Callable[[str], object] | None = None
+) -> IndexedPicture:
+    """Read a picture file; one that is no PNG is written back as a PNG.
 
+    Args:
+        first: uint8 [K, 3] colours of the frames before it, see `games.palette.recognised`.
+        note: as in IndexedPicture.
     Raises:
-        DataError: no picture, damaged, or larger than 4096 x 4096 pixels.
+        DataError: no picture, damaged, too large, or of samples that are not kept (see `read_native`); or its colours
+            have several meanings.
     """
     try:
         data = path.read_bytes()
-        if not data.startswith(SIGNATURE):
-            data = replace(read_native(data), form="PNG").encoded()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    return decode_picture(data, game, str(path))
+    return replace(decode_picture(data, game, str(path), first), note=note)
 
 
-def decode_picture(data: bytes, game: GameSpec, where: str) -> IndexedPicture:
+def decode_picture(data: bytes, game: GameSpec, where: str, first: np.ndarray | None = None) -> IndexedPicture:
     """As `read_picture`, from bytes; `where` is named in errors."""
-    from PIL import Image
-
-    end = end_of_png(data, where)
     try:
-        with Image.open(io.BytesIO(data[:end]), formats=["PNG"]) as file:
-            if file.width * file.height > MAX_PIXELS:
-                raise DataError(f"{where}: {file.width}x{file.height} is larger than 4096x4096")
-            file.load()
-            if file.mode == "P":
-                return _indexed(file, game, data[end:])
-            rgba = np.asarray(file.convert("RGBA"))
-            has_alpha = "A" in file.mode or "transparency" in file.info
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
-        raise DataError(f"{where}: damaged PNG ({error})") from error
-    packed = pack_rgb(rgba[..., :3])
-    return IndexedPicture(
-        indices=to_indices(packed, colour_table(game.palette, game)),
-        packed=packed,
-        missing=rgba[..., 3] == 0,
-        palette=game.palette,
-        stored=rgba if has_alpha else rgba[..., :3],
-        entries=None,
-        meaning=None,
-        tail=data[end:],
-    )
-
-
-def _indexed(file: object, game: GameSpec, tail: bytes) -> IndexedPicture:
-    stored = np.asarray(file, np.uint8)  # type: ignore[call-overload]
-    entries = np.array(file.getpalette("RGB"), np.uint8).reshape(-1, 3)  # type: ignore[attr-defined]
-    if len(entries) <= stored.max():  # entries a file uses without defining them are black
-        entries = np.concatenate([entries, np.zeros((int(stored.max()) + 1 - len(entries), 3), np.uint8)])
-    meaning, palette = file_entries(stored, entries, game)
-    missing = np.zeros(stored.shape, bool)
-    clear = file.info.get("transparency")  # type: ignore[attr-defined]
-    if isinstance(clear, bytes):
-        alpha = np.full(256, 255, np.uint8)
-        alpha[: len(clear)] = np.frombuffer(clear, np.uint8)
-        missing = alpha[stored] == 0
-    elif isinstance(clear, int):
-        missing = stored == clear
-    return IndexedPicture(meaning[stored], pack_rgb(entries)[stored], missing, palette, stored, entries, meaning, tail)
+        native = replace(read_native(data), form="PNG")
+        rgba = native.rgba
+        packed, missing = pack_rgb(rgba[..., :3]), rgba[..., 3] == 0
+        indices, meaning = np.full(packed.shape, -1, np.int16), None
+        if native.palette is None:
+            indices[~missing], palette = recognise_picture(packed[~missing], game, first)
+            indices[missing] = to_indices(packed[missing], colour_table(palette, game))
+            written = own_colours(indices, packed, palette)
+        else:
+            stored, entries = native.samples[..., 0], native.palette[:, :3]
+            meaning, palette = file_entries(stored[~missing], entries, game, first)
+            indices, written = meaning[stored], own_colours(meaning, pack_rgb(entries), palette)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+    return IndexedPicture(indices, packed, missing, palette, native, meaning, written)
 
 
 def end_of_png(data: bytes, where: str) -> int:

@@ -85,6 +85,12 @@ class Native:
         note = "a transparent colour: written as an alpha channel, since restored pixels have that colour"
         return made._changed(note)
 
+    def with_entries(self, samples: np.ndarray, palette: np.ndarray) -> Native:
+        """Other entries uint8 [H, W, 1] of a palette uint8 [N, 4] that begins with this one's, N at most 256."""
+        depth = next(d for d in (1, 2, 4, 8) if d >= self.depth and 1 << d >= len(palette))
+        made = replace(self, samples=samples, palette=palette, depth=depth)
+        return made if self.palette is not None and len(palette) == len(self.palette) else made._changed("", (b"hIST",))
+
     def _with_entries(self, rgb: np.ndarray, mask: np.ndarray) -> Native:
         assert self.palette is not None
         colours = rgb[mask]
@@ -99,9 +105,7 @@ class Native:
         palette = np.concatenate([self.palette, np.array(new, np.uint32).view(np.uint8).reshape(-1, 4)])
         samples = self.samples.copy()
         samples[mask, 0] = np.array([entries[colour] for colour in wanted.tolist()], np.uint8)[where.reshape(-1)]
-        depth = next(d for d in (1, 2, 4, 8) if d >= self.depth and 1 << d >= len(palette))
-        made = replace(self, samples=samples, palette=palette, depth=depth)
-        return made._changed("", (b"hIST",)) if new else made
+        return self.with_entries(samples, palette)
 
     def _without_palette(self) -> Native:
         rgba = self.rgba

@@ -55,19 +55,19 @@ FILES = {
 def test_read_and_write_back(form: str) -> None:
     picture = decode_picture(FILES[form]() + b"appended", GAME, "x.png")
     np.testing.assert_array_equal(picture.indices, TRUTH)
-    assert picture.tail == b"appended"
+    assert picture.native.beside["tail"] == b"appended"
     new = np.full(TRUTH.shape, 0x1A, np.uint8)  # a colour that the file does not hold yet
     data = picture.restored(new, MASK)
     assert data.endswith(b"appended")
     again = decode_picture(data, GAME, "y.png")
     np.testing.assert_array_equal(again.indices, np.where(MASK, 0x1A, TRUTH))
-    assert (again.entries is None) == (picture.entries is None)
-    if picture.entries is None:
-        np.testing.assert_array_equal(again.stored[~MASK], picture.stored[~MASK])
-        assert (again.stored[..., 3:] == 255).all()
+    mine, its = picture.native, again.native
+    np.testing.assert_array_equal(its.samples[~MASK], mine.samples[~MASK])
+    if mine.palette is None:
+        assert its.palette is None and (its.samples[..., 3:] == 255).all()
     else:
-        np.testing.assert_array_equal(again.stored[~MASK], picture.stored[~MASK])
-        np.testing.assert_array_equal(again.entries[: len(picture.entries)], picture.entries)
+        assert its.palette is not None
+        np.testing.assert_array_equal(its.palette[: len(mine.palette)], mine.palette)
         np.testing.assert_array_equal(again.palette, picture.palette)
 
 
@@ -91,7 +91,7 @@ def test_a_full_palette_becomes_rgb() -> None:
     table[:5] = PALETTE[np.unique(TRUTH)]
     picture = decode_picture(indexed(np.searchsorted(np.unique(TRUTH), TRUTH).astype(np.uint8), table), GAME, "x")
     again = decode_picture(picture.restored(np.full(TRUTH.shape, 0x1A, np.uint8), MASK), GAME, "y")
-    assert again.entries is None
+    assert again.native.palette is None
     np.testing.assert_array_equal(again.indices, np.where(MASK, 0x1A, TRUTH))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -65,12 +65,9 @@ class Footage(Protocol):
 
 def lost_like(picture: Picture) -> Picture:
     """A frame of which nothing is left, of the size and the palette of another one."""
-    missing = np.ones(picture.size, bool)
     if isinstance(picture, IndexedPicture):
-        blank = np.zeros(picture.size, np.int16)
-        return replace(picture, indices=blank, packed=np.zeros(picture.size, np.int32), missing=missing,
-                       stored=np.zeros_like(picture.stored), tail=b"")  # fmt: skip
-    return RgbPicture(np.zeros((*picture.size, 3), np.uint8), missing)
+        return picture.lost()
+    return RgbPicture(np.zeros((*picture.size, 3), np.uint8), np.ones(picture.size, bool))
 
 
 def one_size(path: Path, picture: Picture, size: tuple[int, int] | None) -> tuple[int, int]:

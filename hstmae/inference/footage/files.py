@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ...data.sources.side_file import read_side_file
 from ...data.sources.video import natural_order
 from ...errors import DataError
 from ...games import GameSpec
+from ...games.palette import recognised
 from ...inputs.unpacking import shown
 from ...names import portable_name
 from ...pictures.base import Picture
@@ -24,6 +26,8 @@ from .base import Stretch, lost_like, one_size
 
 # `..._f12_a0_...png` of recordings, and `f000012.png` as this program names frames.
 _NUMBERED = re.compile(r"(?:.*_f(\d{1,9})_a\d+_.*|f(\d{6,9}))\.\w+", re.IGNORECASE)
+
+_PROBES = 16
 
 
 class PictureFiles:
@@ -133,6 +137,26 @@ class PictureFiles:
             raise DataError(f"{side}: has {len(state)} frames, the folder {self.count} pictures")
         return state
 
+    @cached_property
+    def _colours(self) -> np.ndarray | None:
+        """The table that RGB pictures are known by: what several of them show together tells more than one does."""
+        seen = []
+        for k in range(0, self.count, max(1, self.count // _PROBES)):
+            if k in self._lost:
+                continue
+            try:
+                picture = read_picture(self._paths[k], self._game)
+            except DataError:
+                continue  # said when it is restored, unless the others tell
+            if picture.meaning is not None:
+                return None
+            seen.append(np.unique(picture.packed[~picture.missing], return_counts=True))
+        if not seen:
+            return None
+        colours, where = np.unique(np.concatenate([values for values, _ in seen]), return_inverse=True)
+        counts = np.bincount(where, np.concatenate([often for _, often in seen]))
+        return recognised(colours, self._game, counts)[1]
+
     def _tail(self, k: int) -> bytes | None:
         """Bytes behind the PNG proper; empty for a plain picture, None where the file cannot be read."""
         path = self._paths[k]
@@ -167,11 +191,15 @@ class PictureFiles:
             return None
         path = self._paths[k]
         picture: Picture
+
+        def note(what: str) -> None:
+            self._kept[what] += 1
+
         try:
             if self._game.indexed:
-                picture = read_picture(path, self._game)
+                picture = read_picture(path, self._game, self._colours, note)
             else:
-                picture = read_rgb_picture(path, lambda what: self._kept.update([what]))
+                picture = read_rgb_picture(path, note)
         except DataError as error:
             self._lose(k, error)
             return None

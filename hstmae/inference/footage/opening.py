@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...data.sources.animation import AnimationEpisode
 from ...data.sources.film import FilmEpisode
+from ...data.sources.finding import layout_of
 from ...data.sources.pictures import PicturesEpisode
 from ...data.sources.side_file import find_side_file
 from ...data.sources.video import FILMS, PICTURES, VideoOptions, find_videos
@@ -67,7 +68,16 @@ def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool)
     if not folders:
         raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
     for folder, files in folders.items():
-        yield PictureFiles(_name(folder, path), files, game, with_state, _side(folder, game, with_state), strict)
+        name, side = _name(folder, path), _side(folder, game, with_state)
+        for title, own in _apart(files, game).items():
+            yield PictureFiles("/".join(filter(None, (name, title))), own, game, with_state, side, strict)
+
+
+def _apart(files: list[Path], game: GameSpec) -> dict[str, list[Path]]:
+    """The pictures of a folder by the recorded episode that their names state, as of `Layout.apart`."""
+    layout, by_name = layout_of(game), {file.name: file for file in files}
+    parts = {"": list(by_name)} if layout is None else layout.apart(by_name)
+    return {title: [by_name[name] for name in names] for title, names in parts.items()}
 
 
 def _way_out(path: Path, game: GameSpec) -> str:

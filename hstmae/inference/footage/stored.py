@@ -8,7 +8,6 @@ import numpy as np
 
 from ...data.store.reader import EpisodeStore
 from ...games import get_game
-from ...games.palette import pack_rgb
 from ...inputs.unpacking import shown
 from ...pictures.base import Picture
 from ...pictures.indexed import IndexedPicture
@@ -48,13 +47,4 @@ def picture_of(frame: np.ndarray, palette: np.ndarray | None) -> Picture:
     """A frame of an episode, uint8 [H, W] entries of `palette` [K, 3] or [H, W, 3], as a picture to restore."""
     if palette is None:
         return RgbPicture(frame, np.zeros(frame.shape[:2], bool))
-    return IndexedPicture(
-        indices=frame.astype(np.int16),
-        packed=pack_rgb(palette)[frame],
-        missing=np.zeros(frame.shape, bool),
-        palette=palette,
-        stored=frame,
-        entries=palette,
-        meaning=np.arange(len(palette), dtype=np.int16),
-        tail=b"",
-    )
+    return IndexedPicture.of_entries(frame, palette)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from .dataset import SmbEpisode
 from .dataset_files import FileLog, FileLooks
 from .dataset_writer import write_smbdataset
 from .listing import list_episodes, walk
-from .names import is_frame_name
+from .names import group_files, is_frame_name
 from .tail import read_metadata
 
 
@@ -45,6 +46,11 @@ class SmbDataset:
         if not episodes:
             raise DataError(f"{path} holds no PNG files and no archive: give the folder that holds the episode folders")
         return episodes
+
+    def apart(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Files of one folder by the episode that their names state; all together as "" where that is one."""
+        groups = group_files([("", [(name, 0, 0) for name in names], [])])
+        return {group.title if len(groups) > 1 else "": [name for name, _, _ in group.files] for group in groups}
 
     def memory(self, tail: bytes) -> np.ndarray:
         """The state in the bytes behind a picture, uint8 [S]. Raises DataError where they are something else."""
