@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=find,
         nargs="?",
         metavar="STORE_OR_SOURCE",
-        help="a store, or a folder of recordings or videos; with --masks: the store, instead of the configuration's",
+        help="a store, a .hst file, a folder or an archive of recordings, pictures or films, - for standard input; "
+        "with --masks: the store, instead of the configuration's",
     )
     add("--out", type=Path, metavar="FILE", help="sheet (.png) or film (.mp4) to draw")
     add("--episode", metavar="NAME", help="episode to draw (default: the first)")
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--set changes the configuration of --masks; give --masks CONFIG with it")
     if args.out is not None and args.out.suffix.lower() not in (".png", ".mp4"):
         raise UsageError(f"--out {args.out}: write a sheet to a .png or a film to an .mp4")
-    subject = open_subject(args.input, None if args.game is None else use_game(args.game))
+    subject = _coded(args) or open_subject(args.input, None if args.game is None else use_game(args.game))
     report, levels = summary(subject, args.input)
     names = [episode["name"] for episode in report["episodes"]]
     if args.episode is not None and args.episode not in names:
@@ -80,6 +81,29 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None:
         print(f"\n{args.out} shows {args.episode or names[0]}")
     return 0
+
+
+def _coded(args: argparse.Namespace) -> Subject | None:
+    """The episodes of a .hst file (of --game where it holds those of several); None for any other input."""
+    from ..data.sources.finding import readable
+    from ..inputs.kinds import file_kind
+
+    path = readable(args.input)
+    if not path.is_file() or file_kind(path) != "hst":
+        return None
+    from ..codec.jobs.inputs import coded_episodes
+    from ..codec.session.reader import HstReader
+    from ..data.inspection import SourceSubject
+
+    with HstReader(path) as reader:
+        sizes = {e.description.name: sum(h.size for _, h in e.gops) for e in reader.entries if e.description}
+    episodes = coded_episodes(path)
+    games = sorted({episode.game for episode in episodes})
+    game = args.game or games[0]
+    chosen = [episode for episode in episodes if episode.game == game]
+    if not chosen or (len(games) > 1 and args.game is None):
+        raise UsageError(f"{path}: holds episodes of {', '.join(games)}; choose with --game")
+    return SourceSubject("hst", chosen, game, sizes)
 
 
 def _masks(args: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -124,18 +124,27 @@ class StoreSubject:
 
 
 class SourceSubject:
-    """Recordings or videos as they are, read on the way."""
+    """Recordings or videos as they are, read on the way.
+
+    Args:
+        kind: what they are, as `find_sources` says it.
+        found: their episodes.
+        game: registered name of the game they show.
+        sizes: bytes of episodes by name, where their files do not tell.
+    """
 
     kind = "source"
 
-    def __init__(self, path: Path, game: str) -> None:
+    def __init__(
+        self, kind: str, found: Sequence[SourceEpisode], game: str, sizes: Mapping[str, int] | None = None
+    ) -> None:
         self.game = get_game(game)
-        self._format, found = find_sources(path, self.game, VideoOptions())
+        self._format, self._sizes = kind, sizes or {}
         self._episodes = {episode.name: episode for episode in reversed(found)}  # the first of each name
 
     def episodes(self) -> list[EpisodeCounts]:
         return [
-            EpisodeCounts(e.name, e.level, e.outcome, "", e.size, _bytes_of(e), None, None)
+            EpisodeCounts(e.name, e.level, e.outcome, "", e.size, self._sizes.get(e.name, _bytes_of(e)), None, None)
             for e in sorted(self._episodes.values(), key=lambda e: e.name)
         ]
 
@@ -193,7 +202,8 @@ def open_subject(path: Path, game: str | None = None) -> Subject:
         raise DataError(f"{path}: no such file or folder")
     path = readable(path, game or "")
     if not is_store(path):
-        return SourceSubject(path, game or game_of(path))
+        game = game or game_of(path)
+        return SourceSubject(*find_sources(path, get_game(game), VideoOptions()), game)
     store = StoreSubject(path)
     if game not in (None, store.game.name):
         raise UsageError(f"{path}: is a store of '{store.game.name}', not of '{game}'; leave --game out")

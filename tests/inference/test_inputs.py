@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import tarfile
@@ -15,14 +16,17 @@ import pytest
 from fake_networks import ColourPainter, Painter, colour_footage, colour_predictor, predictor
 from PIL import Image
 
+from hstmae import cli
 from hstmae.codec.container.chunks import parse_header
 from hstmae.codec.jobs.encode_many import archive
 from hstmae.codec.jobs.encode_one import Settings
 from hstmae.codec.jobs.inputs import find_input
 from hstmae.codec.session.reader import HstReader
+from hstmae.commands.evaluate import opened
+from hstmae.data import EpisodeStore
 from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.data.sources.video import VideoOptions, find_videos
-from hstmae.errors import DataError, HstError
+from hstmae.errors import DataError, HstError, StoreError
 from hstmae.games import get_game
 from hstmae.inference.footage.opening import open_footage
 from hstmae.inference.job import RestoreSummary, restore_footage
@@ -112,6 +116,15 @@ def test_names_of_what_is_written_are_apart_everywhere(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").iterdir())) == 7
     with Image.open(tmp_path / "out" / "z.bmp") as file:
         assert file.format == "BMP"
+
+
+@pytest.mark.parametrize("game", ["smb", "generic"])
+def test_names_of_folders_are_apart_everywhere(game: str, tmp_path: Path) -> None:
+    for name in ("a:b", "a_b", "Aa", "aA", "con", "x ", "n\nl/y."):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        Image.fromarray(get_game("smb").palette[np.full((16, 16), 0x22)]).save(tmp_path / "in" / name / "0.png")
+    names = [footage.name for footage in open_footage(tmp_path / "in", game)]
+    assert sorted(names) == ["Aa", "_con", "aA~2", "a_b", "a_b~2", "n_l/y", "x"]
 
 
 @pytest.mark.parametrize("kind", ["png", "gif", "webp", "tif"])
@@ -207,6 +220,26 @@ def test_lost_groups_of_a_hst_file_are_lost_frames(group: int, tmp_path: Path) -
         np.testing.assert_array_equal(stretch.state[k], stretch.state[before])
     restored(path, tmp_path / "out", "smb")
     assert len(list((tmp_path / "out").iterdir())) == 12
+
+
+def test_a_hst_file_is_inspected_and_refused_where_a_store_is_needed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, path = session(tmp_path)
+    assert cli.main(["inspect", str(path), "--json", str(tmp_path / "r.json")]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["total"]["frames"] == 12 and report["game"] == "smb" and report["episodes"][0]["bytes"] > 0
+    assert cli.main(["inspect", str(path), "--out", str(tmp_path / "sheet.png")]) == 0
+    assert Image.open(tmp_path / "sheet.png").size[0] > 100
+    capsys.readouterr()
+    assert cli.main(["preprocess", "--input_dir", str(path), "--output_dir", str(tmp_path / "store")]) == 2
+    assert "--to store" in capsys.readouterr().err
+    with pytest.raises(StoreError, match="--to store"):
+        EpisodeStore(path)
+    with opened(path, "smb") as store:
+        assert store.info(0).frames == 12
+    with pytest.raises(DataError, match="holds no episode of 'generic'"), opened(path, "generic"):
+        pass
 
 
 @pytest.mark.parametrize("form", ["BMP", "GIF", "TIFF", "WEBP", "PNG"])

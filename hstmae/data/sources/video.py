@@ -17,6 +17,7 @@ from typing import Any
 from ...errors import DataError
 from ...inputs.junk import is_junk
 from ...inputs.kinds import PICTURE_KINDS, described, file_kind
+from ...names import portable_names
 from ...pictures.animated import is_animated
 from .animation import AnimationEpisode
 from .base import SourceEpisode, UnusableEpisode
@@ -107,12 +108,15 @@ def _what_reads(file: Path) -> str | None:
 
 
 def _named_apart(found: list[SourceEpisode]) -> list[SourceEpisode]:
-    """No two episodes with one name: films that share it get their ending, clip.mkv beside clip.mov."""
+    """Names that every file system takes, and no two alike: films that share one get their ending, clip.mkv beside
+    clip.mov."""
     counts = Counter(episode.name.casefold() for episode in found)
-    for k, episode in enumerate(found):
-        if counts[episode.name.casefold()] > 1 and isinstance(episode, FilmEpisode | AnimationEpisode):
-            found[k] = replace(episode, name=episode.name + episode.path.suffix)  # type: ignore[type-var]
-    return found
+    names = []
+    for episode in found:
+        shared = counts[episode.name.casefold()] > 1 and isinstance(episode, FilmEpisode | AnimationEpisode)
+        names.append(episode.name + (episode.path.suffix if shared else ""))  # type: ignore[attr-defined]
+    named = zip(found, portable_names(names), strict=True)
+    return [e if e.name == name else replace(e, name=name) for e, name in named]  # type: ignore[type-var]
 
 
 def natural_order(name: str) -> tuple[Any, ...]:

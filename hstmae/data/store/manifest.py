@@ -262,7 +262,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[EpisodeInfo]]:
             state = "preprocessing was not finished; run the same `hstmae preprocess` command again"
             raise StoreError(f"{folder} has no {META}: {state}")
         make = f"`hstmae preprocess --input_dir {folder} --output_dir STORE` makes one of recordings, pictures or films"
-        raise StoreError(f"{folder}: is no store (it {described(folder)}); {make}")
+        raise StoreError(f"{folder}: is not a store (it {described(folder)}); {make}")
 
     def damaged(reason: object) -> StoreError:
         return StoreError(f"{path} is damaged ({reason}); run preprocess again")

@@ -29,7 +29,8 @@ from .stored import StoreFootage
 
 
 def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = False) -> Iterator[Footage]:
-    """The sequences of an input: one for a file or a folder of frames, one per folder, film or episode otherwise.
+    """The sequences of an input: one for a file or a folder of frames, one per folder, film or episode otherwise, by
+    names of folders that every file system takes, no two alike.
 
     Args:
         path: a picture, a folder with pictures in it or below it, a store, a .hst file, an archive of these, or "-" for
@@ -40,22 +41,35 @@ def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = 
     Raises:
         DataError: nothing there that can be restored.
     """
-    spec = get_game(game)
+    found, taken = list(_found(path, get_game(game), with_state, strict)), set[str]()
+    for footage in found:
+        name = plain = "/".join(portable_name(part) for part in footage.name.split("/") if part)
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{plain}~{number}"
+        taken.add(name.casefold())
+        footage.name = name
+    return iter(found)
+
+
+def _found(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterator[Footage]:
+    """What `open_footage` gives, by names that may be alike or that some file system does not take."""
     if path != STDIN and not path.exists():
         raise DataError(f"{path}: no such file or folder")
     path = as_folder(path)
     if is_store(path):
         store = EpisodeStore(path)
-        if store.game != game:
-            raise DataError(f"{path}: is a store of '{store.game}', not of '{game}'; give a --checkpoint for that")
+        if store.game != game.name:
+            raise DataError(f"{path}: is a store of '{store.game}', not of '{game.name}'; give a --checkpoint for that")
         for episode in range(len(store)):
             yield StoreFootage(store, episode)
     elif path.is_file() and file_kind(path) == "hst":
-        yield from open_coded(path, game)
-    elif path.is_file() and file_kind(path) in PICTURE_KINDS and (spec.indexed or not is_animated(path)):
-        yield PictureFiles("", [path], spec, with_state, strict=strict)
+        yield from open_coded(path, game.name)
+    elif path.is_file() and file_kind(path) in PICTURE_KINDS and (game.indexed or not is_animated(path)):
+        yield PictureFiles("", [path], game, with_state, strict=strict)
     else:
-        yield from (_palette_folders if spec.indexed else _true_colour)(path, spec, with_state, strict)
+        yield from (_palette_folders if game.indexed else _true_colour)(path, game, with_state, strict)
 
 
 def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterator[Footage]:
@@ -112,8 +126,7 @@ def _true_colour(path: Path, game: GameSpec, with_state: bool, strict: bool) -> 
 
 
 def _name(folder: Path, inside: Path) -> str:
-    """Path of a folder below the input, as one that every file system takes."""
-    return "/".join(portable_name(part) for part in folder.relative_to(inside).parts)
+    return "" if folder == inside else folder.relative_to(inside).as_posix()
 
 
 def _side(folder: Path, game: GameSpec, with_state: bool) -> Path | None:
