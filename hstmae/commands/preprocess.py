@@ -15,8 +15,9 @@ EXAMPLES = """examples:
   hstmae preprocess --input_dir pictures --output_dir data/cave --game cave.py --side memory
 
 A .7z archive of recordings, or archives in the input folder, are read without unpacking them into a folder
-(pip install 'hstmae[archive]'); about 3 KB of memory per file in the archive are needed. Any other archive (zip, tar, 7z
-of films or pictures) is unpacked into a temporary folder; - reads a film, a picture or an archive from standard input.
+(pip install 'hstmae[archive]'); about 3 KB of memory per file in the archive are needed. Any other archive (zip, tar,
+7z of films or pictures) is unpacked into a temporary folder; - reads a film, a picture or an archive from standard
+input.
 
 Of anything else every film (mp4, mkv, webm ...) or animation (GIF, WebP, PNG, TIFF), and every folder of pictures (PNG,
 JPEG, BMP, WebP, TIFF) is one true-colour episode, or, with --game of a game with a palette, every folder of pictures in
