@@ -69,8 +69,9 @@ def key_of(*values: object) -> str:
 
 
 @contextmanager
-def resuming(out: Path, overwrite: bool, key: str) -> Iterator[Journal]:
-    """Yield the journal of a job that writes into a hidden folder beside `out`, which becomes `out` at the end.
+def resuming(out: Path, overwrite: bool, key: str, kind: Kind = Kind.FOLDER) -> Iterator[Journal]:
+    """Yield the journal of a job that writes into a hidden folder beside `out`, which becomes `out` at the end; where
+    `out` is to be a file, that of its name in the folder does.
 
     Whatever ends the job early, the folder stays where something in it is finished, and the next job with the same key
     goes on with it; a job with another key clears it away.
@@ -78,11 +79,15 @@ def resuming(out: Path, overwrite: bool, key: str) -> Iterator[Journal]:
     Raises:
         UsageError: as `check_output` does, or another run writes there.
     """
-    check_output(out, Kind.FOLDER, overwrite)
+    check_output(out, kind, overwrite)
     with keeping(out, key) as journal:
         yield journal
         (journal.folder / JOURNAL).unlink(missing_ok=True)
-        publish(journal.folder, out)
+        if kind is Kind.FILE:
+            os.replace(journal.folder / out.name, out)
+            sync_folder(out.parent)
+        else:
+            publish(journal.folder, out)
 
 
 @contextmanager

@@ -189,6 +189,22 @@ class FilmFacts:
         return cls(**known)
 
 
+def facts_of_pictures(size: tuple[int, int], rate: Fraction, lossless: bool) -> FilmFacts:
+    """Facts of a film that is made of RGB pictures of `size` (height, width) at a constant rate.
+
+    One that is not lossless is 4:2:0 and says by which matrix: BT.709 where it is of HD size, else BT.601.
+    """
+    height, width = size
+    base = FilmFacts(width, height, "rgb24", rate=rate, time_base=1 / rate)
+    if lossless:
+        return base
+    matrix = base.colour_matrix
+    return replace(
+        base, pixel_format="yuv420p", matrix=matrix, primaries=matrix, transfer=matrix, full_range=False,
+        chroma_location="left",
+    )  # fmt: skip
+
+
 def _runs(times: tuple[int, ...]) -> list[list[int]]:
     """[[first, 1], [step, times it comes in a row], ...]"""
     runs: list[list[int]] = []

@@ -92,10 +92,11 @@ def restore_footage(
     summary: RestoreSummary,
     *,
     done: Container[int] = (),
+    frames: range | None = None,
     length: int = 0,
     note: Callable[[list[int]], object] | None = None,
     progress: Callable[[int], object] | None = None,
-) -> None:
+) -> list[str]:
     """Restore every frame of `footage` into `sink`; adds to `summary`.
 
     Memory does not grow with the length of the footage: a stretch at a time is held, with a few frames before and after
@@ -104,10 +105,13 @@ def restore_footage(
 
     Args:
         done: positions that an interrupted run noted: they are not made again.
+        frames: positions to restore; None = all. The others may help.
         length: frames of a stretch; 0 = by their size.
         note: called with the positions that were finished since the last call, every few seconds and whatever ends this
             function early: they are settled, and in `summary`.
         progress: called with the number of frames finished after each clip.
+    Returns:
+        What of the footage the sink does not keep, one sentence each.
     Raises:
         DataError: a frame cannot be read, or a visible pixel is not in the game's palette.
     """
@@ -115,16 +119,16 @@ def restore_footage(
     summary.levels.add(level)
     steps = _Steps(sink, note)
     try:
-        for stretch, own, first in _stretches(footage, MARGIN * predictor.game.stride, length, done):
+        for stretch, own, first in _stretches(footage, MARGIN * predictor.game.stride, length, done, frames):
             missing = masks.of(footage, stretch, first)
             _restore_stretch(predictor, stretch, own, first, missing, level, sink, summary, steps, progress)
     finally:
         steps.settle()
-    sink.finish(footage)
+    return sink.finish(footage)
 
 
 def _stretches(
-    footage: Footage, margin: int, length: int, done: Container[int]
+    footage: Footage, margin: int, length: int, done: Container[int], frames: range | None
 ) -> Iterator[tuple[Stretch, np.ndarray, int]]:
     """Stretches in which something is left to do: with `margin` on both sides, bool [T] of what is, and the position of
     the first frame."""
@@ -132,14 +136,20 @@ def _stretches(
     if not probe:
         return
     length = length or stretch_length(probe[0].size)
+
+    def idle(p: int) -> bool:
+        return p in done or (frames is not None and p not in frames)
+
     for position in itertools.count(0, length):
-        if all(p in done for p in range(position, position + length)):
+        if frames is not None and position >= frames.stop:
+            return
+        if all(idle(p) for p in range(position, position + length)):
             continue
         first = max(0, position - margin)
         stretch = footage.read(first, position + length + margin)
         places = first + np.arange(len(stretch.pictures))
         own = (places >= position) & (places < position + length)
-        left = own & ~np.array([p in done for p in places.tolist()], bool)
+        left = own & ~np.array([idle(p) for p in places.tolist()], bool)
         if left.any():
             yield stretch, left, first
         if own.sum() < length:

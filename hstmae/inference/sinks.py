@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,12 +9,14 @@ from typing import Protocol
 import numpy as np
 
 from ..atomic import sync_files
+from ..data.sources.film import lost_as_rgb, varying_times
 from ..drawing.panels import show_confidence, show_error, show_masked
 from ..games.palette import unpack_rgb
 from ..pictures.base import Picture
 from .footage.animation import Animation
 from .footage.base import Footage
-from .visualizer import save_mp4, side_by_side
+from .footage.film import Film
+from .visualizer import side_by_side
 
 WIDE = 400  # pixels across from which pictures are no longer enlarged
 COMPARE = "compare"  # folder of side-by-side pictures inside the output
@@ -55,12 +56,16 @@ class Sink(Protocol):
     def settle(self) -> None:
         """Return when all frames so far are on the disk: they are called finished then, and do not come again."""
 
-    def finish(self, footage: Footage) -> None:
-        """All frames were written and settled: make what needs all of them."""
+    def finish(self, footage: Footage) -> list[str]:
+        """All frames were written and settled: make what needs all of them.
+
+        Returns:
+            What of the footage is not kept, one sentence each.
+        """
 
 
 class FolderSink:
-    """Writes every frame under its own name; comparisons of damaged ones, and a film of footage that is one, beside.
+    """Writes every frame under its own name; comparisons of damaged ones beside.
 
     Args:
         folder: of the output; it as a whole is what appears or not.
@@ -86,11 +91,16 @@ class FolderSink:
         sync_files(self._written)
         self._written.clear()
 
-    def finish(self, footage: Footage) -> None:
+    def finish(self, footage: Footage) -> list[str]:
         if isinstance(footage, Animation):
             footage.gather(self.folder)
-        if footage.fps:
-            write_film(self.folder, Path(footage.place).stem, footage.fps)
+        if not isinstance(footage, Film):
+            return []
+        facts = footage.reader.facts
+        lost = [*lost_as_rgb(facts), *varying_times(facts)]
+        if facts.streams or facts.chapters:
+            lost.append("pictures hold no sound, subtitles or chapters: --out NAME.mp4 or NAME.mkv keeps them")
+        return lost
 
 
 def _comparison(path: Path, frame: RestoredFrame) -> None:
@@ -103,17 +113,3 @@ def _comparison(path: Path, frame: RestoredFrame) -> None:
     if frame.confidence is not None:
         panels.append(("confidence", show_confidence(np.where(mask, frame.confidence, 1))))
     side_by_side(panels, 2 if mask.shape[1] <= WIDE else 1).save(path)
-
-
-def write_film(folder: Path, name: str, fps: float) -> None:
-    """`name`.mp4 of the frames f000000.png ... in `folder`. The film is compressed; the pictures are exact."""
-    from PIL import Image
-
-    def pictures() -> Iterator[Image.Image]:
-        for path in sorted(folder.glob("f*.png")):
-            with Image.open(path) as file:
-                rgb = np.asarray(file.convert("RGB"))
-            height, width = rgb.shape[:2]  # players want even sides
-            yield Image.fromarray(np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
-
-    save_mp4(pictures(), folder / f"{name}.mp4", fps)
