@@ -116,7 +116,6 @@ def test_a_film_from_preprocess_to_evaluate(tmp_path: Path, capsys: pytest.Captu
     assert main([*command, "--out", str(tmp_path / "out"), "--json", str(tmp_path / "r.json")]) == 0
     truth = EpisodeStore(store).read("b", range(10)).frames
     changed_only_where_hidden(tmp_path / "out", truth, 0)
-    assert (tmp_path / "out" / "b.mp4").stat().st_size > 500
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["frames"] == 10 and report["problems"] == [] and 3 < report["psnr_masked"] < 40
     command = ["evaluate", "--checkpoint", str(run), "--clip", "4", "--clips", "2", "--json", str(tmp_path / "e.json")]

@@ -6,9 +6,11 @@ import argparse
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..output import STDOUT, Kind
 
 if TYPE_CHECKING:
     from ..film.codecs import FilmOptions
@@ -36,9 +38,9 @@ def add_film_options(parser: argparse.ArgumentParser) -> None:
 
 def film_options(args: argparse.Namespace) -> FilmOptions | None:
     """How the film is written; None where the output is a folder. Raises UsageError."""
-    from ..film.codecs import FilmOptions, is_film
+    from ..film.codecs import FilmOptions
 
-    if is_film(args.out) and not args.out.is_dir():
+    if kind_of(args.out) is Kind.FILE:
         if args.compare:
             raise UsageError("--compare writes pictures: give a folder as --out")
         if args.fps is not None and not 0 < args.fps <= 1000:
@@ -50,6 +52,22 @@ def film_options(args: argparse.Namespace) -> FilmOptions | None:
         if there:
             raise UsageError(f"{option} is for a film: give --out NAME.mp4, .mkv, .mov, .webm, .avi or .gif")
     return None
+
+
+def kind_of(out: Path) -> Kind:
+    """What `--out` is."""
+    from ..film.codecs import is_film
+
+    return Kind.FILE if out == STDOUT or (is_film(out) and not out.is_dir()) else Kind.FOLDER
+
+
+def only_one(sequences: Sequence[Footage], out: Path) -> None:
+    """Raises UsageError where several films or folders are to become one film."""
+    if len(sequences) > 1:
+        raise UsageError(
+            f"{out}: one film holds one film or folder, the input holds {len(sequences)}: name one of them, or give a "
+            "folder"
+        )
 
 
 def film_key(args: argparse.Namespace) -> list[object]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import STDOUT, Kind, Output
+from .film_options import add_film_options, film_key, film_options, kind_of, only_one, wanted_frames
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
 from .options import add_model, load_model
@@ -33,8 +34,10 @@ examples:
       look for painted blocks; also write input | missing | restored pictures
   hstmae restore store/ --mask tube:0.9:1 --checkpoint hst-mae-nano --out restored/
       hide 90 % of the 16x16 positions (seed 1) of every episode, restore, and print the error
-  hstmae restore film.mp4 --mask logo.png --checkpoint runs/nano-rgb --out restored/
-      a film, by a true-colour model: every frame as PNG, and a film of them
+  hstmae restore film.mp4 --mask logo.png --checkpoint runs/nano-rgb --out restored.mp4
+      a film, by a true-colour model, as one film: sound, times, aspect and colours stay; a folder gives PNG files
+  hstmae restore film.mp4 --mask logo.png --checkpoint runs/nano-rgb --out part.mp4 --start 1:20 --end 1:25
+      five seconds of it, to look at first
 
 A run that is interrupted goes on where it was when the same command is given again.
 
@@ -52,9 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "zip, tar or 7z archive of these; - for one of them from standard input",
     )
     add_model(parser)
-    where = "folder for the restored frames; - writes the one picture of the input to stdout"
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=where)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR|FILM",
+        help="folder for the restored frames, or a film: NAME.mp4, .mov, .mkv, .webm, .avi, .gif or .apng; - writes the "
+        "one picture of the input to stdout",
+    )
     add_masks(parser)
+    add_film_options(parser)
     parser.add_argument(
         "--state",
         choices=("auto", "full", "compact", "none"),
@@ -73,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(args.out, Kind.FILE if args.out == STDOUT else Kind.FOLDER), (args.json, Kind.FILE)]
+    return [(args.out, kind_of(args.out)), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,7 +109,7 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
     if args.out.resolve() == source:
         raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
-    masks = mask_rules(args)
+    film, masks = film_options(args), mask_rules(args)
     own, predictor = model_game(args.checkpoint), None
     if own is None:
         predictor = load_model(args)
@@ -113,9 +123,11 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
         )
     from tqdm import tqdm
 
+    from ..games import get_game
+    from ..inference.film_sink import FilmSink
     from ..inference.footage.opening import open_footage
     from ..inference.job import RestoreSummary, choose_level, restore_footage
-    from ..inference.sinks import FolderSink
+    from ..inference.sinks import FolderSink, Sink
     from ..inputs.unpacking import as_given
     from ..journal import resuming
     from ..output import lies_in_output, write_result
@@ -130,15 +142,21 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
     for sequence in sequences:
         choose_level(args.state, sequence)  # refuses before anything is written
     notes = [as_given(line) for line in masks.check(sequences)]
+    rate = args.fps or get_game(game).fps
+    frames = wanted_frames(args, sequences, rate)
+    if film is not None:
+        only_one(sequences, args.out)
+        FilmSink(args.out, args.out, sequences[0], film, rate, frames)  # refuses before anything is written
+    notes += [as_given(line) for s in sequences for line in getattr(s, "notes", ())]
     for line in notes:
         print(line, file=sys.stderr)
     if predictor is None:
         predictor = load_model(args)
-    with resuming(args.out, args.overwrite, _key(args, sequences, predictor)) as journal:
+    with resuming(args.out, args.overwrite, _key(args, sequences, predictor), kind_of(args.out)) as journal:
         summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
         if summary.frames:
             print(f"going on after {summary.frames} frames of an interrupted run", file=sys.stderr)
-        total = sum(s.count for s in sequences)
+        total = sum(s.count for s in sequences) if frames is None else len(frames)
         with tqdm(total=total, initial=summary.frames, unit="frame", desc="restore") as bar:
             try:
                 for sequence in sequences:
@@ -146,11 +164,17 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
                     def note(positions: list[int], name: str = sequence.name) -> None:
                         journal.note(name, positions, summary.to_json())
 
-                    sink = FolderSink(journal.folder / sequence.name, compare=args.compare)
-                    restore_footage(
-                        predictor, sequence, masks, args.state, sink, summary,
+                    sink: Sink = FolderSink(journal.folder / sequence.name, compare=args.compare)
+                    if film is not None:
+                        made, work = journal.folder / args.out.name, journal.folder / "kept"
+                        sink = FilmSink(made, work, sequence, film, rate, frames)
+                    lost = restore_footage(
+                        predictor, sequence, masks, args.state, sink, summary, frames=frames,
                         done=frozenset(journal.done.get(sequence.name, ())), note=note, progress=bar.update,
                     )  # fmt: skip
+                    for line in lost:
+                        notes.append(f"{sequence.name or args.out.name}: {line}")
+                        print(f"not kept: {notes[-1]}", file=sys.stderr)
             except KeyboardInterrupt:
                 if journal.done:
                     print("\ngive the same command again to go on", file=sys.stderr)
@@ -171,7 +195,7 @@ def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Pred
     """The key of this job: what is restored, by what, and how."""
     from ..journal import key_of
 
-    how = [*mask_key(args), args.state, args.compare]
+    how = [*mask_key(args), *film_key(args), args.state, args.compare]
     return key_of([s.signature() for s in sequences], predictor.fingerprint(), how)
 
 

@@ -192,7 +192,7 @@ def film(path, clip: np.ndarray) -> None:
         container.mux(stream.encode())
 
 
-def test_a_film_gives_exact_pictures_and_a_film(tmp_path) -> None:
+def test_a_film_gives_exact_pictures(tmp_path) -> None:
     film(tmp_path / "a.mp4", colour_footage(11, (46, 62)))
     (whole,) = open_footage(tmp_path / "a.mp4", "generic")
     truth = np.stack([p.rgb for p in whole.read(0, 99).pictures])
@@ -203,8 +203,7 @@ def test_a_film_gives_exact_pictures_and_a_film(tmp_path) -> None:
         changed = (after != frame).any(-1)
         assert (after[changed] == PAINT).all() and 0.3 < changed.mean() < 0.6
     assert summary.frames == 11
-    (again,) = open_footage(tmp_path / "out" / "a.mp4", "generic")
-    assert len(again.read(0, 99).pictures) == 11
+    assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".png"] * 11
 
 
 def test_films_are_read_forwards_in_overlapping_stretches_and_back(tmp_path) -> None:
