@@ -82,11 +82,11 @@ def resuming(out: Path, overwrite: bool, key: str, kind: Kind = Kind.FOLDER) -> 
     check_output(out, kind, overwrite)
     with keeping(out, key) as journal:
         yield journal
-        (journal.folder / JOURNAL).unlink(missing_ok=True)
         if kind is Kind.FILE:
             os.replace(journal.folder / out.name, out)
             sync_folder(out.parent)
         else:
+            (journal.folder / JOURNAL).unlink(missing_ok=True)
             publish(journal.folder, out)
 
 

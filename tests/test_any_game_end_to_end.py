@@ -17,6 +17,7 @@ from hstmae.cli import main
 from hstmae.data.sources.base import SourceFrame
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.recording import record_into_store
+from hstmae.film.reading import FilmReader
 from hstmae.inference import job as restoring
 
 STEPS = 3
@@ -116,6 +117,17 @@ def test_a_film_from_preprocess_to_evaluate(tmp_path: Path, capsys: pytest.Captu
     assert main([*command, "--out", str(tmp_path / "out"), "--json", str(tmp_path / "r.json")]) == 0
     truth = EpisodeStore(store).read("b", range(10)).frames
     changed_only_where_hidden(tmp_path / "out", truth, 0)
+    options = ["--out", str(tmp_path / "b.mp4"), "--lossless", "--frames", "2:8", "--json", str(tmp_path / "f.json")]
+    assert main([*command, *options]) == 0
+    made, first = FilmReader(tmp_path / "b.mp4"), FilmReader(Path(source))
+    assert made.facts.times == first.facts.times[:6] and made.facts.pixel_format == "yuv420p"
+    shown = [np.asarray(Image.open(tmp_path / "out" / f"f{t:06d}.png")).astype(int) for t in range(2, 8)]
+    drawn = [made.rgb(frame) for frame in made.frames()]
+    assert max(np.abs(a - b).mean() for a, b in zip(shown, drawn, strict=True)) < 12  # colours of 4 pixels together
+    report = json.loads((tmp_path / "f.json").read_text())
+    assert report["frames"] == 6
+    assert report["notes"] == ["b.mp4: does not state its colour matrix: smpte170m is taken, by its size"]
+    assert main([*command, *options]) == 2 and "is there already" in capsys.readouterr().err
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["frames"] == 10 and report["problems"] == [] and 3 < report["psnr_masked"] < 40
     command = ["evaluate", "--checkpoint", str(run), "--clip", "4", "--clips", "2", "--json", str(tmp_path / "e.json")]

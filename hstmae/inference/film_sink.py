@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import zstandard
 
-from ..atomic import sync_folder
+from ..atomic import sync_files
 from ..errors import DataError
 from ..film.codecs import FilmOptions, plan
 from ..film.colour import Colours
@@ -77,11 +76,7 @@ class FilmSink:
         self._new.append(path)
 
     def settle(self) -> None:
-        for path in self._new:
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-        if self._new:
-            sync_folder(self._work)
+        sync_files(self._new)
         self._new.clear()
 
     def finish(self, footage: Footage) -> list[str]:

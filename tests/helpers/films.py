@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-av = pytest.importorskip("av", reason="films need PyAV: pip install 'hstmae[video]'")
-
 from hstmae.film.codecs import FilmOptions, plan
 from hstmae.film.facts import FilmFacts
 from hstmae.film.layout import Layout, Planes, layout_of
 from hstmae.film.reading import FilmReader, colours_of
 from hstmae.film.writing import write_film
+
+av = pytest.importorskip("av", reason="films need PyAV: pip install 'hstmae[video]'")
 
 HEADER = b"""[Script Info]
 ScriptType: v4.00+
