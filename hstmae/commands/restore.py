@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR|FILM",
-        help="folder for the restored frames, or a film: NAME.mp4, .mov, .mkv, .webm, .avi, .gif or .apng; - writes the "
+        help="folder for the restored frames, or a film: NAME.mp4, .mov, .mkv, .webm, .avi, .gif, .apng; - writes the "
         "one picture of the input to stdout",
     )
     add_masks(parser)
@@ -156,6 +156,7 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
         summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
         if summary.frames:
             print(f"going on after {summary.frames} frames of an interrupted run", file=sys.stderr)
+        lost: list[str] = []
         total = sum(s.count for s in sequences) if frames is None else len(frames)
         with tqdm(total=total, initial=summary.frames, unit="frame", desc="restore") as bar:
             try:
@@ -168,13 +169,10 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
                     if film is not None:
                         made, work = journal.folder / args.out.name, journal.folder / "kept"
                         sink = FilmSink(made, work, sequence, film, rate, frames)
-                    lost = restore_footage(
+                    lost += restore_footage(
                         predictor, sequence, masks, args.state, sink, summary, frames=frames,
                         done=frozenset(journal.done.get(sequence.name, ())), note=note, progress=bar.update,
                     )  # fmt: skip
-                    for line in lost:
-                        notes.append(f"{sequence.name or args.out.name}: {line}")
-                        print(f"not kept: {notes[-1]}", file=sys.stderr)
             except KeyboardInterrupt:
                 if journal.done:
                     print("\ngive the same command again to go on", file=sys.stderr)
@@ -182,7 +180,8 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
     problems = [str(p) for s in sequences for p in getattr(s, "problems", ())]
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
-    not_kept = [line for s in sequences for line in getattr(s, "remarks", ())]
+    pictures = [] if film is not None else [line for s in sequences for line in getattr(s, "remarks", ())]
+    not_kept = [*pictures, *(f"{args.out.name}: {line}" for line in dict.fromkeys(lost))]
     for line in not_kept:
         print(f"note: {line}", file=sys.stderr)
     report = {**_report(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept}

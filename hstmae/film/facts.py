@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any
@@ -140,6 +142,12 @@ class FilmFacts:
         """Whether no frame is further from its place than rounding to `time_base` puts it."""
         step = 1 / (rate * self.time_base)
         return all(abs(time - self.times[0] - step * k) <= 1 for k, time in enumerate(self.times))
+
+    def at(self, moments: Sequence[Fraction]) -> FilmFacts:
+        """The facts with frames at these seconds, the last of which is the end of the last frame."""
+        base = Fraction(1, math.lcm(*(moment.denominator for moment in moments)))
+        times = tuple(int(moment / base) for moment in moments)
+        return replace(self, time_base=base, times=times[:-1], end=times[-1])
 
     def shifted(self, start: int, stop: int) -> FilmFacts:
         """Facts of the frames `start` to `stop`, beginning at time 0; chapters are cut likewise."""

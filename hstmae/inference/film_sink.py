@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..film.layout import Planes, layout_of
 from ..film.reading import FilmReader, colours_of
 from ..film.writing import write_film
 from ..games.palette import unpack_rgb
+from .footage.animation import Animation
 from .footage.base import Footage
 from .footage.film import Film
 from .sinks import RestoredFrame
@@ -62,6 +64,9 @@ class FilmSink:
             lossless = options.lossless or path.suffix.lower() in (".gif", ".apng")
             exact = Fraction(rate).limit_denominator(1001)
             self._facts = facts_of_pictures(probe[0].size, exact, lossless)
+            if isinstance(footage, Animation) and any(footage.delays):
+                delays = footage.delays[frames.start : frames.stop] if frames else footage.delays
+                self._facts = self._facts.at([Fraction(0), *itertools.accumulate(delays)])
             self._colours = colours_of(self._facts, layout_of(self._facts.pixel_format))
         size = (self._facts.height, self._facts.width)
         self._plan = plan(path, self._colours.layout, size, options)
@@ -123,7 +128,8 @@ class FilmSink:
 
     def _of_pictures(self, footage: Footage) -> Iterator[tuple[int, Planes]]:
         colours: Colours = self._colours
-        for number, position in enumerate(self._frames or range(footage.count)):
+        times = self._facts.times or range(footage.count)
+        for number, position in zip(times, self._frames or range(footage.count), strict=False):
             pictures = footage.read(position, position + 1).pictures
             if not pictures:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,11 @@ class Animation:
     @property
     def place(self) -> str:
         return str(self._path)
+
+    @property
+    def delays(self) -> list[Fraction]:
+        """Seconds that each frame is shown; those of pages are 0."""
+        return self._animated.delays
 
     @property
     def remarks(self) -> list[str]:
