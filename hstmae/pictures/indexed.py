@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import numpy as np
 
 from ..errors import DataError
 from ..games import GameSpec
-from ..games.palette import colour_table, file_entries, own_colours, pack_rgb, recognise_picture, to_indices
+from ..games.palette import colour_table, file_entries, own_colours, pack_rgb, recognise_picture, recognised, to_indices
 from .native import Native
 from .reading import read_native
 
+_PROBES = 16  # pictures of a footage that are looked at for its palette
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -167,6 +168,29 @@ def read_picture(
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     return replace(decode_picture(data, game, str(path), first), note=note)
+
+
+def table_of(paths: Sequence[Path], game: GameSpec) -> np.ndarray | None:
+    """The table uint8 [K, 3] that RGB pictures of one footage are known by: what several of them show together tells
+    more than one does. None where they are indexed, or cannot be read, which is told when they are.
+
+    Raises:
+        DataError: as `games.palette.recognised`.
+    """
+    seen = []
+    for path in paths[:: max(1, len(paths) // _PROBES)]:
+        try:
+            picture = read_picture(path, game)
+        except DataError:
+            continue
+        if picture.meaning is not None:
+            return None
+        seen.append(np.unique(picture.packed[~picture.missing], return_counts=True))
+    if not seen:
+        return None
+    colours, where = np.unique(np.concatenate([values for values, _ in seen]), return_inverse=True)
+    counts = np.bincount(where, np.concatenate([often for _, often in seen]))
+    return recognised(colours, game, counts)[1]
 
 
 def decode_picture(data: bytes, game: GameSpec, where: str, first: np.ndarray | None = None) -> IndexedPicture:

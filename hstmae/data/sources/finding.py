@@ -65,7 +65,7 @@ def find_sources(
         )
     layout = layout_of(game)
     try:
-        if layout is None or (options != VideoOptions() and not layout.recognises(path)):
+        if layout is None or not layout.recognises(path):
             return "pictures", find_videos(path, options, game.state_size or None, game.name)
         if options != VideoOptions():
             raise UsageError(

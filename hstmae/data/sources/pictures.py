@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import DataError
 from ...games import GameSpec, get_game
-from ...games.palette import colour_table, file_entries, pack_rgb, to_indices
+from ...pictures.indexed import read_picture, table_of
 from ...pictures.reading import FORMATS
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .side_file import side_data, with_side
@@ -69,12 +69,18 @@ class PicturesEpisode:
             raise UnusableEpisode(f"its side file has {len(side)} frames, the folder {len(self.files)} pictures")
         game = get_game(self.palette_of) if self.palette_of else None
         size: tuple[int, ...] | None = None
+        palette = None if game is None else table_of([self.folder / name for name in self.files], game)
+        corner = (0, 0)
         for number, name in enumerate(self.files):
             try:
                 if game is None:
                     pixels = resized(read_rgb(self.folder / name), self.resize)
                 else:
-                    pixels = read_entries(self.folder / name, game)
+                    pixels, colours = read_entries(self.folder / name, game, palette)
+                    palette = colours if size is None else palette
+                    if palette is None or not np.array_equal(colours, palette):
+                        raise DataError("shows the game's colours by another palette than the pictures before it")
+                    corner = corner if size else game.corner_of(pixels) or corner
                 size = size or pixels.shape[:2]
                 if pixels.shape[:2] != size:
                     raise DataError(
@@ -84,7 +90,7 @@ class PicturesEpisode:
             except DataError as error:
                 report(Problem(self.name, name, str(error)))
                 continue
-            yield with_side(number, pixels, side, None if game is None else game.palette)
+            yield replace(with_side(number, pixels, side, palette), corner=corner)
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -99,29 +105,27 @@ def read_rgb(path: Path) -> np.ndarray:
         return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
 
 
-def read_entries(path: Path, game: GameSpec) -> np.ndarray:
-    """A picture file, indexed or in RGB, as the game's palette entries uint8 [H, W].
+def read_entries(path: Path, game: GameSpec, first: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """A picture file, indexed or in RGB, as the game's palette entries uint8 [H, W], and its palette uint8 [K, 3].
 
+    Args:
+        first: as of `pictures.indexed.read_picture`.
     Raises:
-        DataError: as of `read_rgb`, or a pixel has a colour that is not exactly one of the game's.
+        DataError: as of `read_picture`; or a pixel is transparent, or has a colour that is not one of the game's.
     """
-    with opened(path) as picture:
-        if picture.mode == "P":
-            stored = np.asarray(picture, np.uint8)
-            entries = np.zeros((256, 3), np.uint8)  # those a file uses without defining them are black
-            defined = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
-            entries[: len(defined)] = defined
-            indices = file_entries(stored, entries, game)[0][stored]
-        else:
-            packed = pack_rgb(np.asarray(picture.convert("RGB")))
-            indices = to_indices(packed, colour_table(game.palette, game))
-    strange = np.count_nonzero(indices < 0)
+    try:
+        picture = read_picture(path, game, first)
+    except DataError as error:
+        raise DataError(str(error).removeprefix(f"{path}: ")) from None
+    strange = np.count_nonzero(picture.indices < 0)
     if strange:
         raise DataError(
             f"{strange} pixels have colours that {game.name} does not have: give the game's own pictures, neither "
             "scaled nor from a film or a JPEG file"
         )
-    return indices.astype(np.uint8)
+    if picture.missing.any():
+        raise DataError(f"{np.count_nonzero(picture.missing)} pixels are transparent: what they show is not known")
+    return picture.indices.astype(np.uint8), picture.palette
 
 
 @contextmanager

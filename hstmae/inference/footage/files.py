@@ -15,19 +15,16 @@ from ...data.sources.side_file import read_side_file
 from ...data.sources.video import natural_order
 from ...errors import DataError
 from ...games import GameSpec
-from ...games.palette import recognised
 from ...inputs.unpacking import shown
 from ...names import portable_name
 from ...pictures.base import Picture
-from ...pictures.indexed import end_of_png, read_picture
+from ...pictures.indexed import end_of_png, read_picture, table_of
 from ...pictures.reading import Look, look
 from ...pictures.true_colour import read_rgb_picture
 from .base import Stretch, lost_like, one_size
 
 # `..._f12_a0_...png` of recordings, and `f000012.png` as this program names frames.
 _NUMBERED = re.compile(r"(?:.*_f(\d{1,9})_a\d+_.*|f(\d{6,9}))\.\w+", re.IGNORECASE)
-
-_PROBES = 16
 
 
 class PictureFiles:
@@ -139,23 +136,7 @@ class PictureFiles:
 
     @cached_property
     def _colours(self) -> np.ndarray | None:
-        """The table that RGB pictures are known by: what several of them show together tells more than one does."""
-        seen = []
-        for k in range(0, self.count, max(1, self.count // _PROBES)):
-            if k in self._lost:
-                continue
-            try:
-                picture = read_picture(self._paths[k], self._game)
-            except DataError:
-                continue  # said when it is restored, unless the others tell
-            if picture.meaning is not None:
-                return None
-            seen.append(np.unique(picture.packed[~picture.missing], return_counts=True))
-        if not seen:
-            return None
-        colours, where = np.unique(np.concatenate([values for values, _ in seen]), return_inverse=True)
-        counts = np.bincount(where, np.concatenate([often for _, often in seen]))
-        return recognised(colours, self._game, counts)[1]
+        return table_of([path for k, path in enumerate(self._paths) if k not in self._lost], self._game)
 
     def _tail(self, k: int) -> bytes | None:
         """Bytes behind the PNG proper; empty for a plain picture, None where the file cannot be read."""

@@ -1,0 +1,158 @@
+"""Restoring the pictures of emulators: whatever form they have, they come back in it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import fceux_files as fceux
+import numpy as np
+import pytest
+from PIL import Image
+
+from hstmae.data.sources.pictures import read_entries
+from hstmae.data.store.preprocessing import preprocess
+from hstmae.data.store.reader import EpisodeStore
+from hstmae.data.store.writer import Packing
+from hstmae.errors import DataError
+from hstmae.games import get_game
+from hstmae.inference.footage.opening import open_footage
+from hstmae.pictures.indexed import decode_picture, table_of
+
+GAME = get_game("smb")
+FRAMES = fceux.sample(6)
+
+
+def colours(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as picture:
+        return np.array(picture.convert("RGBA"))
+
+
+@pytest.mark.parametrize("lines", [slice(None), fceux.LINES], ids=["240", "224"])
+@pytest.mark.parametrize("table", fceux.TABLES)
+@pytest.mark.parametrize("form", fceux.FORMS)
+def test_the_truth_restored_is_the_file_as_it_was(form: str, table: str, lines: slice) -> None:
+    for name, pixels, tail in FRAMES[::5]:
+        data = fceux.FORMS[form](pixels[lines], fceux.TABLES[table]) + tail
+        picture = decode_picture(data, GAME, name)
+        np.testing.assert_array_equal(picture.indices, pixels[lines])
+        mask = np.random.default_rng(1).random(picture.size) < 0.5
+        made = picture.restored(picture.indices.astype(np.uint8), mask)
+        np.testing.assert_array_equal(colours(made), colours(data))
+        assert made.endswith(tail)
+        again = decode_picture(made, GAME, name)
+        np.testing.assert_array_equal(again.native.samples, picture.native.samples)
+        assert GAME.corner_of(again.pixels) == ((0, 0) if lines.start is None else (8, 0))
+
+
+def test_restored_pixels_have_the_colours_of_the_file_where_it_shows_them() -> None:
+    """RGB that lost its last bits: the file's own colours are written, not those of the table they are known by."""
+    _, pixels, _ = FRAMES[0]
+    coarse = fceux.FCEUX >> 3 << 3
+    data = fceux.rgb(pixels, coarse)
+    picture = decode_picture(data, GAME, "x")
+    np.testing.assert_array_equal(picture.palette, fceux.FCEUX)
+    made = picture.restored(pixels, np.ones(pixels.shape, bool))
+    np.testing.assert_array_equal(colours(made), colours(data))
+
+
+def test_notes_and_depth_of_a_palette_picture_are_kept() -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    _, pixels, _ = FRAMES[0]
+    notes = PngInfo()
+    notes.add_text("Comment", "level 1-1")
+    with Image.open(io.BytesIO(fceux.small(pixels, fceux.FCEUX))) as small:
+        file = io.BytesIO()
+        small.save(file, format="PNG", pnginfo=notes, dpi=(96, 96), gamma=0.45)
+    picture = decode_picture(file.getvalue(), GAME, "x")
+    made = picture.restored(pixels, np.ones(pixels.shape, bool))
+    with Image.open(io.BytesIO(made)) as again:
+        assert again.info["Comment"] == "level 1-1" and round(again.info["dpi"][0]) == 96
+    assert made[24] == file.getvalue()[24]  # bits an entry
+
+
+def test_a_dark_screen_is_known_by_the_other_pictures(tmp_path: Path) -> None:
+    dark = np.full((240, 256), 0x0F, np.uint8)
+    for table in fceux.TABLES.values():
+        shown = [("0.png", dark), ("1.png", dark), *((f"{2 + k}.png", p) for k, (_, p, _) in enumerate(FRAMES))]
+        folder = fceux.write(tmp_path / str(id(table)), ((name, fceux.rgb(pixels, table)) for name, pixels in shown))
+        (footage,) = open_footage(folder, "smb")
+        stretch = footage.read(0, 8)
+        for picture, (_, pixels) in zip(stretch.pictures, shown, strict=True):
+            np.testing.assert_array_equal(picture.palette, table)  # type: ignore[arg-type]
+            np.testing.assert_array_equal(picture.pixels, pixels)
+        np.testing.assert_array_equal(table_of([folder / "0.png", folder / "3.png"], GAME), table)  # type: ignore[arg-type]
+
+
+def test_a_colour_that_is_another_entry_for_each_emulator_is_refused() -> None:
+    """Alone it tells nothing: with others beside it, it does."""
+    packed = {name: [int.from_bytes(bytes(c), "big") for c in table] for name, table in fceux.TABLES.items()}
+    entries = {name: {c: {k for k in range(64) if of[k] == c} for c in of} for name, of in packed.items()}
+    unclear = {
+        c
+        for one in entries.values()
+        for other in entries.values()
+        for c in one.keys() & other.keys()
+        if not one[c] & other[c]
+    }
+    assert unclear
+    for c in unclear:
+        with pytest.raises(DataError, match="several emulators' palettes"):
+            decode_picture(_filled(c), GAME, "x.png")
+    assert (decode_picture(_filled(0x5C94FC), GAME, "x.png").indices == 0x22).all()
+
+
+def _filled(colour: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), (colour >> 16, colour >> 8 & 255, colour & 255)).save(file, format="PNG")
+    return file.getvalue()
+
+
+def test_a_cut_picture_alone_and_in_a_folder(tmp_path: Path) -> None:
+    files = [(name, fceux.indexed(pixels[fceux.LINES], fceux.FCEUX) + tail) for name, pixels, tail in FRAMES]
+    folder = fceux.write(tmp_path / "in", files)
+    for path in (folder, folder / files[0][0]):
+        (footage,) = open_footage(path, "smb")
+        stretch = footage.read(0, 1)
+        assert stretch.corner == (8, 0) and stretch.pictures[0].size == (224, 256) and footage.has_state
+
+
+def test_a_store_of_cut_pictures_is_restored_in_its_place(tmp_path: Path) -> None:
+    files = [(name, fceux.indexed(pixels[fceux.LINES], fceux.FCEUX) + tail) for name, pixels, tail in FRAMES]
+    fceux.write(tmp_path / "in", files)
+    preprocess(tmp_path / "in", tmp_path / "store", workers=1, packing=Packing(level=1))
+    (footage,) = open_footage(tmp_path / "store", "smb")
+    assert footage.read(0, 2).corner == (8, 0)
+
+
+def test_several_episodes_in_one_folder_are_restored_apart(tmp_path: Path) -> None:
+    other = [(name.replace("_e0_", "_e1_"), pixels, tail) for name, pixels, tail in FRAMES[:4]]
+    literal = [("data\\x\\" + name, pixels, tail) for name, pixels, tail in other]
+    files = ((name, fceux.indexed(pixels, fceux.FCEUX) + tail) for name, pixels, tail in [*FRAMES, *literal])
+    found = {footage.name: footage.count for footage in open_footage(fceux.write(tmp_path / "in", files), "smb")}
+    assert sorted(found.values()) == [4, 6] and len(found) == 2
+
+
+@pytest.mark.parametrize("lines", [slice(None), fceux.LINES], ids=["240", "224"])
+def test_screenshots_without_memory_make_a_store(tmp_path: Path, lines: slice) -> None:
+    for form in ("rgb", "base 128", "few colours"):
+        make, table = fceux.FORMS[form], fceux.TABLES["fceux 2.3"]
+        files = ((f"shot-{k}.png", make(pixels[lines], table)) for k, (_, pixels, _) in enumerate(FRAMES))
+        fceux.write(tmp_path / form / "in", files)
+        summary = preprocess(tmp_path / form / "in", tmp_path / form / "out", game="smb", workers=1)
+        (info,) = EpisodeStore(tmp_path / form / "out").infos()
+        assert (summary.left_out, info.frames, info.has_state) == (0, len(FRAMES), False)
+        assert info.corner == ((0, 0) if lines.start is None else (8, 0))
+        episode = EpisodeStore(tmp_path / form / "out")[0]
+        used = np.unique(episode.frames)
+        np.testing.assert_array_equal(episode.frames, np.stack([pixels[lines] for _, pixels, _ in FRAMES]))
+        np.testing.assert_array_equal(episode.palette[used], table[used])  # type: ignore[index]
+
+
+def test_transparent_screenshots_are_no_truth(tmp_path: Path) -> None:
+    _, pixels, _ = FRAMES[0]
+    clear = np.dstack([fceux.FCEUX[pixels], np.where(pixels == 0x0F, 0, 255).astype(np.uint8)])
+    Image.fromarray(clear).save(tmp_path / "x.png")
+    with pytest.raises(DataError, match="transparent"):
+        read_entries(tmp_path / "x.png", GAME)
