@@ -85,27 +85,30 @@ def test_a_dark_screen_is_known_by_the_other_pictures(tmp_path: Path) -> None:
         np.testing.assert_array_equal(table_of([folder / "0.png", folder / "3.png"], GAME), table)  # type: ignore[arg-type]
 
 
-def test_a_colour_that_is_another_entry_for_each_emulator_is_refused() -> None:
-    """Alone it tells nothing: with others beside it, it does."""
-    packed = {name: [int.from_bytes(bytes(c), "big") for c in table] for name, table in fceux.TABLES.items()}
-    entries = {name: {c: {k for k in range(64) if of[k] == c} for c in of} for name, of in packed.items()}
-    unclear = {
-        c
-        for one in entries.values()
-        for other in entries.values()
-        for c in one.keys() & other.keys()
-        if not one[c] & other[c]
-    }
-    assert unclear
-    for c in unclear:
-        with pytest.raises(DataError, match="several emulators' palettes"):
-            decode_picture(_filled(c), GAME, "x.png")
-    assert (decode_picture(_filled(0x5C94FC), GAME, "x.png").indices == 0x22).all()
+def test_colours_that_mean_other_entries_by_each_palette_are_refused() -> None:
+    palette = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
+    swapped = np.array([[0, 0, 0], [0, 200, 0], [200, 0, 0], [90, 90, 90]], np.uint8)
+
+    class TwoTables(type(GAME)):  # type: ignore[misc]
+        pass
+
+    game = TwoTables()
+    for name, value in (("palette", palette), ("other_palettes", (swapped,)), ("preferred_entries", ()),
+                        ("shown_entries", ()), ("emulator_entry", 0)):  # fmt: skip
+        setattr(TwoTables, name, value)
+    with pytest.raises(DataError, match="several emulators' palettes"):
+        decode_picture(_filled((200, 0, 0), (0, 200, 0)), game, "x.png")
+    for told, entries in (((0, 0, 200), [1, 2, 3]), ((90, 90, 90), [2, 1, 3])):
+        picture = decode_picture(_filled((200, 0, 0), (0, 200, 0), told), game, "x.png")
+        assert picture.indices[0].tolist() == entries
+    unclear = _filled((200, 0, 0), (0, 200, 0))
+    assert decode_picture(unclear, game, "x.png", swapped).indices[0].tolist() == [2, 1]
+    assert (decode_picture(_filled((0, 0, 0)), game, "x.png").indices == 0).all()
 
 
-def _filled(colour: int) -> bytes:
+def _filled(*shown: tuple[int, int, int]) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (16, 16), (colour >> 16, colour >> 8 & 255, colour & 255)).save(file, format="PNG")
+    Image.fromarray(np.array([shown] * 4, np.uint8)).save(file, format="PNG")
     return file.getvalue()
 
 
