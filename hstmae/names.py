@@ -44,15 +44,15 @@ def portable_names(names: Iterable[str]) -> list[str]:
     result = [""] * len(given)
     for k in sorted(range(len(given)), key=lambda k: (mended[k] != given[k], k)):
         name, number = mended[k], 1
-        while _alike(name) in taken:
+        while alike(name) in taken:
             number += 1
             name = f"{_cut(mended[k], MAX_BYTES - 8)}~{number}"
-        taken.add(_alike(name))
+        taken.add(alike(name))
         result[k] = name
     return result
 
 
-def _alike(name: str) -> str:
+def alike(name: str) -> str:
     """Equal for names that some file system takes for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
 

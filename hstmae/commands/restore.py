@@ -163,6 +163,7 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
                 for sequence in sequences:
 
                     def note(positions: list[int], name: str = sequence.name) -> None:
+                        summary.know(sequences)
                         journal.note(name, positions, summary.to_json())
 
                     sink: Sink = FolderSink(journal.folder / sequence.name, compare=args.compare)
@@ -177,7 +178,8 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
                 if journal.done:
                     print("\ngive the same command again to go on", file=sys.stderr)
                 raise
-    problems = [str(p) for s in sequences for p in getattr(s, "problems", ())]
+    summary.know(sequences)
+    problems = summary.problems
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
     pictures = [] if film is not None else [line for s in sequences for line in getattr(s, "remarks", ())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class RestoreSummary:
             so that it does not depend on the order in which frames were finished.
         fills: packed colours taken for damage.
         levels: state levels used.
+        problems: lost frames and other things that were wrong with the footage.
     """
 
     frames: int = 0
@@ -46,6 +47,12 @@ class RestoreSummary:
     squared: int = 0
     fills: set[int] = field(default_factory=set)
     levels: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    def know(self, sequences: Iterable[Footage]) -> None:
+        """Take over the problems that these footages have met so far."""
+        met = [str(problem) for sequence in sequences for problem in getattr(sequence, "problems", ())]
+        self.problems = list(dict.fromkeys([*self.problems, *met]))
 
     def add(self, mask: np.ndarray) -> None:
         """One more frame with this mask, bool [H, W]."""

@@ -14,12 +14,11 @@ from ..drawing.panels import show_confidence, show_error, show_masked
 from ..games.palette import unpack_rgb
 from ..pictures.base import Picture
 from .footage.animation import Animation
-from .footage.base import Footage
+from .footage.base import COMPARE, Footage
 from .footage.film import Film
 from .visualizer import side_by_side
 
 WIDE = 400  # pixels across from which pictures are no longer enlarged
-COMPARE = "compare"  # folder of side-by-side pictures inside the output
 
 
 @dataclass(frozen=True)

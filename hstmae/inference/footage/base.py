@@ -14,6 +14,8 @@ from ...pictures.base import Picture
 from ...pictures.indexed import IndexedPicture
 from ...pictures.true_colour import RgbPicture
 
+COMPARE = "compare"  # folder for side-by-side pictures inside that of a sequence, which no other one gets
+
 
 @dataclass
 class Stretch:

@@ -63,16 +63,9 @@ class PictureFiles:
         self._kept: Counter[str] = Counter()
         self._lost: set[int] = set()
         looks = [self._look(k) for k in range(len(self._paths))]
-        self._like = next((k for k in range(len(looks)) if k not in self._lost), None)
-        if self._like is None:
+        if len(self._lost) == len(looks):
             raise DataError(f"{self._paths[0]}: {self.problems[0].reason}")
-        size = looks[self._like].size  # type: ignore[union-attr]
-        for path, of_file in zip(self._paths, looks, strict=True):
-            if of_file is not None and of_file.size != size:
-                raise DataError(
-                    f"{path}: is {of_file.size[1]}x{of_file.size[0]}, the frames before it {size[1]}x{size[0]}; "
-                    "restore sizes one by one"
-                )
+        self._lose_other_sizes(looks)
         self.files = _written_as(self._paths, [".png" if game.indexed or one is None else one.ending for one in looks])
         self.count = len(self.files)
         self._size: tuple[int, int] | None = None
@@ -82,6 +75,8 @@ class PictureFiles:
         if self._state is not None and game.context_size:
             self._context = game.context(self._state, self._numbers)
         self._corner = (0, 0)
+        for k in range(self.count if strict else 0):  # what is broken is told before any work
+            self._picture(k)
 
     @property
     def place(self) -> str:
@@ -110,6 +105,18 @@ class PictureFiles:
             self._lost.add(k)
             reason = str(error).removeprefix(f"{self._paths[k]}: ")
             self.problems.append(Problem(self.name or self._paths[k].parent.name, self._paths[k].name, reason))
+
+    def _lose_other_sizes(self, looks: list[Look | None]) -> None:
+        """A few pictures of another size are lost frames; where no size is that of most, nobody knows which are."""
+        sizes = Counter(one.size for one in looks if one is not None)
+        size, count = sizes.most_common(1)[0]
+        for k, one in enumerate(looks):
+            if one is None or one.size == size:
+                continue
+            what = f"{self._paths[k]}: is {one.size[1]}x{one.size[0]}, "
+            if 2 * count <= sum(sizes.values()):
+                raise DataError(f"{what}other frames {size[1]}x{size[0]}; restore sizes one by one")
+            self._lose(k, DataError(f"{what}most of the frames are {size[1]}x{size[0]}"))
 
     def _read_state(self, side: Path | None) -> np.ndarray | None:
         layout = layout_of(self._game)
@@ -153,7 +160,9 @@ class PictureFiles:
     def read(self, start: int, end: int) -> Stretch:
         span = range(start, min(end, self.count))
         found = {k: picture for k in span if (picture := self._picture(k)) is not None}
-        like = next(iter(found.values()), None) or self._picture(self._like or 0)
+        like = next(iter(found.values()), None)
+        if like is None:  # another one, which tells size and palette
+            like = next((one for k in range(self.count) if (one := self._picture(k)) is not None), None)
         if like is None and span:
             raise DataError(f"{self._paths[start]}: {self.problems[-1].reason}")
         pictures = [found[k] if k in found else lost_like(like) for k in span]  # type: ignore[arg-type]

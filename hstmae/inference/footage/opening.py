@@ -21,7 +21,7 @@ from ...inputs.unpacking import STDIN, as_folder
 from ...names import portable_name
 from ...pictures.animated import is_animated
 from .animation import Animation
-from .base import Footage
+from .base import COMPARE, Footage
 from .coded import open_coded
 from .files import PictureFiles
 from .film import Film
@@ -43,7 +43,8 @@ def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = 
     """
     found, taken = list(_found(path, get_game(game), with_state, strict)), set[str]()
     for footage in found:
-        name = plain = "/".join(portable_name(part) for part in footage.name.split("/") if part)
+        parts = [portable_name(part) for part in footage.name.split("/") if part]
+        name = plain = "/".join(f"{part}~2" if part.casefold() == COMPARE else part for part in parts)
         number = 1
         while name.casefold() in taken:
             number += 1
@@ -63,7 +64,7 @@ def _found(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterat
         if store.game != game.name:
             raise DataError(f"{path}: is a store of '{store.game}', not of '{game.name}'; give a --checkpoint for that")
         for episode in range(len(store)):
-            yield StoreFootage(store, episode)
+            yield StoreFootage(store, episode, strict)
     elif path.is_file() and file_kind(path) == "hst":
         yield from open_coded(path, game.name)
     elif path.is_file() and file_kind(path) in PICTURE_KINDS and (game.indexed or not is_animated(path)):
