@@ -18,7 +18,7 @@ from ...games import GameSpec, get_game
 from ...inputs.junk import in_junk
 from ...inputs.kinds import PICTURE_KINDS, described, file_kind
 from ...inputs.unpacking import STDIN, as_folder
-from ...names import portable_name
+from ...names import alike, portable_name
 from ...pictures.animated import is_animated
 from .animation import Animation
 from .base import COMPARE, Footage
@@ -46,10 +46,10 @@ def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = 
         parts = [portable_name(part) for part in footage.name.split("/") if part]
         name = plain = "/".join(f"{part}~2" if part.casefold() == COMPARE else part for part in parts)
         number = 1
-        while name.casefold() in taken:
+        while alike(name) in taken:
             number += 1
             name = f"{plain}~{number}"
-        taken.add(name.casefold())
+        taken.add(alike(name))
         footage.name = name
     return iter(found)
 
