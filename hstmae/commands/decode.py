@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", required=True, choices=tuple(_WRITERS), help="what to write")
     add("--frames", type=_frames, metavar="A:B", help="from A up to B, B left out (default: all)")
     add("--episode", metavar="NAME", help="only this episode")
-    add("--fps", type=RATE, metavar="N", help="png, mp4: pictures a second (default: as recorded)")
+    add("--fps", type=RATE, metavar="N", help="png, mp4, film: pictures a second (default: as recorded)")
     add("--blend", action="store_true", help="with --fps: mix neighbours instead of showing a frame again")
     add("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
     add("--workers", type=PROCESSES, default=0, metavar="N", help="store, smbdataset: processes (one per core)")
@@ -56,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    kinds = {"store": Kind.GROWING, "smbdataset": Kind.GROWING, "png": Kind.FOLDER, "mp4": Kind.FILE}
+    kinds = {"store": Kind.GROWING, "smbdataset": Kind.GROWING, "png": Kind.FOLDER, "mp4": Kind.FILE, "film": Kind.FILE}
     arrays = Kind.FILE if args.out.suffix == ".npz" else Kind.FOLDER
     return [(args.out, kinds.get(args.to, arrays))]
 
@@ -65,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
     from ..codec.jobs.decode import parts_of
     from ..codec.session.reader import HstReader
 
-    if args.fps is not None and args.to not in ("png", "mp4"):
-        raise UsageError(f"--fps is for --to png and mp4, not for {args.to}")
+    if args.fps is not None and args.to not in ("png", "mp4", "film"):
+        raise UsageError(f"--fps is for --to png, mp4 and film, not for {args.to}")
     if args.blend and args.fps is None:
         raise UsageError("--blend needs --fps")
     if args.resume and args.to != "smbdataset":
@@ -111,10 +110,10 @@ def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> No
 
 
 def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from ..codec.jobs.decode import remove_unfinished, write_recordings
+    from ..codec.jobs.decode import name_of, remove_unfinished, write_recordings
 
     if args.resume:
-        parts = [part for part in parts if not (args.out / reader.episodes()[part.position].name).exists()]
+        parts = [part for part in parts if not (args.out / name_of(reader, part.position)).exists()]
     with keeping(args.out, _key(args)) as journal, _bar(parts) as bar:
         remove_unfinished(reader, parts, args.out)
         original = write_recordings(reader, parts, args.out, args.workers, bar.update, overwrite=args.overwrite,
@@ -124,37 +123,36 @@ def _smbdataset(args: argparse.Namespace, reader: HstReader, parts: list[Part]) 
 
 
 def _png(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from ..codec.jobs.decode import shown, write_png
+    from ..codec.jobs.decode import name_of, shown, write_png
 
     with _bar(parts) as bar, resuming(args.out, args.overwrite, _key(args)) as journal:
         count = 0
         for part in parts:
-            place = journal.folder if len(parts) == 1 else journal.folder / reader.episodes()[part.position].name
+            place = journal.folder if len(parts) == 1 else journal.folder / name_of(reader, part.position)
             start, note = len(journal.done.get(str(part.position), ())), partial(_note, journal, part)
             bar.update(start)
             frames = shown(reader, part, args.fps, args.blend, start)
-            count += write_png(frames, place, bar.update, start=start, note=note)
+            count += write_png(frames, place, bar.update, numbered=args.fps is None, start=start, note=note)
     print(f"{count:,} pictures in {args.out}")
 
 
-def _mp4(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from ..codec.jobs.decode import picture_of, shown
-    from ..inference.visualizer import save_mp4
+def _film(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
+    from ..codec.jobs.decode_film import write_as_film
 
     if len(parts) > 1:
         raise UsageError(f"a film shows one episode, {len(parts)} are meant: give --episode NAME or --frames A:B")
-    description = reader.episodes()[parts[0].position]
-    if description.height % 2 or description.width % 2:
-        raise UsageError(f"films need even sizes, this is {description.width}x{description.height}: use --to png")
+    if args.to == "mp4" and not args.out.suffix:
+        raise UsageError(f"{args.out}: give a name that ends in .mp4, or in that of another kind of film")
     with keeping(args.out, _key(args)) as journal, _kept(reader, journal) as again, _bar(parts) as bar:
-        frames = shown(again, parts[0], args.fps, args.blend)
-        pictures = (picture_of(frame).convert("RGB") for frame in _counted(frames, bar))
-        count = save_mp4(pictures, args.out, args.fps or description.fps)
+        lines = write_as_film(again, parts[0], args.out, args.fps, args.blend, bar.update)
+        count = bar.n
     print(f"{count:,} pictures in {args.out}")
+    for line in lines:
+        print(f"  {line}")
 
 
 def _npz(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:
-    from ..codec.jobs.decode import write_npz
+    from ..codec.jobs.decode import name_of, write_npz
 
     if len(parts) == 1 and args.out.suffix != ".npz":
         raise UsageError(f"{args.out}: give the name of a file that ends in .npz")
@@ -166,7 +164,7 @@ def _npz(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None
             with resuming(args.out, args.overwrite, _key(args)) as journal:
                 for part in parts:
                     if str(part.position) not in journal.done:
-                        path = journal.folder / f"{reader.episodes()[part.position].name}.npz"
+                        path = journal.folder / f"{name_of(reader, part.position)}.npz"
                         write_npz(reader, part, path, bar.update)
                         journal.note(str(part.position), [0], {})
     print(f"{sum(len(part.rows) for part in parts):,} frames in {args.out}")
@@ -190,10 +188,4 @@ def _note(journal: Journal, part: Part, places: list[int]) -> None:
     journal.note(str(part.position), places, {})
 
 
-def _counted(frames: Iterator[Any], bar: Any) -> Iterator[Any]:
-    for frame in frames:
-        bar.update(1)
-        yield frame
-
-
-_WRITERS = {"store": _store, "smbdataset": _smbdataset, "png": _png, "mp4": _mp4, "npz": _npz}
+_WRITERS = {"store": _store, "smbdataset": _smbdataset, "png": _png, "mp4": _film, "film": _film, "npz": _npz}

@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("input", type=find, metavar="INPUT", help="what to pack")
     add("out", type=Path, metavar="OUT.hst", help="file to write")
-    add("--profile", default="lossless", metavar="NAME", help="lossless or neural (default: %(default)s)")
+    profile = "lossless, neural or video (default: video, which keeps films as they are, else lossless)"
+    add("--profile", metavar="NAME", help=profile)
     gop = "frames per group: larger is smaller, and slower to reach one frame in (default: %(default)s)"
     add("--gop", type=Number(1, MAX_GOP), default=64, metavar="N", help=gop)
     add("--stride", type=COUNT, default=1, metavar="N", help="keep every Nth frame (default: all)")
@@ -44,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files = parser.add_mutually_exclusive_group()
     files.add_argument("--exact", action="store_true", help="keep whole every file that would not come back identical")
     files.add_argument("--no-files", action="store_true", help="forget names, times and packing of recordings' files")
+    loss = "take what 8-bit RGB frames cannot hold without it: depth, alpha, frames, colours, streams, or all"
+    add("--allow-loss", type=names, default=[], metavar="KIND,...", help=loss)
     neural = parser.add_argument_group("neural profile")
     neural.add_argument("--checkpoint", metavar="MODEL", help="codec model: bundled name, folder or file")
     quality = "picture quality to aim at, dB (20 to 60)"
@@ -61,8 +64,9 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ..codec.jobs.encode_many import archive
-    from ..codec.jobs.encode_one import Settings
     from ..codec.jobs.inputs import find_input
+    from ..codec.jobs.tasks import Settings
+    from ..data.sources.losses import KINDS
     from ..games import use_game
 
     video = video_options(args)
@@ -71,11 +75,12 @@ def run(args: argparse.Namespace) -> int:
     bits = None if args.bitrate is None else 1000 * args.bitrate
     options = {"checkpoint": args.checkpoint, "quality": args.quality, "bitrate": bits}
     options = {key: value for key, value in options.items() if value is not None}
-    if options and args.profile == "lossless":
+    if options and args.profile != "neural":
         raise UsageError("--checkpoint, --quality and --bitrate belong to --profile neural")
     settings = Settings(
         args.profile, tuple(sorted(options.items())), args.gop, args.stride, with_state=not args.no_state,
         with_files=not args.no_files, exact=args.exact, fail=args.on_error == "fail",
+        allow_loss=tuple(args.allow_loss),
     )  # fmt: skip
     found = find_input(args.input, None if args.game is None else use_game(args.game), video, args.episodes, args.lag)
     total = sum(-(-episode.size // args.stride) for episode in found.episodes)
@@ -95,6 +100,14 @@ def run(args: argparse.Namespace) -> int:
         print(f"files     {summary.exact_files:,} of {summary.files:,} come back byte for byte")
     for line in summary.pairing:
         print(f"pairing   {line}")
+    if summary.carried_files:
+        print(f"files     what is known of {summary.carried_files:,} source files came along")
+    if summary.films and args.profile is None:
+        print(f"films     {summary.films:,} kept as they are (--profile video), with sound and all the rest")
+    for key, count in summary.counts.items():
+        done, kind = key.split("_", 1)
+        what = "left out  " if done == "refused" else "not kept  "
+        print(f"{what}{count:,} file{'s' if count > 1 else ''}: {KINDS[kind]}")
     print(f"problems  {len(summary.problems):,}")
     for problem in summary.problems[:20]:
         print(f"  {problem}")

@@ -16,8 +16,8 @@ from hstmae import cli
 from hstmae.bundled import SAMPLES
 from hstmae.codec.jobs.decode import parts_of, write_recordings
 from hstmae.codec.jobs.encode_many import Archived, archive
-from hstmae.codec.jobs.encode_one import Settings
 from hstmae.codec.jobs.inputs import Found, coded_episodes, find_input
+from hstmae.codec.jobs.tasks import Settings
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import PART
 from hstmae.data.sources.smb.dataset_files import FileLog
@@ -248,7 +248,7 @@ def test_parts_of_a_file(recordings: Path, tmp_path: Path) -> None:
         ]
         count = reader.frames(1)
         assert [(p.position, p.rows) for p in parts_of(reader, name, (-2, None))] == [(1, range(count - 2, count))]
-        with pytest.raises(UsageError, match="no frame"):
+        with pytest.raises(UsageError, match="it has"):
             parts_of(reader, name, (99, 100))
         with pytest.raises(CodecError, match="no episode"):
             parts_of(reader, "nobody", None)

@@ -110,7 +110,7 @@ def test_a_palette_game_of_one_file(recordings: Path, tmp_path: Path, workers: i
             np.testing.assert_array_equal(got.palette, get_game("tower").palette)
     assert run("verify", path) == 0
     assert run("decode", path, tmp_path / "png", "--to", "png", "--episode", "climb1") == 0
-    with Image.open(tmp_path / "png" / "000007.png") as picture:
+    with Image.open(tmp_path / "png" / "f000007.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), play(1)[1][7])
     assert run("decode", path, tmp_path / "store", "--to", "store", "--workers", 1) == 0
     np.testing.assert_array_equal(EpisodeStore(tmp_path / "store")["climb2"].frames, play(2)[1])

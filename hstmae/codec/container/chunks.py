@@ -18,11 +18,14 @@ PREAMBLE_BYTES = _PREAMBLE.size
 
 SYNC = 0xD5  # first byte of every chunk: no ASCII, so that text is never taken for a chunk
 HEAD, EPISODE, GOP = b"\xd5HED", b"\xd5EPI", b"\xd5GOP"
+FILM = b"\xd5FLM"  # only in files that hold films: without it their groups cannot be decoded
 FILES, INDEX, END = b"\xd5fil", b"\xd5idx", b"\xd5end"  # a small first letter: a reader may pass over it
-KNOWN = (HEAD, EPISODE, GOP, FILES, INDEX, END)
+FACTS, REST = b"\xd5fac", b"\xd5rst"
+KNOWN = (HEAD, EPISODE, GOP, FILM, FILES, FACTS, REST, INDEX, END)
 NO_EPISODE = 0xFFFF_FFFF  # chunks that belong to the whole file
 
 FINAL = 1  # flag of EPISODE: written when the episode was complete
+PACKED = 1  # flag of REST: a zlib stream
 HASHED = 1  # flag of GOP: its payload states the hash of what it decodes to
 
 _HEADER = struct.Struct("<4sIIIHHI")
@@ -48,7 +51,7 @@ class Header:
         kind: four bytes: 0xD5 and three letters; a capital first letter means that no reader may pass over it.
         length: bytes of the payload.
         episode: number of the episode it belongs to, NO_EPISODE for the whole file.
-        first: position in the episode of the chunk's first frame.
+        first: position in the episode of the chunk's first frame; of REST, how many of the kind come before it.
         frames: how many frames it holds; 0 unless it is a GOP.
         flags: their meaning depends on the kind.
     """
@@ -122,6 +125,18 @@ def parse_header(data: memoryview, at: int) -> Header | None:
     if (episode >= MAX_EPISODES and episode != NO_EPISODE) or first + frames > MAX_FRAMES or frames > MAX_GOP:
         return None
     return header
+
+
+def split_chunks(packed: bytes) -> list[bytes]:
+    """Whole chunks, one behind the other, each by itself. Raises CodecError where the bytes are something else."""
+    found, at, view = [], 0, memoryview(packed)
+    while at < len(view):
+        header = parse_header(view, at)
+        if header is None:
+            raise CodecError("these bytes are no chunks")
+        found.append(packed[at : at + header.size])
+        at += header.size
+    return found
 
 
 def read_payload(data: memoryview, at: int, header: Header) -> bytes | None:

@@ -23,6 +23,9 @@ class Entry:
         gops: its groups in order, none overlapping another.
         final: whether it was written to its end.
         files: chunk that tells how its source files looked, if there is one.
+        facts: chunk of the facts of the film it was made from, likewise.
+        film: chunks that say which film it is, the last one written first; none but for profile video.
+        rest: chunks of what that film's file holds besides the packets of its pictures, in order.
     """
 
     number: int
@@ -30,6 +33,14 @@ class Entry:
     gops: list[Place] = field(default_factory=list)
     final: bool = False
     files: Place | None = None
+    facts: Place | None = None
+    film: list[Place] = field(default_factory=list)
+    rest: list[Place] = field(default_factory=list)
+
+    @property
+    def beside(self) -> list[Place]:
+        """All chunks of the episode besides its descriptions and its groups, in the order of the file."""
+        return sorted([*self.film, *self.rest, *(place for place in (self.files, self.facts) if place is not None)])
 
     @property
     def frames(self) -> int:
@@ -111,6 +122,12 @@ def _sorted(data: memoryview, table: list[Place], gaps: list[Gap], indexed: bool
             entry.gops.append((offset, header))
         elif header.kind == chunks.FILES:
             entry.files = (offset, header)
+        elif header.kind == chunks.FACTS:
+            entry.facts = (offset, header)
+        elif header.kind == chunks.FILM:
+            entry.film.insert(0, (offset, header))
+        elif header.kind == chunks.REST:
+            entry.rest.append((offset, header))
         elif header.kind == chunks.EPISODE and (packed := payload(offset, header)) is not None:
             final = bool(header.flags & chunks.FINAL)
             try:

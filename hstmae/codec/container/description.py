@@ -25,6 +25,7 @@ MAX_STATE, MAX_ACTIONS = 1 << 20, 256
 MAX_DECODED = 256 << 20  # bytes that one group of pictures may unpack to
 MAX_TEXT = 1 << 20  # bytes of an episode's description, unpacked
 MAX_STREAMS = 16
+FILM_PROFILE = "video"  # its groups are decoded one frame at a time
 _ABSENT = 0xFFFF_FFFF
 _HASH_BYTES = 8
 _RUN = struct.Struct("<iH")
@@ -224,7 +225,8 @@ class GopParts:
 
 def unpack_gop(description: Description, header: Header, payload: bytes) -> GopParts:
     """Raises CodecError where the payload makes no sense, or would unpack to more than MAX_DECODED bytes."""
-    if not header.frames or description.raw_bytes(header.frames) > MAX_DECODED:
+    at_once = 1 if description.profile == FILM_PROFILE else header.frames
+    if not header.frames or description.raw_bytes(at_once) > MAX_DECODED:
         raise CodecError(f"{description.name}: a group of {header.frames} frames is beyond the limits")
     try:
         at = _HASH_BYTES if header.flags & HASHED else 0

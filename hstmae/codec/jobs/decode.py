@@ -20,6 +20,7 @@ from ...data.sources.finding import FileLooks, Layout, layout_of
 from ...errors import CodecError, UsageError
 from ...executor import Advance, run_all, worker_count
 from ...games import get_game
+from ...names import portable_name, portable_names
 from ...output import filling
 from ..container.chunks import read_payload
 from ..session.frame import HstFrame, rate
@@ -41,6 +42,11 @@ class Part:
     rows: range
 
 
+def name_of(reader: HstReader, position: int) -> str:
+    """What files and folders of an episode are called: its name, or where that is none for every system a near one."""
+    return portable_names(description.name for description in reader.episodes())[position]
+
+
 def parts_of(reader: HstReader, episode: str | None, frames: tuple[int | None, int | None] | None) -> list[Part]:
     """What `--episode` and `--frames a:b` ask for.
 
@@ -49,13 +55,11 @@ def parts_of(reader: HstReader, episode: str | None, frames: tuple[int | None, i
         frames: first and one behind the last, as in a slice, counted in that episode, or through all episodes in a row.
     Raises:
         CodecError: no such episode.
-        UsageError: no such frames.
+        UsageError: some of these frames are not there: nothing is cut in silence.
     """
     positions = range(len(reader.entries)) if episode is None else [reader.position(episode)]
     total = sum(reader.frames(k) for k in positions)
-    start, stop, _ = slice(*(frames or (None, None))).indices(total)
-    if stop <= start:
-        raise UsageError(f"--frames {start}:{stop}: no frame lies there; {reader.path} has frames 0:{total}")
+    start, stop = _within(frames or (None, None), total, f"{reader.path}{'' if episode is None else f': {episode}'}")
     parts, before = [], 0
     for k in positions:
         count = reader.frames(k)
@@ -64,6 +68,17 @@ def parts_of(reader: HstReader, episode: str | None, frames: tuple[int | None, i
             parts.append(Part(k, range(a, b)))
         before += count
     return parts
+
+
+def _within(frames: tuple[int | None, int | None], total: int, where: str) -> tuple[int, int]:
+    """First and one behind the last of `total` frames; negative numbers count from the end, as in a slice."""
+    a, b = frames
+    start, stop = (at + total if at < 0 else at for at in (0 if a is None else a, total if b is None else b))
+    if not 0 <= start < stop <= total:
+        asked = f"{'' if a is None else a}:{'' if b is None else b}"
+        one = "it has one frame, 0:1" if total == 1 else f"it has frames 0 to {total - 1}; all of them are 0:{total}"
+        raise UsageError(f"--frames {asked}: {where}: {one}")
+    return start, stop
 
 
 def shown(
@@ -115,34 +130,42 @@ def write_png(
     folder: Path,
     progress: Callable[[int], object],
     *,
+    numbered: bool = True,
     start: int = 0,
     note: Callable[[list[int]], object] | None = None,
 ) -> int:
-    """One PNG per frame, named by its place: 000000.png and so on.
+    """One PNG per frame, named by the recorder's number of it: f000090.png and so on.
 
     Args:
-        start: place of the first one.
+        numbered: False counts the files instead: at another rate a frame may come again, or be a mixture of two.
+        start: how many are there already.
         note: called every second, and whatever ends this, with the places that are on the disk since the last call.
     Returns:
         How many there are, those before `start` included.
     """
     folder.mkdir(parents=True, exist_ok=True)
     count, last, noted = start, time.monotonic(), start
+    waiting: list[Path] = []
 
     def settle() -> None:
         if note is not None and count > noted:
-            sync_files(folder / f"{k:06d}.png" for k in range(noted, count))
+            sync_files(waiting)
             note([*range(noted, count)])
+        waiting.clear()
 
     try:
         for frame in frames:
-            picture_of(frame).save(folder / f"{count:06d}.png")
+            number = frame.number if numbered and isinstance(frame, HstFrame) else count
+            waiting.append(folder / f"f{number:06d}.png")
+            picture_of(frame).save(waiting[-1])
             count += 1
             progress(1)
             if time.monotonic() - last > STEP:
                 settle()
                 last, noted = time.monotonic(), count
     finally:
+        if waiting and len(waiting) > count - noted:
+            waiting.pop()  # it was being written
         settle()
     return count
 
@@ -166,7 +189,7 @@ def write_npz(reader: HstReader, part: Part, path: Path, progress: Callable[[int
 def remove_unfinished(reader: HstReader, parts: list[Part], folder: Path) -> None:
     """Delete what killed processes left of these episodes. No other process may be writing them."""
     for part in parts:
-        for leftover in folder.glob(f".{glob.escape(reader.episodes()[part.position].name)}{TEMP_MARK}*"):
+        for leftover in folder.glob(f".{glob.escape(name_of(reader, part.position))}{TEMP_MARK}*"):
             if leftover.is_dir():
                 shutil.rmtree(leftover)
             else:
@@ -187,7 +210,7 @@ def write_recording(
         CodecError: the file is damaged.
     """
     description = reader.episodes()[part.position]
-    target = folder / description.name
+    target = folder / name_of(reader, part.position)
     layout = layout_of(get_game(description.game))
     if layout is None:
         what = f"recordings of '{description.game}'"
@@ -214,6 +237,8 @@ def write_recording(
     with filling(target, overwrite) as temp:
         for file in looks.own_files(frames(), wanted, description.outcome):
             if file is not None:
+                if portable_name(file[0]) != file[0]:
+                    raise CodecError(f"{reader.path}: {description.name}: {file[0]!r} is no name of a file")
                 (temp / file[0]).write_bytes(file[1])
                 count += 1
     return target, count

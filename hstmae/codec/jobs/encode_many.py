@@ -1,6 +1,7 @@
 """Many episodes into one .hst file: side by side in processes, or one after the other; goes on after being killed."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,11 +12,14 @@ from ...data.sources.base import Problem
 from ...data.sources.settling import with_pairing
 from ...data.store.jobs import run_jobs
 from ...errors import DataError, UsageError
+from ...names import portable_names
 from ...output import Kind, check_output
+from ..container.description import FILM_PROFILE
 from ..session.profiles import make_profile
 from ..session.writer import PART, HstWriter
-from .encode_one import Done, Settings, Task, encode_source
+from .encode_one import encode_source
 from .inputs import Found
+from .tasks import Done, Settings, Task, task_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,10 @@ class Archived:
         coded_frames, seconds: of this run.
         raw_bytes: what all of it takes unpacked.
         files, exact_files: source files whose looks are kept, and how many of them come back byte for byte.
+        carried_files: source files whose looks came along from another .hst file.
+        films: episodes that were kept as they are.
+        counts: files of pictures that lost something ("lost_KIND") or were left out for it ("refused_KIND"), see
+            `sources.losses`.
         pairing: lines on which picture the memory belongs to, see `data.pairing`.
         problems: what was left out or odd.
     """
@@ -42,6 +50,9 @@ class Archived:
     seconds: float
     files: int
     exact_files: int
+    carried_files: int
+    films: int
+    counts: dict[str, int]
     problems: tuple[Problem, ...]
     pairing: tuple[str, ...] = ()
 
@@ -76,12 +87,14 @@ def archive(
     began, target = time.perf_counter(), Path(path)
     check_output(target, Kind.FILE, overwrite)
     about = {"kind": found.kind, "game": found.game, "splits": found.splits}
+    names = [episode.name for episode in found.episodes]
     tasks = [
-        Task(episode, number, found.game or str(getattr(episode, "game", "")), settings)
-        for number, episode in enumerate(found.episodes)
+        task_of(episode, number, found.game or str(getattr(episode, "game", "")), name, settings)
+        for number, (episode, name) in enumerate(zip(found.episodes, portable_names(names), strict=True))
     ]
-    for game in sorted({task.game for task in tasks}):
-        make_profile(settings.profile, game, **dict(settings.options))  # what is missing is said before any work
+    used = {(str(task.settings.profile), task.game) for task in tasks if task.settings.profile != FILM_PROFILE}
+    for profile, game in sorted(used):
+        make_profile(profile, game, **dict(settings.options))  # what is missing is said before any work
     begun = target.with_name(target.name + PART).exists()
     with HstWriter(target, overwrite=overwrite, resume=begun, about=about) as writer:
         todo, kept = _left(tasks, writer)
@@ -108,7 +121,7 @@ def archive(
             encode_source, todo, take, target.parent, workers=workers, advance=advance, ordered=False,
             others=[*found.episodes, *found.others], known={d.name: d.pairing for d in written if d is not None},
         )  # fmt: skip
-        places = {task.episode.name: k for k, task in enumerate(tasks)}
+        places = {task.name: k for k, task in enumerate(tasks)}
         results.sort(key=lambda done: places[done.name])
         problems = tuple(problem for done in results for problem in done.problems)
         contents = writer.finished_episodes()
@@ -124,11 +137,21 @@ def archive(
         kept_frames=kept,
         coded_frames=coded,
         seconds=time.perf_counter() - began,
-        files=sum(done.files for done in results if done.exact),
+        files=sum(done.files for done in results),
         exact_files=sum(done.exact for done in results),
+        carried_files=sum(done.carried for done in results),
+        films=sum(task.settings.profile == FILM_PROFILE for task in tasks),
+        counts=_counts(results),
         problems=problems,
         pairing=tuple(describe_episodes((d.pairing, dict(d.notes)) for d in contents)),
     )
+
+
+def _counts(results: Sequence[Done]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for done in results:
+        counts.update({key: count for key, count in done.notes if key.startswith(("lost_", "refused_"))})
+    return dict(sorted(counts.items()))
 
 
 def _left(tasks: Sequence[Task], writer: HstWriter) -> tuple[list[Task], int]:
@@ -143,14 +166,14 @@ def _left(tasks: Sequence[Task], writer: HstWriter) -> tuple[list[Task], int]:
             todo.append(task)
             continue
         begun = entry.description
-        if (begun.name, begun.signature) != (task.episode.name, task.signature()):
+        if (begun.name, begun.signature) != (task.name, task.signature()):
             raise UsageError(
                 f"{writer.place} was made of another input or with other settings ({begun.name}): remove it first"
             )
         kept += entry.frames
         if not entry.final:
+            there = 1 + len(entry.gops) + len(entry.beside)
+            files = entry.files is not None
             episode = with_pairing(task.episode, begun.pairing)
-            todo.append(
-                replace(task, episode=episode, begun=begun, first=entry.frames, has_files=entry.files is not None)
-            )
+            todo.append(replace(task, episode=episode, begun=begun, first=entry.frames, has_files=files, chunks=there))
     return todo, kept

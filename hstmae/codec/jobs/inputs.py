@@ -14,7 +14,7 @@ from ...data.sources.finding import find_sources, game_of, readable
 from ...data.sources.video import VideoOptions
 from ...data.store.manifest import META
 from ...data.store.reader import EpisodeStore
-from ...errors import DataError, UsageError
+from ...errors import UsageError
 from ...games import get_game
 from ...inputs.unpacking import STDIN
 from ..session.kept import KeptGroups
@@ -83,12 +83,19 @@ class CodedEpisode(_Listed):
         rows: which frames; None = all.
         options: for the profile that decodes.
         keep: folder for decoded groups of a job that may be interrupted.
+        profile: that it is coded with.
     """
 
     position: int
     rows: range | None = None
     options: tuple[tuple[str, Any], ...] = ()
     keep: Path | None = None
+    profile: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all frames are meant."""
+        return self.rows is None
 
     def signature(self, content: bool = False) -> list[list[object]]:
         chosen = [0, self.size, 1] if self.rows is None else [self.rows.start, self.rows.stop, self.rows.step]
@@ -144,6 +151,7 @@ def coded_episodes(
                 k,
                 options=options,
                 pairing=f.pairing,
+                profile=f.profile,
             )
             for k, f in enumerate(reader.episodes())
             if positions is None or k in positions
@@ -178,12 +186,8 @@ def find_input(
         kind, episodes = find_sources(path, get_game(game), video, lag)
         found = Found(kind, game, list(episodes))
     chosen = [e for e in found.episodes if not wanted or any(fnmatchcase(e.name, pattern) for pattern in wanted)]
-    names = [episode.name for episode in chosen]
     if not chosen:
         raise UsageError(f"{path} has no episode {', '.join(wanted)}; the first is '{found.episodes[0].name}'")
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{path}: two episodes are named {twice}: rename one of them")
     others = tuple(episode for episode in found.episodes if episode not in chosen)
     return Found(found.kind, found.game, chosen, found.splits, others)
 

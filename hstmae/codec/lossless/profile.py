@@ -1,7 +1,7 @@
 """The lossless profile: palette pictures, memory and controllers to the last bit."""
 
 import lzma
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ class LosslessProfile:
         game: registered game, for its tables and for what its memory says; None or an unknown name: neither.
         tables: other tables than the bundled ones.
         kernel: another backend than the best one.
+    Attributes:
+        step: called with the share of a group that was encoded since the last call, where that takes long.
     Raises:
         CodecError: the tables are missing or damaged.
     """
@@ -41,6 +43,7 @@ class LosslessProfile:
                 self._game = None  # a game that is not known here is coded without knowing it
         self._tables = tables_for(self._game.name if self._game else None, tables)
         self._kernel = kernel
+        self.step: Callable[[float], object] = lambda share: None
         self.tables_id = self._tables.name
         self.tables_sha256 = self._tables.sha256
 
@@ -55,7 +58,7 @@ class LosslessProfile:
             out["STAT"] = kernel.rows(ENCODE, state, actions, tables.state_model(state, actions), b"")
         frames = np.ascontiguousarray(gop.frames)
         if shape.channels == 3:
-            out["PICT"] = encode_true_colour(frames)
+            out["PICT"] = encode_true_colour(frames, self.step)
         else:
             scene = self._scene(gop.state, shape)
             out["PICT"] = kernel.pictures(ENCODE, frames, scene, tables.pictures, b"")
@@ -104,10 +107,13 @@ def _side(actions: np.ndarray | None, shape: GopShape) -> np.ndarray:
     return np.ascontiguousarray(actions.reshape(shape.frames, -1))
 
 
-def encode_true_colour(frames: np.ndarray) -> bytes:
+def encode_true_colour(frames: np.ndarray, step: Callable[[float], object] = lambda share: None) -> bytes:
     """uint8 [T, H, W, 3] -> one byte saying what each frame is the difference to, and LZMA of the differences.
 
     1: the previous frame; 0: the pixel on the left (within the first column, the one above).
+
+    Args:
+        step: called with the share of the work that was done since the last call.
     """
     best = b""
     for kind in (0, 1):
@@ -118,7 +124,11 @@ def encode_true_colour(frames: np.ndarray) -> bytes:
         source = frames if not kind else frames[:1]
         spatial[:, :, 1:] = source[:, :, 1:] - source[:, :, :-1]
         spatial[:, 1:, 0] = source[:, 1:, 0] - source[:, :-1, 0]
-        packed = lzma.compress(d.tobytes(), lzma.FORMAT_RAW, filters=_FILTERS)
+        packer, pieces = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=_FILTERS), []
+        for frame in d:  # one at a time: while a picture is compressed nothing else happens, not even Ctrl-C
+            pieces.append(packer.compress(frame.tobytes()))
+            step(0.5 / len(d))
+        packed = b"".join([*pieces, packer.flush()])
         if not best or len(packed) + 1 < len(best):
             best = bytes([kind]) + packed
     return best

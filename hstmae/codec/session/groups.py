@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 from ...errors import CodecError
 from ..container.chunks import HASHED, Header, parse_header, read_payload
 from ..container.contents import Entry
-from ..container.description import Description, GopParts, content_hash, unpack_gop
+from ..container.description import FILM_PROFILE, Description, GopParts, content_hash, unpack_gop
 from ..container.gop import Gop, Profile
+from .films import Film
 from .kept import KeptGroups
 from .profiles import profile_of
 
@@ -49,6 +51,7 @@ class Groups:
         self._groups: OrderedDict[tuple[int, int], DecodedGroup] = OrderedDict()
         self._kept = 0
         self._profiles: dict[tuple[str, ...], Profile] = {}
+        self._films: dict[int, Film] = {}
 
     def profile(self, position: int) -> Profile:
         """What decodes an episode. Raises CodecError where that is not here."""
@@ -58,6 +61,40 @@ class Groups:
             if key not in self._profiles:
                 self._profiles[key] = profile_of(description, **self._options)
             return self._profiles[key]
+
+    def film(self, position: int) -> Film | None:
+        """The film that an episode is, None for others. Raises CodecError where its description is damaged."""
+        entry, description = self._entries[position]
+        if description.profile != FILM_PROFILE:
+            return None
+        with self._lock:
+            if position not in self._films:
+                parts = partial(self.parts, position)
+                try:
+                    self._films[position] = Film(self._data, entry, description, parts, self._limit)
+                except CodecError as error:
+                    raise CodecError(f"{self._where}: {description.name}: {error}") from None
+            return self._films[position]
+
+    def rows(
+        self, position: int, k: int, at: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """(frames, numbers, state, buttons) at places `at` int64 [N] of group `k` of an episode.
+
+        Raises:
+            CodecError: as `decode`.
+        """
+        film = self.film(position)
+        if film is not None:
+            try:
+                return film.rows(k, at)
+            except CodecError as error:
+                name, first = self._entries[position][1].name, self._entries[position][0].gops[k][1].first
+                raise CodecError(f"{self._where}: {name}: frames from {first} on: {error}") from None
+        group = self.get(position, k)
+        gop = group.gop
+        state, actions = (None if rows is None else rows[at] for rows in (gop.state, gop.actions))
+        return gop.frames[at], group.numbers[at], state, actions
 
     def parts(self, position: int, k: int) -> GopParts:
         """Group `k` of an episode, not decoded. Raises CodecError where it is damaged."""
@@ -85,6 +122,10 @@ class Groups:
     def check(self, position: int, k: int) -> str:
         """Decode group `k` of an episode and compare its hash: "" when it is right, else what is wrong."""
         try:
+            if self.film(position) is not None:
+                for place in range(self._entries[position][0].gops[k][1].frames):
+                    self.rows(position, k, np.array([place]))
+                return ""
             gop, parts, header = self.decode(position, k)
         except CodecError as error:
             return str(error)
@@ -108,6 +149,17 @@ class Groups:
             gop = self.decode(position, k)[0]
             self.keep.save(name, gop)
         return gop, parts
+
+    def check_film(self, position: int) -> str:
+        """Whether the file of a film comes back byte for byte: "" when it does, else what is wrong."""
+        try:
+            film = self.film(position)
+            if film is not None:
+                for _ in film.file():
+                    pass
+        except CodecError as error:
+            return f"{self._where}: {self._entries[position][1].name}: {error}"
+        return ""
 
     def get(self, position: int, k: int) -> DecodedGroup:
         """Group `k` of an episode, decoded. Raises CodecError as `decode` does."""

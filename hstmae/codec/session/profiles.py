@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import CodecError
-from ..container.description import Description
+from ..container.description import FILM_PROFILE, Description
 from ..container.gop import Profile
 
 Maker = Callable[..., Profile]  # called with game=NAME and the options of `make_profile`
@@ -22,7 +22,11 @@ def _neural(game: str | None = None, **options: Any) -> Profile:
     return NeuralProfile(game=game, **options)
 
 
-_MAKERS: dict[str, Maker] = {"lossless": _lossless, "neural": _neural}
+def _video(game: str | None = None, **options: Any) -> Profile:
+    raise CodecError("profile 'video' keeps films as they are: it takes films, and nothing that is put together anew")
+
+
+_MAKERS: dict[str, Maker] = {"lossless": _lossless, "neural": _neural, FILM_PROFILE: _video}
 _APPROXIMATE = {"neural"}
 
 

@@ -12,9 +12,11 @@ import numpy as np
 
 from ...data.episode import Episode
 from ...errors import CodecError
-from ..container.chunks import check_preamble
+from ...film.facts import FilmFacts
+from ..container.chunks import check_preamble, read_payload
 from ..container.contents import Contents, read_contents
 from ..container.description import Description
+from ..film.head import unpack_facts
 from .frame import HstFrame, rate
 from .groups import Groups
 
@@ -122,6 +124,19 @@ class HstReader(AbstractContextManager["HstReader"]):
         position = self.position(episode)
         return self.read(position, range(self.entries[position].frames))
 
+    def film(self, episode: int | str) -> FilmFacts | None:
+        """The facts of the film that an episode is or was made from; None where it was none, or they are damaged."""
+        position = self.position(episode)
+        kept = self.groups.film(position)
+        if kept is not None:
+            return kept.head.facts
+        place = self.entries[position].facts
+        payload = None if place is None else read_payload(self.data, *place)
+        try:
+            return None if payload is None else unpack_facts(payload)
+        except CodecError:
+            return None
+
     def read(self, episode: int | str, rows: Sequence[int] | np.ndarray) -> Episode:
         """Some frames of an episode, in this order, without `context`.
 
@@ -146,12 +161,12 @@ class HstReader(AbstractContextManager["HstReader"]):
         group_of = np.searchsorted(self._firsts[position], wanted, "right") - 1
         for k in np.unique(group_of).tolist():
             chosen = group_of == k
-            group, at = self.groups.get(position, k), wanted[chosen] - self._firsts[position][k]
-            frames[chosen], numbers[chosen] = group.gop.frames[at], group.numbers[at]
-            if state is not None and group.gop.state is not None:
-                state[chosen] = group.gop.state[at]
-            if actions is not None and group.gop.actions is not None:
-                actions[chosen] = group.gop.actions[at]
+            at = wanted[chosen] - self._firsts[position][k]
+            frames[chosen], numbers[chosen], states, buttons_there = self.groups.rows(position, k, at)
+            if state is not None and states is not None:
+                state[chosen] = states
+            if actions is not None and buttons_there is not None:
+                actions[chosen] = buttons_there
         return Episode(
             name=description.name,
             game=description.game,
@@ -194,16 +209,16 @@ class HstReader(AbstractContextManager["HstReader"]):
     def _frame(self, position: int, row: int) -> HstFrame:
         description = self._descriptions[position]
         k = int(np.searchsorted(self._firsts[position], row, "right")) - 1
-        group, at = self.groups.get(position, k), row - int(self._firsts[position][k])
-        gop = group.gop
+        at = np.array([row - int(self._firsts[position][k])])
+        frames, numbers, state, actions = self.groups.rows(position, k, at)
         return HstFrame(
             description.name,
             row,
-            int(group.numbers[at]),
-            gop.frames[at],
+            int(numbers[0]),
+            frames[0],
             description.colours,
-            None if gop.state is None else gop.state[at],
-            None if gop.actions is None else int(gop.actions.reshape(len(gop.frames), -1)[at, 0]),
+            None if state is None else state[0],
+            None if actions is None else int(actions.reshape(-1)[0]),
         )
 
     def play(

@@ -67,7 +67,7 @@ def recover(source: str | Path, target: str | Path, *, overwrite: bool = False) 
                 # One that was being written ends with its last whole group, as far as anybody can tell.
                 description = entry.description if entry.final else replace(entry.description, frames=end)
                 writer.append(replace(description, frames=-1).pack(entry.number))
-                for offset, header in [*entry.gops, *([entry.files] if entry.files else [])]:
+                for offset, header in sorted([*entry.gops, *entry.beside]):
                     writer.append(bytes(data[offset : offset + header.size]))
                 writer.append(description.pack(entry.number))
     return Recovery(

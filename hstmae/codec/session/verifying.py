@@ -54,7 +54,24 @@ def verify_file(path: str | Path, progress: Callable[[int], object] | None = Non
                 groups += 1
                 if progress is not None:
                     progress(header.frames)
+            if entry.film:
+                problem = reader.groups.check_film(k)
+                problems += [problem] if problem else []
         return Verdict(len(description), len(reader), groups, len(reader.data), tuple(problems))
+
+
+def _film(reader: HstReader, position: int) -> dict[str, Any] | None:
+    """The facts of the film that an episode is or was made from, without the times of its frames."""
+    try:
+        facts = reader.film(position)
+    except CodecError:
+        return None
+    if facts is None:
+        return None
+    values = facts.to_json()
+    del values["times"]
+    kept = reader.groups.film(position)
+    return values | ({} if kept is None else {"file": kept.head.file, "bytes": kept.head.size})
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -92,6 +109,7 @@ def describe(path: str | Path) -> dict[str, Any]:
                     "bytes": sum(header.size for _, header in entry.gops),
                     "streams": own,
                     "source_files": entry.files is not None,
+                    "film": _film(reader, k),
                     "notes": dict(description.notes),
                     "problems": [list(problem) for problem in description.problems],
                 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ import numpy as np
 
 from ...errors import DataError
 from ...games import GameSpec, get_game
+from ...pictures.facts import Loss, losses_of
 from ...pictures.indexed import read_picture, table_of
 from ...pictures.reading import FORMATS
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
+from .losses import Allowed, LossWatch
 from .side_file import side_data, with_side
 
 MAX_PIXELS = 4096 * 4096
@@ -32,6 +35,7 @@ class PicturesEpisode:
         resize, side, state_size: as in FilmEpisode.
         rate: frames per second; 0 = the game's.
         palette_of: game whose palette entries the frames are to be; "" = RGB frames.
+        allowed: what files may lose as such frames, see LossWatch.
     """
 
     name: str
@@ -44,6 +48,7 @@ class PicturesEpisode:
     palette_of: str = ""
     level: str = ""
     outcome: str = "cut"
+    allowed: Allowed = None
 
     @property
     def size(self) -> int:
@@ -71,8 +76,10 @@ class PicturesEpisode:
         size: tuple[int, ...] | None = None
         palette = None if game is None else table_of([self.folder / name for name in self.files], game)
         corner = (0, 0)
+        watch = LossWatch(self.name, report, notes, self.allowed)
         for number, name in enumerate(self.files):
             try:
+                watch.note(losses_of_file(self.folder / name))
                 if game is None:
                     pixels = resized(read_rgb(self.folder / name), self.resize)
                 else:
@@ -91,6 +98,17 @@ class PicturesEpisode:
                 report(Problem(self.name, name, str(error)))
                 continue
             yield replace(with_side(number, pixels, side, palette), corner=corner)
+        watch.finish()
+
+
+def losses_of_file(path: Path) -> tuple[Loss, ...]:
+    """What a picture file loses as 8-bit RGB. Raises DataError as `read_rgb` does."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read as a picture ({error})") from None
+    with opened(io.BytesIO(data)) as picture:
+        return losses_of(picture, data)
 
 
 def read_rgb(path: Path) -> np.ndarray:

@@ -1,0 +1,134 @@
+"""What an encoding process is to do with one episode, and what it tells of it afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...data.sources.base import Problem, SourceEpisode
+from ...data.sources.film import FilmEpisode
+from ...data.sources.losses import KINDS
+from ...data.sources.pictures import PicturesEpisode
+from ...data.store.manifest import canonical
+from ...errors import UsageError
+from ...games import get_game
+from ..container.description import FILM_PROFILE, Description
+from ..session.profiles import decodes_exactly
+from .inputs import CodedEpisode
+
+LOSSLESS = "lossless"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How episodes are encoded.
+
+    Attributes:
+        profile: name, and `options` for it; see `profiles`. None: films are kept as they are, the rest is lossless.
+        gop: frames in a group, the unit of random access.
+        stride: keep every n-th frame.
+        with_state: keep the game's memory.
+        with_files: keep how the files of recordings looked; `exact`: and all of those that this does not cover.
+        fail: stop at the first problem of the source instead of leaving out and reporting.
+        allow_loss: kinds of what a lossless profile may lose all the same, see `sources.losses`.
+    """
+
+    profile: str | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+    gop: int = 64
+    stride: int = 1
+    with_state: bool = True
+    with_files: bool = True
+    exact: bool = False
+    fail: bool = False
+    allow_loss: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if unknown := [kind for kind in self.allow_loss if kind not in (*KINDS, "all")]:
+            raise UsageError(f"--allow-loss {unknown[0]}: expected {', '.join(KINDS)} or all")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One episode to encode.
+
+    Attributes:
+        episode: where its frames come from.
+        number: of the episode in the file.
+        game: name.
+        settings: how; they name a profile.
+        name: of the episode in the file.
+        begun: the episode's description, where a part of it is in the file already.
+        first: frames of that part.
+        has_files: whether the looks of its files are in the file, too.
+        chunks: of it in the file already.
+    """
+
+    episode: SourceEpisode
+    number: int
+    game: str
+    settings: Settings
+    name: str
+    begun: Description | None = None
+    first: int = 0
+    has_files: bool = False
+    chunks: int = 0
+
+    @property
+    def profile(self) -> str:
+        return str(self.settings.profile)
+
+    def signature(self) -> str:
+        """Changes when the content of the source or the settings change; a copy of the source has the same."""
+        s = self.settings
+        settings: list[object] = [self.game, s.profile, s.gop, s.stride, s.with_state, s.with_files, s.exact]
+        settings += [sorted(s.allow_loss)] if s.allow_loss else []
+        # The model is named by its hash in the description, wherever it lies.
+        options = [[key, str(value)] for key, value in s.options if key != "checkpoint"]
+        return hashlib.sha256(canonical([settings, options, self.episode.signature(content=True)])).hexdigest()[:16]
+
+
+def task_of(episode: SourceEpisode, number: int, game: str, name: str, settings: Settings) -> Task:
+    """A task with the profile that is right for the episode, where the settings name none.
+
+    Raises:
+        UsageError: profile video for what is no film, or for a film that is to be changed.
+    """
+    why = _no_film(episode, game, settings)
+    if settings.profile == FILM_PROFILE and why:
+        raise UsageError(f"{episode.name}: --profile {FILM_PROFILE} keeps films as they are; {why}")
+    profile = settings.profile or (LOSSLESS if why else FILM_PROFILE)
+    if isinstance(episode, PicturesEpisode) and decodes_exactly(profile) and "all" not in settings.allow_loss:
+        episode = replace(episode, allowed=settings.allow_loss)
+    return Task(episode, number, game, replace(settings, profile=profile), name)
+
+
+def _no_film(episode: SourceEpisode, game: str, settings: Settings) -> str:
+    """Why an episode cannot be kept as a film; "" where it can."""
+    if isinstance(episode, CodedEpisode) and episode.profile == FILM_PROFILE:
+        changed = not episode.whole or settings.stride > 1
+    elif isinstance(episode, FilmEpisode) and not get_game(game).indexed:
+        changed = bool(episode.resize) or settings.stride > 1
+    else:
+        return "this is none"
+    return "--resize and --stride make other pictures of it" if changed else ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a task.
+
+    Attributes:
+        files: source files whose looks are kept; `exact` of them can be written again as the very files they were.
+        carried: whether they came from another .hst file, where the looks of files were known already.
+        notes: counts by name.
+    """
+
+    name: str
+    frames: int
+    problems: tuple[Problem, ...]
+    files: int = 0
+    exact: int = 0
+    carried: int = 0
+    notes: tuple[tuple[str, int], ...] = ()
