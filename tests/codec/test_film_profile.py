@@ -26,7 +26,7 @@ KINDS = {
     "endless.mp4": ("libx264", "yuv420p", {"x264-params": "keyint=infinite:scenecut=0"}, ""),
     "sound.webm": ("libvpx-vp9", "yuv420p", {"g": "12", "deadline": "realtime"}, "libopus"),
     "hidden.webm": ("libvpx", "yuv420p", {"auto-alt-ref": "1", "lag-in-frames": "16", "g": "20"}, ""),
-    "deep.mkv": ("ffv1", "yuv420p10le", {"g": "12"}, "flac"),
+    "deep.mkv": ("ffv1", "yuv420p10le", {"g": "12"}, "pcm_s16le"),
     "clear.mov": ("qtrle", "argb", {"g": "12"}, ""),
     "plain.avi": ("mpeg4", "yuv420p", {"bf": "2", "g": "12"}, ""),
     "own.avi": ("rawvideo", "bgr24", {}, ""),
@@ -52,12 +52,13 @@ def make(path: Path, *, varying: bool = False) -> Path:
     with av.open(str(path), "w", format=kind) as film:
         stream = film.add_stream(encoder, rate=Fraction(30000, 1001), options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, form
+        if varying:
+            stream.codec_context.time_base = Fraction(1, 30000)
         beside = film.add_stream(sound, rate=48000) if sound else None
         film.metadata["title"] = "a film"
         for k in range(FRAMES):
             frame = av.VideoFrame.from_ndarray(picture(k), format="rgb24")
-            if varying:
-                frame.pts, frame.time_base = 1001 * k + 300 * (k % 3), Fraction(1, 30000)
+            frame.pts, frame.time_base = 1001 * k + 300 * (k % 3) * varying, Fraction(1, 30000)
             film.mux(stream.encode(frame))
             if beside is not None and k % 2 == 0:
                 wave = (np.sin(np.arange(3072) / 9) * 9000).astype(np.int16)[None]

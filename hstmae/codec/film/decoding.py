@@ -29,7 +29,7 @@ def decoder(head: FilmHead) -> Any:
         context.width, context.height, context.pix_fmt = head.width, head.height, head.pixel_format
         if head.bits:
             context.bits_per_coded_sample = head.bits
-        if head.tag:
+        if len(head.tag) == 4:  # others are numbers that their container gives
             context.codec_tag = head.tag
         context.thread_type = "AUTO"
         return context

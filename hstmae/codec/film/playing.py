@@ -78,9 +78,11 @@ class FilmPlayer:
         key = (k, place)
         if key not in self._frames:
             self._wanted = key
-            if not self._on_the_way(k, place):
+            if not (self._on_the_way(k, place) and self._advance(key)):
                 self._run = self._decode(k)
-            self._advance(key)
+                if not self._advance(key):
+                    lost = " without the group before, which is lost or damaged" if k else ""
+                    raise CodecError(f"frame {place} of group {k} cannot be decoded{lost}")
         self._frames.move_to_end(key)
         return self._frames[key]
 
@@ -92,20 +94,18 @@ class FilmPlayer:
         behind = group + 1 == k and last + 1 == self._group(group).frames
         return behind or (group < k and group >= k - self._group(k).table.before)
 
-    def _advance(self, key: tuple[int, int]) -> None:
+    def _advance(self, key: tuple[int, int]) -> bool:
+        """Go on decoding until the frame is there; False where the run ends or passes it."""
         for at, pixels in self._run:
             self._at = at
             if pixels is not None:
                 self._keep(at, pixels)
-            if at == key:
-                return
-            if at > key:
+            if at >= key:
                 break
+        if key in self._frames:
+            return True
         self._at = (-1, -1)
-        raise CodecError(
-            f"frame {key[1]} of group {key[0]} cannot be decoded"
-            + (": it needs the group before, which is lost or damaged" if key[0] else "")
-        )
+        return False
 
     def _keep(self, at: tuple[int, int], pixels: np.ndarray) -> None:
         if at in self._frames:

@@ -129,7 +129,9 @@ def _timed(facts: FilmFacts, found: Walk) -> FilmFacts:
     times: list[int] = []
     for number in found.shown:
         stamp = found.pts[number]
-        times.append(stamp if stamp != NO_TIME else times[-1] + step if times else 0)
+        if times:  # as FilmReader has it: every frame comes later than the one before
+            stamp = times[-1] + step if stamp == NO_TIME else max(stamp, times[-1] + 1)
+        times.append(0 if stamp == NO_TIME else stamp)
     last = found.shown[-1]
     length = found.durations[last] if found.durations[last] > 0 else step
     return replace(facts, times=tuple(times), end=times[-1] + length)

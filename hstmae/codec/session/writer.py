@@ -97,6 +97,9 @@ class HstWriter(AbstractContextManager["HstWriter"]):
                 end = found[0] + found[1].size
             with data[:end] as whole:
                 contents = read_contents(whole, use_index=False)
+        if not self._table:  # killed before the first chunk was whole
+            self._file.truncate(0)
+            return None
         self._final = {e.number: e.description for e in contents.episodes if e.final and e.description is not None}
         self._file.truncate(end)
         return contents
