@@ -127,6 +127,7 @@ class GameSpec(ABC):
     globals_count: ClassVar[int] = 0
     token_names: ClassVar[tuple[str, ...]] = ()  # the `compact` tokens of one frame
     token_features: ClassVar[int] = 0
+    cut_sizes: ClassVar[tuple[tuple[int, int], ...]] = ()  # smaller (height, width) that emulators write pictures in
     regions: ClassVar[tuple[str, ...]] = ("unknown",)  # later ones win where a cube holds several
     tile_regions: ClassVar[np.ndarray] = np.zeros(0, np.uint8)  # uint8 [ids of tile_layers[0]]: region of each tile id
     fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]] = ()  # region, x0, y0, x1, y1; win over others

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import DataError
 
-TOLERANCE = 14.0  # root mean square distance (8-bit levels) between a frame and its snapped colours, above: another game
+TOLERANCE = 14.0  # levels of luma (RMS) between a frame and the picture it was snapped to; above, it is another game
 LEAST_RATIO = 0.99  # native pixels may not be smaller than this in the film
 CHROMA = 0.5  # weight of a squared difference of chroma beside one of luma: films store it coarsely
 SHARED = 0.1  # the same for the chroma that is left for a pixel when those it shares a sample with are settled
@@ -110,9 +110,7 @@ def find_geometry(frames: Sequence[np.ndarray], natives: Sequence[tuple[int, int
     return best
 
 
-def _boxes(
-    frames: Sequence[np.ndarray], natives: Sequence[tuple[int, int]]
-) -> list[tuple[float, float, float, float]]:
+def _boxes(frames: Sequence[np.ndarray], natives: Sequence[tuple[int, int]]) -> list[tuple[float, float, float, float]]:
     """(top, left, height, width) of rectangles that may hold the picture: all of the frame, what is not dark border,
     and in the middle of both the proportions in which consoles are shown."""
     height, width = frames[0].shape[:2]
@@ -166,7 +164,7 @@ def _judged(frames: Sequence[np.ndarray], place: Geometry, palette: np.ndarray) 
 
 
 def drawn(native: np.ndarray, place: Geometry, film: np.ndarray) -> np.ndarray:
-    """What a film shows of native values float32 [rows, columns, ...]: as `film` [H, W, ...], 0 outside of the place."""
+    """Native values float32 [rows, columns, ...] as a film of the size of `film` shows them; 0 outside of the place."""
     out = np.zeros((*film.shape[:2], *native.shape[2:]), np.float32)
     owners = place.owners((film.shape[0], film.shape[1]))
     inside = [np.flatnonzero(owner >= 0) for owner in owners]
@@ -228,7 +226,9 @@ def _costs(yuv: np.ndarray, colours: np.ndarray) -> np.ndarray:
     return np.asarray(sum(weights[c] * np.square(yuv[..., c, None] - colours[:, c]) for c in range(3)))
 
 
-def snap(frame: np.ndarray, place: Geometry, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def snap(
+    frame: np.ndarray, place: Geometry, palette: np.ndarray, hidden: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The console's picture behind one frame of a film.
 
     Colours that many pixels clearly have are preferred to rare ones. Where the film stores chroma for four pixels at
@@ -237,13 +237,15 @@ def snap(frame: np.ndarray, place: Geometry, palette: np.ndarray) -> tuple[np.nd
     Args:
         frame: RGB uint8 [H, W, 3].
         palette: uint8 [K, 3], distinct colours.
+        hidden: bool [rows, columns], native pixels that do not tell which colours the frame has.
     Returns:
         (entries uint8 [rows, columns], distance from the film float32 [rows, columns] in 8-bit levels of luma).
     """
     rgb = sampled(frame, place)
     yuv, colours = rgb @ _TO_YUV.T, palette.astype(np.float32) @ _TO_YUV.T
-    flat, near = _flat(yuv[..., 0]), _nearest(rgb, palette)
-    counts = np.bincount(near[flat], minlength=len(palette)) + UNEVEN * np.bincount(near.ravel(), minlength=len(palette))
+    told = np.ones(yuv.shape[:2], bool) if hidden is None else ~hidden
+    flat, near = _flat(yuv[..., 0]) & told, _nearest(rgb, palette)
+    counts = np.bincount(near[flat], minlength=len(palette)) + UNEVEN * np.bincount(near[told], minlength=len(palette))
     common = np.sort(counts.argsort(kind="stable")[::-1][:COLOURS])  # a console shows few at once
     colours, counts = colours[common], counts[common].astype(np.float32)
     rare = RARE * np.log((counts.max() + 1) / (counts + FEW))
@@ -275,8 +277,8 @@ def _with_shared_chroma(yuv: np.ndarray, colours: np.ndarray, rare: np.ndarray, 
 def _flat(luma: np.ndarray) -> np.ndarray:
     """bool [h, w], pixels like their eight neighbours."""
     padded = np.pad(luma, 1, mode="edge")
-    high, low = padded[1:-1], padded[1:-1]
-    high, low = np.maximum(np.maximum(padded[:-2], high), padded[2:]), np.minimum(np.minimum(padded[:-2], low), padded[2:])
+    high = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
+    low = np.minimum(np.minimum(padded[:-2], padded[1:-1]), padded[2:])
     high = np.maximum(np.maximum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
     low = np.minimum(np.minimum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
     return np.asarray(high - low <= FLAT)

@@ -1,17 +1,23 @@
-"""One film as an episode of true-colour frames."""
+"""One film as an episode: of true-colour frames, or of a palette game's own pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
+from ...errors import DataError
 from ...film.facts import FilmFacts
 from ...film.probing import expected_frames
 from ...film.reading import FilmReader, UnreadableFilm, opened
+from ...games import get_game
+from ...pictures.snapping import TOLERANCE
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .pictures import resized
 from .side_file import side_data, with_side
+from .snapped import Snapper, snapper_of
 
 
 @dataclass
@@ -28,6 +34,7 @@ class FilmEpisode:
         resize: side to scale frames to; 0 = as they are.
         side: side file, or why there is none that can be used; None = no state and no actions.
         state_size: bytes of state per frame that the side file must have; None = any.
+        palette_of: game whose palette entries the frames are to be, see `snapped`; "" = RGB frames.
     """
 
     name: str
@@ -35,6 +42,7 @@ class FilmEpisode:
     resize: int
     side: Path | UnusableEpisode | None
     state_size: int | None
+    palette_of: str = ""
     size: int = field(init=False)  # frames according to the file's head
     fps: float | None = field(init=False, default=None)
     level: str = field(init=False, default="")
@@ -52,26 +60,48 @@ class FilmEpisode:
         return [*([f.name, f.stat().st_size, file_stamp(f, content)] for f in files), ["resize", self.resize]]
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
-        """RGB frames numbered from 0."""
+        """Frames numbered from 0."""
         side = side_data(self.side, self.state_size)
         try:
             reader = FilmReader(self.path)
         except UnreadableFilm as error:
             raise UnusableEpisode(str(error)) from None
         self.fps = mean_rate(reader.facts)
-        for remark in (*reader.remarks, *lost_as_rgb(reader.facts), *varying_times(reader.facts)):
+        snapper, remarks = None, [*reader.remarks]
+        if self.palette_of:
+            try:
+                snapper = snapper_of(reader, get_game(self.palette_of))
+            except DataError as error:
+                raise UnusableEpisode(str(error)) from None
+            remarks.append(snapper.remark)
+        else:
+            remarks += lost_as_rgb(reader.facts)
+        for remark in (*remarks, *varying_times(reader.facts)):
             report(Problem(self.name, self.path.name, remark, left_out=False))
         count = 0
         for frame in reader.frames():
             count += 1
             if side is not None and count > len(side):
                 raise UnusableEpisode(f"its side file has {len(side)} frames, the film more")
-            if not frame.damaged:
-                yield with_side(frame.number, resized(reader.rgb(frame), self.resize), side)
+            if frame.damaged:
+                continue
+            rgb = reader.rgb(frame)
+            if snapper is None:
+                yield with_side(frame.number, resized(rgb, self.resize), side)
+            elif (made := self._snapped(snapper, rgb, frame.number, report)) is not None:
+                yield replace(with_side(frame.number, made, side, snapper.game.palette), corner=snapper.corner)
         for damage in reader.damage:
             report(Problem(self.name, self.path.name, damage))
         if side is not None and len(side) != count and not reader.damage:
             raise UnusableEpisode(f"its side file has {len(side)} frames, the film {count}")
+
+    def _snapped(self, snapper: Snapper, rgb: np.ndarray, number: int, report: Report) -> np.ndarray | None:
+        """Palette entries of a frame; None, reported, where it does not show the game."""
+        entries, off = snapper.entries(rgb)
+        if off <= TOLERANCE:
+            return entries
+        report(Problem(self.name, self.path.name, f"frame {number} is no picture of the game ({off:.1f} levels off)"))
+        return None
 
 
 def mean_rate(facts: FilmFacts) -> float | None:

@@ -56,7 +56,7 @@ def find_videos(
     Args:
         path: a folder, a film or a picture.
         state_size: bytes of state per frame that side files must have; None = any.
-        palette_of: game whose palette entries the frames are to be; films are passed over. "" = RGB frames.
+        palette_of: game whose palette entries the frames are to be; animations are passed over. "" = RGB frames.
     Raises:
         DataError: nothing there, PyAV is missing, or `options.side` does not fit.
     """
@@ -72,13 +72,15 @@ def find_videos(
             what = _what_reads(place / name)
             if what == "picture":
                 pictures.append(name)
-            if what in (None, "picture") or palette_of:
+            if what in (None, "picture") or (palette_of and what == "animation"):
                 continue
             film = place / name
             title = "__".join([*prefix, film.stem])
             side = _side(film.with_suffix(""), title, options)
-            how = FilmEpisode if what == "film" else AnimationEpisode
-            found.append(how(title, film, options.resize, side, state_size))
+            if what == "film":
+                found.append(FilmEpisode(title, film, options.resize, side, state_size, palette_of))
+            else:
+                found.append(AnimationEpisode(title, film, options.resize, side, state_size))
         if pictures:
             title = "__".join(prefix) or (path.stem if path.is_file() else place.resolve().name) or "pictures"
             side = _side(place.resolve() if path.is_dir() else path.with_suffix(""), title, options)
@@ -86,8 +88,8 @@ def find_videos(
             found.append(PicturesEpisode(title, place, files, options.resize, side, state_size, rate, palette_of))
     found = _named_apart(found)
     if not found:
-        films = "" if palette_of else f"films ({' '.join(FILMS)}) and "
-        raise DataError(f"{path}: {described(path)}; looked for {films}pictures ({' '.join(PICTURES)})")
+        looked_for = f"films ({' '.join(FILMS)}) and pictures ({' '.join(PICTURES)})"
+        raise DataError(f"{path}: {described(path)}; looked for {looked_for}")
     if options.side is not None and options.side.is_file() and len(found) > 1:
         raise DataError(f"side file {options.side}: one file for {len(found)} episodes; give a folder of side files")
     return found

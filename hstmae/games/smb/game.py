@@ -14,7 +14,7 @@ from . import layers
 from .history import COLUMNS, ROWS, history
 from .looks import object_boxes
 from .objects import FEATURES, HUD, TOKENS, decode_objects, flip_objects, player_code
-from .overscan import find_corner
+from .overscan import USUAL, find_corner
 from .palettes import FCEUX, OTHERS
 from .scenery import IDS as GUESSES
 from .screen import colour_step, hold_digits, undrawn
@@ -35,6 +35,7 @@ class SuperMarioBros(GameSpec):
 
     name = "smb"
     native_size = (240, 256)
+    cut_sizes = tuple(USUAL)
     fps = 60.0988
     stride = 4
     palette = PALETTE

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ...data.sources.snapped import Snapper
 from ...errors import DataError
 from ...pictures.base import Picture
 from ...pictures.indexed import IndexedPicture
@@ -27,6 +28,7 @@ class Stretch:
         state: uint8 [T, S] or None; context: uint8 [T, C] or None.
         frame_numbers: int64 [T].
         corner: y and x of the pictures in the game's native one.
+        snapper: of a palette game's film, whose pictures are the film's; None where they are the game's own.
     """
 
     files: list[str]
@@ -35,6 +37,7 @@ class Stretch:
     context: np.ndarray | None
     frame_numbers: np.ndarray
     corner: tuple[int, int] = (0, 0)
+    snapper: Snapper | None = None
 
 
 class Footage(Protocol):

@@ -9,6 +9,7 @@ import numpy as np
 from ...data.sources.base import Problem
 from ...data.sources.film import FilmEpisode, mean_rate
 from ...data.sources.side_file import side_data
+from ...data.sources.snapped import snapper_of
 from ...errors import DataError
 from ...film.reading import FilmFrame, FilmReader
 from ...games import GameSpec
@@ -38,6 +39,7 @@ class Film:
                 f"{self.place}: its side file has {len(self._state)} frames, the film {self.count}; leave it out with "
                 "--state none"
             )
+        self.snapper = snapper_of(self.reader, game) if game.indexed else None
         self._frames: Iterator[FilmFrame] | None = None
         self._kept: list[tuple[int, RgbPicture]] = []  # of the last stretch, which the next one may share frames with
         self._next = 0
@@ -59,7 +61,8 @@ class Film:
     @property
     def notes(self) -> list[str]:
         """How the film is read where it does not say so itself."""
-        return [f"{self._episode.path.name}: {line}" for line in self.reader.remarks]
+        lines = [*self.reader.remarks, *([] if self.snapper is None else [self.snapper.remark])]
+        return [f"{self._episode.path.name}: {line}" for line in lines]
 
     def signature(self) -> list[list[object]]:
         return [[self.place], *self._episode.signature()]
@@ -81,6 +84,7 @@ class Film:
             None if self._state is None else self._state[numbers],
             None,
             numbers,
+            *(((0, 0), None) if self.snapper is None else (self.snapper.corner, self.snapper)),
         )
 
     def _picture(self, frame: FilmFrame) -> RgbPicture:
