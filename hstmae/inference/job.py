@@ -14,6 +14,7 @@ from ..errors import DataError
 from ..pictures.base import Picture
 from .footage.base import Footage, Stretch
 from .mask_rules import MaskRules, Missing
+from .native_frames import native_frames
 from .sinks import RestoredFrame, Sink
 
 if TYPE_CHECKING:
@@ -201,11 +202,13 @@ def _restore_stretch(
     """Restore and write the frames `own` of a stretch; the others only help."""
     mask = missing.mask
     summary.fills.update(missing.fills)
+    native = native_frames(stretch, mask, predictor.game)
 
     def finished(result: Restoration, frames: np.ndarray) -> None:
-        made = result.rgb if result.indices is None else result.indices
-        pixels = {t: missing.mixed(t, made[t], stretch.pictures[t]) for t in frames.tolist()}
+        pixels, colours = {}, {}
         for t in frames.tolist():
+            made, colours[t], sure = native.restored(result, t)
+            pixels[t] = missing.mixed(t, made, stretch.pictures[t])
             frame = RestoredFrame(
                 position=first + t,
                 file=stretch.files[t],
@@ -213,20 +216,20 @@ def _restore_stretch(
                 mask=mask[t],
                 synthetic=missing.synthetic,
                 pixels=pixels[t],
-                rgb=result.rgb[t],
-                confidence=None if result.confidence is None else result.confidence[t],
+                rgb=colours[t],
+                confidence=sure,
             )
             sink.write(frame)
         for t in frames.tolist():  # after all of them: a clip is finished as a whole or not at all
             summary.add(mask[t])
             if missing.synthetic:
-                _compare_with_truth(stretch.pictures[t], mask[t], pixels[t], result.rgb[t], summary)
+                _compare_with_truth(stretch.pictures[t], mask[t], pixels[t], colours[t], summary)
         steps.add((first + frames).tolist())
 
     predictor.restore(
-        _pixels(stretch, mask, predictor),
-        mask,
-        stretch.pictures[0].palette,
+        native.frames,
+        native.mask,
+        native.palette,
         stretch.state,
         stretch.context,
         stretch.corner,
@@ -236,17 +239,6 @@ def _restore_stretch(
         progress=progress,
         finished=finished,
     )
-
-
-def _pixels(stretch: Stretch, mask: np.ndarray, predictor: Predictor) -> np.ndarray:
-    """What the model takes: uint8 [T, H, W] entries, or [T, H, W, 3]."""
-    files, made = stretch.files, []
-    palettes = [np.zeros(0) if p.palette is None else p.palette for p in stretch.pictures]
-    for t, (picture, file) in enumerate(zip(stretch.pictures, files, strict=True)):
-        if not np.array_equal(palettes[t], palettes[0]):
-            raise DataError(f"{file}: its palette differs from that of {files[0]}; restore them one by one")
-        made.append(picture.shown(mask[t], predictor.game, file))
-    return np.stack(made)
 
 
 def _compare_with_truth(

@@ -88,7 +88,7 @@ def find_geometry(frames: Sequence[np.ndarray], natives: Sequence[tuple[int, int
     Raises:
         DataError: no native picture fits; the message says what came nearest.
     """
-    tried = []
+    tried: list[tuple[float, int, Geometry]] = []
     for top, left, height, width in _boxes(frames, natives):
         for rows, columns in natives:
             if height / rows >= LEAST_RATIO and width / columns >= LEAST_RATIO:
@@ -124,13 +124,13 @@ def _boxes(frames: Sequence[np.ndarray], natives: Sequence[tuple[int, int]]) -> 
         shapes = {4 / 3, *(columns / rows for rows, columns in natives)}
         shapes |= {columns / rows * 8 / 7 for rows, columns in natives}
         for shape in shapes:
-            fit = (h, h * shape) if h * shape <= w else (w / shape, w)
-            boxes.append((top + (h - fit[0]) / 2, left + (w - fit[1]) / 2, *fit))
+            high, wide = (h, h * shape) if h * shape <= w else (w / shape, w)
+            boxes.append((top + (h - high) / 2, left + (w - wide) / 2, high, wide))
         for rows_, columns_ in natives:  # whole multiples in the middle
             times = min(h // rows_, w // columns_)
             if times >= 1:
-                fit = (times * rows_, times * columns_)
-                boxes.append((top + (h - fit[0]) // 2, left + (w - fit[1]) // 2, *fit))
+                high, wide = float(times * rows_), float(times * columns_)
+                boxes.append((top + (h - high) // 2, left + (w - wide) // 2, high, wide))
     return list(dict.fromkeys(boxes))
 
 
@@ -202,7 +202,7 @@ def sampled(frame: np.ndarray, place: Geometry) -> np.ndarray:
     for axis, centres, scale in zip((0, 1), place.centres(), place.scale, strict=True):
         reach = scale / 4 if scale >= 2 else 0.0
         shifts = np.linspace(-reach, reach, max(1, round(scale / 2)))
-        out = sum(_between(out, centres + shift, axis) for shift in shifts) / np.float32(len(shifts))
+        out = np.mean([_between(out, centres + shift, axis) for shift in shifts], 0, dtype=np.float32)
     return out
 
 

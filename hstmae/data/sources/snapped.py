@@ -12,7 +12,7 @@ from ...games import GameSpec
 from ...games.palette import preferred_entries
 from ...pictures.snapping import Geometry, drawn, find_geometry, sampled, snap
 
-LOOKED_AT = 900  # frames at the beginning of a film by which its geometry is found ...
+LOOKED_AT = 300  # frames at the beginning of a film by which its geometry is found ...
 SAMPLES = 6  # ... so many of them, those with the most in them
 STEP = 15  # one of so many is a candidate
 ENOUGH = 16  # pixels whose mean tells how a film shows a colour

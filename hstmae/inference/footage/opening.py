@@ -33,8 +33,8 @@ def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = 
     names of folders that every file system takes, no two alike.
 
     Args:
-        path: a picture, a folder with pictures in it or below it, a store, a .hst file, an archive of these, or "-" for
-            one of them from standard input; for a game without a palette also films and animations.
+        path: a picture, a film, a folder with such in it or below it, a store, a .hst file, an archive of these, or "-" for
+            one of them from standard input; for a game without a palette also animations.
         game: registered name of the game that the footage shows.
         with_state: False leaves memory that is appended to PNG files, and side files, unread.
         strict: a picture that cannot be read is an error; else it is a frame of which everything is missing.
@@ -75,17 +75,33 @@ def _found(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterat
 
 def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterator[Footage]:
     if path.is_file():
-        raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
+        if file_kind(path) != "film":
+            raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
+        yield _palette_film("", path, game, with_state)
+        return
     folders: dict[Path, list[Path]] = {}
     for file in sorted(path.rglob("*")):
         if file.suffix.lower() in PICTURES and not in_junk(file.relative_to(path).as_posix()) and file.is_file():
             folders.setdefault(file.parent, []).append(file)
-    if not folders:
+    films = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in FILMS and file_kind(file) == "film"]
+    films = [file for file in films if not in_junk(file.relative_to(path).as_posix())]
+    if not folders and not films:
         raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
+    for film in films:
+        yield _palette_film(film.relative_to(path).with_suffix("").as_posix(), film, game, with_state)
     for folder, files in folders.items():
         name, side = _name(folder, path), _side(folder, game, with_state)
         for title, own in _apart(files, game).items():
             yield PictureFiles("/".join(filter(None, (name, title))), own, game, with_state, side, strict)
+
+
+def _palette_film(name: str, path: Path, game: GameSpec, with_state: bool) -> Film:
+    """A film that shows the game, at whatever size. Raises DataError where it shows something else."""
+    side = _side(path.with_suffix(""), game, with_state)
+    try:
+        return Film(name, FilmEpisode(name or path.stem, path, 0, side, game.state_size or None), game)
+    except DataError as error:
+        raise DataError(f"{error}; {_way_out(path, game)}") from None
 
 
 def _apart(files: list[Path], game: GameSpec) -> dict[str, list[Path]]:
@@ -97,11 +113,11 @@ def _apart(files: list[Path], game: GameSpec) -> dict[str, list[Path]]:
 
 def _way_out(path: Path, game: GameSpec) -> str:
     """What to do about an input in which a model of a palette game finds nothing."""
-    looked = f"looked for pictures ({' '.join(PICTURES)}) in the colours of '{game.name}', a store or a .hst file"
+    looked = f"looked for films and pictures ({' '.join(PICTURES)}) in the colours of '{game.name}', a store or a .hst file"
     files = [path] if path.is_file() else path.rglob("*")
     if any(file.suffix.lower() in FILMS for file in files):
         return (
-            f"{looked}. Films need a model for true colour, and none comes with this package: `hstmae preprocess "
+            f"{looked}. Other films need a model for true colour, and none comes with this package: `hstmae preprocess "
             "--input_dir FILMS --output_dir STORE --game generic`, `hstmae train --config mae_nano_rgb --data STORE "
             f"--out RUN`, then `hstmae restore {path.name} --checkpoint RUN`"
         )

@@ -1,0 +1,83 @@
+"""What the network works on for a stretch of footage, and the way back to the footage's own pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.sources.snapped import Snapper
+from ..errors import DataError
+from ..games import GameSpec
+from .footage.base import Stretch
+
+if TYPE_CHECKING:
+    from ..restoration.reconstruct import Restoration
+
+
+@dataclass(frozen=True)
+class NativeFrames:
+    """Frames as the game has them: for pictures the pictures themselves.
+
+    Attributes:
+        frames: uint8 [T, h, w] palette entries, or [T, h, w, 3].
+        mask: bool [T, h, w].
+        palette: uint8 [K, 3], None for true colour.
+    """
+
+    frames: np.ndarray
+    mask: np.ndarray
+    palette: np.ndarray | None
+
+    def restored(self, result: Restoration, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Pixels as `Picture.restored` takes them, mean colours uint8 [H, W, 3] and confidence of frame `t`."""
+        pixels = result.rgb[t] if result.indices is None else result.indices[t]
+        return pixels, result.rgb[t], None if result.confidence is None else result.confidence[t]
+
+
+@dataclass(frozen=True)
+class SnappedFrames(NativeFrames):
+    """Frames of a film that shows a palette game: snapped to it, and shown as the film would show them.
+
+    Attributes:
+        snapper: of the film; films: its frames, uint8 [H, W, 3] each.
+    """
+
+    snapper: Snapper
+    films: list[np.ndarray]
+
+    def restored(self, result: Restoration, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        assert result.indices is not None
+        entries, film = result.indices[t], self.films[t]
+        game = self.snapper.game.palette
+        own = self.snapper.own_colours(film, entries, ~self.mask[t])
+        # The mean colour, moved by how the film shows the likeliest one.
+        native = result.rgb[t] + (own - game)[entries]
+        shown = self.snapper.shown(native, film)
+        if result.confidence is None:
+            return shown, shown, None
+        y, x = self.snapper.place.owners((film.shape[0], film.shape[1]))
+        sure = result.confidence[t][y][:, x]
+        return shown, shown, np.where((y < 0)[:, None] | (x < 0), np.float32(1), sure)
+
+
+def native_frames(stretch: Stretch, mask: np.ndarray, game: GameSpec) -> NativeFrames:
+    """The frames of a stretch for a model of `game`; `mask` bool [T, H, W] as its pictures are.
+
+    Raises:
+        DataError: pictures differ in their palettes, or a visible pixel is not in the game's.
+    """
+    snapper, pictures = stretch.snapper, stretch.pictures
+    if snapper is not None:
+        hidden = np.stack([snapper.native_mask(part) for part in mask])
+        films = [picture.pixels for picture in pictures]
+        frames = np.stack([snapper.entries(film, part)[0] for film, part in zip(films, hidden, strict=True)])
+        return SnappedFrames(frames, hidden, game.palette, snapper, films)
+    palettes = [np.zeros(0) if picture.palette is None else picture.palette for picture in pictures]
+    made = []
+    for t, (picture, file) in enumerate(zip(pictures, stretch.files, strict=True)):
+        if not np.array_equal(palettes[t], palettes[0]):
+            raise DataError(f"{file}: its palette differs from that of {stretch.files[0]}; restore them one by one")
+        made.append(picture.shown(mask[t], game, file))
+    return NativeFrames(np.stack(made), mask, pictures[0].palette)
