@@ -120,17 +120,17 @@ def _boxes(frames: Sequence[np.ndarray], natives: Sequence[tuple[int, int]]) -> 
     if len(rows) and len(columns):
         top, left = int(rows[0]), int(columns[0])
         boxes.append((float(top), float(left), float(rows[-1] + 1 - top), float(columns[-1] + 1 - left)))
-    for top, left, h, w in list(boxes):
+    for y, x, h, w in list(boxes):
         shapes = {4 / 3, *(columns / rows for rows, columns in natives)}
         shapes |= {columns / rows * 8 / 7 for rows, columns in natives}
         for shape in shapes:
             high, wide = (h, h * shape) if h * shape <= w else (w / shape, w)
-            boxes.append((top + (h - high) / 2, left + (w - wide) / 2, high, wide))
+            boxes.append((y + (h - high) / 2, x + (w - wide) / 2, high, wide))
         for rows_, columns_ in natives:  # whole multiples in the middle
             times = min(h // rows_, w // columns_)
             if times >= 1:
                 high, wide = float(times * rows_), float(times * columns_)
-                boxes.append((top + (h - high) // 2, left + (w - wide) // 2, high, wide))
+                boxes.append((y + (h - high) // 2, x + (w - wide) // 2, high, wide))
     return list(dict.fromkeys(boxes))
 
 

@@ -156,7 +156,7 @@ def test_frames_of_two_sizes_and_foreign_colours_are_errors(tmp_path) -> None:
 
 
 def test_open_footage_tells_what_it_cannot_take(tmp_path) -> None:
-    for path, reason in ((tmp_path / "no", "no such"), (tmp_path, "is an empty folder; looked for pictures")):
+    for path, reason in ((tmp_path / "no", "no such"), (tmp_path, "is an empty folder; looked for a film or pictures")):
         with pytest.raises(DataError, match=reason):
             list(open_footage(path, "smb"))
     (tmp_path / "film.mp4").write_bytes(b"x")

@@ -33,8 +33,8 @@ def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = 
     names of folders that every file system takes, no two alike.
 
     Args:
-        path: a picture, a film, a folder with such in it or below it, a store, a .hst file, an archive of these, or "-" for
-            one of them from standard input; for a game without a palette also animations.
+        path: a picture, a film, a folder with such in it or below it, a store, a .hst file, an archive of these, or
+            "-" for one of them from standard input; for a game without a palette also animations.
         game: registered name of the game that the footage shows.
         with_state: False leaves memory that is appended to PNG files, and side files, unread.
         strict: a picture that cannot be read is an error; else it is a frame of which everything is missing.
@@ -113,7 +113,7 @@ def _apart(files: list[Path], game: GameSpec) -> dict[str, list[Path]]:
 
 def _way_out(path: Path, game: GameSpec) -> str:
     """What to do about an input in which a model of a palette game finds nothing."""
-    looked = f"looked for films and pictures ({' '.join(PICTURES)}) in the colours of '{game.name}', a store or a .hst file"
+    looked = f"looked for a film or pictures ({' '.join(PICTURES)}) that show '{game.name}', a store or a .hst file"
     files = [path] if path.is_file() else path.rglob("*")
     if any(file.suffix.lower() in FILMS for file in files):
         return (
