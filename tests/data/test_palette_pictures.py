@@ -111,5 +111,5 @@ def test_recordings_with_memory_behind_the_pictures_keep_to_it(tmp_path: Path) -
     assert kind == "smbdataset" and len(episodes) == 1
     with pytest.raises(UsageError, match="resize"):
         find_sources(SAMPLE, GAME, VideoOptions(resize=64))
-    with pytest.raises(DataError, match="is an empty folder; looked for pictures"):
+    with pytest.raises(DataError, match="is an empty folder; looked for films"):
         find_sources(tmp_path, GAME, VideoOptions(fps=30))

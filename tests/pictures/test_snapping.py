@@ -38,7 +38,8 @@ def film_of(
     films = []
     for entries in frames:
         picture = Image.fromarray(colours[entries]).resize((size[1], size[0]), how)
-        films.append(np.pad(np.asarray(picture), ((border[0],) * 2, (border[1],) * 2, (0, 0))))
+        below = border[0] + 12 * (border[0] > 0)  # not in the middle: there 224 lines might as well be dark 240
+        films.append(np.pad(np.asarray(picture), ((border[0], below), (border[1],) * 2, (0, 0))))
     return films
 
 
