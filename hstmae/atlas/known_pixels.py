@@ -173,7 +173,7 @@ def _write_text(view: View, claim: Claim, locator: Locator) -> None:
         return
     text = view.shown_text()
     if view.level == "compact":
-        text = _summary(view, text)
+        text = np.where(view.summary_text, text, -1).astype(np.int16)
     drawn, sure = locator.atlas.paint_tiles(text, view, 1)
     if view.level == "full":
         sure[sure < SURE] = 0
@@ -191,16 +191,6 @@ def _contradicted(view: View, claim: Claim) -> np.ndarray:
     shown = ~view.mask & claim.sure
     wrong = (shown & (view.frames != claim.colours)).sum((1, 2))
     return wrong > (1 - BORNE_OUT) / 2 * np.maximum(shown.sum((1, 2)), ENOUGH)
-
-
-def _summary(view: View, text: np.ndarray) -> np.ndarray:
-    """Ids of the status bar's characters under the pixels, int16 [T, H, W]; -1 where `compact` does not tell."""
-    cell = view.game.tile_layers[1].cell
-    y, x = view.from_corner(1)
-    among = np.zeros(text.shape, bool)
-    for row, column in view.game.looks.compact_text:
-        among |= (y // cell == row)[:, :, None] & (x // cell == column)[:, None]
-    return np.where(among, text, -1).astype(np.int16)
 
 
 def _borne_out(view: View, colours: np.ndarray, claimed: np.ndarray) -> np.ndarray:

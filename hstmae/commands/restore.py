@@ -72,6 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much of the game's memory to use (auto: all there is)",
     )
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
+    sure = "also write how sure each pixel is to DIR/confidence: grey, white = certain, black = a guess"
+    parser.add_argument("--confidence", action="store_true", help=sure)
     parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
     parser.add_argument(
         "--on-error",
@@ -89,6 +91,10 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 def run(args: argparse.Namespace) -> int:
     if args.out != STDOUT:
         return _run(args)
+    from ..errors import UsageError
+
+    if args.compare or args.confidence:
+        raise UsageError("--compare and --confidence need a folder: --out DIR")
     import contextlib
     import tempfile
 
@@ -152,6 +158,8 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
         print(line, file=sys.stderr)
     if predictor is None:
         predictor = load_model(args)
+    if args.confidence and predictor.config.head == "rgb":
+        raise UsageError(f"--confidence: {args.checkpoint} answers with colours and does not say how sure it is")
     with resuming(args.out, args.overwrite, _key(args, sequences, predictor), kind_of(args.out)) as journal:
         summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
         if summary.frames:
@@ -166,7 +174,8 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
                         summary.know(sequences)
                         journal.note(name, positions, summary.to_json())
 
-                    sink: Sink = FolderSink(journal.folder / sequence.name, compare=args.compare)
+                    folder = journal.folder / sequence.name
+                    sink: Sink = FolderSink(folder, compare=args.compare, confidence=args.confidence)
                     if film is not None:
                         made, work = journal.folder / args.out.name, journal.folder / "kept"
                         sink = FilmSink(made, work, sequence, film, rate, frames)
@@ -196,11 +205,12 @@ def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Pred
     """The key of this job: what is restored, by what, and how."""
     from ..journal import key_of
 
-    how = [*mask_key(args), *film_key(args), args.state, args.compare]
+    how = [*mask_key(args), *film_key(args), args.state, args.compare, args.confidence]
     return key_of([s.signature() for s in sequences], predictor.fingerprint(), how)
 
 
 def _report(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace) -> dict[str, Any]:
+    from ..atlas.known_pixels import SURE
     from ..evaluation.metrics import psnr
 
     report: dict[str, Any] = {
@@ -211,6 +221,10 @@ def _report(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace)
         "state": sorted(summary.levels),
         "detected_colours": [f"#{c:06x}" for c in sorted(summary.fills)],
         "out": str(args.out),
+        "confidence": args.confidence,
+        "sure_share": summary.sure / summary.rated if summary.rated else None,
+        "sure_from": SURE,
+        "guessed_text_pixels": summary.guessed,
         "psnr_masked": None,
         "exact_match": None,
     }
@@ -230,6 +244,14 @@ def _print(report: dict[str, Any]) -> None:
     )
     if report["detected_colours"]:
         print(f"taken for damage: blocks of {', '.join(report['detected_colours'])}")
+    if report["sure_share"] is not None:
+        where = f"; how sure each pixel is: {report['out']}/confidence" if report["confidence"] else ""
+        print(f"sure of {report['sure_share']:.1%} of them (probability {report['sure_from']} or more){where}")
+    if report["guessed_text_pixels"]:
+        print(
+            f"text was hidden all the time that neither a frame nor the state tells: its digits are guesses "
+            f"({report['guessed_text_pixels']} pixels)"
+        )
     if report["psnr_masked"] is not None:
         print(
             f"against what the mask hid: {report['psnr_masked']:.2f} dB (mean colour, masked pixels, pooled), "

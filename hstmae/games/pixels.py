@@ -66,6 +66,16 @@ class View:
         return np.broadcast_to(whole, self.shape)
 
     @cached_property
+    def summary_text(self) -> np.ndarray:
+        """Where the status bar's characters stand that state of level "compact" tells: bool [T, H, W]."""
+        cell = self.game.tile_layers[1].cell
+        y, x = self.from_corner(1)
+        among = np.zeros(self.shape, bool)
+        for row, column in self.game.looks.compact_text:
+            among |= (y // cell == row)[:, :, None] & (x // cell == column)[:, None]
+        return among
+
+    @cached_property
     def moving(self) -> np.ndarray:
         """Where something moves or may move, and what lies beyond the native picture: bool [T, H, W]."""
         height, width = self.game.native_size

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..atlas.known_pixels import SURE
 from ..errors import DataError
 from ..pictures.base import Picture
 from .footage.base import Footage, Stretch
@@ -34,6 +35,8 @@ class RestoreSummary:
         known: masked pixels whose truth is known; `exact` of them are right.
         squared: squared error of the restored colour, summed over known pixels and the three channels; a whole number,
             so that it does not depend on the order in which frames were finished.
+        rated: masked pixels of which the model says how sure it is; of `sure` ones the probability is SURE or more, and
+            `guessed` ones are text that nothing tells.
         fills: packed colours taken for damage.
         levels: state levels used.
         problems: lost frames and other things that were wrong with the footage.
@@ -46,6 +49,9 @@ class RestoreSummary:
     known: int = 0
     exact: int = 0
     squared: int = 0
+    rated: int = 0
+    sure: int = 0
+    guessed: int = 0
     fills: set[int] = field(default_factory=set)
     levels: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
@@ -55,12 +61,17 @@ class RestoreSummary:
         met = [str(problem) for sequence in sequences for problem in getattr(sequence, "problems", ())]
         self.problems = list(dict.fromkeys([*self.problems, *met]))
 
-    def add(self, mask: np.ndarray) -> None:
-        """One more frame with this mask, bool [H, W]."""
+    def add(self, mask: np.ndarray, confidence: np.ndarray | None = None) -> None:
+        """One more frame with this mask, bool [H, W], and what is said of its pixels, float32 [H, W]."""
         self.frames += 1
         self.damaged_frames += bool(mask.any())
         self.pixels += mask.size
         self.masked += int(mask.sum())
+        if confidence is not None:
+            said = confidence[mask]
+            self.rated += len(said)
+            self.sure += int((said >= SURE).sum())
+            self.guessed += int((said == 0).sum())
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "fills": sorted(self.fills), "levels": sorted(self.levels)}
@@ -221,7 +232,7 @@ def _restore_stretch(
             )
             sink.write(frame)
         for t in frames.tolist():  # after all of them: a clip is finished as a whole or not at all
-            summary.add(mask[t])
+            summary.add(mask[t], None if result.confidence is None else result.confidence[t])
             if missing.synthetic:
                 _compare_with_truth(stretch.pictures[t], mask[t], pixels[t], colours[t], summary)
         steps.add((first + frames).tolist())

@@ -14,7 +14,7 @@ from ..drawing.panels import show_confidence, show_error, show_masked
 from ..games.palette import unpack_rgb
 from ..pictures.base import Picture
 from .footage.animation import Animation
-from .footage.base import COMPARE, Footage
+from .footage.base import COMPARE, CONFIDENCE, Footage
 from .footage.film import Film
 from .visualizer import side_by_side
 
@@ -69,10 +69,11 @@ class FolderSink:
     Args:
         folder: of the output; it as a whole is what appears or not.
         compare: write side-by-side pictures.
+        confidence: write how sure each pixel is, see `save_confidence`.
     """
 
-    def __init__(self, folder: Path, *, compare: bool = False) -> None:
-        self.folder, self._compare = folder, compare
+    def __init__(self, folder: Path, *, compare: bool = False, confidence: bool = False) -> None:
+        self.folder, self._compare, self._confidence = folder, compare, confidence
         self._written: list[Path] = []
 
     def write(self, frame: RestoredFrame) -> None:
@@ -85,6 +86,8 @@ class FolderSink:
             path.parent.mkdir(parents=True, exist_ok=True)
             _comparison(path, frame)
             self._written.append(path)
+        if self._confidence:
+            self._written.append(save_confidence(frame, self.folder / CONFIDENCE))
 
     def settle(self) -> None:
         sync_files(self._written)
@@ -100,6 +103,19 @@ class FolderSink:
         if facts.streams or facts.chapters:
             lost.append("pictures hold no sound, subtitles or chapters: --out NAME.mp4 or NAME.mkv keeps them")
         return lost
+
+
+def save_confidence(frame: RestoredFrame, folder: Path) -> Path:
+    """Write how sure each pixel of a frame is into `folder`, and return the file: a grey PNG, 255 times the probability
+    that the colour is right, rounded down; visible pixels are 255, text that nothing tells is 0."""
+    from PIL import Image
+
+    assert frame.confidence is not None  # asked for only of models that give one
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / (frame.file if frame.file.lower().endswith(".png") else f"{frame.file}.png")
+    sure = np.where(frame.mask, np.clip(frame.confidence, 0, 1), 1)
+    Image.fromarray((255 * sure).astype(np.uint8)).save(path)
+    return path
 
 
 def _comparison(path: Path, frame: RestoredFrame) -> None:

@@ -35,8 +35,8 @@ class Restoration:
             rounded as a picture file stores it, visible ones their own colour.
         indices: uint8 [T, H, W], the most probable palette entries (of head "rgb": those nearest to its colours, once
             the clip is whole); None for true colour.
-        confidence: float32 [T, H, W], probability of the chosen entry; 1 on visible pixels. None for head "rgb", which
-            answers with one colour and no probability.
+        confidence: float32 [T, H, W], probability of the chosen entry; 1 on visible pixels, 0 on text that nothing
+            tells (see `untold`). None for head "rgb", which answers with one colour and no probability.
     """
 
     rgb: np.ndarray

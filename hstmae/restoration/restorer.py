@@ -20,6 +20,7 @@ from ..models.adaptive import palette_of
 from ..models.inputs import MaskedClips
 from ..models.masking import visible_from_pixels
 from .reconstruct import STATE_LEVELS, Restoration, reconstruct
+from .untold import mark_guesses, untold_text
 from .windows import Window, session_windows
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Restorer:
         if known is not None:
             cleared[known.found] = known.indices[known.found]
             view = replace(view, mask=mask & ~known.found)  # to the network they are visible
+        untold = untold_text(view)
         if not self.game.indexed:
             result = Restoration(cleared, None, np.ones(mask.shape, np.float32) if self.adaptive else None)
         else:
@@ -124,6 +126,10 @@ class Restorer:
             made = window.index[owned]
             if known is not None and result.indices is not None:
                 _add_known(result, known, colours, made)
+            if result.confidence is not None:
+                marked = result.confidence[made]
+                mark_guesses(marked, untold[made])
+                result.confidence[made] = marked
             if progress is not None:
                 progress(len(made))
             if finished is not None:

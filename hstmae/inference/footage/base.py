@@ -15,7 +15,9 @@ from ...pictures.base import Picture
 from ...pictures.indexed import IndexedPicture
 from ...pictures.true_colour import RgbPicture
 
-COMPARE = "compare"  # folder for side-by-side pictures inside that of a sequence, which no other one gets
+COMPARE = "compare"  # folder for side-by-side pictures inside that of a sequence, which no other one gets ...
+CONFIDENCE = "confidence"  # ... and for grey ones that tell how sure each pixel is
+RESERVED = (COMPARE, CONFIDENCE)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from ...inputs.unpacking import STDIN, as_folder
 from ...names import alike, portable_name
 from ...pictures.animated import is_animated
 from .animation import Animation
-from .base import COMPARE, Footage
+from .base import RESERVED, Footage
 from .coded import open_coded
 from .files import PictureFiles
 from .film import Film
@@ -44,7 +44,7 @@ def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = 
     found, taken = list(_found(path, get_game(game), with_state, strict)), set[str]()
     for footage in found:
         parts = [portable_name(part) for part in footage.name.split("/") if part]
-        name = plain = "/".join(f"{part}~2" if part.casefold() == COMPARE else part for part in parts)
+        name = plain = "/".join(f"{part}~2" if part.casefold() in RESERVED else part for part in parts)
         number = 1
         while alike(name) in taken:
             number += 1
