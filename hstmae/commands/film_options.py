@@ -41,8 +41,8 @@ def film_options(args: argparse.Namespace) -> FilmOptions | None:
     from ..film.codecs import FilmOptions
 
     if kind_of(args.out) is Kind.FILE:
-        if args.compare:
-            raise UsageError("--compare writes pictures: give a folder as --out")
+        if args.compare or args.confidence:
+            raise UsageError("--compare and --confidence write pictures: give a folder as --out")
         if args.fps is not None and not 0 < args.fps <= 1000:
             raise UsageError(f"--fps {args.fps:g}: give frames per second, 0 to 1000")
         return FilmOptions(args.codec, args.quality, args.lossless)

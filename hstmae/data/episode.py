@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import DataError
+from ..notebook import card
 
 OUTCOMES = ("cut", "fail", "win")
 
@@ -51,6 +52,22 @@ class Episode:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("game", self.game),
+            ("frames", f"{len(self)} of {self.frames.shape[2]}x{self.frames.shape[1]} at {self.fps:g} a second"),
+            ("level", self.level),
+            ("outcome", self.outcome),
+            ("split", self.split),
+            ("source", self.source),
+            ("with", ", ".join(name for name in ("state", "context", "actions") if getattr(self, name) is not None)),
+            *sorted(self.notes.items()),
+        ]
+        shown = [len(self) // 2] if len(self) else []
+        palette = self.palette
+        pictures = [(f"frame {t}", self.frames[t] if palette is None else palette[self.frames[t]]) for t in shown]
+        return card(f"Episode {self.name}", rows, pictures)
 
     def take(self, index: np.ndarray | slice) -> Episode:
         """The same session with only the frames of `index`: positions, a slice, or bool [T].

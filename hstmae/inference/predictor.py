@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import DataError
+from ..notebook import Row, card
 from ..restoration.restorer import Restoration, Restorer
 
 __all__ = ["Predictor", "Restoration"]
@@ -25,6 +26,19 @@ class Predictor(Restorer):
             for name, array in self.atlas.arrays().items():
                 digest.update(name.encode() + array.tobytes())
         return digest.hexdigest()
+
+    def _repr_html_(self) -> str:
+        count = sum(p.numel() for p in self.model.parameters()) if hasattr(self.model, "parameters") else None
+        maps = None if self.atlas is None else f"{len(self.atlas.maps)} maps"
+        rows: list[Row] = [
+            ("game", self.game.name),
+            ("head", self.config.head),
+            ("parameters", None if count is None else f"{count / 1e6:.1f} million"),
+            ("device", self.device),
+            ("atlas", maps or "none"),
+            ("recall", "on" if self.recall else "off"),
+        ]
+        return card(f"Predictor {self.config.name}", rows)
 
     def restore(
         self,

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..atlas.known_pixels import SURE
 from ..models.adaptive import ClipPalette, mean_colours
 from ..models.cubes import from_cubes, to_cubes
 from ..models.inputs import MaskedClips
+from ..notebook import Row, card
 
 if TYPE_CHECKING:
     from ..models.fast.head import FastHead
@@ -42,6 +44,19 @@ class Restoration:
     rgb: np.ndarray
     indices: np.ndarray | None
     confidence: np.ndarray | None
+
+    def _repr_html_(self) -> str:
+        frames, height, width = self.rgb.shape[:3]
+        rows: list[Row] = [("frames", f"{frames} of {width}x{height}"), ("colours", "true colour")]
+        if self.indices is not None:
+            rows[1] = ("colours", "palette entries")
+        pictures = [(f"frame {t}", self.rgb[t]) for t in range(frames // 2, frames)[:1]]
+        if self.confidence is not None and frames:
+            rows.append(("sure", f"{(self.confidence >= SURE).mean():.1%} of all pixels, visible ones among them"))
+            rows.append(("guessed text", f"{(self.confidence == 0).sum():,} pixels"))
+            grey = (255 * self.confidence.clip(0, 1)).astype(np.uint8)
+            pictures += [("how sure", grey[t]) for t in range(frames // 2, frames)[:1]]
+        return card("Restoration", rows, pictures)
 
 
 def read_out(logits: Tensor, palette: Tensor) -> tuple[Tensor, Tensor, Tensor]:
