@@ -1,6 +1,5 @@
 """The `hstmae` command: one verb per job, each a module of `hstmae.commands` that is imported only when it is used."""
 
-import argparse
 import contextlib
 import difflib
 import errno
@@ -8,21 +7,14 @@ import os
 import select
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from types import ModuleType
 
 from . import __version__
+from .commands import VERBS, command_of, parser_of
 from .early import check_inputs, inputs_of
 from .errors import HstError
 from .inputs.unpacking import as_given
 from .output import STDOUT, check_outputs, report_alone, writing_alone
 from .signals import Stopped, stopping
-
-# In the order of a project.
-VERBS = (
-    *("record", "preprocess", "inspect", "verify", "models", "train", "atlas", "evaluate", "restore", "demo"),
-    *("encode", "decode", "info", "recover"),
-)
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + 2  # as if by SIGINT
@@ -89,9 +81,9 @@ def _dispatch(args: list[str]) -> int:
         hint = f"did you mean '{near[0]}'?" if near else f"verbs: {', '.join(VERBS)}"
         print(f"hstmae: error: unknown verb '{verb}'; {hint}", file=sys.stderr)
         return EXIT_USAGE
-    command = _command(verb)
+    command = command_of(verb)
     try:
-        parsed = _parser(verb, command).parse_args(rest)
+        parsed = parser_of(verb).parse_args(rest)
     except SystemExit as stop:  # argparse has printed the help or what is wrong
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     try:
@@ -121,27 +113,9 @@ def _dispatch(args: list[str]) -> int:
         return EXIT_USAGE
 
 
-def _command(verb: str) -> ModuleType:
-    return import_module(f".commands.{verb}", __package__)
-
-
-def _parser(verb: str, command: ModuleType) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"hstmae {verb}",
-        description=command.HELP,
-        epilog=command.EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    command.add_arguments(parser)
-    if hasattr(command, "outputs"):
-        parser.add_argument("--overwrite", action="store_true", help="outputs may replace files that are there")
-    return parser
-
-
 def _overview() -> str:
     width = max(map(len, VERBS))
-    verbs = "\n".join(f"  {verb:<{width}}  {_command(verb).HELP}" for verb in VERBS)
+    verbs = "\n".join(f"  {verb:<{width}}  {command_of(verb).HELP}" for verb in VERBS)
     return (
         "usage: hstmae VERB [options]\n\nRestores masked or damaged game footage.\n\n"
         f"verbs:\n{verbs}\n\n"

@@ -13,6 +13,7 @@ import pytest
 
 import hstmae
 from hstmae import cli
+from hstmae.commands import command_of, parser_of
 from hstmae.errors import ConfigError, HstError
 
 
@@ -171,10 +172,10 @@ def test_names_a_terminal_cannot_show_are_escaped(environment):
 
 def test_every_verb_has_help_with_an_example():
     for name in cli.VERBS:
-        command = cli._command(name)
+        command = command_of(name)
         assert len(command.HELP.splitlines()) == 1
         assert f"hstmae {name}" in command.EXAMPLES
-        text = cli._parser(name, command).format_help()
+        text = parser_of(name).format_help()
         assert f"hstmae {name}" in text.split("options:")[1]
 
 

@@ -95,6 +95,8 @@ info empty
 recover absent.hst out.hst
 recover junk.bin out.hst
 recover empty out.hst
+completion tcsh
+completion
 """
 
 RUN = """

@@ -10,6 +10,7 @@ import pytest
 
 from hstmae import cli
 from hstmae.codec.container.chunks import MAX_GOP
+from hstmae.commands import parser_of
 from hstmae.commands.options import Number
 
 NEVER = ("", "x", "nan", "NaN", "inf", "-inf", "1e400", "0x10", "1,5", "1" * 30, "-" + "1" * 30, "1 2")
@@ -18,7 +19,7 @@ NEVER = ("", "x", "nan", "NaN", "inf", "-inf", "1e400", "0x10", "1,5", "1" * 30,
 def options() -> Iterator[tuple[str, argparse.Action]]:
     """(verb, option) of everything that has a type of its own."""
     for verb in cli.VERBS:
-        for action in cli._parser(verb, cli._command(verb))._actions:
+        for action in parser_of(verb)._actions:
             if action.type is not None:
                 yield verb, action
 
@@ -91,5 +92,5 @@ def test_numbers_inside_of_texts_are_checked_as_early(words, line, capsys) -> No
 
 
 def test_limits_that_stand_twice_are_the_same() -> None:
-    encode = {action.dest: action for action in cli._parser("encode", cli._command("encode"))._actions}
+    encode = {action.dest: action for action in parser_of("encode")._actions}
     assert encode["gop"].type.most == MAX_GOP

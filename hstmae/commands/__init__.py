@@ -1,1 +1,41 @@
-"""One module per verb of the `hstmae` command: HELP, EXAMPLES, add_arguments(parser), run(args)."""
+"""One module per verb of the `hstmae` command: HELP, EXAMPLES, add_arguments(parser), run(args), outputs(args).
+
+The last where it writes. Each is imported only when it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from types import ModuleType
+
+# In the order of a project.
+VERBS = (
+    *("record", "preprocess", "inspect", "verify", "models", "train", "atlas", "evaluate", "restore", "demo"),
+    *("encode", "decode", "info", "recover", "completion"),
+)
+
+
+def command_of(verb: str) -> ModuleType:
+    return import_module(f".{verb}", __package__)
+
+
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """What reads the options of a verb."""
+    command = command_of(verb)
+    parser = argparse.ArgumentParser(
+        prog=f"hstmae {verb}",
+        description=command.HELP,
+        epilog=command.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_options(parser, command)
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser, command: ModuleType) -> None:
+    """Everything that a verb takes."""
+    command.add_arguments(parser)
+    if hasattr(command, "outputs"):
+        parser.add_argument("--overwrite", action="store_true", help="outputs may replace files that are there")
