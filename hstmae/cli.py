@@ -87,11 +87,11 @@ def _dispatch(args: list[str]) -> int:
     except SystemExit as stop:  # argparse has printed the help or what is wrong
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     try:
+        check_inputs(verb, parsed)
         if hasattr(command, "outputs"):
             check_outputs(outputs := command.outputs(parsed), parsed.overwrite, inputs_of(parsed))
         else:
             outputs = []
-        check_inputs(verb, parsed)
         with contextlib.ExitStack() as stack:
             stack.enter_context(stopping())
             stack.enter_context(writing_alone(outputs))

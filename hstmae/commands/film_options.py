@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..output import STDOUT, Kind
+from .options import RATE, Number
 
 if TYPE_CHECKING:
     from ..film.codecs import FilmOptions
@@ -30,9 +31,14 @@ def add_film_options(parser: argparse.ArgumentParser) -> None:
     film = parser.add_argument_group("a film as output")
     film.add_argument("--codec", default="", metavar="NAME", help="h264, hevc, vp9, av1, ffv1, prores or an encoder of "
                       "FFmpeg (default: what suits the file and its pictures)")  # fmt: skip
-    film.add_argument("--quality", type=float, metavar="0..51", help="0 is best (default: 14, no difference is seen)")
+    film.add_argument(
+        "--quality",
+        type=Number(0, 51, whole=False),
+        metavar="0..51",
+        help="0 is best (default: 14, no difference is seen)",
+    )
     film.add_argument("--lossless", action="store_true", help="every visible pixel exactly as it was decoded")
-    film.add_argument("--fps", type=float, metavar="F", help="frames per second of a film made of pictures (default: "
+    film.add_argument("--fps", type=RATE, metavar="F", help="frames per second of a film made of pictures (default: "
                       "the game's)")  # fmt: skip
 
 
@@ -43,8 +49,6 @@ def film_options(args: argparse.Namespace) -> FilmOptions | None:
     if kind_of(args.out) is Kind.FILE:
         if args.compare or args.confidence:
             raise UsageError("--compare and --confidence write pictures: give a folder as --out")
-        if args.fps is not None and not 0 < args.fps <= 1000:
-            raise UsageError(f"--fps {args.fps:g}: give frames per second, 0 to 1000")
         return FilmOptions(args.codec, args.quality, args.lossless)
     given = {"--codec": args.codec, "--quality": args.quality is not None, "--lossless": args.lossless,
              "--fps": args.fps is not None}  # fmt: skip
