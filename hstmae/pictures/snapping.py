@@ -94,14 +94,15 @@ def find_geometry(frames: Sequence[np.ndarray], natives: Sequence[tuple[int, int
             if height / rows >= LEAST_RATIO and width / columns >= LEAST_RATIO:
                 place = Geometry(top, left, height, width, rows, columns)
                 tried.append((_rough_error(frames[len(frames) // 2], place, palette), len(tried), place))
-    found = [_judged(frames[:: max(1, len(frames) // 2)][:2], place, palette) for _, _, place in sorted(tried)[:BEST]]
+    nearest = sorted(sorted(tried)[:BEST], key=lambda one: one[1])
+    found = [_judged(frames[:: max(1, len(frames) // 2)][:2], place, palette) for _, _, place in nearest]
     size = frames[0].shape
     sizes = " or ".join(f"{columns}x{rows}" for rows, columns in natives)
     if not found:
         raise DataError(f"the film's {size[1]}x{size[0]} pixels are fewer than the game's {sizes}")
     least = min(place.error for place in found)
-    # Where the picture's border is black, a part of it explains the film as well as the whole does.
-    best = max((place for place in found if place.error <= NEAR * least), key=lambda place: place.height * place.width)
+    # Where the picture's border is black, a part of it explains the film as well as the whole does: the first counts.
+    best = next(place for place in found if place.error <= NEAR * least)
     if best.error > TOLERANCE:
         raise DataError(
             f"no picture of {sizes} in the game's colours is in its {size[1]}x{size[0]} frames: the nearest "
