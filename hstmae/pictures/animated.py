@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import DataError
 from . import png
 from .reading import DAMAGE, FORMATS, beside_of, look
-from .writing import MAX_PIXELS, chunks_for, pillow_options
+from .writing import MAX_PIXELS, MAX_WEBP, chunks_for, pillow_options
 
 FORM = {"PNG": ".png", "GIF": ".png", "WEBP": ".webp", "TIFF": ".tif"}  # what each is written back as
 
@@ -61,12 +61,16 @@ class Animated:
 
         try:
             with Image.open(self.path, formats=FORMATS) as file:
+                if file.format not in FORM:
+                    raise DataError(f"{self.path}: is a {file.format} file, which holds one picture")
                 self.size = file.height, file.width
                 if file.width * file.height > MAX_PIXELS:
                     raise DataError(f"{self.path}: {file.width}x{file.height} pixels are more than {MAX_PIXELS}")
+                if file.format == "WEBP" and max(file.size) > MAX_WEBP:
+                    raise DataError(f"{self.path}: more than {MAX_WEBP} pixels across can be read, but not written")
                 own = self.path.suffix.lower()
                 fits = Image.registered_extensions().get(own) == file.format and file.format != "GIF"
-                self.ending = own if fits else FORM[str(file.format)]
+                self.ending = own if fits else FORM[file.format]
                 self._look_at(file)
         except (*DAMAGE, Image.DecompressionBombError) as error:
             raise DataError(f"{self.path}: cannot be read as an animation ({error})") from None
@@ -90,7 +94,7 @@ class Animated:
             self.lost = tuple(lost)
             return
         self.delays = []
-        for k in range(file.n_frames):
+        for k in range(int(getattr(file, "n_frames", 1))):
             file.seek(k)
             if form == "TIFF":
                 bits = np.atleast_1d(file.tag_v2.get(258, 8)).max()

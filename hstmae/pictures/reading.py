@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..inputs.kinds import described
 from . import png
 from .native import Native
-from .writing import ENDINGS, MAX_PIXELS
+from .writing import ENDINGS, MAX_PIXELS, MAX_WEBP
 
 FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF"]  # Pillow's names of what is read
 _ORIENTATION = 0x0112
@@ -62,7 +62,7 @@ def look(path: Path) -> Look:
 def _form(file: Any, mode: str) -> str:
     """What a picture is written as: its own format where that keeps every pixel of such a one, else PNG."""
     name, clear = file.format, file.info.get("transparency")
-    if name == "WEBP" or (name == "BMP" and mode in ("1", "L", "P", "RGB")):
+    if (name == "WEBP" and max(file.size) <= MAX_WEBP) or (name == "BMP" and mode in ("1", "L", "P", "RGB")):
         return str(name)
     whole = (mode in ("1", "L", "LA", "P", "RGB", "RGBA") and max(_bits(file)) <= 8) or mode.startswith("I;16")
     return "TIFF" if name == "TIFF" and whole and clear is None else "PNG"

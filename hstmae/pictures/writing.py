@@ -12,6 +12,7 @@ import numpy as np
 from . import png
 
 MAX_PIXELS = 4096 * 4096
+MAX_WEBP = 16383  # pixels on one side that the format is written with
 ENDINGS = {"PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "BMP": ".bmp"}  # formats that are written
 # Tags of TIFF files that say how the pixels are packed, and those that point into the file.
 _OF_PIXELS = frozenset((254, 255, *range(256, 260), 262, 266, 273, 277, 278, 279, 284, 317, *range(320, 326), 330, 338,

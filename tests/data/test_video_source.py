@@ -163,6 +163,16 @@ def test_a_film_and_its_side_file_must_agree(tmp_path: Path) -> None:
     assert store[0].actions.tolist() == list(range(8))
 
 
+def test_side_files_in_folders_that_mirror_those_of_the_input(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_pictures(tmp_path / "in" / "deep" / name, moving(4))
+    (tmp_path / "side" / "deep").mkdir(parents=True)
+    np.savez(tmp_path / "side" / "deep" / "a.npz", actions=np.arange(4))
+    store, _ = pack(tmp_path / "in", tmp_path / "out", side=tmp_path / "side")
+    assert [info.name for info in store.infos()] == ["deep__a"] and store[0].actions.tolist() == [0, 1, 2, 3]
+    assert any("nor deep/b.npz" in reason for reason in reasons(store))
+
+
 def test_variable_frame_rates_are_kept_and_told(tmp_path: Path) -> None:
     stamps = [0, 40, 80, 120, 290, 330, 370, 410, 450, 490]
     write_film(tmp_path / "in" / "a.mkv", moving(10), stamps=stamps)

@@ -145,10 +145,14 @@ def _side(stem: Path, name: str, options: VideoOptions) -> Path | UnusableEpisod
     """The side file of an episode, None where there is none, or what is wrong with it."""
     if options.side is not None and options.side.is_file():
         return options.side
+    # Of an episode in folders: under its name, or in folders that mirror them.
+    mirrored = name.replace("__", "/")
+    stems = [stem] if options.side is None else [options.side / name, options.side / mirrored]
     try:
-        found = find_side_file(stem if options.side is None else options.side / name)
+        found = next((side for one in stems if (side := find_side_file(one)) is not None), None)
     except UnusableEpisode as error:
         return error
     if found is None and options.side is not None:
-        return UnusableEpisode(f"no side file {name}.npz or {name}.jsonl in {options.side}")
+        also = "" if mirrored == name else f", nor {mirrored}.npz or {mirrored}.jsonl,"
+        return UnusableEpisode(f"no side file {name}.npz or {name}.jsonl{also} in {options.side}")
     return found
