@@ -19,8 +19,8 @@ from PIL import Image
 from hstmae import cli
 from hstmae.codec.container.chunks import parse_header
 from hstmae.codec.jobs.encode_many import archive
-from hstmae.codec.jobs.encode_one import Settings
 from hstmae.codec.jobs.inputs import find_input
+from hstmae.codec.jobs.tasks import Settings
 from hstmae.codec.session.reader import HstReader
 from hstmae.commands.evaluate import opened
 from hstmae.data import EpisodeStore
