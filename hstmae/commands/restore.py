@@ -13,7 +13,7 @@ from ..output import STDOUT, Kind, Output
 from .film_options import add_film_options, film_key, film_options, kind_of, only_one, wanted_frames
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
-from .options import add_model, load_model
+from .options import add_lag, add_model, load_model
 
 if TYPE_CHECKING:
     from ..inference.footage.base import Footage
@@ -71,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="how much of the game's memory to use (auto: all there is)",
     )
+    add_lag(parser)
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
     sure = "also write how sure each pixel is to DIR/confidence: grey, white = certain, black = a guess"
     parser.add_argument("--confidence", action="store_true", help=sure)
@@ -129,6 +130,7 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
         )
     from tqdm import tqdm
 
+    from ..data.pairing import describe
     from ..games import get_game
     from ..inference.film_sink import FilmSink
     from ..inference.footage.opening import open_footage
@@ -138,7 +140,7 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
     from ..journal import resuming
     from ..output import lies_in_output, write_result
 
-    found = list(open_footage(args.input, game, args.state != "none", args.on_error == "fail"))
+    found = list(open_footage(args.input, game, args.state != "none", args.on_error == "fail", args.lag))
     if alone and [sequence.count for sequence in found] != [1]:
         raise UsageError("--out -: one picture can go to stdout, and the input has more frames; give a folder")
     sequences = [sequence for sequence in found if not lies_in_output(sequence.place, args.out)]
@@ -154,7 +156,11 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
         only_one(sequences, args.out)
         FilmSink(args.out, args.out, sequences[0], film, rate, frames)  # refuses before anything is written
     notes += [as_given(line) for s in sequences for line in getattr(s, "notes", ())]
-    for line in notes:
+    memories = [memory for s in sequences if (memory := getattr(s, "memory", None)) is not None]
+    pairing = describe(memory.pairing for memory in memories)
+    if untold := sum(memory.untold for memory in memories):
+        pairing.append(f"{untold} pictures have no memory that belongs to them: restored without")
+    for line in (*notes, *pairing):
         print(line, file=sys.stderr)
     if predictor is None:
         predictor = load_model(args)
@@ -195,7 +201,8 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
     not_kept = [*pictures, *(f"{args.out.name}: {line}" for line in dict.fromkeys(lost))]
     for line in not_kept:
         print(f"note: {line}", file=sys.stderr)
-    report = {**_report(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept}
+    report = {**_report(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept,
+              "pairing": pairing}  # fmt: skip
     write_result(args.json, report)
     _print(report)
     return 0

@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..pictures.base import Picture
 from .footage.base import Footage, Stretch
 from .mask_rules import MaskRules, Missing
-from .native_frames import native_frames
+from .native_frames import native_frames, told_frames
 from .sinks import RestoredFrame, Sink
 
 if TYPE_CHECKING:
@@ -135,7 +135,6 @@ def restore_footage(
         DataError: a frame cannot be read, or a visible pixel is not in the game's palette.
     """
     level = choose_level(level, footage)
-    summary.levels.add(level)
     steps = _Steps(sink, note)
     try:
         for stretch, own, first in _stretches(footage, MARGIN * predictor.game.stride, length, done, frames):
@@ -237,19 +236,25 @@ def _restore_stretch(
                 _compare_with_truth(stretch.pictures[t], mask[t], pixels[t], colours[t], summary)
         steps.add((first + frames).tolist())
 
-    predictor.restore(
-        native.frames,
-        native.mask,
-        native.palette,
-        stretch.state,
-        stretch.context,
-        stretch.corner,
-        level=level,
-        frame_numbers=stretch.frame_numbers,
-        wanted=own,
-        progress=progress,
-        finished=finished,
-    )
+    told = told_frames(stretch, native)
+    # A picture that no memory belongs to is restored without, and hidden from those that have some.
+    for wanted, used in ((own & told, level), (own & ~told, "none")):
+        if not wanted.any():
+            continue
+        summary.levels.add(used)
+        predictor.restore(
+            native.frames,
+            native.mask | ~told[:, None, None] if used != "none" else native.mask,
+            native.palette,
+            None if used == "none" else stretch.state,
+            None if used == "none" else stretch.context,
+            stretch.corner,
+            level=used,
+            frame_numbers=stretch.frame_numbers,
+            wanted=wanted,
+            progress=progress,
+            finished=finished,
+        )
 
 
 def _compare_with_truth(

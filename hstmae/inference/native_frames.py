@@ -81,3 +81,17 @@ def native_frames(stretch: Stretch, mask: np.ndarray, game: GameSpec) -> NativeF
             raise DataError(f"{file}: its palette differs from that of {stretch.files[0]}; restore them one by one")
         made.append(picture.shown(mask[t], game, file))
     return NativeFrames(np.stack(made), mask, pictures[0].palette)
+
+
+def told_frames(stretch: Stretch, native: NativeFrames) -> np.ndarray:
+    """Frames whose state is used, bool [T]: also of a picture that no memory belongs to, where as far as both can be
+    seen it looks just like the one that its state is of."""
+    if stretch.told is None or stretch.state is None:
+        return np.ones(len(native.frames), bool)
+    told = stretch.told.copy()
+    for t in np.flatnonzero(~stretch.told).tolist():
+        for k in (t - 1, t + 1):
+            if 0 <= k < len(told) and stretch.told[k] and np.array_equal(stretch.state[t], stretch.state[k]):
+                seen = ~native.mask[t] & ~native.mask[k]
+                told[t] |= bool((native.frames[t][seen] == native.frames[k][seen]).all())
+    return told

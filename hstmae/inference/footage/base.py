@@ -31,6 +31,8 @@ class Stretch:
         frame_numbers: int64 [T].
         corner: y and x of the pictures in the game's native one.
         snapper: of a palette game's film, whose pictures are the film's; None where they are the game's own.
+        told: bool [T], False where the state is not that of the picture, which is none's (see `data.pairing`), but of
+            the frame beside it; None = of all.
     """
 
     files: list[str]
@@ -40,6 +42,7 @@ class Stretch:
     frame_numbers: np.ndarray
     corner: tuple[int, int] = (0, 0)
     snapper: Snapper | None = None
+    told: np.ndarray | None = None
 
 
 class Footage(Protocol):

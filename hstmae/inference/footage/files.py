@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ...pictures.indexed import end_of_png, read_picture, table_of
 from ...pictures.reading import Look, look
 from ...pictures.true_colour import read_rgb_picture
 from .base import Stretch, lost_like, one_size
+from .memory import PictureMemory
 
 # `..._f12_a0_...png` of recordings, and `f000012.png` as this program names frames.
 _NUMBERED = re.compile(r"(?:.*_f(\d{1,9})_a\d+_.*|f(\d{6,9}))\.\w+", re.IGNORECASE)
@@ -32,15 +34,17 @@ class PictureFiles:
 
     They are written back in their own format where that keeps every pixel, else as PNG. A file that cannot be read is a
     frame of which everything is missing. The state, if `with_state`, is the memory appended to the files where every
-    file has it, or that of the side file.
+    file has it, or that of the side file; each picture has the memory that belongs to it.
 
     Args:
         name: "" for an input that is itself the sequence.
         paths: at least one.
         side: file with the state of the frames, see data.sources.side_file.
         strict: a file that cannot be read is an error.
+        lag: between memory and pictures, see `data.pairing`; None = found.
     Attributes:
         problems: files that could not be read.
+        memory: None where there is none.
     Raises:
         DataError: none of them can be read, or their sizes differ.
     """
@@ -55,6 +59,7 @@ class PictureFiles:
         with_state: bool = True,
         side: Path | None = None,
         strict: bool = False,
+        lag: int | None = None,
     ) -> None:
         self.name = name
         self._game, self._strict = game, strict
@@ -69,18 +74,19 @@ class PictureFiles:
         self.files = _written_as(self._paths, [".png" if game.indexed or one is None else one.ending for one in looks])
         self.count = len(self.files)
         self._size: tuple[int, int] | None = None
-        self._state = self._read_state(side) if with_state and game.state_size else None
-        self.has_state = self._state is not None
-        self._context = None
-        if self._state is not None and game.context_size:
-            self._context = game.context(self._state, self._numbers)
         self._corner = (0, 0)
         for k in range(self.count if strict else 0):  # what is broken is told before any work
             self._picture(k)
+        rows = self._read_state(side) if with_state and game.state_size else None
+        self.memory = None if rows is None else PictureMemory(rows, self._numbers, game, self._entries, lag)
 
     @property
     def place(self) -> str:
         return str(self._paths[0])
+
+    @property
+    def has_state(self) -> bool:
+        return self.memory is not None and self.memory.untold < self.count
 
     @property
     def remarks(self) -> list[str]:
@@ -88,7 +94,9 @@ class PictureFiles:
         return [f"{count} pictures: {what}" for what, count in self._kept.items()]
 
     def signature(self) -> list[list[object]]:
-        return [[shown(p), p.stat().st_size, p.stat().st_mtime_ns] for p in self._paths]
+        pairing = None if self.memory is None else self.memory.pairing
+        files: list[list[object]] = [[shown(p), p.stat().st_size, p.stat().st_mtime_ns] for p in self._paths]
+        return [*files, ["lag", pairing.lag]] if pairing is not None else files
 
     def _look(self, k: int) -> Look | None:
         try:
@@ -118,7 +126,15 @@ class PictureFiles:
                 raise DataError(f"{what}other frames {size[1]}x{size[0]}; restore sizes one by one")
             self._lose(k, DataError(f"{what}most of the frames are {size[1]}x{size[0]}"))
 
-    def _read_state(self, side: Path | None) -> np.ndarray | None:
+    def _entries(self, k: int) -> np.ndarray | None:
+        """A picture's palette entries, -1 where they are unknown; None where it cannot be read, which is told later."""
+        try:
+            picture = read_picture(self._paths[k], self._game)
+        except DataError:
+            return None
+        return np.where(picture.missing, np.int16(-1), picture.indices)
+
+    def _read_state(self, side: Path | None) -> Sequence[np.ndarray | None] | None:
         layout = layout_of(self._game)
         rows: list[np.ndarray | None] = []
         if layout is not None:
@@ -135,11 +151,11 @@ class PictureFiles:
                     ) from None
             else:
                 if any(row is not None for row in rows):
-                    return _filled(rows)
+                    return rows
         state = None if side is None else read_side_file(side, self._game.state_size).state
         if state is not None and len(state) != self.count:
             raise DataError(f"{side}: has {len(state)} frames, the folder {self.count} pictures")
-        return state
+        return None if state is None else list(state)
 
     @cached_property
     def _colours(self) -> np.ndarray | None:
@@ -165,14 +181,16 @@ class PictureFiles:
             like = next((one for k in range(self.count) if (one := self._picture(k)) is not None), None)
         if like is None and span:
             raise DataError(f"{self._paths[start]}: {self.problems[-1].reason}")
+        memory = self.memory if self.has_state else None
         pictures = [found[k] if k in found else lost_like(like) for k in span]  # type: ignore[arg-type]
         return Stretch(
             self.files[start:end],
             pictures,
-            None if self._state is None else self._state[start:end],
-            None if self._context is None else self._context[start:end],
+            None if memory is None else memory.state[start:end],
+            None if memory is None or memory.context is None else memory.context[start:end],
             self._numbers[start:end],
             self._corner,
+            None if memory is None or memory.told is None else memory.told[start:end],
         )
 
     def _picture(self, k: int) -> Picture | None:
@@ -197,16 +215,6 @@ class PictureFiles:
             self._corner = self._game.corner_of(picture.pixels) or (0, 0)
         self._size = one_size(path, picture, self._size)
         return picture
-
-
-def _filled(rows: list[np.ndarray | None]) -> np.ndarray:
-    """uint8 [T, S]; a frame without memory has that of the one before it, or of the first that has some."""
-    before = next(row for row in rows if row is not None)
-    state = []
-    for row in rows:
-        before = before if row is None else row
-        state.append(before)
-    return np.stack(state)
 
 
 def _written_as(paths: list[Path], endings: list[str]) -> list[str]:

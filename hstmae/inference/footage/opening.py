@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...data.pairing import refuse_lag
 from ...data.sources.animation import AnimationEpisode
 from ...data.sources.film import FilmEpisode
 from ...data.sources.finding import layout_of
@@ -25,10 +26,13 @@ from .base import RESERVED, Footage
 from .coded import open_coded
 from .files import PictureFiles
 from .film import Film
+from .memory import settle
 from .stored import StoreFootage
 
 
-def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = False) -> Iterator[Footage]:
+def open_footage(
+    path: Path, game: str, with_state: bool = True, strict: bool = False, lag: int | None = None
+) -> Iterator[Footage]:
     """The sequences of an input: one for a file or a folder of frames, one per folder, film or episode otherwise, by
     names of folders that every file system takes, no two alike.
 
@@ -38,10 +42,12 @@ def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = 
         game: registered name of the game that the footage shows.
         with_state: False leaves memory that is appended to PNG files, and side files, unread.
         strict: a picture that cannot be read is an error; else it is a frame of which everything is missing.
+        lag: between memory and pictures in files, see `data.pairing`; None = found for each folder.
     Raises:
+        UsageError: a lag for what holds pictures with the memory that belongs to them.
         DataError: nothing there that can be restored.
     """
-    found, taken = list(_found(path, get_game(game), with_state, strict)), set[str]()
+    found, taken = list(_found(path, get_game(game), with_state, strict, lag)), set[str]()
     for footage in found:
         parts = [portable_name(part) for part in footage.name.split("/") if part]
         name = plain = "/".join(f"{part}~2" if part.casefold() in RESERVED else part for part in parts)
@@ -54,11 +60,13 @@ def open_footage(path: Path, game: str, with_state: bool = True, strict: bool = 
     return iter(found)
 
 
-def _found(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterator[Footage]:
+def _found(path: Path, game: GameSpec, with_state: bool, strict: bool, lag: int | None) -> Iterator[Footage]:
     """What `open_footage` gives, by names that may be alike or that some file system does not take."""
     if path != STDIN and not path.exists():
         raise DataError(f"{path}: no such file or folder")
     path = as_folder(path)
+    if is_store(path) or (path.is_file() and file_kind(path) == "hst"):
+        refuse_lag(path, lag)
     if is_store(path):
         store = EpisodeStore(path)
         if store.game != game.name:
@@ -68,12 +76,12 @@ def _found(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterat
     elif path.is_file() and file_kind(path) == "hst":
         yield from open_coded(path, game.name)
     elif path.is_file() and file_kind(path) in PICTURE_KINDS and (game.indexed or not is_animated(path)):
-        yield PictureFiles("", [path], game, with_state, strict=strict)
+        yield PictureFiles("", [path], game, with_state, strict=strict, lag=lag)
     else:
-        yield from (_palette_folders if game.indexed else _true_colour)(path, game, with_state, strict)
+        yield from (_palette_folders if game.indexed else _true_colour)(path, game, with_state, strict, lag)
 
 
-def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterator[Footage]:
+def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool, lag: int | None) -> Iterator[Footage]:
     if path.is_file():
         if file_kind(path) != "film":
             raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
@@ -89,10 +97,14 @@ def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool)
         raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
     for film in films:
         yield _palette_film(film.relative_to(path).with_suffix("").as_posix(), film, game, with_state)
+    found = []
     for folder, files in folders.items():
         name, side = _name(folder, path), _side(folder, game, with_state)
         for title, own in _apart(files, game).items():
-            yield PictureFiles("/".join(filter(None, (name, title))), own, game, with_state, side, strict)
+            named = "/".join(filter(None, (name, title)))
+            found.append(PictureFiles(named, own, game, with_state, side, strict, lag))
+    settle([footage.memory for footage in found if footage.memory is not None])
+    yield from found
 
 
 def _palette_film(name: str, path: Path, game: GameSpec, with_state: bool) -> Film:
@@ -124,7 +136,7 @@ def _way_out(path: Path, game: GameSpec) -> str:
     return looked
 
 
-def _true_colour(path: Path, game: GameSpec, with_state: bool, strict: bool) -> Iterator[Footage]:
+def _true_colour(path: Path, game: GameSpec, with_state: bool, strict: bool, lag: int | None) -> Iterator[Footage]:
     kind = file_kind(path) if path.is_file() else "film"
     if kind != "film" and not (kind == "" and path.suffix.lower() in FILMS) and not is_animated(path):
         raise DataError(
@@ -139,7 +151,7 @@ def _true_colour(path: Path, game: GameSpec, with_state: bool, strict: bool) -> 
         elif isinstance(episode, PicturesEpisode):
             folder = episode.folder
             files, side = [folder / file for file in episode.files], _side(folder, game, with_state)
-            yield PictureFiles(_name(folder, path), files, game, with_state, side, strict)
+            yield PictureFiles(_name(folder, path), files, game, with_state, side, strict, lag)
 
 
 def _name(folder: Path, inside: Path) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from ....errors import DataError
 from ....inputs.junk import is_junk
 from ...episode import Episode
+from ...pairing import Pairing
 from ..base import SourceEpisode
 from .archive import is_archive, list_archive
 from .colours import GAME
@@ -18,6 +19,7 @@ from .dataset_files import FileLog, FileLooks
 from .dataset_writer import write_smbdataset
 from .listing import list_episodes, walk
 from .names import group_files, is_frame_name
+from .pairing import Memory, Picture, all_follow, find_pairing
 from .tail import read_metadata
 
 
@@ -55,6 +57,14 @@ class SmbDataset:
     def memory(self, tail: bytes) -> np.ndarray:
         """The state in the bytes behind a picture, uint8 [S]. Raises DataError where they are something else."""
         return np.frombuffer(read_metadata(tail).ram, np.uint8)
+
+    def find_pairing(self, numbers: np.ndarray, memory: Memory, picture: Picture) -> Pairing:
+        """The lag between memory and pictures, see `pairing.find_pairing`."""
+        return find_pairing(numbers, memory, picture)
+
+    def all_follow(self, numbers: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        """Whether each frame was recorded right after the one before it, see `pairing.all_follow`."""
+        return all_follow(numbers, memory)
 
     def log(self, episode: SourceEpisode, keep: bool) -> FileLog | None:
         """Where the looks of its files are collected (see FileLog); None for an episode of another source."""
