@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..bundled import find, find_config
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
-from .options import COUNT, POSITION
+from .options import COUNT, POSITION, add_lag
 
 if TYPE_CHECKING:
     from ..data.inspection import LevelCounts, Subject
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--masks", type=find_config, metavar="CONFIG", help="draw what training by this YAML file (or run folder) masks"
     )
     add("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="with --masks: override")
+    add_lag(parser)
     add("--game", help="game that a source shows, or FILE.py:CLASS (default: the one that its files state)")
     add("--json", metavar="FILE", help="also write the summary as JSON")
 
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--set changes the configuration of --masks; give --masks CONFIG with it")
     if args.out is not None and args.out.suffix.lower() not in (".png", ".mp4"):
         raise UsageError(f"--out {args.out}: write a sheet to a .png or a film to an .mp4")
-    subject = _coded(args) or open_subject(args.input, None if args.game is None else use_game(args.game))
+    game = None if args.game is None else use_game(args.game)
+    subject = _coded(args) or open_subject(args.input, game, args.lag)
     report, levels = summary(subject, args.input)
     names = [episode["name"] for episode in report["episodes"]]
     if args.episode is not None and args.episode not in names:
@@ -85,12 +87,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _coded(args: argparse.Namespace) -> Subject | None:
     """The episodes of a .hst file (of --game where it holds those of several); None for any other input."""
+    from ..data.pairing import refuse_lag
     from ..data.sources.finding import readable
     from ..inputs.kinds import file_kind
 
     path = readable(args.input)
     if not path.is_file() or file_kind(path) != "hst":
         return None
+    refuse_lag(path, args.lag)
     from ..codec.jobs.inputs import coded_episodes
     from ..codec.session.reader import HstReader
     from ..data.inspection import SourceSubject
@@ -160,6 +164,8 @@ def _print(report: dict[str, Any], levels: Sequence[LevelCounts]) -> None:
         print(f"pictures {', '.join(report['sizes'][:4])} at {rates} fps; state in {report['with_state']} episodes")
         print(f"splits   {splits}")
         print(f"hash     {report['hash']}")
+    for line in report["pairing"]:
+        print(f"pairing  {line}")
     outcomes = list(levels[-1].outcomes)
     heads = ["level", "episodes", "frames", *outcomes, "repaired", "left out", "bytes/frame"]
     rows = [

@@ -14,8 +14,10 @@ from ..errors import DataError, UsageError
 from ..games import get_game
 from ..inputs.unpacking import STDIN
 from .episode import Episode
+from .pairing import describe, describe_episodes, refuse_lag
 from .sources.base import Problem, SourceEpisode, as_episode
 from .sources.finding import find_sources, game_of, readable
+from .sources.settling import pairing_of, settled
 from .sources.video import VideoOptions
 from .store.manifest import is_store
 from .store.reader import EpisodeStore
@@ -31,6 +33,7 @@ class EpisodeCounts:
         frames: number of frames; of a source, the number stated by its files.
         bytes: of its data on disk.
         repaired, left_out: frames repaired, files left out; None where they are known only once it is packed.
+        pairing: which picture the memory of its files belongs to, and what tells so; "" where that is not known.
     """
 
     name: str
@@ -41,6 +44,7 @@ class EpisodeCounts:
     bytes: int
     repaired: int | None
     left_out: int | None
+    pairing: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class StoreSubject:
         return [
             EpisodeCounts(
                 i.name, i.level, i.outcome, i.split, i.frames, i.data_bytes,
-                i.notes.get("repaired", 0), i.notes.get("left_out", 0),
+                i.notes.get("repaired", 0), i.notes.get("left_out", 0), str(i.pairing or ""),
             )
             for i in self._store.infos()
         ]  # fmt: skip
@@ -112,6 +116,7 @@ class StoreSubject:
             "sizes": sorted({f"{i.size[1]}x{i.size[0]}" for i in infos}),
             "fps": sorted({round(i.fps, 4) for i in infos}),
             "with_state": sum(i.has_state for i in infos),
+            "pairing": describe_episodes((i.pairing, i.notes) for i in infos),
         }
 
     def frames(self, name: str, start: int, count: int, spread: bool, progress: Progress) -> Episode:
@@ -140,16 +145,19 @@ class SourceSubject:
     ) -> None:
         self.game = get_game(game)
         self._format, self._sizes = kind, sizes or {}
-        self._episodes = {episode.name: episode for episode in reversed(found)}  # the first of each name
+        self._episodes = {episode.name: episode for episode in settled(reversed(found))}  # the first of each name
 
     def episodes(self) -> list[EpisodeCounts]:
         return [
-            EpisodeCounts(e.name, e.level, e.outcome, "", e.size, self._sizes.get(e.name, _bytes_of(e)), None, None)
+            EpisodeCounts(
+                e.name, e.level, e.outcome, "", e.size, self._sizes.get(e.name, _bytes_of(e)), None, None,
+                str(pairing_of(e) or "")
+            )
             for e in sorted(self._episodes.values(), key=lambda e: e.name)
         ]
 
     def about(self) -> dict[str, Any]:
-        return {"source": {"kind": self._format}}
+        return {"source": {"kind": self._format}, "pairing": describe(map(pairing_of, self._episodes.values()))}
 
     def frames(self, name: str, start: int, count: int, spread: bool, progress: Progress) -> Episode:
         if name not in self._episodes:
@@ -159,7 +167,7 @@ class SourceSubject:
         problems: list[Problem] = []
         notes: dict[str, int] = {}
         kept, rows, states, numbers = [], [], [], []
-        for place, frame in enumerate(source.frames(problems.append, notes)):
+        for place, frame in enumerate(f for f in source.frames(problems.append, notes) if not f.alone):
             progress(1)
             if frame.state is not None:
                 states.append(frame.state)
@@ -195,15 +203,17 @@ def _bytes_of(episode: SourceEpisode) -> int:
     return sum(entry[1] for entry in episode.signature() if len(entry) == 3 and isinstance(entry[1], int))
 
 
-def open_subject(path: Path, game: str | None = None) -> Subject:
-    """A store, or recordings and videos of `game` (None: the one that its files state). Raises UsageError for a store
-    of another game than the one that is named, DataError where nothing can be read, StoreError for a damaged store."""
+def open_subject(path: Path, game: str | None = None, lag: int | None = None) -> Subject:
+    """A store, or recordings and videos of `game` (None: the one that its files state), with a lag between memory and
+    pictures (None: found). Raises UsageError for a store of another game than the one that is named, or with a lag,
+    DataError where nothing can be read, StoreError for a damaged store."""
     if path != STDIN and not path.exists():
         raise DataError(f"{path}: no such file or folder")
     path = readable(path, game or "")
     if not is_store(path):
         game = game or game_of(path)
-        return SourceSubject(*find_sources(path, get_game(game), VideoOptions()), game)
+        return SourceSubject(*find_sources(path, get_game(game), VideoOptions(), lag), game)
+    refuse_lag(path, lag)
     store = StoreSubject(path)
     if game not in (None, store.game.name):
         raise UsageError(f"{path}: is a store of '{store.game.name}', not of '{game}'; leave --game out")
