@@ -4,7 +4,9 @@
 
 Nothing of the game's graphics is known in advance, so appearance is learned from one half of the frames and tested on
 the other: what a sprite texel (or a digit's pixel) looked like in most of its uses. A texel is opaque when one colour
-dominates it; `sprites` counts how often it shows just that colour. `--lag` tests each state on a later picture: the
+dominates it; `sprites` counts how often it shows just that colour, `sprite texels told` how many could be tested: few
+where memory and pictures do not belong together. That is looked for in each episode as well, as `hstmae preprocess`
+does it: exit status 1 where a memory belongs to another picture. `--lag` tests each state on a later picture: the
 figures must then fall.
 """
 
@@ -14,9 +16,10 @@ import argparse
 import sys
 
 import numpy as np
-from state_check import StateCheck, check_episode
+from state_check import StateCheck, check_episode, pairing_in_store
 
 from hstmae.atomic import write_json
+from hstmae.data.pairing import describe
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import HstError
 
@@ -39,10 +42,14 @@ def main() -> int:
             check_episode(check, store, int(i), int(count), args.lag, rng, training)
     result = check.result()
     for name, (agree, total) in result.items():
-        print(f"{name:12s} {100 * agree / max(total, 1):8.3f} %  of {total}")
+        print(f"{name:18s} {100 * agree / max(total, 1):8.3f} %  of {total}")
+    pairings = [pairing_in_store(store, episode) for episode in range(len(store))]
+    for line in describe(pairings):
+        print(line.removesuffix("; paired again"))
     if args.json:
-        write_json(args.json, {name: {"share": a / max(n, 1), "count": n} for name, (a, n) in result.items()})
-    return 0
+        figures = {name: {"share": a / max(n, 1), "count": n} for name, (a, n) in result.items()}
+        write_json(args.json, {**figures, "pairing": [pairing.to_json() for pairing in pairings]})
+    return int(any(pairing.lag for pairing in pairings))
 
 
 if __name__ == "__main__":

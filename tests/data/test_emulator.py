@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from fm2 import format_fm2
 
-from benchmarks.state_check import StateCheck, check_episode
+from benchmarks.state_check import StateCheck, check_episode, pairing_in_store
 from hstmae.cli import main
 from hstmae.data.sources.movies.hst_movie import format_json, write_movie
 from hstmae.data.sources.movies.movie import Movie
@@ -99,7 +99,8 @@ def test_memory_belongs_to_the_picture(emulator: NesEmulator, tmp_path: Path) ->
         for learn in (True, False):
             check_episode(check, store, 0, 140, lag, np.random.default_rng(0), learn)
         shares[lag] = {name: agree / total for name, (agree, total) in check.result().items() if total}
-    assert shares[0]["sprites"] > 0.99 and shares[0]["scroll"] > 0.99 and shares[0]["hud digits"] > 0.98
+    assert shares[0]["sprites"] > 0.97 and shares[0]["scroll"] > 0.99 and shares[0]["hud digits"] > 0.98
+    assert pairing_in_store(store, 0).lag == 0 and pairing_in_store(store, 0).found
     assert shares[0]["player box"] > 0.95
     assert shares[1]["sprites"] < 0.9
     assert not store.verify()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks.state_check import StateCheck, check_episode
+from benchmarks.state_check import StateCheck, check_episode, pairing_in_store
+from hstmae.bundled import SAMPLES
+from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import GameError
 from hstmae.games import get_game
@@ -13,25 +17,37 @@ from hstmae.games import get_game
 GAME = get_game("smb")
 
 
-def shares(store: EpisodeStore, lag: int) -> dict[str, float]:
+def shares(store: EpisodeStore, lag: int, least: int = 40) -> dict[str, float]:
     check = StateCheck(seen=10)
     for learn in (True, False):
         check_episode(check, store, 0, 90, lag, np.random.default_rng(learn), learn)
     counts = check.result()
-    assert all(total >= 50 for _, total in counts.values()), counts
+    assert all(total >= least for _, total in counts.values()), counts
     return {name: agree / total for name, (agree, total) in counts.items()}
 
 
 def test_state_agrees_with_the_pictures(sample_store: EpisodeStore) -> None:
     figures = shares(sample_store, 0)
-    assert figures["sprites"] >= 0.995 and figures["scroll"] >= 0.999
+    assert figures["sprites"] >= 0.97 and figures["scroll"] >= 0.999  # learned from 48 frames alone
     assert figures["hud digits"] >= 0.98 and figures["player box"] >= 0.999
 
 
 @pytest.mark.parametrize("lag", [-1, 1])
 def test_a_lag_of_one_frame_shows(sample_store: EpisodeStore, lag: int) -> None:
     figures = shares(sample_store, lag)
-    assert figures["sprites"] < 0.99 and figures["scroll"] < 0.95
+    assert figures["sprites"] < 0.96 and figures["scroll"] < 0.95
+
+
+@pytest.mark.parametrize("lag", [-1, 1])
+def test_a_wrong_pairing_that_looks_are_learned_in_step_with_shows(
+    sample_store: EpisodeStore, tmp_path: Path, lag: int
+) -> None:
+    preprocess(SAMPLES / "sample_session", tmp_path / "store", workers=1, lag=lag)
+    wrong = EpisodeStore(tmp_path / "store")
+    figures, right = shares(wrong, 0, 10), shares(sample_store, 0, 10)
+    assert figures["sprites"] < 0.96 < 0.97 < right["sprites"] and figures["scroll"] < 0.95
+    assert figures["sprite texels told"] < 0.3 * right["sprite texels told"]
+    assert pairing_in_store(sample_store, 0).lag == 0 and pairing_in_store(wrong, 0).lag == -lag
 
 
 def test_pictures_hold_no_colour_that_the_game_cannot_show(sample_store: EpisodeStore) -> None:
