@@ -54,7 +54,9 @@ class Footage(Protocol):
 
     name: str
     count: int
-    has_state: bool
+
+    @property
+    def has_state(self) -> bool: ...
 
     @property
     def fps(self) -> float | None: ...

@@ -129,7 +129,7 @@ class PictureFiles:
     def _entries(self, k: int) -> np.ndarray | None:
         """A picture's palette entries, -1 where they are unknown; None where it cannot be read, which is told later."""
         try:
-            picture = read_picture(self._paths[k], self._game)
+            picture = read_picture(self._paths[k], self._game, self._colours)
         except DataError:
             return None
         return np.where(picture.missing, np.int16(-1), picture.indices)
