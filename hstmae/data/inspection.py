@@ -150,8 +150,15 @@ class SourceSubject:
     def episodes(self) -> list[EpisodeCounts]:
         return [
             EpisodeCounts(
-                e.name, e.level, e.outcome, "", e.size, self._sizes.get(e.name, _bytes_of(e)), None, None,
-                str(pairing_of(e) or "")
+                e.name,
+                e.level,
+                e.outcome,
+                "",
+                e.size,
+                self._sizes.get(e.name, _bytes_of(e)),
+                None,
+                None,
+                str(pairing_of(e) or ""),
             )
             for e in sorted(self._episodes.values(), key=lambda e: e.name)
         ]
