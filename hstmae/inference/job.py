@@ -215,9 +215,9 @@ def _restore_stretch(
     native = native_frames(stretch, mask, predictor.game)
 
     def finished(result: Restoration, frames: np.ndarray) -> None:
-        pixels, colours = {}, {}
+        pixels, colours, sure = {}, {}, {}
         for t in frames.tolist():
-            made, colours[t], sure = native.restored(result, t)
+            made, colours[t], sure[t] = native.restored(result, t)
             pixels[t] = missing.mixed(t, made, stretch.pictures[t])
             frame = RestoredFrame(
                 position=first + t,
@@ -227,11 +227,11 @@ def _restore_stretch(
                 synthetic=missing.synthetic,
                 pixels=pixels[t],
                 rgb=colours[t],
-                confidence=sure,
+                confidence=sure[t],
             )
             sink.write(frame)
         for t in frames.tolist():  # after all of them: a clip is finished as a whole or not at all
-            summary.add(mask[t], None if result.confidence is None else result.confidence[t])
+            summary.add(mask[t], sure[t])
             if missing.synthetic:
                 _compare_with_truth(stretch.pictures[t], mask[t], pixels[t], colours[t], summary)
         steps.add((first + frames).tolist())
