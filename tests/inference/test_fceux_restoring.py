@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from hstmae.data.sources.pictures import read_entries
+from hstmae.data.sources.smb.tail import read_metadata
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.writer import Packing
@@ -159,3 +160,32 @@ def test_transparent_screenshots_are_no_truth(tmp_path: Path) -> None:
     Image.fromarray(clear).save(tmp_path / "x.png")
     with pytest.raises(DataError, match="transparent"):
         read_entries(tmp_path / "x.png", GAME)
+
+
+@pytest.mark.parametrize("bare", [[], [5], [3, 4, 5], [0, 3], [1, 2, 3, 4, 5]])
+@pytest.mark.parametrize("cut", [False, True], ids=["no tail", "half a tail"])
+def test_pictures_without_memory_among_others(tmp_path: Path, bare: list[int], cut: bool) -> None:
+    """What a killed recording leaves: those that have memory are restored with it, the others without."""
+    files = []
+    for k, (name, pixels, tail) in enumerate(FRAMES):
+        after = tail if k not in bare else tail[: len(tail) // 2 if cut else 0]
+        files.append((name, fceux.indexed(pixels, fceux.FCEUX) + after))
+    (footage,) = open_footage(fceux.write(tmp_path / "in", files), "smb", lag=0)
+    stretch = footage.read(0, 6)
+    assert footage.has_state and len(stretch.pictures) == 6 and stretch.state is not None
+    assert (stretch.told is None) == (not bare)
+    if bare:
+        assert np.flatnonzero(~stretch.told).tolist() == bare  # type: ignore[operator]
+    for k, (_, _, tail) in enumerate(FRAMES):
+        if k not in bare:
+            assert stretch.state[k].tobytes() == read_metadata(tail).ram
+    remarks = getattr(footage, "remarks", [])
+    assert remarks == ([f"{len(bare)} pictures: what is appended to them is no memory of the game: restored without"]
+                       if bare and cut else [])  # fmt: skip
+
+
+def test_what_is_no_memory_at_all_is_refused(tmp_path: Path) -> None:
+    files = [(name, fceux.indexed(pixels, fceux.FCEUX) + b"something else") for name, pixels, _ in FRAMES]
+    with pytest.raises(DataError, match=r"no memory of the game.*--state none"):
+        list(open_footage(fceux.write(tmp_path / "in", files), "smb"))
+    assert [footage.has_state for footage in open_footage(tmp_path / "in", "smb", with_state=False)] == [False]

@@ -33,8 +33,8 @@ class PictureFiles:
     """Picture files in order: by frame number where all names hold one, else in natural order.
 
     They are written back in their own format where that keeps every pixel, else as PNG. A file that cannot be read is a
-    frame of which everything is missing. The state, if `with_state`, is the memory appended to the files where every
-    file has it, or that of the side file; each picture has the memory that belongs to it.
+    frame of which everything is missing. The state, if `with_state`, is the memory appended to the files, or that of
+    the side file where none has any; each picture has the memory that belongs to it, as far as there is such.
 
     Args:
         name: "" for an input that is itself the sequence.
@@ -78,7 +78,7 @@ class PictureFiles:
         for k in range(self.count if strict else 0):  # what is broken is told before any work
             self._picture(k)
         rows = self._read_state(side) if with_state and game.state_size else None
-        self.memory = None if rows is None else PictureMemory(rows, self._numbers, game, self._entries, lag)
+        self.memory = None if rows is None else PictureMemory(rows, self._numbers, game, self._entries, lag, self._lost)
 
     @property
     def place(self) -> str:
@@ -137,21 +137,20 @@ class PictureFiles:
     def _read_state(self, side: Path | None) -> Sequence[np.ndarray | None] | None:
         layout = layout_of(self._game)
         rows: list[np.ndarray | None] = []
-        if layout is not None:
-            for k, path in enumerate(self._paths):
-                tail = None if k in self._lost else self._tail(k)
-                if tail == b"":
-                    break
-                try:
-                    rows.append(None if tail is None else layout.memory(tail))
-                except DataError as error:
-                    raise DataError(
-                        f"{path}: what is appended to it is no memory of the game: {error}; leave it out with "
-                        "--state none"
-                    ) from None
-            else:
-                if any(row is not None for row in rows):
-                    return rows
+        strange: list[DataError] = []
+        for k, path in enumerate([] if layout is None else self._paths):
+            tail = None if k in self._lost else self._tail(k)
+            try:
+                rows.append(layout.memory(tail) if layout is not None and tail else None)
+            except DataError as error:
+                rows.append(None)
+                strange.append(DataError(f"{path}: what is appended to it is no memory of the game: {error}"))
+        if strange and (self._strict or all(row is None for row in rows)):
+            raise DataError(f"{strange[0]}; leave it out with --state none")
+        if any(row is not None for row in rows):
+            if strange:
+                self._kept["what is appended to them is no memory of the game: restored without"] += len(strange)
+            return rows
         state = None if side is None else read_side_file(side, self._game.state_size).state
         if state is not None and len(state) != self.count:
             raise DataError(f"{side}: has {len(state)} frames, the folder {self.count} pictures")
@@ -190,7 +189,7 @@ class PictureFiles:
             None if memory is None or memory.context is None else memory.context[start:end],
             self._numbers[start:end],
             self._corner,
-            None if memory is None or memory.told is None else memory.told[start:end],
+            told=None if memory is None or memory.told is None else memory.told[start:end],
         )
 
     def _picture(self, k: int) -> Picture | None:

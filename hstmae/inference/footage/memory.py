@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class PictureMemory:
         numbers: int [T] frame numbers, ascending.
         entries: gives a picture's palette entries by its position, negative where they are unknown, or None.
         lag: between memory and pictures; None = found.
+        lost: positions of files that cannot be read: at lag 0 such a frame, of which nothing is left, has the memory of
+            the one before it.
     Attributes:
         pairing: None for a game that nothing is known of that could tell it.
         state, context: uint8 [T, S] and [T, C] or None. A picture that no memory belongs to has that of the frame
@@ -33,7 +35,9 @@ class PictureMemory:
         game: GameSpec,
         entries: Callable[[int], np.ndarray | None],
         lag: int | None = None,
+        lost: Collection[int] = (),
     ) -> None:
+        self._lost = lost
         self._rows, self._numbers, self._game = rows, numbers, game
         self._layout = layout_of(game)
         self.pairing: Pairing | None = None
@@ -51,7 +55,9 @@ class PictureMemory:
 
     def _take(self, partner: np.ndarray) -> None:
         known = np.array([row is not None for row in self._rows])
-        told = (partner >= 0) & (known[partner] if self.pairing is not None and self.pairing.lag else True)
+        if self.pairing is None or not self.pairing.lag:
+            known[list(self._lost)] = True
+        told = (partner >= 0) & known[partner]
         # The memory of a picture's own file is that of the picture beside it.
         chosen = np.where(told, partner, np.arange(len(partner)))
         self.told = None if told.all() else told
