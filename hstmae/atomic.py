@@ -75,6 +75,14 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def json_bytes(value: Any, **how: Any) -> bytes:
+    """JSON in UTF-8, `how` as of `json.dumps`.
+
+    What UTF-8 cannot hold (names of files in other encodings) becomes an escape of JSON, which readers turn back.
+    """
+    return json.dumps(value, ensure_ascii=False, **how).encode("utf-8", "backslashreplace")
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write indented JSON with a final newline, whole or not at all.
 
@@ -82,4 +90,4 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
         ValueError: `value` holds NaN or an infinity, which JSON cannot say; use None instead.
         TypeError: `value` holds something JSON cannot express.
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_bytes(path, json_bytes(value, indent=2, allow_nan=False) + b"\n")

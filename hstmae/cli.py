@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import VERBS, command_of, parser_of
+from .commands import VERBS, command_of, one_line, parser_of
 from .early import check_inputs, inputs_of
 from .errors import HstError
 from .inputs.unpacking import as_given
@@ -100,7 +100,7 @@ def _dispatch(args: list[str]) -> int:
             code: int = command.run(parsed)
         return code
     except HstError as error:
-        print(f"hstmae {verb}: error: {as_given(str(error))}", file=sys.stderr)
+        print(f"hstmae {verb}: error: {one_line(as_given(str(error)))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         raise
@@ -109,7 +109,7 @@ def _dispatch(args: list[str]) -> int:
             raise
         names = dict.fromkeys(name for name in (error.filename, error.filename2) if name is not None)
         where = "".join(f"{name}: " for name in names)
-        print(f"hstmae {verb}: error: {where}{error.strerror}; {_REMEDIES[error.errno]}", file=sys.stderr)
+        print(one_line(f"hstmae {verb}: error: {where}{error.strerror}; {_REMEDIES[error.errno]}"), file=sys.stderr)
         return EXIT_USAGE
 
 

@@ -33,6 +33,8 @@ class Retired:
     now: str = ""
 
 
+MAX_BYTES = 1 << 16  # of a file
+
 RETIRED: dict[type[Any], dict[str, Retired]] = {}  # by the dataclass whose keys they were
 
 _BOOL = re.compile(r"(true|True|TRUE|false|False|FALSE)\Z")
@@ -122,6 +124,8 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     if file.exists() and not file.is_file():
         raise ConfigError(f"{file}: cannot be read: is {'a folder' if file.is_dir() else 'no file'}; give a YAML file")
     try:
+        if file.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{file}: larger than {MAX_BYTES >> 10} KiB: no configuration is")
         return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         near = _nearest(file.name, [p.name for p in file.parent.glob("*.yaml")])

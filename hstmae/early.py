@@ -8,8 +8,8 @@ import os
 import stat
 from pathlib import Path
 
-from .errors import DataError
-from .model_folders import check_model
+from .errors import CheckpointError, DataError
+from .model_folders import LAST, PREVIOUS, check_model
 from .output import STDOUT
 
 INPUTS = ("input", "input_dir", "input_image", "test_data", "store", "file", "movie", "rom", "side")  # what is read
@@ -58,6 +58,17 @@ def check_input(path: str | Path) -> None:
         raise DataError(f"{path}: is a pipe or a device; write what it gives into a file, and give that")
     if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)):
         raise DataError(f"{path}: may not be read; check its permissions")
+
+
+def check_resume(path: Path) -> None:
+    """Refuse what no run can be continued from, as far as names of files tell.
+
+    Raises:
+        DataError, CheckpointError: nothing that can be read is there, or a folder without a checkpoint.
+    """
+    check_input(path)
+    if path.is_dir() and not any((path / name).exists() for name in (LAST, PREVIOUS)):
+        raise CheckpointError(f"{path}: holds neither {LAST} nor {PREVIOUS}; start the run without --resume")
 
 
 def _near(path: Path) -> str:

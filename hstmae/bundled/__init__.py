@@ -41,11 +41,18 @@ def names(folder: Path) -> str:
 
 def _find(path: str | os.PathLike[str], folder: Path, suffix: str = "") -> Path:
     given = Path(path)
-    if given.exists() or given.is_absolute() or ".." in given.parts or not given.parts:
+    if _there(given) or given.is_absolute() or ".." in given.parts or not given.parts:
         return given
     first, *rest = given.parts
     inside = _AT_ROOT[first].joinpath(*rest) if first in _AT_ROOT else folder / given
     for candidate in (inside, inside.with_name(inside.name + suffix)):
-        if candidate.exists():
+        if _there(candidate):
             return candidate
     return given
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long to be asked for, a NUL in it
+        return False

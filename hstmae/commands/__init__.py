@@ -8,12 +8,25 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 from types import ModuleType
+from typing import NoReturn
 
 # In the order of a project.
 VERBS = (
     *("record", "preprocess", "inspect", "verify", "models", "train", "atlas", "evaluate", "restore", "demo"),
     *("encode", "decode", "info", "recover", "completion"),
 )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in one line, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """The text with an escape for every line break and other control character, as names of files may hold them."""
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
 
 
 def command_of(verb: str) -> ModuleType:
@@ -23,7 +36,7 @@ def command_of(verb: str) -> ModuleType:
 def parser_of(verb: str) -> argparse.ArgumentParser:
     """What reads the options of a verb."""
     command = command_of(verb)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"hstmae {verb}",
         description=command.HELP,
         epilog=command.EXAMPLES,

@@ -112,12 +112,15 @@ def _coded(args: argparse.Namespace) -> Subject | None:
 
 def _masks(args: argparse.Namespace) -> int:
     from ..config import load_config
+    from ..early import check_resume
     from ..limits import check_run
 
     if args.out is None or args.out.suffix.lower() != ".png":
         raise UsageError("--masks needs --out FILE.png, the sheet to draw")
     overrides = [*args.overrides, *([] if args.input is None else [f"data.store={args.input}"])]
-    if not args.masks.is_dir():
+    if args.masks.is_dir():
+        check_resume(args.masks)
+    else:
         check_run(load_config(args.masks, overrides))  # before PyTorch is loaded
     from ..inference.visualizer import save_png
     from ..training.run.mask_sheet import mask_sheet, read_run

@@ -79,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
     if args.resume not in (None, AUTO) and args.init is not None:
         raise UsageError("--init starts a new run and --resume continues one: give only one of them")
     if args.resume not in (None, AUTO):
-        _check_resume(args.resume)
+        from ..early import check_resume
+
+        check_resume(args.resume)
     if args.config is not None and _is_codec(args.config):
         return _codec(args)
     if args.config is not None:
@@ -116,16 +118,6 @@ def _check_early(args: argparse.Namespace) -> None:
         EpisodeStore(Path(config.data.store))  # its error says what to do
     if args.init is not None and args.resume is None:
         check_init(args.init)
-
-
-def _check_resume(path: Path) -> None:
-    from ..early import check_input
-    from ..errors import CheckpointError
-    from ..model_folders import LAST, PREVIOUS
-
-    check_input(path)
-    if path.is_dir() and not any((path / name).exists() for name in (LAST, PREVIOUS)):
-        raise CheckpointError(f"{path}: holds neither {LAST} nor {PREVIOUS}; start the run without --resume")
 
 
 def _overrides(args: argparse.Namespace, folder: Path | None) -> list[str]:
@@ -246,7 +238,7 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
 def _is_codec(config: Path) -> bool:
     """Whether a configuration file has a section `codec`: it is then a run of codec training."""
     try:
-        return bool(re.search(r"(?m)^codec:", config.read_text()))
+        return config.is_file() and bool(re.search(r"(?m)^codec:", config.read_text()))
     except (OSError, UnicodeDecodeError):
         return False  # which is told when the file is read as a configuration
 

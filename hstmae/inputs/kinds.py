@@ -75,8 +75,10 @@ def _is_text(head: bytes) -> bool:
 
 
 def file_kind(path: Path) -> str:
-    """`kind_of` the file at `path`; "" also for what cannot be read."""
+    """`kind_of` the file at `path`; "" also for what cannot be read, and for pipes, which would have to be waited for."""
     try:
+        if not path.is_file():
+            return ""
         with path.open("rb") as file:
             return kind_of(file.read(HEAD))
     except OSError:

@@ -66,8 +66,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "no such checkpoint"
         raise CheckpointError(f"{path}: {what}; give a run folder or a .pth file of training")
     with open(path, "rb") as file:
-        _check(file, path)
-        file.seek(0)
+        try:
+            _check(file, path)
+            file.seek(0)
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check the file") from None
         try:
             payload = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # of a file whose hash is right and whose content is not

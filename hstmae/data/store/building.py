@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...atomic import TEMP_MARK, replacing, write_bytes
+from ...atomic import TEMP_MARK, json_bytes, replacing, write_bytes
 from ...errors import DataError, StoreError, UsageError
 from ...locks import alone
 from ...output import Kind, check_output
@@ -203,7 +203,7 @@ class StoreRun:
         # Both are on the disk before either gets its name: where it is full, the old pair stays together.
         with replacing(store / META) as temp:
             with temp.open("wb") as file:
-                file.write(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
+                file.write(json_bytes(manifest, indent=2, allow_nan=False) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
             write_bytes(store / PROBLEMS, report)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...atomic import json_bytes
 from ...errors import StoreError
 from ...inputs.kinds import described
 from ..episode import OUTCOMES
@@ -178,13 +179,13 @@ def split_of(name: str, level: str, val_levels: Sequence[str], val_fraction: flo
     """
     if level in val_levels:
         return "val_level"
-    draw = int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest()[:8], "big") / 2.0**64
+    draw = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2.0**64
     return "val" if draw < val_fraction else "train"
 
 
 def canonical(value: Any) -> bytes:
     """The one JSON text of a value: what hashes of JSON are taken over."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    return json_bytes(value, sort_keys=True, separators=(",", ":"))
 
 
 def digest(data: bytes) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
+from ...atomic import json_bytes
 from ...errors import DataError, StoreError
 from ...executor import Advance
 from ...games import get_game
@@ -106,7 +107,7 @@ def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], 
         notes["left_out"] = sum(problem.count for problem in problems if problem.left_out)
         source = {"signature": signature, "problems": [problem.to_json() for problem in problems]}
         pairing = pairing_of(episode)
-        return writer.finish(notes, json.dumps(source, ensure_ascii=False).encode("utf-8") + b"\n", pairing)
+        return writer.finish(notes, json_bytes(source) + b"\n", pairing)
 
 
 def no_frame(episode: SourceEpisode, notes: dict[str, int]) -> Problem:
