@@ -75,7 +75,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def file_kind(path: Path) -> str:
-    """`kind_of` the file at `path`; "" also for what cannot be read, and for pipes, which would have to be waited for."""
+    """`kind_of` the file at `path`; "" also for what cannot be read, and for pipes, which would be waited for."""
     try:
         if not path.is_file():
             return ""
