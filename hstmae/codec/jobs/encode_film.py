@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.sources.animation import AnimationEpisode
 from ...data.sources.base import Problem, UnusableEpisode
 from ...data.sources.film import FilmEpisode
 from ...data.sources.side_file import SideData, side_data
@@ -33,7 +34,7 @@ _MAX_RAW = 64 << 20  # of the frames that are read at a time
 
 
 def encode_film(
-    episode: FilmEpisode,
+    episode: FilmEpisode | AnimationEpisode,
     description: Callable[..., Description],
     number: int,
     gop: int,
@@ -105,7 +106,7 @@ class _Halved:
             self._advance(self._steps // 2 - before)
 
 
-def _head(episode: FilmEpisode, reader: FilmReader, found: Walk) -> FilmHead:
+def _head(episode: FilmEpisode | AnimationEpisode, reader: FilmReader, found: Walk) -> FilmHead:
     with opened(episode.path) as (container, stream):
         context = stream.codec_context
         return FilmHead(
@@ -138,7 +139,11 @@ def _timed(facts: FilmFacts, found: Walk) -> FilmFacts:
 
 
 def _described(
-    episode: FilmEpisode, description: Callable[..., Description], head: FilmHead, side: SideData | None, gop: int
+    episode: FilmEpisode | AnimationEpisode,
+    description: Callable[..., Description],
+    head: FilmHead,
+    side: SideData | None,
+    gop: int,
 ) -> Description:
     height, width = head.facts.upright_size
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
@@ -212,8 +217,8 @@ class _Rest:
 
 
 def _groups(
-    episode: FilmEpisode, head: FilmHead, found: Walk, cuts: list[Cut], placer: Placer, rest: _Rest, file: mmap.mmap,
-    advance: Advance,
+    episode: FilmEpisode | AnimationEpisode, head: FilmHead, found: Walk, cuts: list[Cut], placer: Placer, rest: _Rest,
+    file: mmap.mmap, advance: Advance,
 ) -> Generator[tuple[Cut, PacketTable, bytes], None, None]:  # fmt: skip
     """Each group as it will be: with what has to be decoded before it, its table, and its packets."""
     places = found.places()

@@ -27,7 +27,7 @@ from ..session.profiles import decodes_exactly, make_profile, profile_of
 from .carrying import Beside, beside, copied
 from .encode_film import encode_film
 from .inputs import CodedEpisode
-from .tasks import Done, Task
+from .tasks import Done, Task, is_film
 
 
 @dataclass
@@ -208,7 +208,7 @@ def _kept_as_it_is(run: _Run, advance: Advance) -> Iterator[bytes]:
         run.frames = task.episode.size
         advance(run.frames)
         return
-    assert isinstance(task.episode, FilmEpisode)
+    assert is_film(task.episode)
     making = encode_film(
         task.episode, partial(Description, **known), task.number, task.settings.gop, run.report, advance,
         with_state=task.settings.with_state,

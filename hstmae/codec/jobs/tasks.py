@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, TypeGuard
 
+from ...data.sources.animation import AnimationEpisode
 from ...data.sources.base import Problem, SourceEpisode
 from ...data.sources.film import FilmEpisode
 from ...data.sources.losses import KINDS
@@ -99,17 +101,28 @@ def task_of(episode: SourceEpisode, number: int, game: str, name: str, settings:
     if settings.profile == FILM_PROFILE and why:
         raise UsageError(f"{episode.name}: --profile {FILM_PROFILE} keeps films as they are; {why}")
     profile = settings.profile or (LOSSLESS if why else FILM_PROFILE)
-    if isinstance(episode, PicturesEpisode) and decodes_exactly(profile) and "all" not in settings.allow_loss:
+    if (
+        isinstance(episode, PicturesEpisode | AnimationEpisode)
+        and decodes_exactly(profile)
+        and "all" not in settings.allow_loss
+    ):
         episode = replace(episode, allowed=settings.allow_loss)
     return Task(episode, number, game, replace(settings, profile=profile), name)
+
+
+def is_film(episode: SourceEpisode) -> TypeGuard[FilmEpisode | AnimationEpisode]:
+    """Whether an episode is one file of packets that this machine can read as a film. GIF files are, with PyAV."""
+    if isinstance(episode, AnimationEpisode):
+        return episode.path.suffix.lower() == ".gif" and find_spec("av") is not None
+    return isinstance(episode, FilmEpisode)
 
 
 def _no_film(episode: SourceEpisode, game: str, settings: Settings) -> str:
     """Why an episode cannot be kept as a film; "" where it can."""
     if isinstance(episode, CodedEpisode) and episode.profile == FILM_PROFILE:
         changed = not episode.whole or settings.stride > 1
-    elif isinstance(episode, FilmEpisode) and not get_game(game).indexed:
-        changed = bool(episode.resize) or settings.stride > 1
+    elif is_film(episode) and not get_game(game).indexed:
+        changed = bool(getattr(episode, "resize", 0)) or settings.stride > 1
     else:
         return "this is none"
     return "--resize and --stride make other pictures of it" if changed else ""

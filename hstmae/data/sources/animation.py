@@ -9,7 +9,9 @@ from pathlib import Path
 
 from ...errors import DataError
 from ...pictures.animated import Animated
+from ...pictures.facts import Loss
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
+from .losses import Allowed, LossWatch
 from .pictures import resized
 from .side_file import side_data, with_side
 
@@ -28,6 +30,7 @@ class AnimationEpisode:
     fps: float | None = None
     level: str = ""
     outcome: str = "cut"
+    allowed: Allowed = None
 
     def __post_init__(self) -> None:
         with suppress(DataError):  # reported when its frames are read
@@ -47,15 +50,27 @@ class AnimationEpisode:
         if side is not None and len(side) != len(animated):
             raise UnusableEpisode(f"its side file has {len(side)} frames, the animation {len(animated)}")
         self.fps = None if animated.rate is None else float(animated.rate)
-        remarks = [] if animated.constant else ["frames are shown unequally long: their order and mean rate are kept"]
-        clear, count = 0, 0
+        watch, count = LossWatch(self.name, report, notes, self.allowed), 0
+        try:
+            watch.note(self._losses(animated))
+        except DataError as error:
+            raise UnusableEpisode(str(error)) from None
+        watch.finish()
         try:
             for number, frame in enumerate(animated.frames()):
-                clear += bool((frame[..., 3] < 255).any())
                 yield with_side(number, resized(frame[..., :3], self.resize), side)
                 count += 1
         except DataError as error:
             report(Problem(self.name, self.path.name, f"after {count} frames, the rest is left out: {error}"))
-        remarks += [f"{clear} frames have transparent pixels, which are left out"] if clear else []
-        for remark in remarks:
-            report(Problem(self.name, self.path.name, remark, left_out=False))
+
+    @staticmethod
+    def _losses(animated: Animated) -> tuple[Loss, ...]:
+        """What RGB frames at one rate do not keep."""
+        found, clear = [], 0
+        if not animated.constant:
+            found.append(Loss("times", "frames are shown unequally long: their order and mean rate are kept", True))
+        with suppress(DataError):  # reported when its frames are read
+            clear = sum(bool((frame[..., 3] < 255).any()) for frame in animated.frames())
+        if clear:
+            found.append(Loss("alpha", f"{clear} frames have transparent pixels", True))
+        return tuple(found)

@@ -12,7 +12,11 @@ from ...pictures.facts import KINDS as OF_PICTURES
 from ...pictures.facts import Loss
 from .base import Problem, Report
 
-KINDS = {**OF_PICTURES, "streams": "sound, subtitles and other streams"}
+KINDS = {
+    **OF_PICTURES,
+    "times": "times of frames that are shown unequally long",
+    "streams": "sound, subtitles and other streams",
+}
 Allowed = tuple[str, ...] | None  # kinds that may be lost; None = all, which are counted all the same
 
 

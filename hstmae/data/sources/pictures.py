@@ -16,7 +16,7 @@ from ...errors import DataError
 from ...games import GameSpec, get_game
 from ...pictures.facts import Loss, losses_of
 from ...pictures.indexed import read_picture, table_of
-from ...pictures.reading import FORMATS
+from ...pictures.reading import FORMATS, read_native
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .losses import Allowed, LossWatch
 from .side_file import side_data, with_side
@@ -115,11 +115,13 @@ def read_rgb(path: Path) -> np.ndarray:
     """A picture file as uint8 [H, W, 3], turned upright where the camera noted how it was held.
 
     Raises:
-        DataError: unreadable, damaged, or of more than MAX_PIXELS pixels.
+        DataError: unreadable, damaged, of more than MAX_PIXELS pixels, or of numbers that no colours can be made of.
     """
     from PIL import ImageOps
 
     with opened(path) as picture:
+        if picture.mode.startswith(("I", "F")):  # Pillow takes everything above 255 for white
+            return read_native(path.read_bytes()).rgba[..., :3]
         return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
 
 

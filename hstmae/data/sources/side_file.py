@@ -7,6 +7,7 @@ jsonl: one object a line, {"state": [..] or "hex", "action": n}; each key in eve
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,8 @@ class SideData:
 
 def find_side_file(stem: Path) -> Path | None:
     """`stem` + .npz or .jsonl, where there is one. Raises UnusableEpisode where there are both."""
-    found = [path for suffix in SUFFIXES if (path := stem.with_name(stem.name + suffix)).is_file()]
+    places = [stem.with_name(stem.name + suffix) for suffix in SUFFIXES]
+    found = [path for path in places if os.path.isfile(path)]  # Path.is_file fails for names that are too long
     if len(found) > 1:
         raise UnusableEpisode(f"{found[0].name} and {found[1].name}: keep one of these side files")
     return found[0] if found else None
