@@ -22,11 +22,13 @@ EXAMPLES = """examples:
   hstmae decode sessions.hst data/restored --to store
   hstmae decode sessions.hst recordings --to smbdataset
   hstmae decode session.hst clip.mp4 --to mp4 --frames 600:900
+  hstmae decode film.hst film.mkv --to film
   hstmae decode session.hst frames --to png --frames 100:101
   hstmae decode session.hst session.npz --to npz --episode player_abcd_e0_1-1_win
 
 --frames counts in the episode that --episode names, else through all episodes in a row. Only the groups of pictures
-that are asked for are decoded. A film is lossy (H.264); everything else is exact. A run that was interrupted goes on
+that are asked for are decoded. What was a film comes back as the very file, or its packets in another container; any
+other film is coded anew, lossy. Everything else is exact. A run that was interrupted goes on
 where it was when the same command is given again."""
 
 

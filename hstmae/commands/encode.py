@@ -13,14 +13,16 @@ EXAMPLES = """examples:
   hstmae encode data/preprocessed sessions.hst
   hstmae encode recordings/player_abcd_e0_1-1_win session.hst
   hstmae encode smbdataset.7z archive.hst --workers 8
-  hstmae encode clip.mp4 clip.hst --gop 16
+  hstmae encode clip.mp4 clip.hst
+  hstmae encode screenshots clip.hst --fps 30 --allow-loss alpha
   hstmae encode data/preprocessed small.hst --profile neural --stride 4 --gop 32 --quality 38.5
   hstmae encode data/preprocessed part.hst --episodes 'player_*_1-1_*' --no-state
 
 INPUT is a store, a folder or .7z archive of recordings (smbdataset layout), a film, a folder of films or pictures, or a
 .hst file. What `hstmae record` writes is one of these. Nothing is lost: pictures, memory and buttons come back bit for
 bit, and recordings as the very files they were (except those that another program packed in another way: the summary
-counts them, and --exact keeps them whole).
+counts them, and --exact keeps them whole). Films are kept as they are, with sound and all the rest; pictures of which
+8-bit RGB frames would lose something that is seen are left out and counted, unless --allow-loss names it.
 
 While it is written, the file is OUT.hst.part, which can be read and recovered at any moment. A run that was stopped or
 killed goes on when the same command is given again: what is written is not made again."""

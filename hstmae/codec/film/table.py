@@ -95,7 +95,7 @@ def unpack_table(packed: bytes, size: int, frames: int) -> PacketTable:
         lengths = [packets] * len(_OF_PACKETS) + [pieces] * len(_OF_PIECES)
         inflater = zlib.decompressobj()
         raw = inflater.decompress(packed[_HEAD.size :], 8 * sum(lengths) + 1)
-        if len(raw) != 8 * sum(lengths) or not inflater.eof:
+        if len(raw) != 8 * sum(lengths) or not inflater.eof or inflater.unused_data:
             raise ValueError("cut off, or too long")
         rows, start = [], 0
         for length in lengths:
