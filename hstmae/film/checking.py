@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Container
 from fractions import Fraction
 from pathlib import Path
 
+from ..errors import DataError
 from .facts import FilmFacts
-from .layout import Layout, layout_of
+from .layout import Layout, Planes, layout_of
 from .others import told
 from .reading import FilmReader
 
@@ -33,6 +35,24 @@ def differences(
     ]
 
 
+def sum_of(planes: Planes) -> int:
+    """CRC-32 of all samples of a frame."""
+    total = 0
+    for plane in planes:
+        total = zlib.crc32(plane.tobytes(), total)
+    return total
+
+
+def check_samples(path: Path, written: Path, sums: list[int]) -> None:
+    """Raises DataError where the frames of the film `written`, which is to be `path`, have not these sums."""
+    for frame, wanted in zip(FilmReader(written, with_times=False).frames(), sums, strict=False):
+        if sum_of(frame.planes) != wanted:
+            raise DataError(
+                f"{path}: frame {frame.number} does not come back as it was from this encoder; write an .mkv, or leave "
+                "--lossless out"
+            )
+
+
 def _pictures(facts: FilmFacts, wanted: FilmFacts, layout: Layout) -> list[str]:
     lost = []
     there = layout_of(facts.pixel_format)
@@ -49,7 +69,7 @@ def _pictures(facts: FilmFacts, wanted: FilmFacts, layout: Layout) -> list[str]:
         ("transfer", wanted.transfer, facts.transfer),
         ("range", _range(wanted), _range(facts)),
     ):
-        if before != "unspecified" and before != now:
+        if before not in ("unspecified", now) and (before, now) != ("limited", "unspecified"):  # which means the same
             lost.append(f"colour {name} {before} is stated as {now}")
     if wanted.field_order in ("tt", "bb", "tb", "bt") and facts.field_order != wanted.field_order:
         lost.append(f"the order of fields {wanted.field_order} is stated as {facts.field_order}")

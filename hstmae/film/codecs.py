@@ -68,6 +68,7 @@ class Plan:
         pixel_format: what the encoder takes.
         layout: of the planes to give it.
         options: for the encoder.
+        lossless: every sample is to come back.
         lost: what of the pictures it does not keep besides what coding loses, one sentence each.
     """
 
@@ -76,6 +77,7 @@ class Plan:
     layout: Layout
     options: dict[str, str] = field(default_factory=dict)
     lost: tuple[str, ...] = ()
+    lossless: bool = False
 
 
 def is_film(path: Path) -> bool:
@@ -135,7 +137,7 @@ def _candidates(
             if options.lossless and name == "libx264" and there.kind == "gray":
                 continue  # it is read back as yuv420p
             if holds(there, layout):
-                exact.append(Plan(name, form, there, _options(name, options), _told(layout, there)))
+                exact.append(Plan(name, form, there, _options(name, options), _told(layout, there), options.lossless))
             elif not options.lossless:
                 made = Plan(name, form, there, _options(name, options), _lost(layout, there))
                 near.append((_distance(layout, there), made))
@@ -197,7 +199,8 @@ def _distance(layout: Layout, there: Layout) -> float:
 
 
 def _fits(encoder: str, layout: Layout, size: tuple[int, int]) -> bool:
-    return encoder not in _EVEN or (size[0] % (1 << layout.down) == size[1] % (1 << layout.across) == 0)
+    whole = encoder in _EVEN or (encoder == "ffv1" and layout.across == 2)  # FFV1 loses the last column of such chroma
+    return not whole or (size[0] % (1 << layout.down) == size[1] % (1 << layout.across) == 0)
 
 
 def _options(encoder: str, options: FilmOptions) -> dict[str, str]:

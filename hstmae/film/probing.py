@@ -96,6 +96,8 @@ def decoder_of(stream: Any) -> Any:
 
 def stated_end(container: Any, stream: Any) -> Fraction | None:
     """Seconds at which the pictures end according to the file's head; None where it does not say."""
+    if container.format.name == "avi" and stream.frames and stream.average_rate:  # its duration is what is left of it
+        return stream.frames / Fraction(stream.average_rate)
     if stream.duration:
         return (stream.duration + (stream.start_time or 0)) * Fraction(stream.time_base)
     stated = stream.metadata.get("DURATION", "").split(":")

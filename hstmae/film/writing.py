@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..atomic import replacing
-from ..errors import DataError
-from .checking import differences
+from ..errors import DataError, UsageError
+from .checking import check_samples, differences, sum_of
 from .codecs import Plan, container_of
 from .colour import Colours
 from .facts import FilmFacts
@@ -55,9 +55,11 @@ def write_film(
         What could not be kept, one sentence each.
     Raises:
         DataError: it cannot be written; `path` is then as it was before.
+        UsageError: as of `check_times`.
     """
     import av
 
+    check_times(path, facts)
     with replacing(path) as temp:
         try:
             with ExitStack() as stack:
@@ -77,7 +79,15 @@ def write_film(
         written = replace(facts, times=tuple(pictures.times), end=pictures.end)
         lost = [*made.lost, *pictures.lost, *([] if others is None else others.lost)]
         left_out = () if others is None else others.left_out
+        if made.lossless and made.encoder != "gif":
+            check_samples(path, temp, pictures.sums)
         return lost + differences(temp, written, made.layout, source is not None, left_out)
+
+
+def check_times(path: Path, facts: FilmFacts) -> None:
+    """Raises UsageError where the kind of file has no time stamps, and frames come at no constant rate."""
+    if container_of(path) == "avi" and facts.times and facts.constant_rate is None:
+        raise UsageError(f"{path}: .avi cannot hold frames that come at varying times; write .mkv, .mp4 or .mov")
 
 
 def _chapters(facts: FilmFacts) -> list[dict[str, Any]]:
@@ -95,6 +105,7 @@ class _Pictures:
     Attributes:
         times, end: as asked for, in `facts.time_base`.
         lost: what the encoder's input does not keep.
+        sums: of the samples of each frame, of what is to be lossless.
     """
 
     def __init__(self, container: Any, facts: FilmFacts, colours: Colours, made: Plan) -> None:
@@ -106,6 +117,8 @@ class _Pictures:
         self._rate = Fraction(rate).limit_denominator(100_000)
         self._base = self._unit(container.format.name)
         self._last = -1 << 62
+        self.sums: list[int] = []
+        self._waiting: Any = None  # the last frame, until it is known how long it is shown
         self._durations: dict[int, int] = {}
         interlaced = facts.field_order in ("tt", "bb", "tb", "bt")
         options = dict(made.options)
@@ -154,24 +167,30 @@ class _Pictures:
         frame = self._frame(planes)
         exact = time * self._facts.time_base / self._base
         frame.pts, frame.time_base = max(round(exact), self._last + 1), self._base
-        self._last = frame.pts
+        self._encode_waiting(frame.pts)
+        self._waiting, self._last = frame, frame.pts
         self.times.append(time)
-        self._mux(self._stream.encode(frame))
 
     def finish(self, others: Others | None) -> None:
         facts = self._facts
         step = max(1, round(1 / (self._rate * facts.time_base)))
         known = facts.end if facts.times and facts.times[-1:] == tuple(self.times[-1:]) else 0
         self.end = known or (self.times[-1] + step if self.times else 0)
-        self._durations[self._last] = max(1, round(self.end * facts.time_base / self._base) - self._last)
+        self._encode_waiting(max(self._last + 1, round(self.end * facts.time_base / self._base)))
         self._mux(self._stream.encode())
         if others is not None:
             others.until(None)
 
+    def _encode_waiting(self, end: int) -> None:
+        """Encode the frame before, which is shown until `end`: packets carry how long."""
+        if self._waiting is not None:
+            self._durations[self._last] = end - self._last
+            self._mux(self._stream.encode(self._waiting))
+
     def _mux(self, packets: Iterable[Any]) -> None:
         for packet in packets:
             if packet.pts in self._durations:
-                packet.duration = self._durations[packet.pts]
+                packet.duration = self._durations.pop(packet.pts)
             self._container.mux(packet)
 
     def _frame(self, planes: Planes) -> Any:
@@ -184,7 +203,10 @@ class _Pictures:
             return frame
         same = {"src_color_range": 2 if self._colours.full else 1, "dst_color_range": 2 if self._colours.full else 1}
         if (layout.kind, layout.across, layout.down) == (made.layout.kind, made.layout.across, made.layout.down):
-            frame = frame_of(_fitted(planes, layout, made.layout), made.layout)
+            fitted = _fitted(planes, layout, made.layout)
+            frame = frame_of(fitted, made.layout)
+            if made.lossless:
+                self.sums.append(sum_of(fitted))
         else:
             frame = frame_of(planes, layout)
             same["dst_color_range"] = same["src_color_range"]

@@ -17,7 +17,7 @@ from ..film.colour import Colours
 from ..film.facts import facts_of_pictures
 from ..film.layout import Planes, layout_of
 from ..film.reading import FilmReader, colours_of
-from ..film.writing import write_film
+from ..film.writing import check_times, write_film
 from ..games.palette import unpack_rgb
 from .footage.animation import Animation
 from .footage.base import Footage
@@ -69,6 +69,7 @@ class FilmSink:
                 self._facts = self._facts.at([Fraction(0), *itertools.accumulate(delays)])
             self._colours = colours_of(self._facts, layout_of(self._facts.pixel_format))
         size = (self._facts.height, self._facts.width)
+        check_times(path, self._facts)
         self._plan = plan(path, self._colours.layout, size, options)
 
     def write(self, frame: RestoredFrame) -> None:
