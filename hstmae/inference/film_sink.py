@@ -90,10 +90,11 @@ class FilmSink:
         source = Path(footage.place) if isinstance(footage, Film) else None
         facts, base = self._facts, self._facts.time_base
         span: tuple[Fraction, Fraction | None] = (Fraction(0), None)
-        if self._frames is not None and source is not None:
-            last = facts.times[self._frames.stop] * base if self._frames.stop < len(facts.times) else None
+        if source is not None and (self._frames is not None or facts.times[:1] < (0,)):  # players cut before zero
+            stop = len(facts.times) if self._frames is None else self._frames.stop
+            last = facts.times[stop] * base if stop < len(facts.times) else None
             span = (facts.times[first] * base, last)
-            facts = facts.shifted(first, self._frames.stop)
+            facts = facts.shifted(first, stop)
         made = self._of_film(source) if source is not None else self._of_pictures(footage)
         lost = write_film(self._path, made, facts, self._colours, self._plan, source, span)
         for path in self._work.glob(f"*{_KEPT}"):
@@ -118,7 +119,8 @@ class FilmSink:
 
     def _of_film(self, source: Path) -> Iterator[tuple[int, Planes]]:
         reader = FilmReader(source)
-        start = self._facts.times[self._frames.start] if self._frames is not None else 0
+        times = self._facts.times
+        start = min((0, *times[:1])) if self._frames is None else times[self._frames.start]
         for frame in reader.frames():
             if self._frames is not None and frame.number >= self._frames.stop:
                 return
