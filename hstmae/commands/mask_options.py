@@ -64,6 +64,9 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
         help="find painted blocks: rectangles in a colour the game's palette lacks, and 16x16-aligned blocks in a "
         "colour that occurs almost nowhere else; with a colour given, every rectangle of it of at least 8x8 pixels",
     )
+    tolerance = "levels that channels of compressed footage may be off the colour (default: %(default)s; 0 = none)"
+    add("--detect-tolerance", type=Number(0, 128), default=16, metavar="N", help=tolerance)
+    add("--allow-none", action="store_true", help="where --detect finds nothing, write copies instead of an error")
 
 
 def mask_rules(args: argparse.Namespace) -> MaskRules:
@@ -98,12 +101,16 @@ def mask_rules(args: argparse.Namespace) -> MaskRules:
         drawn,
         args.detect is not None,
         fill,
+        args.detect_tolerance,
         args.dilate,
         args.feather,
     )
 
 
-_OPTIONS = "mask mask_invert mask_threshold mask_read mask_partial rect lost dilate feather detect"
+_OPTIONS = (
+    *("mask", "mask_invert", "mask_threshold", "mask_read", "mask_partial"),
+    *("rect", "lost", "dilate", "feather", "detect", "detect_tolerance"),
+)
 
 
 def mask_key(args: argparse.Namespace) -> list[object]:
@@ -112,4 +119,4 @@ def mask_key(args: argparse.Namespace) -> list[object]:
     for path in map(Path, args.mask):
         files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path] * path.exists()
     stamps = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
-    return [*(getattr(args, name) for name in _OPTIONS.split()), stamps]
+    return [*(getattr(args, name) for name in _OPTIONS), stamps]

@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, alone: bool = False) -> int:
     """`alone`: one picture is expected."""
-    from ..errors import GameError, UsageError
+    from ..errors import DataError, GameError, UsageError
     from ..model_folders import model_game
 
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
@@ -193,6 +193,13 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
                 if journal.done:
                     print("\ngive the same command again to go on", file=sys.stderr)
                 raise
+        if masks.detect and not summary.fills:
+            nothing = f"--detect found nothing in {summary.frames} frames; looked for {masks.looked_for()}"
+            if not summary.masked and not args.allow_none:
+                raise DataError(f"{nothing}. Name the colour or another --detect-tolerance, say what is missing with "
+                                "--mask or --rect, or add --allow-none for copies of the input")  # fmt: skip
+            notes.append(nothing)
+            print(nothing, file=sys.stderr)
     summary.know(sequences)
     problems = summary.problems
     for problem in problems:

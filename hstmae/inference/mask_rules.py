@@ -13,11 +13,13 @@ from ..masks.detect import detect
 from ..masks.frames import Frames
 from ..masks.growing import dilate, feather
 from ..masks.meaning import Reading
+from ..masks.painted import TOLERANCE
 from ..masks.ranges import Drawn
 from ..masks.sources import Source, Sources
 from ..masks.tubes import TubeSpec, tube_mask
 from ..pictures.base import Picture
 from .footage.base import Footage, Stretch
+from .footage.film import Film
 
 _AT_ONCE = 64  # frames that are looked through at a time for transparent pixels
 
@@ -56,7 +58,8 @@ class MaskRules:
         partial: in folders of masks, frames without one are not damaged.
         tube: a synthetic tube mask.
         drawn: rectangles and lost frames.
-        detect: look for painted blocks; `fill` is their packed colour where it is known.
+        detect: look for painted blocks; `fill` is their packed colour where it is known, `tolerance` how many levels
+            compression may have changed it.
         dilate: pixels by which all that is missing is made larger.
         feather: pixels over which the restoration fades into what is visible, outside of what is missing.
     """
@@ -68,6 +71,7 @@ class MaskRules:
     drawn: Drawn = field(default_factory=Drawn)
     detect: bool = False
     fill: int | None = None
+    tolerance: int = TOLERANCE
     dilate: int = 0
     feather: int = 0
     _open: dict[tuple[str, str], tuple[Frames, list[Source]]] = field(default_factory=dict)
@@ -105,11 +109,20 @@ class MaskRules:
         if self.feather and pictures[0].palette is not None:
             raise UsageError(f"{footage.place}: has a palette, whose colours cannot fade; use --dilate, not --feather")
         frames = Frames(
-            footage.name, footage.place, pictures[0].size, footage.count, getattr(footage, "files", None), footage.fps
-        )
+            footage.name, footage.place, pictures[0].size, footage.count, getattr(footage, "files", None), footage.fps,
+            _starts(footage),
+        )  # fmt: skip
         opened = [sources.open(path, frames) for path in self.paths]
         self._open[footage.place, footage.name] = frames, [source for source, _ in opened]
         return [note for _, notes in opened for note in notes]
+
+    def looked_for(self) -> str:
+        """What `detect` looks for, in words."""
+        if self.fill is not None:
+            return (
+                f"rectangles of at least 8x8 pixels in #{self.fill:06x}, each channel up to {self.tolerance} levels off"
+            )
+        return "16x16 blocks, counted from the upper left corner, in a colour that is hardly anywhere else"
 
     def of(self, footage: Footage, stretch: Stretch, first: int) -> Missing:
         """What is missing of a stretch of `footage` that begins at position `first`.
@@ -128,13 +141,23 @@ class MaskRules:
             mask |= source.of(first, len(mask))
         mask |= self.drawn.of(frames, first, len(mask))
         if self.detect:
-            painted, found = detect(np.stack([p.packed for p in pictures]), pictures[0].palette, self.fill)
+            painted, found = detect(
+                np.stack([p.packed for p in pictures]), pictures[0].palette, self.fill, self.tolerance
+            )
             mask |= painted
         mask = dilate(mask, self.dilate)
         if not self.feather:
             return Missing(mask, found, self.tube is not None)
         weight = feather(mask, self.feather)
         return Missing(weight > 0, found, self.tube is not None, weight)
+
+
+def _starts(footage: Footage) -> np.ndarray | None:
+    """When each frame of a film is shown, in seconds after the first; None where nothing says."""
+    if not isinstance(footage, Film) or not footage.reader.facts.times:
+        return None
+    facts = footage.reader.facts
+    return np.array([float((time - facts.times[0]) * facts.time_base) for time in facts.times])
 
 
 def _transparent(footage: Footage) -> bool:

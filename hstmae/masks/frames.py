@@ -9,6 +9,8 @@ import numpy as np
 
 from ..errors import DataError
 
+_SLACK = 5e-7  # seconds: times are written in decimals, those of frames are fractions
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -18,7 +20,7 @@ class Frames:
         name: of the sequence inside its input; "" for an input that is itself the sequence.
         place: names the footage in messages.
         size: height and width.
-        count: how many; of some films `roughly`.
+        count: how many.
         files: the names that the frames have, in order; None for films.
         fps: frames per second, None where nothing says.
         starts: float64 [count], when each frame is shown, in seconds; None = at a constant rate.
@@ -31,7 +33,6 @@ class Frames:
     files: Sequence[str] | None = None
     fps: float | None = None
     starts: np.ndarray | None = None
-    roughly: bool = False
 
     def times(self, first: int, count: int) -> np.ndarray:
         """float64 [count]: when the frames from position `first` on are shown, in seconds after the first of all.
@@ -40,8 +41,7 @@ class Frames:
             DataError: nothing tells the rate.
         """
         if self.starts is not None:
-            return self.starts[np.minimum(np.arange(first, first + count), len(self.starts) - 1)]
+            return self.starts[np.minimum(np.arange(first, first + count), len(self.starts) - 1)] + _SLACK
         if not self.fps:
             raise DataError(f"{self.place}: has no frame rate, so ranges are written in frames, e.g. 10-20")
-        # half a microsecond of slack: times are written in decimals, the rate is a fraction
-        return (np.arange(first, first + count) + 5e-7 * self.fps) / self.fps
+        return np.arange(first, first + count) / self.fps + _SLACK

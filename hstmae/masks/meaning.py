@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError, UsageError
+from .painted import near
 from .planes import Plane
 from .survey import NEAR, Survey, over_black, packed_colours
 
@@ -87,7 +88,7 @@ class Meaning:
         if self.by == "index" and plane.index is not None:
             return plane.index >= (self.level or 1)
         if self.by == "colour":
-            return near(packed_colours(plane), self.colour) & _opaque(plane)
+            return near(packed_colours(plane), self.colour, NEAR) & _opaque(plane)
         if self.by == "other":
             return (packed_colours(plane) != self.colour) & _opaque(plane)
         values = over_black(plane) if self.by == "seen" else plane.values
@@ -97,14 +98,6 @@ class Meaning:
 def middle(top: float) -> float:
     """The first value of the upper half of 0 ... `top`."""
     return (top + 1) // 2 if top > 1 else top / 2
-
-
-def near(packed: np.ndarray, colour: int) -> np.ndarray:
-    """Where each channel of packed colours is at most NEAR levels off that of `colour`."""
-    close = np.ones(packed.shape, bool)
-    for shift in (16, 8, 0):
-        close &= np.abs((packed >> shift & 255) - (colour >> shift & 255)) <= NEAR
-    return close
 
 
 def _opaque(plane: Plane) -> np.ndarray | bool:
@@ -143,7 +136,7 @@ def hidden_share(seen: Survey, meaning: Meaning) -> float | None:
         counts = seen.seen if meaning.by == "seen" else seen.values
         level = meaning.level or middle(meaning.top or max(seen.tops))
     elif seen.colours is not None and seen.spread and not seen.clear:
-        close = near(seen.colours.values.astype(np.int64), meaning.colour)
+        close = near(seen.colours.values.astype(np.int64), meaning.colour, NEAR)
         marked = close if meaning.by == "colour" else seen.colours.values != meaning.colour
         share = float(seen.colours.counts[marked].sum() / seen.colours.counts.sum())
         return 1 - share if meaning.invert else share

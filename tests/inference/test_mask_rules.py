@@ -193,3 +193,17 @@ def test_the_command_says_how_masks_were_read(place, monkeypatch, capsys) -> Non
     report = json.loads((place / "report.json").read_text())
     assert report["masked_pixels"] == 2 * 25
     assert any("1 = missing" in note for note in report["notes"])
+
+
+def test_detection_that_finds_nothing_is_an_error_unless_allowed(place, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(place)
+    for options, looked_for in (([], "16x16 blocks"), (["#ff00ff"], "8x8 pixels in #ff00ff, each channel up to 16")):
+        assert main(["restore", "in", "--out", "none", "--detect", *options]) == 2
+        error = capsys.readouterr().err
+        assert "--detect found nothing in 2 frames" in error and looked_for in error and "--allow-none" in error
+        assert not (place / "none").exists()
+    assert main(["restore", "in", "--out", "none", "--detect", "--allow-none"]) == 0
+    assert "no damage found in 2 frames" in capsys.readouterr().out
+    np.testing.assert_array_equal(changed(place / "none"), False)
+    assert main(["restore", "in", "--out", "some", "--detect", "--rect", "0,0,4,4"]) == 0
+    assert "--detect found nothing" in capsys.readouterr().err

@@ -1,10 +1,15 @@
+import io
+from fractions import Fraction
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from hstmae.errors import DataError, UsageError
 from hstmae.games import get_game
 from hstmae.games.palette import colour_table, pack_rgb, to_indices
 from hstmae.masks.detect import detect
+from hstmae.masks.growing import dilate
 from hstmae.masks.meaning import parse_colour
 from hstmae.masks.tubes import TubeSpec, numbered_tube, parse_tube, tube_mask
 from hstmae.pictures.indexed import require_known
@@ -129,3 +134,101 @@ def test_numbered_tubes_cover_every_frame_and_hide_something() -> None:
     assert mask.shape == (3, 32, 48) and mask.sum() == 3 * 3 * 256
     with pytest.raises(UsageError, match="hides none"):
         numbered_tube((3, 32, 48), 0.01, 1, 2)
+
+
+def compressed(frames: np.ndarray, codec: str) -> np.ndarray:
+    """uint8 [T, H, W, 3] after JPEG at this quality, or x264 at this constant rate factor."""
+    name, quality = codec.split()
+    if name == "jpeg":
+        made = []
+        for frame in frames:
+            file = io.BytesIO()
+            Image.fromarray(frame).save(file, "JPEG", quality=int(quality))
+            made.append(np.asarray(Image.open(file)))
+        return np.stack(made)
+    av = pytest.importorskip("av")
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+    encoder.time_base, encoder.options = Fraction(1, 30), {"crf": quality}
+    decoder = av.CodecContext.create("h264", "r")
+    packets = []
+    for frame in frames:
+        packets += encoder.encode(av.VideoFrame.from_ndarray(frame, format="rgb24"))
+    packets += [*encoder.encode(), None]
+    return np.stack([f.to_ndarray(format="rgb24") for packet in packets for f in decoder.decode(packet)])
+
+
+def landscape(frames: int = 6) -> np.ndarray:
+    """A sky that gets brighter, ground with structure, a plain disc that moves; grain over all."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:96, 0:160].astype(np.float32)
+    sky = np.stack([90 + y * 0.5, 140 + y * 0.4, 215 + y * 0.2], -1)
+    ground = np.array([70, 95, 40]) + 25 * np.sin(x / 5)[..., None] * np.cos(y / 3)[..., None]
+    made = []
+    for t in range(frames):
+        frame = np.where((y > 55 + 6 * np.sin(x / 17))[..., None], ground, sky)
+        frame[(y - 30) ** 2 + (x - 40 - 4 * t) ** 2 < 400] = (200, 40, 30)
+        made.append((frame + rng.normal(0, 2, frame.shape)).clip(0, 255).round().astype(np.uint8))
+    return np.stack(made)
+
+
+LOSSY = ["crf 18", "crf 23", "crf 28", "jpeg 75", "jpeg 92"]
+FILLS = [0xFF00FF, 0x00FF00, 0x000000, 0x808080]
+
+
+def painted(clip: np.ndarray, mask: np.ndarray, fill: int) -> np.ndarray:
+    return np.where(mask[..., None], np.array([fill >> 16, fill >> 8 & 255, fill & 255], np.uint8), clip)
+
+
+@pytest.mark.parametrize("codec", LOSSY)
+@pytest.mark.parametrize("fill", FILLS)
+def test_what_was_painted_is_found_after_compression(codec, fill) -> None:
+    clip = landscape()
+    blocks = np.broadcast_to(tube_mask(clip.shape[1:3], TubeSpec(0.25, 3)), clip.shape[:3])
+    found, colours = detect(pack_rgb(compressed(painted(clip, blocks, fill), codec)), None)
+    assert found[blocks].mean() > 0.98 and not found[~dilate(blocks, 3)].any() and len(colours) == 1
+    logo = np.zeros(clip.shape[:3], bool)
+    logo[:, 9:25, 101:147] = True
+    logo[2:5, 41:52, 13:90] = True
+    found, colours = detect(pack_rgb(compressed(painted(clip, logo, fill), codec)), None, fill)
+    assert (
+        found[logo].mean() > (0.9 if codec == "crf 28" else 0.98)
+        and not found[~dilate(logo, 3)].any()
+        and colours == [fill]
+    )
+
+
+@pytest.mark.parametrize("codec", LOSSY)
+def test_compressed_footage_that_nobody_painted_is_left_alone(codec) -> None:
+    clip = landscape()
+    bars = clip.copy()
+    bars[:, :16] = bars[:, -16:] = 0  # of a film that is wider than its frame
+    panel = clip.copy()
+    panel[:, 72:] = (30, 30, 60)
+    panel[:, 80:86, 20:70] = 255
+    game = PALETTE[np.concatenate([scene(2)] * 3)].repeat(2, 1).repeat(2, 2)  # 2x: all its edges lie on even pixels
+    for frames in (clip, bars, panel, game):
+        packed = pack_rgb(compressed(frames, codec))
+        assert not detect(packed, None)[0].any()
+        assert not detect(packed, None, 0xFF00FF)[0].any()
+
+
+def test_uncompressed_footage_needs_no_tolerance() -> None:
+    """Exactly the painted pixels, and none of the rim, where colours are those that were painted."""
+    clip = landscape(2)
+    logo = np.zeros(clip.shape[:3], bool)
+    logo[:, 9:25, 101:147] = True
+    for tolerance in (0, 16):
+        found, _ = detect(pack_rgb(painted(clip, logo, 0xFF00FF)), None, 0xFF00FF, tolerance)
+        np.testing.assert_array_equal(found, logo)
+    near = painted(clip, logo, 0xFA05F4)
+    assert detect(pack_rgb(near), None, 0xFF00FF, 16)[0][logo].all()
+    assert not detect(pack_rgb(near), None, 0xFF00FF, 8)[0].any()
+
+
+def test_plain_sky_of_jpeg_pictures_beside_painted_blocks_is_left_alone() -> None:
+    """Its whole blocks are of exactly one colour, and end abruptly where painted ones begin."""
+    clip = PALETTE[scene(2)[:, 3:]].repeat(2, 1).repeat(2, 2)
+    mask = np.broadcast_to(tube_mask(clip.shape[1:3], TubeSpec(0.3, 3)), clip.shape[:3])
+    found, colours = detect(pack_rgb(compressed(painted(clip, mask, MAGENTA), "jpeg 75")), None)
+    assert found[mask].mean() > 0.98 and not found[~dilate(mask, 3)].any() and len(colours) == 1
