@@ -12,8 +12,8 @@ from PIL import Image
 
 from hstmae.codec.jobs.decode import parts_of, write_recording
 from hstmae.codec.jobs.encode_many import archive
-from hstmae.codec.jobs.tasks import Settings
 from hstmae.codec.jobs.inputs import find_input
+from hstmae.codec.jobs.tasks import Settings
 from hstmae.codec.lossless.scene import Scene
 from hstmae.codec.session.reader import HstReader
 from hstmae.data.sources.video import VideoOptions
