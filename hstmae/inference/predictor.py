@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import DataError
 from ..notebook import Row, card
 from ..restoration.restorer import Restoration, Restorer
+from .arguments import array_of, check_level, check_state, check_times
 
 __all__ = ["Predictor", "Restoration"]
 
@@ -68,13 +69,18 @@ class Predictor(Restorer):
         Raises:
             DataError: frames, mask, palette, state or context do not fit each other or the game.
         """
+        check_level(level, origin)
+        frames, mask = array_of("frames", frames), array_of("mask", mask)
+        palette, state, context, wanted = (
+            None if value is None else array_of(name, value)
+            for name, value in (("palette", palette), ("state", state), ("context", context), ("wanted", wanted))
+        )
         if frames.ndim == (2 if self.game.indexed or frames.shape[-1] != 3 else 3):
             frames = frames[None]
         colours = self.game.palette if palette is None else palette
         mask = self._check(frames, mask, colours, state, context)
-        numbers = np.arange(len(frames)) if frame_numbers is None else np.asarray(frame_numbers)
-        if len(numbers) != len(frames):
-            raise DataError(f"{len(frames)} frames need as many frame numbers, got {len(numbers)}")
+        numbers = np.arange(len(frames)) if frame_numbers is None else array_of("frame numbers", frame_numbers)
+        check_times(len(frames), numbers, wanted)
         decoded = None
         if state is not None and level != "none":
             if context is None and self.game.context_size:
@@ -106,14 +112,13 @@ class Predictor(Restorer):
         if mask.dtype != np.bool_ or mask.shape not in (shape, shape[1:]):
             raise DataError(
                 f"mask must be bool {list(shape)} or one picture of it, got {mask.dtype} {list(mask.shape)}"
+                + ("" if mask.dtype == np.bool_ else "; say what is missing, as in mask > 0")
             )
         if palette.dtype != np.uint8 or palette.shape != self.game.palette.shape:
             raise DataError(
                 f"palette must be uint8 {list(self.game.palette.shape)} for {self.game.name}, got {list(palette.shape)}"
             )
-        for name, given in (("states", state), ("rows of context", context)):
-            if given is not None and len(given) != len(frames):
-                raise DataError(f"{len(frames)} frames need as many {name}, got {len(given)}")
+        check_state(self.game, len(frames), state, context)
         mask = np.broadcast_to(mask, shape)
         shown = frames[~mask]
         if self.game.indexed and len(shown) and int(shown.max()) >= len(palette):
