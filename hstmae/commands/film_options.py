@@ -1,4 +1,4 @@
-"""The options of `restore` that say which frames are wanted, and how a film is written."""
+"""The options of `restore` that say which frames are wanted, and how a film or a picture is written."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..film.codecs import FilmOptions
     from ..inference.footage.base import Footage
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
@@ -63,6 +64,21 @@ def kind_of(out: Path) -> Kind:
     from ..film.codecs import is_film
 
     return Kind.FILE if out == STDOUT or (is_film(out) and not out.is_dir()) else Kind.FOLDER
+
+
+def is_picture(out: Path) -> bool:
+    """Whether `--out` names a picture file."""
+    return out.suffix.lower() in _PICTURES and not out.is_dir()
+
+
+def only_picture(found: Sequence[Footage], out: Path) -> None:
+    """Raises UsageError where the input is not one picture that `out` (or stdout) can hold."""
+    if [sequence.count for sequence in found] != [1]:
+        raise UsageError(f"--out {out}: is one picture, and the input has more frames; give a folder")
+    made = found[0].read(0, 1).files[0].rpartition(".")[2].lower()
+    if out != STDOUT and made[:3] != out.suffix.lower()[1:4]:  # .tif and .tiff are one
+        name = out.with_suffix(f".{made}")
+        raise UsageError(f"--out {out}: this picture is written as .{made}, which keeps every pixel; give {name}")
 
 
 def only_one(sequences: Sequence[Footage], out: Path) -> None:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import STDOUT, Kind, Output
-from .film_options import add_film_options, film_key, film_options, kind_of, only_one, wanted_frames
+from .film_options import (
+    add_film_options,
+    film_key,
+    film_options,
+    is_picture,
+    kind_of,
+    only_one,
+    only_picture,
+    wanted_frames,
+)
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
 from .options import add_lag, add_model, load_model
@@ -59,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         required=True,
-        metavar="DIR|FILM",
-        help="folder for the restored frames, or a film: NAME.mp4, .mov, .mkv, .webm, .avi, .gif, .apng; - writes the "
-        "one picture of the input to stdout",
+        metavar="DIR|FILE",
+        help="folder for the restored frames, or a film: NAME.mp4, .mov, .mkv, .webm, .avi, .gif, .apng; of one "
+        "picture also a picture: NAME.png, .bmp, .webp, .tif, or - for stdout",
     )
     add_masks(parser)
     add_film_options(parser)
@@ -86,11 +95,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(args.out, kind_of(args.out)), (args.json, Kind.FILE)]
+    return [(args.out, Kind.FILE if is_picture(args.out) else kind_of(args.out)), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.out != STDOUT:
+    target = args.out
+    if target != STDOUT and not is_picture(target):
         return _run(args)
     from ..errors import UsageError
 
@@ -99,17 +109,23 @@ def run(args: argparse.Namespace) -> int:
     import contextlib
     import tempfile
 
+    from ..atomic import write_bytes
+
     with tempfile.TemporaryDirectory(prefix="hstmae-") as folder:
-        args.out = Path(folder) / "out"
-        with contextlib.redirect_stdout(sys.stderr):  # which the picture has for itself
-            code = _run(args, alone=True)
-        (file,) = args.out.iterdir()
-        sys.stdout.buffer.write(file.read_bytes())
+        args.out = made = Path(folder) / "out"
+        # What is told goes to stderr where the picture has stdout for itself.
+        with contextlib.redirect_stdout(sys.stderr) if target == STDOUT else contextlib.nullcontext():
+            code = _run(args, target)
+        (file,) = made.iterdir()
+        if target == STDOUT:
+            sys.stdout.buffer.write(file.read_bytes())
+        else:
+            write_bytes(target, file.read_bytes())
     return code
 
 
-def _run(args: argparse.Namespace, alone: bool = False) -> int:
-    """`alone`: one picture is expected."""
+def _run(args: argparse.Namespace, target: Path | None = None) -> int:
+    """`target`: where the one picture goes that is expected."""
     from ..errors import DataError, GameError, UsageError
     from ..model_folders import model_game
 
@@ -141,8 +157,8 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
     from ..output import lies_in_output, write_result
 
     found = list(open_footage(args.input, game, args.state != "none", args.on_error == "fail", args.lag))
-    if alone and [sequence.count for sequence in found] != [1]:
-        raise UsageError("--out -: one picture can go to stdout, and the input has more frames; give a folder")
+    if target is not None:
+        only_picture(found, target)
     sequences = [sequence for sequence in found if not lies_in_output(sequence.place, args.out)]
     if len(sequences) < len(found):
         count = len(found) - len(sequences)
@@ -208,6 +224,7 @@ def _run(args: argparse.Namespace, alone: bool = False) -> int:
     not_kept = [*pictures, *(f"{args.out.name}: {line}" for line in dict.fromkeys(lost))]
     for line in not_kept:
         print(f"note: {line}", file=sys.stderr)
+    args.out = target or args.out
     report = {**_report(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept,
               "pairing": pairing}  # fmt: skip
     write_result(args.json, report)

@@ -307,3 +307,28 @@ def test_one_picture_through_pipes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(after[rgba[..., 3] > 0], rgba[rgba[..., 3] > 0])
     assert (after[..., 3] == 255).all() and b"restored 1 of 1 frames" in run.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_picture_becomes_one_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rgba = np.full((32, 48, 4), 255, np.uint8)
+    rgba[..., :3] = get_game("smb").palette[0x22]
+    rgba[8:16, 8:16, 3] = 0
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    command = ["restore", str(tmp_path / "a.png"), "--checkpoint", "hst-mae-nano", "--out"]
+    assert cli.main([*command, str(tmp_path / "b.png"), "--json", str(tmp_path / "b.json")]) == 0
+    with Image.open(tmp_path / "b.png") as picture:
+        after = np.asarray(picture.convert("RGBA"))
+    np.testing.assert_array_equal(after[rgba[..., 3] > 0], rgba[rgba[..., 3] > 0])
+    assert (after[..., 3] == 255).all() and json.loads((tmp_path / "b.json").read_text())["out"].endswith("b.png")
+    capsys.readouterr()
+    for out, reason in (
+        ("b.png", "--overwrite"),
+        ("a.png", "is the input"),
+        ("c.jpg", "this picture is written as .png"),
+        ("c.webp", "this picture is written as .png"),
+    ):
+        assert cli.main([*command, str(tmp_path / out)]) == 2
+        assert reason in capsys.readouterr().err
+    folder = ["restore", str(tmp_path), "--checkpoint", "hst-mae-nano", "--out", str(tmp_path / "c.png")]
+    assert cli.main(folder) == 2 and "more frames; give a folder" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.json", "b.png"]

@@ -54,7 +54,7 @@ def test_inputs(frames: Path, model: Path, tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "cut.png").write_bytes((frames / "0.png").read_bytes()[:-30])
     (tmp_path / "film.mp4").write_bytes(b"film")
     for name, reason in (
-        ("empty", "is an empty folder; looked for pictures"),
+        ("empty", "is an empty folder; looked for a film or pictures"),
         ("nothing", "no such file"),
         ("note.png", "is a text file; looked for"),
         ("cut.png", "damaged PNG"),
