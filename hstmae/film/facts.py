@@ -64,7 +64,6 @@ class FilmFacts:
         bits: of a sample; alpha: whether pixels have one.
         matrix, primaries, transfer: names as in ITU-T H.273, "unspecified" where the film does not say.
         full_range: samples use the whole range; None where the film does not say.
-        chroma_location: "left", "center", "topleft" ..., "unspecified" where the film does not say.
         field_order: "progressive", "tt", "bb", "tb" or "bt", "unknown".
         sample_aspect: width of a pixel to its height; None where the film does not say, which means square.
         display_matrix: nine numbers that turn and mirror the pictures; None = upright.
@@ -85,7 +84,6 @@ class FilmFacts:
     primaries: str = "unspecified"
     transfer: str = "unspecified"
     full_range: bool | None = None
-    chroma_location: str = "unspecified"
     field_order: str = "unknown"
     sample_aspect: Fraction | None = None
     display_matrix: Matrix | None = None
@@ -209,7 +207,6 @@ def facts_of_pictures(size: tuple[int, int], rate: Fraction, lossless: bool) -> 
     matrix = base.colour_matrix
     return replace(
         base, pixel_format="yuv420p", matrix=matrix, primaries=matrix, transfer=matrix, full_range=False,
-        chroma_location="left",
     )  # fmt: skip
 
 

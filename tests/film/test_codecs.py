@@ -1,0 +1,44 @@
+"""What a film is written with: every kind of samples finds an encoder, and losses are named before work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from films import av
+
+from hstmae.errors import UsageError
+from hstmae.film.codecs import CONTAINERS, FilmOptions, holds, plan
+from hstmae.film.layout import layout_of
+
+FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuv420p10le", "yuv422p12le", "yuv444p16le", "gray", "gray10le",
+           "gray12le", "gray16le", "yuva420p", "yuva444p12le", "rgb24", "rgba", "rgb48le", "gbrp10le", "gbrap16le",
+           "nv12")  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("size", [(48, 64), (47, 63)])
+def test_every_kind_of_samples_is_written_or_told(form: str, size: tuple[int, int]) -> None:
+    layout = layout_of(form)
+    for suffix in CONTAINERS:
+        made = plan(Path(f"a{suffix}"), layout, size, FilmOptions())
+        assert holds(made.layout, layout) or made.lost, (suffix, made)
+        assert made.encoder in av.codecs_available
+        try:
+            exact = plan(Path(f"a{suffix}"), layout, size, FilmOptions(lossless=True))
+        except UsageError as error:
+            assert suffix != ".mkv" or (form == "yuv411p" and size == (47, 63)), error
+        else:
+            assert holds(exact.layout, layout) and exact.lossless
+
+
+def test_codecs_by_name() -> None:
+    layout = layout_of("yuv420p")
+    for name, encoder in (("h264", "libx264"), ("HEVC", "libx265"), ("ffv1", "ffv1"), ("libvpx-vp9", "libvpx-vp9")):
+        assert plan(Path("a.mkv"), layout, (48, 64), FilmOptions(codec=name)).encoder == encoder
+    assert plan(Path("a.mkv"), layout_of("rgb24"), (48, 64), FilmOptions(codec="h264")).encoder == "libx264rgb"
+    for path, options in (("a.gif", "h264"), ("a.mp4", "aac"), ("a.mp4", "none"), ("a.txt", "h264")):
+        with pytest.raises(UsageError):
+            plan(Path(path), layout, (48, 64), FilmOptions(codec=options))
+    better, worse = (plan(Path("a.mp4"), layout, (48, 64), FilmOptions(quality=q)).options["crf"] for q in (3, 30))
+    assert (better, worse) == ("3", "30")
