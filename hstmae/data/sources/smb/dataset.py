@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -63,12 +64,12 @@ class SmbEpisode:
 
     @property
     def level(self) -> str:
-        names = self._names()
+        names = self._names
         return names.level if names else ""
 
     @property
     def outcome(self) -> str:
-        names = self._names()
+        names = self._names
         return names.outcome if names else "cut"
 
     def signature(self, content: bool = False) -> list[list[object]]:
@@ -94,6 +95,7 @@ class SmbEpisode:
         matches = ((name, frame_name(name)) for name, _, _ in reversed(self.files))
         return {int(match["frame"]): name for name, match in matches if match}
 
+    @cached_property
     def _names(self) -> Names | None:
         """What the files state, of the level and the outcome what the folder does: it was named in the end."""
         matches = [match for name, _, _ in self.files if (match := frame_name(name))]
@@ -124,7 +126,7 @@ class SmbEpisode:
         files of a number, and changes of the size or of the palette."""
         crowds = _Crowds(self.name, report)
         self._explain(report)
-        expected, ordered = self._names(), self._ordered(crowds)
+        expected, ordered = self._names, self._ordered(crowds)
         reader = PictureReader(self._table(ordered))
         taken = -1
         for number, name, match in ordered:
@@ -158,7 +160,7 @@ class SmbEpisode:
             report(Problem(self.name, "", reason, left_out=False))
         elif not EPISODE_FOLDER.fullmatch(self.name):
             report(Problem(self.name, "", "the folder's name states no session: taken from the files", left_out=False))
-        elif (names := self._names()) and Names.of_folder(self.name).key != names.key:
+        elif (names := self._names) and Names.of_folder(self.name).key != names.key:
             reason = f"the folder's name states another session than its files: they are of {names}"
             report(Problem(self.name, "", reason, left_out=False))
 
