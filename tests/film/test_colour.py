@@ -89,6 +89,8 @@ def test_every_format_keeps_its_samples(form: str, size: tuple[int, int]) -> Non
     import av
 
     layout = layout_of(form)
+    if form in PACKED and layout.kind == "yuv" and size[1] % 2:
+        size = (size[0], size[1] + 1)  # chroma that is stored in pairs comes at even sizes
     planes = samples(layout, size)
     if form.startswith("ya"):
         planes = (planes[0], planes[0], planes[0], planes[3])
@@ -106,6 +108,4 @@ def test_every_format_keeps_its_samples(form: str, size: tuple[int, int]) -> Non
         stored = frame
     assert stored.format.name == form and layout.exact
     for kept, given_ in zip(planes_of(stored, layout), planes, strict=True):
-        if form in ("p010le", "nv12") and size[1] % 2:  # FFmpeg's way to these drops the last column of chroma
-            kept, given_ = kept[:, : size[1] // 2], given_[:, : size[1] // 2]
         np.testing.assert_array_equal(kept, given_)
