@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..journal import Journal, keeping, key_of, resuming
-from ..output import Kind, Output, unfinished
+from ..output import STDOUT, Kind, Output, unfinished
 from .options import PROCESSES, RATE
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.fps is not None and args.to not in ("png", "mp4", "film"):
         raise UsageError(f"--fps is for --to png, mp4 and film, not for {args.to}")
+    if args.out == STDOUT and args.to not in ("mp4", "film"):
+        raise UsageError(f"--to {args.to} writes no single stream: give a name instead of -")
     if args.blend and args.fps is None:
         raise UsageError("--blend needs --fps")
     if args.resume and args.to != "smbdataset":
@@ -143,6 +146,9 @@ def _film(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> Non
 
     if len(parts) > 1:
         raise UsageError(f"a film shows one episode, {len(parts)} are meant: give --episode NAME or --frames A:B")
+    if args.out == STDOUT:
+        _film_to_stdout(args, reader, parts[0])
+        return
     if args.to == "mp4" and not args.out.suffix:
         raise UsageError(f"{args.out}: give a name that ends in .mp4, or in that of another kind of film")
     with keeping(args.out, _key(args)) as journal, _kept(reader, journal) as again, _bar(parts) as bar:
@@ -151,6 +157,14 @@ def _film(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> Non
     print(f"{count:,} pictures in {args.out}")
     for line in lines:
         print(f"  {line}")
+
+
+def _film_to_stdout(args: argparse.Namespace, reader: HstReader, part: Part) -> None:
+    film = reader.groups.film(part.position)
+    if film is None or args.fps is not None or len(part.rows) != reader.frames(part.position):
+        raise UsageError("-: the file of a film that was kept as it is goes to stdout; anything else needs a name")
+    for piece in film.file():
+        sys.stdout.buffer.write(piece)
 
 
 def _npz(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:

@@ -283,3 +283,30 @@ def test_a_film_that_is_cut_off_keeps_what_there_is(films, tmp_path, capsys):
 def test_profile_video_is_for_films_as_they_are(film, options, tmp_path, capsys):
     assert run("encode", film, tmp_path / "x.hst", "--profile", "video", *options) == 2
     assert "keeps films as they are" in capsys.readouterr().err
+
+
+@one_kind
+def test_a_film_goes_through_pipes(film, tmp_path, capfdbinary):
+    run("encode", film, tmp_path / "x.hst")
+    capfdbinary.readouterr()
+    assert run("decode", tmp_path / "x.hst", "-", "--to", "film") == 0
+    assert capfdbinary.readouterr().out == film.read_bytes()
+    assert run("decode", tmp_path / "x.hst", "-", "--to", "film", "--frames", "1:3") == 2
+    assert run("decode", tmp_path / "x.hst", "-", "--to", "png") == 2
+
+
+@one_kind
+def test_a_film_from_stdin_is_the_very_film(film, tmp_path, monkeypatch):
+    import io
+    import sys
+
+    class Pipe:
+        buffer = io.BytesIO(film.read_bytes())
+
+        def isatty(self) -> bool:
+            return False
+
+    monkeypatch.setattr(sys, "stdin", Pipe())
+    assert run("encode", "-", tmp_path / "x.hst") == 0
+    assert run("decode", tmp_path / "x.hst", tmp_path / "y.mp4", "--to", "film") == 0
+    assert (tmp_path / "y.mp4").read_bytes() == film.read_bytes()

@@ -17,13 +17,22 @@ from ...film.copying import copy_film
 from ...film.facts import FilmFacts
 from ...film.layout import Planes, layout_of
 from ...film.writing import write_film
+from ..film.head import FilmHead
 from ..session.frame import HstFrame, rate
 from ..session.reader import HstReader
 from .decode import Part, shown
 
 QUALITY = 16.0  # of films that are coded anew, as x264's crf
 _NOT_KEPT = "not kept: {}".format
-_USUAL = {"mov": ".mp4", "matroska": ".mkv", "mpegts": ".ts", "mpeg": ".mpg", "asf": ".wmv", "ogg": ".ogv"}
+# FFmpeg's names of containers -> endings of their files.
+_ENDINGS = {
+    "mov": (".mp4", ".mov", ".m4v", ".3gp", ".3g2"),
+    "matroska": (".mkv", ".webm"),
+    "mpegts": (".ts", ".m2ts", ".mts"),
+    "mpeg": (".mpg", ".mpeg", ".vob"),
+    "asf": (".wmv", ".asf"),
+    "ogg": (".ogv", ".ogg"),
+}
 
 
 def write_as_film(
@@ -44,13 +53,12 @@ def write_as_film(
     if film is None:
         return _new(reader, part, path, fps, blend, advance)
     whole = fps is None and len(part.rows) == reader.frames(part.position)
-    names = film.head.container.split(",")
-    own = Path(film.head.file).suffix.lower() or _USUAL.get(names[0], f".{names[0]}")
+    own = _endings(film.head)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}{own}")
+    beside = path.with_name(f".{path.stem}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}{own[0]}")
     try:
         _fill(beside, film.file(advance if whole else lambda count: None))
-        if whole and path.suffix.lower() == own:
+        if whole and path.suffix.lower() in own:
             with replacing(path) as temp:
                 os.replace(beside, temp)
             return ["the very file that was packed, byte for byte"]
@@ -63,6 +71,14 @@ def write_as_film(
         return [*_new(reader, part, path, fps, blend, lambda count: None, source), _NOT_KEPT(str(error))]
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _endings(head: FilmHead) -> tuple[str, ...]:
+    """What a film's file may be called: as it was, where that is known; else as files of its kind are."""
+    name = head.container.split(",")[0]
+    usual = _ENDINGS.get(name, (f".{name}",))
+    ending = Path(head.file).suffix.lower()
+    return (ending,) if ending in usual or (ending and name not in _ENDINGS) else usual
 
 
 def _fill(path: Path, pieces: Iterable[bytes]) -> None:

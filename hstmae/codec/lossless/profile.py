@@ -14,6 +14,7 @@ from .kernel import DECODE, ENCODE, Backend, backend
 from .scene import Scene
 from .tables import tables_for
 
+_AT_ONCE = 1 << 15  # bytes: while they are compressed nothing else happens, not even Ctrl-C
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
 
 
@@ -125,8 +126,10 @@ def encode_true_colour(frames: np.ndarray, step: Callable[[float], object] = lam
         spatial[:, :, 1:] = source[:, :, 1:] - source[:, :, :-1]
         spatial[:, 1:, 0] = source[:, 1:, 0] - source[:, :-1, 0]
         packer, pieces = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=_FILTERS), []
-        for frame in d:  # one at a time: while a picture is compressed nothing else happens, not even Ctrl-C
-            pieces.append(packer.compress(frame.tobytes()))
+        for frame in d:
+            raw = frame.tobytes()
+            for start in range(0, len(raw), _AT_ONCE):
+                pieces.append(packer.compress(raw[start : start + _AT_ONCE]))
             step(0.5 / len(d))
         packed = b"".join([*pieces, packer.flush()])
         if not best or len(packed) + 1 < len(best):
