@@ -215,7 +215,7 @@ def test_missing_or_empty_input_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder"):
         list_episodes(tmp_path / "nothing")
     assert list_episodes(tmp_path) == []
-    with pytest.raises(DataError, match="no PNG files"):
+    with pytest.raises(DataError, match="is an empty folder"):
         find_sources(tmp_path, get_game("smb"), VideoOptions())
 
 
