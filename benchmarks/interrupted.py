@@ -191,8 +191,9 @@ def interrupted(name: str, verb: Verb, work: Path, moments: int, rng: random.Ran
     while ends < moments:
         run = Run(verb, broken)
         early = rng.random() < 0.15  # also while it begins
-        limit = start * rng.random() if early else start + rng.random() * 2 * (lasted - start) / moments
-        if run.wait(limit):
+        while not early and not run.first and not run.wait(0.05):
+            pass  # counted from when it begins to work, which takes more or less long
+        if run.wait(rng.random() * (start if early else 2 * (lasted - start) / moments)):
             if run.process.returncode:
                 raise SystemExit(f"{name}: {run.text}")
             for path in broken.iterdir():  # it came to its end before: once more from the beginning
