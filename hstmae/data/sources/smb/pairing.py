@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,9 +31,9 @@ from .lag_tests import (
 )
 from .tail import read_metadata, tail_of
 
-PIECE = 24  # frames looked at in a row
+PIECE = 20  # frames looked at in a row
 PIECES = 40  # at most, as long as the scroll test has not told
-_EACH = 6  # frames of a piece whose pictures are compared
+_EACH = 8  # frames of a piece whose pictures are compared
 _ENOUGH, _FEW = 6, 3  # frames that must speak for a lag against another, to stop looking; when all was looked at
 _STRAY = 0.2  # share of as many that may speak the other way
 _SPRITE_PIECES = 8
@@ -88,6 +89,7 @@ def pairing_of_files(
     """
     numbers = sorted(names)
 
+    @lru_cache(2 * PIECE)
     def data(k: int) -> bytes:
         try:
             return read(names[numbers[k]])
@@ -100,6 +102,7 @@ def pairing_of_files(
         except DataError:
             return None
 
+    @lru_cache(PIECE)
     def picture(k: int) -> np.ndarray | None:
         try:
             return pixels(data(k))
@@ -129,23 +132,21 @@ def _pieces(numbers: np.ndarray, memory: Memory) -> Iterator[_Piece]:
     count = max(1, min(PIECES, len(numbers) // PIECE))
     for place in _spread(count):
         first = (len(numbers) - PIECE) * place // max(1, count - 1) if count > 1 else 0
-        held: list[np.ndarray] = []
-        for k in range(first, len(numbers) if count == 1 else first + PIECE):
-            ram = memory(k)
-            if ram is None or (held and not all_follow(numbers[k - 1 : k + 1], np.stack([held[-1], ram]))[0]):
-                yield _Piece(k - len(held), np.stack(held)) if held else _Piece(k, np.zeros((0, 2048), np.uint8))
-                held = []
-            if ram is not None:
-                held.append(ram)
-        if held:
-            yield _Piece(k + 1 - len(held), np.stack(held))
+        rows = range(first, len(numbers) if count == 1 else first + PIECE)
+        found = [(k, ram) for k in rows if (ram := memory(k)) is not None]
+        if not found:
+            continue
+        places, held = np.array([k for k, _ in found]), np.stack([ram for _, ram in found])
+        breaks = np.flatnonzero(~all_follow(numbers[places], held) | (np.diff(places) != 1)) + 1
+        for part in np.split(np.arange(len(places)), breaks):
+            yield _Piece(int(places[part[0]]), held[part])
 
 
 def _spread(count: int) -> list[int]:
-    """0 .. count - 1, those far from each other first."""
+    """0 .. count - 1, those far from each other first; the very first, where recordings stand still, at last."""
     bits = max(1, (count - 1).bit_length())
-    order = [int(f"{k:0{bits}b}"[::-1], 2) for k in range(1 << bits)]
-    return [k for k in order if k < count]
+    order = [int(f"{k:0{bits}b}"[::-1], 2) for k in range(1, 1 << bits)]
+    return [*(k for k in order if k < count), 0]
 
 
 def follows(before: SourceFrame, frame: SourceFrame) -> bool:
