@@ -109,7 +109,9 @@ class SmbEpisode:
 
     def find_pairing(self) -> Pairing:
         """The lag of its files, with the evidence, from a few of them."""
-        return pairing_of_files(self.file_names(), self.read_file, native_picture)
+        numbered = {name.rpartition("_f")[2].partition("_")[0]: name for name, _, _ in reversed(self.files)}
+        names = {int(number): name for number, name in numbered.items() if number.isdecimal()}
+        return pairing_of_files(names, self.read_file, native_picture)
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         """As `recorded`, each frame with the memory that belongs to its picture; pictures that none belongs to are

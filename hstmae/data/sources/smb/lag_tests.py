@@ -19,7 +19,7 @@ from ...pairing import LAGS
 HEIGHT, WIDTH = 240, 256
 KNOWN_TOP, KNOWN_BOTTOM = 8, 232  # pictures of 224 lines hold these of the screen's 240
 REACH = 8  # pixels: the camera never moves further from one frame to the next
-_FIELD = slice(40, KNOWN_BOTTOM, 3)  # rows that are looked at: below the status bar, every third is enough
+_FIELD = slice(40, KNOWN_BOTTOM, 4)  # rows that are looked at: below the status bar, some of them
 _QUIET = 0.003  # share of pixels that may change in a picture that stands still
 _FITS, _CLEARLY = 0.6, 0.1  # share of the changed pixels that a shift explains, and how many more than the next best
 _CAMERA_PAGE, _CAMERA_X, _CLOCK, _SPRITES = 0x71A, 0x71C, 0x09, 0x200

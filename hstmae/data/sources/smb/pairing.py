@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 
 import numpy as np
 
@@ -31,9 +32,9 @@ from .lag_tests import (
 )
 from .tail import read_metadata, tail_of
 
-PIECE = 20  # frames looked at in a row
+PIECE = 18  # frames looked at in a row
 PIECES = 40  # at most, as long as the scroll test has not told
-_EACH = 8  # frames of a piece whose pictures are compared
+_EACH = 9  # frames of a piece whose pictures are compared
 _ENOUGH, _FEW = 6, 3  # frames that must speak for a lag against another, to stop looking; when all was looked at
 _STRAY = 0.2  # share of as many that may speak the other way
 _SPRITE_PIECES = 8
@@ -164,8 +165,11 @@ def all_follow(numbers: np.ndarray, memory: np.ndarray) -> np.ndarray:
 def _scroll(test: ScrollTest, piece: _Piece, picture: Picture) -> None:
     camera = camera_of(piece.memory)
     told = {t: move for t in range(2, len(camera) - 1) if telling(move := moves(camera, t))}
-    # First the frames that tell -1 from +1, which alternating speeds do not.
-    for t in sorted(told, key=lambda t: told[t][0] == told[t][-1])[:_EACH]:
+    # In turns the frames at which each of the lags says something else than the others: alternating speeds tell 0
+    # alone.
+    odd = [[t for t in told if told[t].count(told[t][k]) == 1] for k in range(len(LAGS))]
+    turns = dict.fromkeys(t for some in zip_longest(*odd) for t in some if t is not None)
+    for t in list(turns)[:_EACH]:
         now, before = picture(piece.first + t), picture(piece.first + t - 1)
         seen = None if now is None or before is None else shift(now, before)
         if seen is not None:
