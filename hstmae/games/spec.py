@@ -165,6 +165,15 @@ class GameSpec(ABC):
         self._need_no_context()
         return context
 
+    def moved(self, state: np.ndarray) -> int:
+        """Pixels that the camera moves to the right between two frames in a row, state uint8 [2, S]."""
+        return 0
+
+    def before(self, state: np.ndarray, shift: int) -> np.ndarray:
+        """A guess at the memory one frame before one or two in a row, uint8 [1 or 2, S] -> uint8 [S], where the camera
+        stood `shift` pixels further left: here, that nothing moved."""
+        return state[0]
+
     def _need_no_context(self) -> None:
         if self.context_size:
             raise GameError(f"{self.name}: does not say how its context is carried from frame to frame")

@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..pictures.base import Picture
 from .footage.base import Footage, Stretch
 from .mask_rules import MaskRules, Missing
-from .native_frames import native_frames, told_frames
+from .native_frames import native_frames, near_states, told_frames, without_blanks
 from .sinks import RestoredFrame, Sink
 
 if TYPE_CHECKING:
@@ -237,16 +237,19 @@ def _restore_stretch(
         steps.add((first + frames).tolist())
 
     told = told_frames(stretch, native)
-    # A picture that no memory belongs to is restored without, and hidden from those that have some.
-    for wanted, used in ((own & told, level), (own & ~told, "none")):
+    native = without_blanks(native, ~told)
+    near, state = near_states(stretch, native, told, predictor.game)
+    # A picture that no memory belongs to is restored by a guess at it, or without; it is hidden from the others.
+    for wanted, used, hides in ((told, level, ~told), (near, level, ~told & ~near), (~told & ~near, "none", None)):
+        wanted = wanted & own
         if not wanted.any():
             continue
         summary.levels.add(used)
         predictor.restore(
             native.frames,
-            native.mask | ~told[:, None, None] if used != "none" else native.mask,
+            native.mask if hides is None else native.mask | hides[:, None, None],
             native.palette,
-            None if used == "none" else stretch.state,
+            None if used == "none" else state,
             None if used == "none" else stretch.context,
             stretch.corner,
             level=used,

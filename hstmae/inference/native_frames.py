@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,10 @@ from .footage.base import Stretch
 
 if TYPE_CHECKING:
     from ..restoration.reconstruct import Restoration
+
+
+FASTEST = 4  # pixels that the camera moves in a frame, about
+ALIKE = 0.93  # share of the visible pixels of two frames in a row, above: nothing happened between them
 
 
 @dataclass(frozen=True)
@@ -95,3 +99,50 @@ def told_frames(stretch: Stretch, native: NativeFrames) -> np.ndarray:
                 seen = ~native.mask[t] & ~native.mask[k]
                 told[t] |= bool((native.frames[t][seen] == native.frames[k][seen]).all())
     return told
+
+
+def near_states(
+    stretch: Stretch, native: NativeFrames, told: np.ndarray, game: GameSpec
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Which frames without a state of their own look like the next one, moved sideways a little, bool [T]; and the
+    states, uint8 [T, S], in which they have a guess (see GameSpec.before)."""
+    near, state = np.zeros(len(native.frames), bool), stretch.state
+    if stretch.near is None or state is None:
+        return near, state
+    state = state.copy()
+    for t in np.flatnonzero(stretch.near & ~told).tolist():
+        follow = state[t + 1 : t + 3]
+        if not len(follow):
+            continue
+        usual = game.moved(follow) if len(follow) > 1 else 0
+        alike = {shift: _alike(native, t, shift) for shift in range(usual - FASTEST, usual + FASTEST + 1)}
+        shift = max(alike, key=lambda one: (alike[one], -abs(one - usual)))
+        if alike[shift] >= ALIKE:
+            near[t], state[t] = True, game.before(follow, shift)
+    return near, state
+
+
+def without_blanks(native: NativeFrames, untold: np.ndarray) -> NativeFrames:
+    """The frames, of which some of `untold` bool [T] are blank screens: one colour is all that is seen of them, and not
+    of the frame beside them at the same places. They are filled with it, and nothing of them is missing."""
+    frames, mask = native.frames, native.mask
+    for t in np.flatnonzero(untold).tolist():
+        seen = ~native.mask[t]
+        beside = t + 1 if t + 1 < len(frames) else t - 1
+        if not seen.any() or beside < 0 or frames.ndim != 3:
+            continue
+        first = int(frames[t][seen][0])
+        same = seen & ~native.mask[beside]
+        if (frames[t][seen] == first).all() and len(np.unique(frames[beside][same])) > 1:
+            frames, mask = frames.copy(), mask.copy()
+            frames[t], mask[t] = first, False
+    return replace(native, frames=frames, mask=mask)
+
+
+def _alike(native: NativeFrames, t: int, shift: int) -> float:
+    """Share of the pixels seen in frame `t` and, `shift` further left, in the next that are equal."""
+    width = native.frames.shape[2] - abs(shift)
+    here, there = slice(max(shift, 0), max(shift, 0) + width), slice(max(-shift, 0), max(-shift, 0) + width)
+    seen = ~native.mask[t, :, here] & ~native.mask[t + 1, :, there]
+    equal = native.frames[t, :, here] == native.frames[t + 1, :, there]
+    return float(equal[seen].mean()) if seen.any() else 0.0

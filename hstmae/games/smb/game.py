@@ -11,6 +11,7 @@ import numpy as np
 from ..spec import CoderHints, ConsoleLooks, GameSpec, StateField, TileLayer
 from ..state import GameState, ObjectBoxes
 from . import layers
+from .earlier import camera_step, one_frame_before
 from .history import COLUMNS, ROWS, history
 from .looks import object_boxes
 from .objects import FEATURES, HUD, TOKENS, decode_objects, flip_objects, player_code
@@ -134,6 +135,12 @@ class SuperMarioBros(GameSpec):
         StateField("colour_cycle", 0x6D4, "step", 1, "[map] [data]"),
         StateField("frame_counter", 0x09, "frame", 1, "[map]"),
     )
+
+    def moved(self, state: np.ndarray) -> int:
+        return camera_step(state)
+
+    def before(self, state: np.ndarray, shift: int) -> np.ndarray:
+        return one_frame_before(state, shift)
 
     def corner_of(self, pixels: np.ndarray) -> tuple[int, int] | None:
         return find_corner(pixels, self.native_size)

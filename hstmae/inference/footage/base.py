@@ -33,6 +33,7 @@ class Stretch:
         snapper: of a palette game's film, whose pictures are the film's; None where they are the game's own.
         told: bool [T], False where the state is not that of the picture, which is none's (see `data.pairing`), but of
             the frame beside it; None = of all.
+        near: bool [T], those of them that are followed by the frame whose state they have.
     """
 
     files: list[str]
@@ -43,6 +44,7 @@ class Stretch:
     corner: tuple[int, int] = (0, 0)
     snapper: Snapper | None = None
     told: np.ndarray | None = None
+    near: np.ndarray | None = None
 
 
 class Footage(Protocol):

@@ -190,6 +190,7 @@ class PictureFiles:
             self._numbers[start:end],
             self._corner,
             told=None if memory is None or memory.told is None else memory.told[start:end],
+            near=None if memory is None else memory.near[start:end],
         )
 
     def _picture(self, k: int) -> Picture | None:

@@ -26,6 +26,7 @@ class PictureMemory:
         state, context: uint8 [T, S] and [T, C] or None. A picture that no memory belongs to has that of the frame
             beside it.
         told: bool [T], False for those; None = there are none.
+        near: bool [T], those of them that are followed by the frame whose state they have.
     """
 
     def __init__(
@@ -62,6 +63,9 @@ class PictureMemory:
         chosen = np.where(told, partner, np.arange(len(partner)))
         self.told = None if told.all() else told
         self.state = _filled(self._rows)[chosen]
+        self.near = np.zeros(len(partner), bool)
+        for t in np.flatnonzero(~told[:-1]).tolist():
+            self.near[t] = partner[t + 1] == t and known[t]  # its file's memory is that of the next picture
         self.context = self._game.context(self.state, self._numbers) if self._game.context_size else None
 
     @property
