@@ -31,7 +31,9 @@ def decoder(head: FilmHead) -> Any:
             context.bits_per_coded_sample = head.bits
         if len(head.tag) == 4:  # others are numbers that their container gives
             context.codec_tag = head.tag
-        context.thread_type = "AUTO"
+        # Threads that each decode a frame give its packet back when they are done, and that takes Python's lock, which
+        # whoever drops the decoder meanwhile holds: both would wait for ever.
+        context.thread_type = "SLICE"
         return context
     except (av.FFmpegError, ValueError, LookupError, OverflowError) as error:
         raise CodecError(f"this machine's FFmpeg does not decode {head.codec} films ({error})") from None
