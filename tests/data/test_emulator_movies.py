@@ -19,7 +19,7 @@ from hstmae.data.sources.movies.reading import parse_movie, read_movie
 from hstmae.data.sources.smb.recorder import rom_remark
 from hstmae.errors import DataError
 
-A, B, RIGHT, LEFT, UP, DOWN, START, SELECT = 0x80, 0x10, 0x04, 0x20, 0x40, 0x02, 0x08, 0x01
+A, B, RIGHT, LEFT, UP, DOWN, START, SELECT = 0x80, 0x10, 0x04, 0x20, 0x40, 0x02, 0x01, 0x08
 ACTIONS = [0, RIGHT, RIGHT | A, LEFT | B, START, SELECT, UP | DOWN, 0]
 PLAYED = Movie("smb", np.array(ACTIONS, np.uint8), resets=((2, "soft"), (5, "hard")))
 PAD = {A: 0x01, B: 0x02, SELECT: 0x04, START: 0x08, UP: 0x10, DOWN: 0x20, LEFT: 0x40, RIGHT: 0x80}  # FCEUX's own bits

@@ -89,8 +89,8 @@ def test_every_format_keeps_its_samples(form: str, size: tuple[int, int]) -> Non
     import av
 
     layout = layout_of(form)
-    if form in PACKED and layout.kind == "yuv" and size[1] % 2:
-        size = (size[0], size[1] + 1)  # chroma that is stored in pairs comes at even sizes
+    if form in PACKED and layout.kind == "yuv":
+        size = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # chroma that is stored in pairs comes at even sizes
     planes = samples(layout, size)
     if form.startswith("ya"):
         planes = (planes[0], planes[0], planes[0], planes[3])
