@@ -165,12 +165,12 @@ def test_any_number_of_processes_writes_the_same_file(tmp_path: Path) -> None:
         copy_session(tmp_path / "in", count, f"u{k}_abcd_e{k}_1-1_fail")
     shutil.copytree(tmp_path / "in", tmp_path / "copy", copy_function=shutil.copyfile)  # other times
     hashes = set()
-    for k, workers in enumerate((1, 2, 3, 1, 2, 3)):
+    for k, workers in enumerate((1, 2, 3, 2)):
         path, source = tmp_path / f"{k}.hst", tmp_path / ("in" if k < 3 else "copy")
         assert cli.main(["encode", str(source), str(path), "--gop", "8", "--workers", str(workers)]) == 0
         hashes.add(hashlib.sha256(path.read_bytes()).hexdigest())
     assert len(hashes) == 1
-    for cut in (100, 3000, len(path.read_bytes()) - 500):
+    for cut in (3000, len(path.read_bytes()) - 500):
         (tmp_path / f"r.hst{PART}").write_bytes(path.read_bytes()[:cut])
         found = find_input(tmp_path / "in", None, VideoOptions())
         summary = archive(found, tmp_path / "r.hst", Settings(gop=8), workers=2)
