@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Cores are shared out among the test processes: threads that wait for each other's core cost several times the work.
+THREADS = max(1, min(2, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+os.environ["OMP_NUM_THREADS"] = str(THREADS)  # before PyTorch is loaded; processes that tests start inherit it
+
 settings.register_profile("default", deadline=None, max_examples=50)  # a busy machine is no failure
 settings.load_profile("default")
 
 
 @pytest.fixture(autouse=True)
 def few_threads() -> Iterator[None]:
-    """Two PyTorch threads per test process, set only once a test has loaded PyTorch."""
+    """The threads of this process, whatever the test before has set; only once a test has loaded PyTorch."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.get_num_threads() > 2:
-        torch.set_num_threads(2)
+    if torch is not None and torch.get_num_threads() != THREADS:
+        torch.set_num_threads(THREADS)
     yield
 
 
@@ -51,4 +55,4 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
 def environment() -> dict[str, str]:
     """Environment for subprocesses: imports this checkout's package, whatever is installed."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "2"}
+    return {**os.environ, "PYTHONPATH": path}

@@ -190,12 +190,6 @@ def test_results_go_to_a_file_to_stdout_or_nowhere(tmp_path: Path, capsys: pytes
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1}
 
 
-def test_json_on_stdout_is_all_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["models", "--variant", "nano", "--json", "-"]) == 0
-    shown = capsys.readouterr()
-    assert "hst-mae-nano" in json.loads(shown.out)["models"] and "million parameters" in shown.err
-
-
 @pytest.mark.parametrize("error", [RuntimeError, OSError, KeyboardInterrupt, UsageError])
 def test_finished_work_outlives_any_error(tmp_path: Path, error: type[BaseException]) -> None:
     out = tmp_path / "out"

@@ -55,16 +55,16 @@ class Tower(GameSpec):
             token_valid=none.astype(bool), boxes=np.zeros((t, 0, 5), np.int16),
         )
 '''
-FRAMES = 50
+FRAMES = 20  # of a recording
 
 
-def play(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def play(seed: int, frames: int = FRAMES) -> tuple[np.ndarray, np.ndarray]:
     """Memory uint8 [T, 171] and pictures uint8 [T, 88, 120]: scenery is the same texture wherever a tile lies."""
     rng = np.random.default_rng(9)
     world, textures = rng.integers(0, 4, (40, 15)), rng.integers(0, 37, (5, 8, 8))
     digits, climber = rng.integers(0, 37, (10, 8, 8)), rng.integers(0, 37, (16, 16))
-    memory, pictures = np.zeros((FRAMES, 171), np.uint8), np.zeros((FRAMES, 88, 120), np.uint8)
-    for t in range(FRAMES):
+    memory, pictures = np.zeros((frames, 171), np.uint8), np.zeros((frames, 88, 120), np.uint8)
+    for t in range(frames):
         camera, x, y, score = 3 * t + seed, (2 * t + 5 * seed) % 104, 30 + t % 20, t // 7
         tiles = world[camera // 8 : camera // 8 + 11]
         memory[t, :165] = tiles.ravel()
@@ -120,7 +120,7 @@ def test_a_palette_game_of_one_file(recordings: Path, tmp_path: Path, workers: i
 
 
 def test_what_the_memory_says_makes_pictures_smaller(recordings: Path) -> None:
-    memory, pictures = play(0)
+    memory, pictures = play(0, 50)
     gop = Gop(pictures, get_game("tower").palette, memory, None)
     with_state, without = (len(LosslessProfile(game).encode(gop)["PICT"]) for game in ("tower", None))
     assert with_state < 0.75 * without
