@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("out", type=Path, metavar="OUT.hst", help="file to write")
     profile = "lossless, neural or video (default: video, which keeps films as they are, else lossless)"
     add("--profile", metavar="NAME", help=profile)
-    gop = "frames per group: larger is smaller, and slower to reach one frame in (default: %(default)s)"
-    add("--gop", type=Number(1, MAX_GOP), default=64, metavar="N", help=gop)
+    gop = "frames per group: larger is smaller, and slower to reach one frame in (default: 192; films and neural: 64)"
+    add("--gop", type=Number(1, MAX_GOP), metavar="N", help=gop)
     add("--stride", type=COUNT, default=1, metavar="N", help="keep every Nth frame (default: all)")
     add("--no-state", action="store_true", help="leave the game's memory out")
     add("--episodes", type=names, default=[], metavar="NAME,...", help="only these; * and ? for any")

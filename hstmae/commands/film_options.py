@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..film.codecs import FilmOptions
     from ..inference.footage.base import Footage
 
+CONFIDENCE = "confidence"  # that of hstmae.inference.footage.base, which is not loaded for this
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
@@ -48,8 +49,8 @@ def film_options(args: argparse.Namespace) -> FilmOptions | None:
     from ..film.codecs import FilmOptions
 
     if kind_of(args.out) is Kind.FILE:
-        if args.compare or args.confidence:
-            raise UsageError("--compare and --confidence write pictures: give a folder as --out")
+        if args.compare:
+            raise UsageError("--compare writes pictures: give a folder as --out")
         return FilmOptions(args.codec, args.quality, args.lossless)
     given = {"--codec": args.codec, "--quality": args.quality is not None, "--lossless": args.lossless,
              "--fps": args.fps is not None}  # fmt: skip
@@ -64,6 +65,15 @@ def kind_of(out: Path) -> Kind:
     from ..film.codecs import is_film
 
     return Kind.FILE if out == STDOUT or (is_film(out) and not out.is_dir()) else Kind.FOLDER
+
+
+def confidence_of(out: Path) -> tuple[Path, Kind]:
+    """Where `--confidence` goes: into the folder `out`, or beside the film or picture."""
+    if is_picture(out):
+        return out.with_name(f"{out.stem}.{CONFIDENCE}.png"), Kind.FILE
+    if kind_of(out) is Kind.FILE:
+        return out.with_name(f"{out.stem}.{CONFIDENCE}"), Kind.FOLDER
+    return out / CONFIDENCE, Kind.FOLDER
 
 
 def is_picture(out: Path) -> bool:

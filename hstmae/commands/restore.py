@@ -6,12 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..bundled import find
 from ..output import STDOUT, Kind, Output
 from .film_options import (
+    CONFIDENCE,
     add_film_options,
+    confidence_of,
     film_key,
     film_options,
     is_picture,
@@ -23,11 +25,10 @@ from .film_options import (
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
 from .options import add_lag, add_model, load_model
+from .restore_report import print_report, report_of
 
 if TYPE_CHECKING:
     from ..inference.footage.base import Footage
-    from ..inference.job import RestoreSummary
-    from ..inference.mask_rules import MaskRules
     from ..inference.predictor import Predictor
 
 HELP = "restore masked or damaged frames"
@@ -82,20 +83,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_lag(parser)
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
-    sure = "also write how sure each pixel is to DIR/confidence: grey, white = certain, black = a guess"
+    sure = (
+        "also write how sure each pixel is, as grey pictures (white = certain, black = a guess): to DIR/confidence, "
+        "beside a film NAME.mp4 to the folder NAME.confidence, beside a picture to NAME.confidence.png"
+    )
     parser.add_argument("--confidence", action="store_true", help=sure)
     parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
     parser.add_argument(
         "--on-error",
         choices=("restore", "fail"),
         default="restore",
-        help="a picture that cannot be read is a lost frame, which is restored whole and reported; or stop at it",
+        help="a picture that cannot be read, or a film's frame that was decoded with errors, is a lost frame, which is "
+        "restored whole and reported; or stop at it",
     )
     parser.add_argument("--json", metavar="FILE", help="write the summary as JSON")
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(args.out, Kind.FILE if is_picture(args.out) else kind_of(args.out)), (args.json, Kind.FILE)]
+    found: list[Output] = [(args.out, Kind.FILE if is_picture(args.out) else kind_of(args.out)), (args.json, Kind.FILE)]
+    beside = args.confidence and found[0][1] is Kind.FILE and args.out != STDOUT
+    return [*found, confidence_of(args.out)] if beside else found
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,8 +111,8 @@ def run(args: argparse.Namespace) -> int:
         return _run(args)
     from ..errors import UsageError
 
-    if args.compare or args.confidence:
-        raise UsageError("--compare and --confidence need a folder: --out DIR")
+    if args.compare or (args.confidence and target == STDOUT):
+        raise UsageError("--compare (and --confidence with --out -) needs a folder: --out DIR")
     import contextlib
     import tempfile
 
@@ -116,7 +123,10 @@ def run(args: argparse.Namespace) -> int:
         # What is told goes to stderr where the picture has stdout for itself.
         with contextlib.redirect_stdout(sys.stderr) if target == STDOUT else contextlib.nullcontext():
             code = _run(args, target)
-        (file,) = made.iterdir()
+        (file,) = (path for path in made.iterdir() if path.is_file())
+        if args.confidence:
+            (sure,) = (made / CONFIDENCE).iterdir()
+            write_bytes(confidence_of(target)[0], sure.read_bytes())
         if target == STDOUT:
             sys.stdout.buffer.write(file.read_bytes())
         else:
@@ -154,7 +164,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     from ..inference.sinks import FolderSink, Sink
     from ..inputs.unpacking import as_given
     from ..journal import resuming
-    from ..output import lies_in_output, write_result
+    from ..output import lies_in_output, publish, write_result
 
     found = list(open_footage(args.input, game, args.state != "none", args.on_error == "fail", args.lag))
     if target is not None:
@@ -200,7 +210,8 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
                     sink: Sink = FolderSink(folder, compare=args.compare, confidence=args.confidence)
                     if film is not None:
                         made, work = journal.folder / args.out.name, journal.folder / "kept"
-                        sink = FilmSink(made, work, sequence, film, rate, frames)
+                        beside = journal.folder / CONFIDENCE if args.confidence else None
+                        sink = FilmSink(made, work, sequence, film, rate, frames, beside)
                     lost += restore_footage(
                         predictor, sequence, masks, args.state, sink, summary, frames=frames,
                         done=frozenset(journal.done.get(sequence.name, ())), note=note, progress=bar.update,
@@ -216,6 +227,8 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
                                 "--mask or --rect, or add --allow-none for copies of the input")  # fmt: skip
             notes.append(nothing)
             print(nothing, file=sys.stderr)
+        if film is not None and (journal.folder / CONFIDENCE).exists():
+            publish(journal.folder / CONFIDENCE, confidence_of(args.out)[0])
     summary.know(sequences)
     problems = summary.problems
     for problem in problems:
@@ -225,10 +238,10 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     for line in not_kept:
         print(f"note: {line}", file=sys.stderr)
     args.out = target or args.out
-    report = {**_report(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept,
+    report = {**report_of(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept,
               "pairing": pairing}  # fmt: skip
     write_result(args.json, report)
-    _print(report)
+    print_report(report)
     return 0
 
 
@@ -238,53 +251,3 @@ def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Pred
 
     how = [*mask_key(args), *film_key(args), args.state, args.compare, args.confidence]
     return key_of([s.signature() for s in sequences], predictor.fingerprint(), how)
-
-
-def _report(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace) -> dict[str, Any]:
-    from ..atlas.known_pixels import SURE
-    from ..evaluation.metrics import psnr
-
-    report: dict[str, Any] = {
-        "frames": summary.frames,
-        "damaged_frames": summary.damaged_frames,
-        "masked_pixels": summary.masked,
-        "masked_share": summary.masked / max(summary.pixels, 1),
-        "state": sorted(summary.levels),
-        "detected_colours": [f"#{c:06x}" for c in sorted(summary.fills)],
-        "out": str(args.out),
-        "confidence": args.confidence,
-        "sure_share": summary.sure / summary.rated if summary.rated else None,
-        "sure_from": SURE,
-        "guessed_text_pixels": summary.guessed,
-        "psnr_masked": None,
-        "exact_match": None,
-    }
-    if masks.tube is not None and summary.known:
-        report["psnr_masked"] = psnr(summary.squared / 3 / summary.known)
-        report["exact_match"] = summary.exact / summary.known
-    return report
-
-
-def _print(report: dict[str, Any]) -> None:
-    if not report["masked_pixels"]:
-        print(f"no damage found in {report['frames']} frames; copies are in {report['out']}")
-        return
-    print(
-        f"restored {report['damaged_frames']} of {report['frames']} frames, {report['masked_pixels']} pixels "
-        f"({report['masked_share']:.1%}), state {'/'.join(report['state'])}, into {report['out']}"
-    )
-    if report["detected_colours"]:
-        print(f"taken for damage: blocks of {', '.join(report['detected_colours'])}")
-    if report["sure_share"] is not None:
-        where = f"; how sure each pixel is: {report['out']}/confidence" if report["confidence"] else ""
-        print(f"sure of {report['sure_share']:.1%} of them (probability {report['sure_from']} or more){where}")
-    if report["guessed_text_pixels"]:
-        print(
-            f"text was hidden all the time that neither a frame nor the state tells: its digits are guesses "
-            f"({report['guessed_text_pixels']} pixels)"
-        )
-    if report["psnr_masked"] is not None:
-        print(
-            f"against what the mask hid: {report['psnr_masked']:.2f} dB (mean colour, masked pixels, pooled), "
-            f"{report['exact_match']:.3%} of pixels exact"
-        )

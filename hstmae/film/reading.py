@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from .checksums import has_checksums, slices_are_sound
 from .colour import MATRICES, Colours
 from .facts import FilmFacts
 from .layout import Layout, Planes, layout_of, planes_of
-from .probing import decoder_of, display_matrix, facts_of, pictures_of, scan, stated_end
+from .probing import decoder_of, display_matrix, facts_of, pictures_of, scan
+from .watching import Watch
 
 MAX_PIXELS = 4096 * 4096
 
@@ -36,7 +38,8 @@ class FilmFrame:
         planes: native samples as `FilmReader.layout` says, pictures as stored.
         key: it was coded by itself.
         interlaced: its two fields were taken one after the other.
-        damaged: it is incomplete, or comes after one that is, with no `key` frame between.
+        damaged: it is `lost`, or comes after one that is, with no `key` frame between.
+        lost: it could not be decoded (`planes` are those of a frame beside it), or with errors.
     """
 
     number: int
@@ -45,6 +48,7 @@ class FilmFrame:
     key: bool = False
     interlaced: bool = False
     damaged: bool = False
+    lost: bool = False
 
 
 class FilmReader:
@@ -75,6 +79,8 @@ class FilmReader:
             if first is None:
                 raise UnreadableFilm(f"{path}: holds no frame that can be read")
             self.facts = facts_of(container, stream, first)
+        with opened(path) as (container, stream):
+            self._checked = has_checksums(container, stream)
         if self.facts.codec in ("vp8", "vp9") and self.facts.alpha:  # the decoder of alpha knows no display matrix
             with opened(path) as (container, stream):
                 plain = next(container.decode(stream))
@@ -94,24 +100,32 @@ class FilmReader:
 
     def frames(self) -> Iterator[FilmFrame]:
         """Every frame, from the first. Where the size or the format changes the film ends, and `damage` tells so."""
-        watch = _Watch(self.facts)
+        watch = Watch(self.facts)
         self.damage = watch.damage
+        planes: Planes | None = None
         with opened(self.path) as (container, stream):
-            for frame in _decoded(container, stream):
+            for frame in _decoded(container, stream, watch if self._checked else None):
                 if isinstance(frame, str):
                     watch.error(frame)
                     continue
                 if not watch.fits(frame):
                     break
+                planes = planes_of(frame, self.layout)
+                for time in watch.gone(frame.pts) if frame.pts is not None else ():
+                    yield FilmFrame(watch.count - 1, time, planes, damaged=True, lost=True)
                 watch.add(frame)
                 yield FilmFrame(
                     number=watch.count - 1,
                     time=watch.times[-1],
-                    planes=planes_of(frame, self.layout),
+                    planes=planes,
                     key=bool(frame.key_frame),
                     interlaced=bool(frame.interlaced_frame),
                     damaged=watch.broken,
+                    lost=watch.lost,
                 )
+            if planes is not None:
+                for time in watch.gone(None):
+                    yield FilmFrame(watch.count - 1, time, planes, damaged=True, lost=True)
             watch.finish(container, stream)
         moved = f"{watch.moved} frames have the time of one before them: each is moved on by a tick"
         if watch.moved and moved not in self.remarks:
@@ -163,72 +177,6 @@ def colours_of(facts: FilmFacts, layout: Layout) -> Colours:
     return Colours(layout, matrix, full)
 
 
-class _Watch:
-    """Keeps the times of the frames rising, and what is wrong with them."""
-
-    def __init__(self, facts: FilmFacts) -> None:
-        self.times: list[int] = []
-        self.damage: list[str] = []
-        self.moved = 0  # frames that did not come later than the one before
-        self.broken = False  # from a damaged frame to the next one that was coded by itself
-        self.end = 0
-        self._facts, self._cut = facts, False
-        self._lost = self._bad = 0
-        self._first_bad, self._why = 0, ""
-        self._step = max(1, round(1 / ((facts.rate or 25) * facts.time_base)))
-
-    @property
-    def count(self) -> int:
-        return len(self.times)
-
-    def error(self, why: str) -> None:
-        """Something could not be decoded."""
-        self._lost += 1
-        self._why = self._why or why
-        self.broken = True
-
-    def fits(self, frame: Any) -> bool:
-        was = (self._facts.width, self._facts.height, self._facts.pixel_format)
-        now = (frame.width, frame.height, frame.format.name)
-        if was == now:
-            return True
-        self.damage.append(
-            f"from frame {self.count} on it is {now[0]}x{now[1]} {now[2]} instead of {was[0]}x{was[1]} {was[2]}: that "
-            "is left out; cut the film there to read both parts"
-        )
-        self._cut = True
-        return False
-
-    def add(self, frame: Any) -> None:
-        if frame.is_corrupt:
-            self._why = self._why or "a frame is incomplete"
-            self.broken = True
-        elif frame.key_frame:
-            self.broken = False
-        if self.broken:
-            self._first_bad = self._first_bad if self._bad else self.count
-            self._bad += 1
-        if not self.times:
-            time = int(frame.pts or 0)
-        elif frame.pts is None:
-            time = self.times[-1] + self._step
-        else:
-            time = max(int(frame.pts), self.times[-1] + 1)
-            self.moved += time != frame.pts
-        self.times.append(time)
-        self.end = time + int(frame.duration or self._step)
-
-    def finish(self, container: Any, stream: Any) -> None:
-        if self._lost:
-            self.damage.append(f"{self._lost} pieces cannot be decoded ({self._why})")
-        if self._bad:
-            self.damage.append(f"{self._bad} frames from frame {self._first_bad} on are damaged or follow damaged ones")
-        due = stated_end(container, stream)
-        missing = 0 if due is None or self._cut else float(due - self.end * self._facts.time_base)
-        if missing > max(2.5 * float(self._step * self._facts.time_base), 0.02 * float(due or 0)):
-            self.damage.append(f"ends {missing:.2f} s before the end that its head states")
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """(container, stream of the pictures) of a film.
@@ -253,8 +201,11 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         yield container, stream
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """PyAV frames in the order they are shown, and in the place of what cannot be decoded why, as text."""
+def _decoded(container: Any, stream: Any, watch: Watch | None = None) -> Iterator[Any]:
+    """PyAV frames in the order they are shown, and in the place of what cannot be decoded why, as text.
+
+    `watch` is told of packets whose checksums are wrong.
+    """
     import av
 
     decoder, packets = decoder_of(stream), container.demux(stream)
@@ -266,6 +217,8 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         except (av.FFmpegError, ValueError) as error:
             yield str(error)
             return
+        if watch is not None and packet.size and packet.pts is not None and not slices_are_sound(bytes(packet)):
+            watch.suspect.add(packet.pts)
         try:
             yield from decoder.decode(packet if packet.size else None)
         except (av.FFmpegError, ValueError) as error:

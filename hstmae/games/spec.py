@@ -91,6 +91,8 @@ class CoderHints:
         sprite_list: name of the field that lists the sprites, four bytes each, the first of them the line; "" = none.
         first_hidden_line: line from which on sprites of that list are below the picture.
         slots: names of fields with one entry per slot; the first says by 0 that the slot is not in use.
+        looks_back: what `GameSpec.context` and `decode` say of a frame follows from memory up to that frame alone. Then
+            it is reached in a `.hst` file without decoding the memory behind it; the bytes are the same.
     """
 
     seldom_globals: tuple[int, ...] | None = None
@@ -99,6 +101,7 @@ class CoderHints:
     sprite_list: str = ""
     first_hidden_line: int = 256
     slots: tuple[str, ...] = ()
+    looks_back: bool = False
 
 
 class GameSpec(ABC):

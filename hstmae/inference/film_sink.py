@@ -22,7 +22,7 @@ from ..games.palette import unpack_rgb
 from .footage.animation import Animation
 from .footage.base import Footage
 from .footage.film import Film
-from .sinks import RestoredFrame
+from .sinks import RestoredFrame, save_confidence
 
 _KEPT = ".kept"  # suffix of the restored pixels of one frame
 
@@ -38,6 +38,7 @@ class FilmSink:
         options: how the film is coded.
         rate: frames per second of what is no film.
         frames: positions that are written; None = all.
+        confidence: folder for how sure each pixel is, see `save_confidence`; None = it is not written.
     Raises:
         UsageError: such a film cannot hold what `options` ask for.
     """
@@ -50,8 +51,9 @@ class FilmSink:
         options: FilmOptions,
         rate: float,
         frames: range | None = None,
+        confidence: Path | None = None,
     ) -> None:
-        self._path, self._work, self._frames = path, work, frames
+        self._path, self._work, self._frames, self._confidence = path, work, frames, confidence
         self._new: list[Path] = []
         if isinstance(footage, Film):
             self._facts = footage.reader.facts
@@ -80,6 +82,8 @@ class FilmSink:
         head = np.array(mask.shape, np.uint32).tobytes()
         path.write_bytes(zstandard.compress(head + np.packbits(mask).tobytes() + shown.tobytes(), 1))
         self._new.append(path)
+        if self._confidence is not None:
+            self._new.append(save_confidence(frame, self._confidence))
 
     def settle(self) -> None:
         sync_files(self._new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from hstmae.codec.container.gop import Gop, GopShape
 from hstmae.codec.lossless.coding_models import PictureModel, RowModel
 from hstmae.codec.lossless.kernel import library_path
 from hstmae.codec.lossless.profile import LosslessProfile
+from hstmae.codec.lossless.scene import Scene
 from hstmae.codec.lossless.tables import FOLDER, load_tables, save_tables, tables_for
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import CodecError
+from hstmae.games import get_game
 
 compiled = pytest.mark.skipif(library_path() is None, reason="needs the compiled kernel")
 
@@ -74,6 +77,33 @@ def test_any_shape_comes_back(shape: GopShape) -> None:
     streams = profile.encode(gop)
     assert set(streams) == {"PICT"} | ({"STAT"} if shape.state else set()) | ({"ACTN"} if shape.actions else set())
     assert same(profile.decode(streams, shape), gop)
+
+
+@pytest.mark.parametrize("game", ["smb", None, "looks ahead"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_first_frames_of_a_group_are_decoded_without_the_rest(
+    session: Gop, game: str | None, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if game == "looks ahead":
+        smb = type(get_game("smb"))
+        monkeypatch.setattr(smb, "coding", replace(smb.coding, looks_back=False))
+    frames = session.frames if channels == 1 else session.palette[session.frames]
+    gop = replace(session, frames=np.ascontiguousarray(frames))
+    profile = LosslessProfile("smb" if game else None)
+    streams = profile.encode(gop)
+    for count in (1, 7, 15, 16):
+        part = replace(gop, frames=gop.frames[:count], state=gop.state[:count], actions=gop.actions[:count])
+        assert same(profile.decode_first(streams, gop.shape, count), part)
+
+
+def test_what_the_memory_of_the_game_says_follows_from_what_came_before(sample_store: EpisodeStore) -> None:
+    game, state = get_game("smb"), sample_store.read(0, range(len(sample_store.frame_numbers(0)))).state
+    assert state is not None and game.coding.looks_back
+    whole = Scene.of(game, state)
+    for count in (1, 2, 3, 50, 77, len(state) - 1):
+        part = Scene.of(game, state[:count])
+        for name in ("tiles", "corners", "sprites", "look", "hints"):
+            assert np.array_equal(getattr(part, name), getattr(whole, name)[:count]), (name, count)
 
 
 def test_memory_of_another_size_is_coded_without_knowing_it() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hstmae.codec.lossless import kernel
 from hstmae.codec.lossless.coding_models import PictureModel, RowModel
-from hstmae.codec.lossless.kernel import DECODE, ENCODE
+from hstmae.codec.lossless.kernel import DECODE, ENCODE, PART
 from hstmae.codec.lossless.probability import squash_table, stretch_table
 from hstmae.codec.lossless.range_coder import Coder
 from hstmae.codec.lossless.reference import Reference
@@ -62,6 +62,9 @@ def test_pictures(seed: int, frames: int, height: int, width: int, colours: int,
         out = np.zeros_like(source)
         one.pictures(DECODE, out, scene, model, data)
         assert np.array_equal(out, source)
+        first = np.zeros_like(source[: max(1, frames - 1)])
+        one.pictures(PART, first, scene, model, data)
+        assert np.array_equal(first, source[: len(first)])
 
 
 @settings(max_examples=10, deadline=None)
@@ -77,6 +80,9 @@ def test_rows(seed: int, frames: int, size: int, sides: int) -> None:
         out = np.zeros_like(rows)
         one.rows(DECODE, out, side, model, data)
         assert np.array_equal(out, rows)
+        first = np.zeros_like(rows[: (frames + 1) // 2])
+        one.rows(PART, first, side, model, data)
+        assert np.array_equal(first, rows[: len(first)])
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 65535)), max_size=400))

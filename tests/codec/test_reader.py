@@ -8,8 +8,10 @@ import pickle
 import signal
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +21,9 @@ from made_up import assert_same, session, write
 from plain_profile import PlainProfile
 
 from hstmae.codec.container.description import NUMBERED, STEPPED
+from hstmae.codec.container.gop import Gop
 from hstmae.codec.session.encoder import description_of
-from hstmae.codec.session.frame import rate
+from hstmae.codec.session.frame import HstFrame, rate
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import PART, HstWriter
 from hstmae.errors import CodecError, DataError, UsageError
@@ -112,6 +115,47 @@ def test_only_the_groups_asked_for_are_decoded(tmp_path: Path, monkeypatch: pyte
     for at in (0, 1, 39, 0):
         _ = small[at]
     assert len(decoded) == 3
+
+
+def test_a_frame_is_reached_without_what_lies_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once; what asks for more of the same group, or goes on in it, decodes it whole and no more than that."""
+    decoded: list[int] = []
+
+    def first(self: PlainProfile, streams: Any, shape: Any, count: int) -> Gop:
+        decoded.append(count)
+        gop = self.decode(streams, shape)
+        return Gop(gop.frames[:count], None, gop.state[:count], gop.actions[:count])  # type: ignore[index]
+
+    monkeypatch.setattr(PlainProfile, "decode_first", first, raising=False)
+    real = PlainProfile.decode
+    whole: list[int] = []
+    monkeypatch.setattr(
+        PlainProfile, "decode", lambda self, s, shape: (whole.append(shape.frames), real(self, s, shape))[1]
+    )
+    episode = session(90)
+    path = write(tmp_path / "x.hst", episode, gop=80)
+    reader = HstReader(path, cache=1)
+    cases = ((3, [16], 0), (15, [16], 0), (9, [16], 0), (16, [16], 1), (79, [16], 1))
+    for at, parts, all_of_it in cases:
+        np.testing.assert_array_equal(reader[at].pixels, episode.frames[at])
+        assert (decoded, len(whole) - len(decoded)) == (parts, all_of_it)
+    ways: list[tuple[Callable[[HstReader], Iterable[HstFrame]], int]] = [
+        (lambda reader: reader, 0),
+        (lambda reader: reader[5:85], 0),
+        (lambda reader: reader.play(0, None, None, 20), 1),
+    ]
+    for frames, parts in ways:
+        decoded.clear()
+        whole.clear()
+        for frame in frames(HstReader(path)):
+            np.testing.assert_array_equal(frame.pixels, episode.frames[frame.index])
+        assert (len(decoded), len(whole)) == (parts, 2 + parts)
+    decoded.clear()
+    assert_same(HstReader(path).read(0, [40, 2]), episode.take(np.array([40, 2])))
+    assert decoded == [48]
+    with HstReader(path, keep=tmp_path / "kept") as keeping:
+        np.testing.assert_array_equal(keeping[1].pixels, episode.frames[1])
+    assert decoded == [48]
 
 
 def test_play_keeps_to_the_rate(tmp_path: Path) -> None:

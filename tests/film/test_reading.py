@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from films import av, packets_of, sound_film, written
+from films import av, broken_at, packets_of, sound_film, written
 from PIL import Image
 
 from hstmae.data.sources.video import VideoOptions, find_videos
 from hstmae.errors import DataError
 from hstmae.film.codecs import FilmOptions, plan
 from hstmae.film.reading import FilmReader, UnreadableFilm
+from hstmae.film.watching import runs
 from hstmae.film.writing import write_film
 
 
@@ -147,6 +149,50 @@ def test_cut_and_flipped_films_keep_what_is_whole(name: str, share: float, tmp_p
         if cut:  # flipped bytes are mended by some decoders without a word
             for frame, old in zip(frames, before, strict=False):
                 assert frame.damaged or frame.number > len(frames) - 3 or np.array_equal(frame.planes[0], old[0])
+
+
+@pytest.mark.parametrize(
+    ("codec", "fmt", "key", "how", "after"),
+    [
+        ("ffv1", "yuv444p", 50, "flipped", range(5, 12)),  # FFmpeg conceals it without a word
+        ("ffv1", "bgr0", 1, "flipped", ()),
+        ("ffv1", "yuv444p", 4, "zeros", range(5, 8)),
+        ("libx264", "yuv420p", 4, "zeros", range(5, 8)),
+        ("mpeg4", "yuv420p", 4, "zeros", range(5, 8)),
+        ("mjpeg", "yuvj420p", 1, "zeros", ()),
+    ],
+)
+def test_lost_frames_are_there_as_such_and_named(
+    codec: str, fmt: str, key: int, how: str, after: Sequence[int], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"g": str(key), "bf": "0", "slicecrc": "1", "level": "3"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, fmt
+        texture = np.random.default_rng(0).integers(0, 256, (48, 120, 3), np.uint8)
+        for t in range(12):
+            shown = np.ascontiguousarray(texture[:, 3 * t : 3 * t + 64])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
+        container.mux(stream.encode(None))
+    whole = FilmReader(path)
+    before = list(whole.frames())
+    assert not whole.damage and not any(frame.lost or frame.damaged for frame in before)
+    film = FilmReader(broken_at(path, 4, how))
+    for _ in range(2):  # each pass has the same frames
+        frames = list(film.frames())
+        assert [frame.time for frame in frames] == [frame.time for frame in before]
+        lost = [frame.number for frame in frames if frame.lost]
+        assert lost[0] == 4 and set(after) >= set(lost[1:])  # H.264 shows none before it is whole again
+        assert set(after) >= {frame.number for frame in frames if frame.damaged} - {4}
+        assert "damaged or missing: 4" in " ".join(film.damage)
+        for new, old in zip(frames, before, strict=True):
+            same = all(np.array_equal(a, b) for a, b in zip(new.planes, old.planes, strict=True))
+            assert same or new.damaged
+
+
+def test_runs_are_listed() -> None:
+    assert runs([3, 7, 8, 9]) == "3, 7-9"
+    assert runs(list(range(0, 60, 2))).endswith("22 and 18 more")
 
 
 @pytest.mark.parametrize("form", ["gray10le", "yuv420p10le", "rgb48le", "yuva420p"])

@@ -115,3 +115,18 @@ def packets_of(path: Path) -> list[list[tuple[float, bytes]]]:
             if packet.size and packet.stream_index in found:
                 found[packet.stream_index].append((float((packet.pts or 0) * packet.time_base), bytes(packet)))
     return list(found.values())
+
+
+def broken_at(path: Path, number: int, how: str) -> Path:
+    """A copy of a film in which one packet of pictures has a "flipped" byte in its middle, or holds "zeros" alone."""
+    with av.open(str(path)) as container:
+        packet = [bytes(p) for p in container.demux(video=0) if p.size][number]
+    data = bytearray(path.read_bytes())
+    at = data.index(packet)
+    if how == "flipped":
+        data[at + len(packet) // 2] ^= 0x55
+    else:
+        data[at : at + len(packet)] = bytes(len(packet))
+    made = path.with_name(f"broken{path.suffix}")
+    made.write_bytes(data)
+    return made

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_networks import ColourPainter, colour_footage, colour_predictor
-from films import packets_of, sound_film, written
+from films import broken_at, packets_of, sound_film, written
 from PIL import Image
 
 from hstmae import cli
-from hstmae.errors import UsageError
+from hstmae.errors import DataError, UsageError
 from hstmae.film.codecs import FilmOptions
 from hstmae.film.reading import FilmReader
 from hstmae.inference.film_sink import FilmSink
@@ -162,3 +162,15 @@ def test_damaged_films_keep_what_can_be_read(tmp_path: Path) -> None:
     count = len(footage.read(0, 99).pictures)
     assert 5 < count < 60 and footage.problems
     assert len(FilmReader(tmp_path / "b.mkv").facts.times) == count
+
+
+def test_lost_frames_of_a_film_are_restored_whole_or_refused(tmp_path: Path) -> None:
+    broken = broken_at(written(tmp_path / "whole.mkv"), 3, "flipped")
+    with pytest.raises(DataError, match="frame 3 is damaged"):
+        next(open_footage(broken, "generic", strict=True)).read(0, 9)
+    (footage,) = open_footage(broken, "generic")
+    masked = [bool(picture.missing.all()) for picture in footage.read(0, 99).pictures]
+    assert masked == [k == 3 for k in range(9)] and "damaged or missing: 3" in str(footage.problems[0])
+    restored(broken, tmp_path / "b.mkv", block((38, 46)))
+    frames = list(FilmReader(tmp_path / "b.mkv").frames())
+    assert len(frames) == 9 and (FilmReader(tmp_path / "b.mkv").rgb(frames[3]).std((0, 1)) < 2).all()  # painted whole

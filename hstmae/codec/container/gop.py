@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -93,3 +93,11 @@ class Profile(Protocol):
 
     def decode(self, streams: Mapping[str, bytes], shape: GopShape) -> Gop:
         """The group again, with palette None. Raises CodecError for streams that make no sense."""
+
+
+@runtime_checkable
+class PartlyDecoding(Profile, Protocol):
+    """A profile that need not decode a whole group to reach a frame in it."""
+
+    def decode_first(self, streams: Mapping[str, bytes], shape: GopShape, count: int) -> Gop:
+        """The first `count` frames of the group `shape`, with palette None. Raises CodecError likewise."""

@@ -210,7 +210,7 @@ def _kept_as_it_is(run: _Run, advance: Advance) -> Iterator[bytes]:
         return
     assert is_film(task.episode)
     making = encode_film(
-        task.episode, partial(Description, **known), task.number, task.settings.gop, run.report, advance,
+        task.episode, partial(Description, **known), task.number, task.gop, run.report, advance,
         with_state=task.settings.with_state,
     )  # fmt: skip
     described = b""
@@ -272,7 +272,7 @@ def _encoder(task: Task, frame: SourceFrame, signature: str, steps: _Steps) -> E
         state=frame.state if task.settings.with_state else None,
         action=frame.action,
         fps=float(get_game(task.game).fps if episode.fps is None else episode.fps) / task.settings.stride,
-        gop=task.settings.gop,
+        gop=task.gop,
         corner=frame.corner,
         pairing=pairing_of(episode),
         **_known(task, signature),

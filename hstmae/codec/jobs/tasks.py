@@ -16,7 +16,7 @@ from ...data.store.manifest import canonical
 from ...errors import UsageError
 from ...games import get_game
 from ..container.description import FILM_PROFILE, Description
-from ..session.profiles import decodes_exactly
+from ..session.profiles import decodes_exactly, usual_gop
 from .inputs import CodedEpisode
 
 LOSSLESS = "lossless"
@@ -28,7 +28,7 @@ class Settings:
 
     Attributes:
         profile: name, and `options` for it; see `profiles`. None: films are kept as they are, the rest is lossless.
-        gop: frames in a group, the unit of random access.
+        gop: frames in a group, the unit of random access; None: as many as is usual for the profile.
         stride: keep every n-th frame.
         with_state: keep the game's memory.
         with_files: keep how the files of recordings looked; `exact`: and all of those that this does not cover.
@@ -38,7 +38,7 @@ class Settings:
 
     profile: str | None = None
     options: tuple[tuple[str, Any], ...] = ()
-    gop: int = 64
+    gop: int | None = None
     stride: int = 1
     with_state: bool = True
     with_files: bool = True
@@ -81,10 +81,15 @@ class Task:
     def profile(self) -> str:
         return str(self.settings.profile)
 
+    @property
+    def gop(self) -> int:
+        """Frames in a group."""
+        return self.settings.gop or usual_gop(self.profile)
+
     def signature(self) -> str:
         """Changes when the content of the source or the settings change; a copy of the source has the same."""
         s = self.settings
-        settings: list[object] = [self.game, s.profile, s.gop, s.stride, s.with_state, s.with_files, s.exact]
+        settings: list[object] = [self.game, s.profile, self.gop, s.stride, s.with_state, s.with_files, s.exact]
         settings += [sorted(s.allow_loss)] if s.allow_loss else []
         # The model is named by its hash in the description, wherever it lies.
         options = [[key, str(value)] for key, value in s.options if key != "checkpoint"]

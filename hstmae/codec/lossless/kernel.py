@@ -12,20 +12,22 @@ from ...errors import CodecError
 from ...native import library_path as find_library
 from .coding_models import PictureModel, RowModel
 from .probability import RATE, TRUST, squash_table, stretch_table
-from .range_coder import DECODE, ENCODE
+from .range_coder import DECODE, ENCODE, PART
 from .scene import Scene
 
 LIMIT, SPEED = 15, 6  # of learning while a group is coded; part of the format
+_LEFT_OVER = -4
 _ERRORS = {
     -1: "no room for the output",
     -2: "out of memory",
     -3: "values that no encoder writes",
-    -4: "bytes left over",
+    _LEFT_OVER: "bytes left over",
 }
 
 
 class Backend(Protocol):
     """Both calls code in place: encoding reads the array and returns the bytes, decoding fills it and returns b"".
+    In mode PART the array is the beginning of what was encoded.
 
     Raises CodecError for a stream that makes no sense.
     """
@@ -102,11 +104,13 @@ class Compiled:
         return self._run("hst_pictures", mode, frames, [*drawn, *work], speed, data)
 
     def _run(self, name: str, mode: int, array: np.ndarray, rest: list[Any], speed: int, data: bytes) -> bytes:
-        buffer = np.frombuffer(data, np.uint8) if mode == DECODE else np.empty(2 * array.size + 1024, np.uint8)
+        buffer = np.empty(2 * array.size + 1024, np.uint8) if mode == ENCODE else np.frombuffer(data, np.uint8)
         shape = map(ctypes.c_int64, array.shape)
         arguments = [array, *shape, *rest, *self._maths, LIMIT, speed, buffer, ctypes.c_int64(len(buffer))]
-        done = check(getattr(self._library, name)(mode, *map(_pointer, arguments)))
-        return b"" if mode == DECODE else buffer[:done].tobytes()
+        done = getattr(self._library, name)(min(mode, DECODE), *map(_pointer, arguments))
+        if mode != PART or done != _LEFT_OVER:
+            check(done)
+        return buffer[:done].tobytes() if mode == ENCODE else b""
 
 
 def _pointer(a: Any) -> Any:

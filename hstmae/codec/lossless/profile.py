@@ -2,6 +2,7 @@
 
 import lzma
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from ...errors import CodecError, GameError
 from ...games.registry import get_game
 from ...games.spec import GameSpec
 from ..container.gop import Gop, GopShape
-from .kernel import DECODE, ENCODE, Backend, backend
+from .kernel import DECODE, ENCODE, PART, Backend, backend
 from .scene import Scene
 from .tables import tables_for
 
@@ -67,22 +68,31 @@ class LosslessProfile:
 
     def decode(self, streams: Mapping[str, bytes], shape: GopShape) -> Gop:
         """The group, without its palette. Raises CodecError: a stream is missing or makes no sense."""
+        return self.decode_first(streams, shape, shape.frames)
+
+    def decode_first(self, streams: Mapping[str, bytes], shape: GopShape, count: int) -> Gop:
+        """The first `count` frames of the group `shape`, in their share of its time. Raises as `decode`."""
         wanted = {"PICT"} | ({"STAT"} if shape.state else set()) | ({"ACTN"} if shape.actions else set())
         if set(streams) != wanted:
             raise CodecError(f"streams {sorted(streams)} instead of {sorted(wanted)}")
         kernel, tables = self._kernel or backend(), self._tables
-        actions = np.zeros((shape.frames, shape.actions), np.uint8)
-        state = np.zeros((shape.frames, shape.state), np.uint8)
+        # Without a word of the game, what the memory says of a picture may depend on later memory.
+        ahead = shape.state > 0 and self._game is not None and not self._game.coding.looks_back
+        known = replace(shape, frames=shape.frames if ahead else count)
+        mode, rows_mode = (DECODE if n == shape.frames else PART for n in (count, known.frames))
+        actions = np.zeros((known.frames, shape.actions), np.uint8)
+        state = np.zeros((known.frames, shape.state), np.uint8)
         if shape.actions:
-            kernel.rows(DECODE, actions, _side(None, shape), tables.action_model(actions), streams["ACTN"])
+            kernel.rows(rows_mode, actions, _side(None, known), tables.action_model(actions), streams["ACTN"])
         if shape.state:
-            kernel.rows(DECODE, state, actions, tables.state_model(state, actions), streams["STAT"])
+            kernel.rows(rows_mode, state, actions, tables.state_model(state, actions), streams["STAT"])
         if shape.channels == 3:
-            frames = decode_true_colour(streams["PICT"], shape)
+            frames = decode_true_colour(streams["PICT"], replace(shape, frames=count), mode == PART)
         else:
-            frames = np.zeros((shape.frames, shape.height, shape.width), np.uint8)
-            scene = self._scene(state if shape.state else None, shape)
-            kernel.pictures(DECODE, frames, scene, tables.pictures, streams["PICT"])
+            frames = np.zeros((count, shape.height, shape.width), np.uint8)
+            scene = self._scene(state if shape.state else None, known)
+            kernel.pictures(mode, frames, scene, tables.pictures, streams["PICT"])
+        state, actions = state[:count], actions[:count]
         return Gop(
             frames=frames,
             palette=None,
@@ -137,15 +147,16 @@ def encode_true_colour(frames: np.ndarray, step: Callable[[float], object] = lam
     return best
 
 
-def decode_true_colour(data: bytes, shape: GopShape) -> np.ndarray:
-    """The inverse. Raises CodecError for data of another size or kind."""
+def decode_true_colour(data: bytes, shape: GopShape, part: bool = False) -> np.ndarray:
+    """The inverse; `part`: the frames of `shape` are the first ones. Raises CodecError for data of another size or
+    kind."""
     size = shape.frames * shape.height * shape.width * 3
     try:
         unpack = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
-        raw = unpack.decompress(data[1:], size + 1)
+        raw = unpack.decompress(data[1:], size if part else size + 1)
     except lzma.LZMAError as error:
         raise CodecError(f"damaged stream of pictures: {error}") from None
-    if len(raw) != size or not unpack.eof or unpack.unused_data or data[0] > 1:
+    if len(raw) != size or data[0] > 1 or (not part and (not unpack.eof or unpack.unused_data)):
         raise CodecError(f"damaged stream of pictures: {len(raw)} bytes instead of {size}, or more behind them")
     d = np.frombuffer(bytearray(raw), np.uint8).reshape(shape.frames, shape.height, shape.width, 3)
     spatial = d if data[0] == 0 else d[:1]

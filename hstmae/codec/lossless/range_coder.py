@@ -2,7 +2,7 @@
 
 from ...errors import CodecError
 
-ENCODE, DECODE = 0, 1
+ENCODE, DECODE, PART = 0, 1, 2  # PART: decode, and stop before the end of the stream
 MASK = 0xFFFFFFFF
 
 
@@ -10,7 +10,7 @@ class Coder:
     """Writes decisions, or reads them from `data`, behind which zeros are read."""
 
     def __init__(self, mode: int, data: bytes) -> None:
-        self.decoding, self._data = mode == DECODE, data
+        self.decoding, self._part, self._data = mode != ENCODE, mode == PART, data
         # The low end of the range as one large number, which makes carries simple; how far into the range, in reading.
         self._value, self._mask = int.from_bytes(data[:4].ljust(4, b"\0"), "big"), MASK if self.decoding else -1
         self._range, self._bytes = MASK, 4
@@ -36,10 +36,10 @@ class Coder:
         """The bytes written: of the last interval the number that ends in `zeros` zero bits, or else in 24.
 
         Raises:
-            CodecError: bytes were left over in reading.
+            CodecError: bytes were left over in reading all of a stream.
         """
         if self.decoding:
-            if self._bytes < len(self._data):
+            if self._bytes < len(self._data) and not self._part:
                 raise CodecError(f"damaged stream: {len(self._data) - self._bytes} bytes more than it says")
             return b""
         end = -(-self._value >> zeros) << zeros

@@ -11,9 +11,8 @@ from ...errors import DataError
 from ..container.chunks import MAX_GOP
 from ..container.description import MAX_PIXELS, MAX_SIDE, Description, content_hash, pack_gop
 from ..container.gop import Gop, Profile
-from .profiles import decodes_exactly
+from .profiles import LIVE_GOP, decodes_exactly, usual_gop
 
-GOP_FRAMES = 64
 _MAX_RAW = 64 << 20  # a group is held in memory several times over, so large pictures come in smaller groups
 
 
@@ -24,7 +23,7 @@ def description_of(
     palette: np.ndarray | None,
     state: np.ndarray | None,
     action: np.ndarray | int | None,
-    gop: int = GOP_FRAMES,
+    gop: int = LIVE_GOP,
     **known: Any,
 ) -> Description:
     """The description of an episode from its first frame: uint8 [H, W] or [H, W, 3], its state [S] and its buttons.
@@ -144,8 +143,10 @@ class EpisodeEncoder:
         return rest + self.description.pack(self._number)
 
 
-def encode_episode(profile: Profile, episode: Episode, number: int, gop: int = GOP_FRAMES) -> Iterable[bytes]:
-    """The chunks of a whole episode, group by group. Raises DataError as `description_of` and `EpisodeEncoder` do."""
+def encode_episode(profile: Profile, episode: Episode, number: int, gop: int | None = None) -> Iterable[bytes]:
+    """The chunks of a whole episode, group by group; `gop` None: as many frames in each as `usual_gop` says.
+
+    Raises DataError as `description_of` and `EpisodeEncoder` do."""
     if not len(episode):
         raise DataError(f"{episode.name}: an episode needs at least one frame")
     state, actions = episode.state, episode.actions
@@ -156,7 +157,7 @@ def encode_episode(profile: Profile, episode: Episode, number: int, gop: int = G
         palette=episode.palette,
         state=None if state is None else state[0],
         action=None if actions is None else int(actions[0]),
-        gop=gop,
+        gop=usual_gop(profile.name) if gop is None else gop,
         **known,
     )
     encoder = EpisodeEncoder(profile, description, number)

@@ -14,15 +14,17 @@ from ...errors import CodecError
 from ..container.chunks import HASHED, Header, parse_header, read_payload
 from ..container.contents import Entry
 from ..container.description import FILM_PROFILE, Description, GopParts, content_hash, unpack_gop
-from ..container.gop import Gop, Profile
+from ..container.gop import Gop, PartlyDecoding, Profile
 from .films import Film
 from .kept import KeptGroups
 from .profiles import profile_of
 
+_BESIDE = 16  # frames that are decoded together: those beside the wanted one are wanted next
+
 
 @dataclass(frozen=True)
 class DecodedGroup:
-    """A decoded group, int32 [T] its frame numbers, and the bytes it takes."""
+    """A decoded group or its first frames, int32 [T] the frame numbers of all, and the bytes it takes."""
 
     gop: Gop
     numbers: np.ndarray
@@ -77,10 +79,12 @@ class Groups:
             return self._films[position]
 
     def rows(
-        self, position: int, k: int, at: np.ndarray
+        self, position: int, k: int, at: np.ndarray, onward: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
         """(frames, numbers, state, buttons) at places `at` int64 [N] of group `k` of an episode.
 
+        Args:
+            onward: the rest of the group will be wanted as well.
         Raises:
             CodecError: as `decode`.
         """
@@ -91,7 +95,7 @@ class Groups:
             except CodecError as error:
                 name, first = self._entries[position][1].name, self._entries[position][0].gops[k][1].first
                 raise CodecError(f"{self._where}: {name}: frames from {first} on: {error}") from None
-        group = self.get(position, k)
+        group = self.get(position, k, None if onward else int(at.max()) + 1)
         gop = group.gop
         state, actions = (None if rows is None else rows[at] for rows in (gop.state, gop.actions))
         return gop.frames[at], group.numbers[at], state, actions
@@ -135,11 +139,15 @@ class Groups:
             return f"{self._where}: {name}: frames {header.first} to {end} have other content"
         return ""
 
-    def _decoded(self, position: int, k: int) -> tuple[Gop, GopParts]:
-        """As `decode`, or as it was decoded before and kept."""
-        if self.keep is None:
-            return self.decode(position, k)[:2]
+    def _decoded(self, position: int, k: int, count: int) -> tuple[Gop, GopParts]:
+        """As `decode`, or as it was decoded before and kept; or only the first `count` frames, where that is less."""
         entry, description = self._entries[position]
+        if self.keep is None:
+            profile, shape = self.profile(position), description.shape(entry.gops[k][1].frames)
+            if count < shape.frames and isinstance(profile, PartlyDecoding):
+                parts = self.parts(position, k)
+                return profile.decode_first(parts.streams, shape, count), parts
+            return self.decode(position, k)[:2]
         offset, header = entry.gops[k]
         how = (description, sorted(self._options.items()))
         name = self.keep.name(position, self._data[offset : offset + header.size], how)
@@ -161,20 +169,26 @@ class Groups:
             return f"{self._where}: {self._entries[position][1].name}: {error}"
         return ""
 
-    def get(self, position: int, k: int) -> DecodedGroup:
-        """Group `k` of an episode, decoded. Raises CodecError as `decode` does."""
+    def get(self, position: int, k: int, count: int | None = None) -> DecodedGroup:
+        """Group `k` of an episode, decoded: its first `count` frames at least; None = all. A group that is asked for
+        again, since that was too little, is decoded whole. Raises CodecError as `decode` does."""
+        frames = self._entries[position][0].gops[k][1].frames
+        count = frames if count is None else count
         with self._lock:
             found = self._groups.get((position, k))
-            if found is not None:
+            if found is not None and len(found.gop.frames) >= count:
                 self._groups.move_to_end((position, k))
                 return found
-        gop, parts = self._decoded(position, k)
+        count = frames if found is not None else min(frames, -(-count // _BESIDE) * _BESIDE)
+        gop, parts = self._decoded(position, k, count)
         size = sum(a.nbytes for a in (gop.frames, gop.state, gop.actions) if a is not None)
         group = DecodedGroup(gop, parts.numbers, size)
         with self._lock:
-            if (position, k) not in self._groups:
+            known = self._groups.get((position, k))
+            if known is None or len(known.gop.frames) < len(gop.frames):
+                self._kept += size - (0 if known is None else known.bytes)
                 self._groups[position, k] = group
-                self._kept += size
+                self._groups.move_to_end((position, k))
             while self._kept > self._limit and len(self._groups) > 1:
                 self._kept -= self._groups.popitem(last=False)[1].bytes
         return group

@@ -7,6 +7,8 @@ from ...errors import CodecError
 from ..container.description import FILM_PROFILE, Description
 from ..container.gop import Profile
 
+LIVE_GOP = 64  # frames in a group that is written while it happens: so many wait, and are lost with the process
+
 Maker = Callable[..., Profile]  # called with game=NAME and the options of `make_profile`
 
 
@@ -38,6 +40,14 @@ def register(name: str, maker: Maker) -> None:
 def decodes_exactly(name: str) -> bool:
     """Whether a profile gives back the very bits that were encoded, on every machine."""
     return name not in _APPROXIMATE
+
+
+def usual_gop(name: str) -> int:
+    """Frames in a group of a profile, where nobody says how many: docs/codec.md has what speaks for each.
+
+    Films are cut where their key frames allow, so this is the least for them.
+    """
+    return 192 if name == "lossless" else LIVE_GOP
 
 
 def profile_names() -> list[str]:

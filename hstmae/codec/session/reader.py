@@ -196,21 +196,24 @@ class HstReader(AbstractContextManager["HstReader"]):
     def __getitem__(self, index: slice) -> list[HstFrame]: ...
     def __getitem__(self, index: int | slice) -> HstFrame | list[HstFrame]:
         if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
+            chosen = range(*index.indices(len(self)))
+            return [self._any(k, onward=len(chosen) > 1) for k in chosen]
         if not -len(self) <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
-        at = index % len(self)
-        position = int(np.searchsorted(self._starts, at, "right")) - 1
-        return self._frame(position, at - int(self._starts[position]))
+        return self._any(index % len(self))
 
     def __iter__(self) -> Iterator[HstFrame]:
-        return (self[k] for k in range(len(self)))
+        return (self._any(k, onward=True) for k in range(len(self)))
 
-    def _frame(self, position: int, row: int) -> HstFrame:
+    def _any(self, at: int, onward: bool = False) -> HstFrame:
+        position = int(np.searchsorted(self._starts, at, "right")) - 1
+        return self._frame(position, at - int(self._starts[position]), onward)
+
+    def _frame(self, position: int, row: int, onward: bool) -> HstFrame:
         description = self._descriptions[position]
         k = int(np.searchsorted(self._firsts[position], row, "right")) - 1
         at = np.array([row - int(self._firsts[position][k])])
-        frames, numbers, state, actions = self.groups.rows(position, k, at)
+        frames, numbers, state, actions = self.groups.rows(position, k, at, onward)
         return HstFrame(
             description.name,
             row,
@@ -236,5 +239,5 @@ class HstReader(AbstractContextManager["HstReader"]):
         step = Fraction(1) if fps is None else rate(self._descriptions[position].fps) / rate(fps)
         k = start
         while int(k * step) < len(part):
-            yield self._frame(position, part[int(k * step)])
+            yield self._frame(position, part[int(k * step)], onward=k > start)  # the first one soon
             k += 1

@@ -31,7 +31,7 @@ from ..container.contents import Contents, read_contents
 from ..container.description import Description, unpack_description
 from ..container.gop import Profile
 from ..container.index import pack_end, pack_index
-from .encoder import GOP_FRAMES, EpisodeEncoder, encode_episode
+from .encoder import EpisodeEncoder, encode_episode
 
 PART = ".part"  # ending of a file that is being written
 
@@ -135,8 +135,11 @@ class HstWriter(AbstractContextManager["HstWriter"]):
         self._file.write(data)
         self._file.flush()
 
-    def add(self, profile: Profile, episode: Episode, *, gop: int = GOP_FRAMES) -> None:
-        """Write a whole episode. Raises DataError where it does not fit the format."""
+    def add(self, profile: Profile, episode: Episode, *, gop: int | None = None) -> None:
+        """Write a whole episode, `gop` frames in a group (None: see `usual_gop`).
+
+        Raises DataError where it does not fit the format.
+        """
         for packed in encode_episode(profile, episode, self.next_number, gop):
             self.append(packed)
 

@@ -69,6 +69,7 @@ class SuperMarioBros(GameSpec):
         seldom_globals=(0, 4, 5, 6, 11),
         often_globals=(0, 5, 9),
         late_bytes=(*range(0x200, 0x300), *range(8)),  # the sprite list, scratch bytes
+        looks_back=True,
         sprite_list="oam",
         first_hidden_line=239,
         slots=(

@@ -21,15 +21,17 @@ from .base import Stretch
 class Film:
     """A film, decoded forwards; frames become `f000123.png`.
 
-    Frames that are damaged are taken as they were decoded.
+    Frames that are lost, or were decoded with errors, are there with everything missing. Those that follow them are
+    taken as they were decoded, and named in `problems`.
 
     Attributes:
         reader: of the film; its facts hold what pictures do not.
         count: what the film's packets say, which may be a little off; `read` returns as many frames as there are.
     """
 
-    def __init__(self, name: str, episode: FilmEpisode, game: GameSpec) -> None:
-        self.name, self._episode = name, episode
+    def __init__(self, name: str, episode: FilmEpisode, game: GameSpec, fail: bool = False) -> None:
+        """`fail`: refuse damaged frames instead."""
+        self.name, self._episode, self._fail = name, episode, fail
         self.reader = FilmReader(episode.path)
         self.count = len(self.reader.facts.times) or episode.size
         side = side_data(episode.side, episode.state_size) if game.state_size else None
@@ -73,6 +75,11 @@ class Film:
         if self._frames is None or first > start:  # from the beginning, or back
             self._frames, self._kept, self._next = self.reader.frames(), [], 0
         while self._next < end and (frame := next(self._frames, None)) is not None:
+            if self._fail and frame.damaged:
+                raise DataError(
+                    f"{self.place}: frame {frame.number} is damaged or follows a damaged one; without --on-error fail "
+                    "damaged ones are restored whole"
+                )
             if self._next >= start:
                 self._kept.append((frame.number, self._picture(frame)))
             self._next += 1
@@ -89,6 +96,6 @@ class Film:
 
     def _picture(self, frame: FilmFrame) -> RgbPicture:
         alpha = self.reader.alpha(frame)
-        missing = np.zeros(self.reader.facts.upright_size, bool) if alpha is None else alpha == 0
+        missing = np.full(self.reader.facts.upright_size, frame.lost) if alpha is None else (alpha == 0) | frame.lost
         rgb = np.ascontiguousarray(self.reader.rgb(frame))
         return RgbPicture(rgb, missing, None if alpha is None else Native(np.dstack([rgb, alpha]), 8))

@@ -41,7 +41,8 @@ def open_footage(
             "-" for one of them from standard input; for a game without a palette also animations.
         game: registered name of the game that the footage shows.
         with_state: False leaves memory that is appended to PNG files, and side files, unread.
-        strict: a picture that cannot be read is an error; else it is a frame of which everything is missing.
+        strict: a picture that cannot be read, or a damaged frame of a film, is an error; else everything of it is
+            missing.
         lag: between memory and pictures in files, see `data.pairing`; None = found for each folder.
     Raises:
         UsageError: a lag for what holds pictures with the memory that belongs to them.
@@ -85,7 +86,7 @@ def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool,
     if path.is_file():
         if file_kind(path) != "film":
             raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
-        yield _palette_film("", path, game, with_state)
+        yield _palette_film("", path, game, with_state, strict)
         return
     folders: dict[Path, list[Path]] = {}
     for file in sorted(path.rglob("*")):
@@ -96,7 +97,7 @@ def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool,
     if not folders and not films:
         raise DataError(f"{path}: {described(path)}; {_way_out(path, game)}")
     for film in films:
-        yield _palette_film(film.relative_to(path).with_suffix("").as_posix(), film, game, with_state)
+        yield _palette_film(film.relative_to(path).with_suffix("").as_posix(), film, game, with_state, strict)
     found = []
     for folder, files in folders.items():
         name, side = _name(folder, path), _side(folder, game, with_state)
@@ -107,11 +108,11 @@ def _palette_folders(path: Path, game: GameSpec, with_state: bool, strict: bool,
     yield from found
 
 
-def _palette_film(name: str, path: Path, game: GameSpec, with_state: bool) -> Film:
+def _palette_film(name: str, path: Path, game: GameSpec, with_state: bool, strict: bool) -> Film:
     """A film that shows the game, at whatever size. Raises DataError where it shows something else."""
     side = _side(path.with_suffix(""), game, with_state)
     try:
-        return Film(name, FilmEpisode(name or path.stem, path, 0, side, game.state_size or None), game)
+        return Film(name, FilmEpisode(name or path.stem, path, 0, side, game.state_size or None), game, strict)
     except DataError as error:
         raise DataError(f"{error}; {_way_out(path, game)}") from None
 
@@ -145,7 +146,7 @@ def _true_colour(path: Path, game: GameSpec, with_state: bool, strict: bool, lag
         )
     for episode in find_videos(path, VideoOptions(), game.state_size or None):
         if isinstance(episode, FilmEpisode):
-            yield Film("" if path.is_file() else episode.name, episode, game)
+            yield Film("" if path.is_file() else episode.name, episode, game, strict)
         elif isinstance(episode, AnimationEpisode):
             yield Animation("" if path.is_file() else episode.name, episode.path)
         elif isinstance(episode, PicturesEpisode):

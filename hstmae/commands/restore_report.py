@@ -1,0 +1,65 @@
+"""What `hstmae restore` tells of its work."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .film_options import confidence_of
+
+if TYPE_CHECKING:
+    from ..inference.job import RestoreSummary
+    from ..inference.mask_rules import MaskRules
+
+
+def report_of(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace) -> dict[str, Any]:
+    """The summary as JSON values, but for what was wrong with the input."""
+    from ..atlas.known_pixels import SURE
+    from ..evaluation.metrics import psnr
+
+    report: dict[str, Any] = {
+        "frames": summary.frames,
+        "damaged_frames": summary.damaged_frames,
+        "masked_pixels": summary.masked,
+        "masked_share": summary.masked / max(summary.pixels, 1),
+        "state": sorted(summary.levels),
+        "detected_colours": [f"#{c:06x}" for c in sorted(summary.fills)],
+        "out": str(args.out),
+        "confidence": args.confidence,
+        "confidence_out": str(confidence_of(args.out)[0]) if args.confidence else None,
+        "sure_share": summary.sure / summary.rated if summary.rated else None,
+        "sure_from": SURE,
+        "guessed_text_pixels": summary.guessed,
+        "psnr_masked": None,
+        "exact_match": None,
+    }
+    if masks.tube is not None and summary.known:
+        report["psnr_masked"] = psnr(summary.squared / 3 / summary.known)
+        report["exact_match"] = summary.exact / summary.known
+    return report
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Say it in a few lines."""
+    if not report["masked_pixels"]:
+        print(f"no damage found in {report['frames']} frames; copies are in {report['out']}")
+        return
+    print(
+        f"restored {report['damaged_frames']} of {report['frames']} frames, {report['masked_pixels']} pixels "
+        f"({report['masked_share']:.1%}), state {'/'.join(report['state'])}, into {report['out']}"
+    )
+    if report["detected_colours"]:
+        print(f"taken for damage: blocks of {', '.join(report['detected_colours'])}")
+    if report["sure_share"] is not None:
+        where = f"; how sure each pixel is: {report['confidence_out']}" if report["confidence"] else ""
+        print(f"sure of {report['sure_share']:.1%} of them (probability {report['sure_from']} or more){where}")
+    if report["guessed_text_pixels"]:
+        print(
+            f"text was hidden all the time that neither a frame nor the state tells: its digits are guesses "
+            f"({report['guessed_text_pixels']} pixels)"
+        )
+    if report["psnr_masked"] is not None:
+        print(
+            f"against what the mask hid: {report['psnr_masked']:.2f} dB (mean colour, masked pixels, pooled), "
+            f"{report['exact_match']:.3%} of pixels exact"
+        )
