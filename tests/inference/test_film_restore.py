@@ -145,7 +145,7 @@ def test_options_of_the_command_that_do_not_fit(capsys: pytest.CaptureFixture[st
     base = ["restore", str(tmp_path / "a.mp4"), "--checkpoint", "hst-mae-nano", "--rect", "0,0,4,4"]
     for options, reason in (
         (["--out", str(tmp_path / "o"), "--lossless"], "--lossless is for a film"),
-        (["--out", str(tmp_path / "o.mp4"), "--compare"], "write pictures"),
+        (["--out", str(tmp_path / "o.mp4"), "--compare"], "writes pictures"),
         (["--out", str(tmp_path / "o.mp4"), "--start", "soon"], "give seconds"),
         (["--out", str(tmp_path / "o.mp4"), "--frames", "3"], "give A:B"),
         (["--out", str(tmp_path / "o.mp4"), "--quality", "99"], "at most 51"),
