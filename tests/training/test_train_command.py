@@ -32,8 +32,8 @@ def config(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "model: {dims: [16, 32, 48, 64], depths: [1, 1, 1, 1], head_dim: 16, decoder_dim: 64, decoder_depth: 2,"
         " decoder_head_dim: 16, state_dim: 32, texture_dim: 8, pixel_dim: 16, code_dim: 8, places: scene}\n"
         f"data: {{store: {store}, clip: 4, stride: 2, crop: 64, val_levels: [3-2]}}\n"
-        "train: {batch: 2, steps: 24, absolute_lr: 3e-2, warmup: 0.1, ema: 0.8, queries: 8, val_every: 12,"
-        " val_clips: 1, checkpoint_every: 6, mask_ratios: [0.5], threads: 1, device: cpu}\n"
+        "train: {batch: 2, steps: 12, absolute_lr: 3e-2, warmup: 0.1, ema: 0.8, queries: 8, val_every: 6,"
+        " val_clips: 1, checkpoint_every: 3, mask_ratios: [0.5], threads: 1, device: cpu}\n"
     )
     return path
 
@@ -52,7 +52,7 @@ def test_training_the_real_model_lowers_the_loss(finished: Path) -> None:
     assert losses[-1] < 0.7 * losses[0]
     assert len(validation) == 2
     summary = json.loads((finished.parent / "summary.json").read_text())
-    assert summary["step"] == 24 and summary["stopped"] == "finished"
+    assert summary["step"] == 12 and summary["stopped"] == "finished"
     assert summary["best_psnr_masked"] == max(validation) and summary["validation"]["psnr_masked"] == validation[1]
 
 
@@ -64,10 +64,10 @@ def test_exported_model_is_the_average_of_the_last_step(finished: Path) -> None:
 
 def test_stopped_and_resumed_command_gives_the_same_weights(config: Path, finished: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "run")
-    assert main(["train", "--config", str(config), "--out", out, "--max-steps", "7"]) == 0
+    assert main(["train", "--config", str(config), "--out", out, "--max-steps", "4"]) == 0
     assert main(["train", "--resume", out]) == 0
     one, two = load_checkpoint(finished / LAST), load_checkpoint(Path(out) / LAST)
-    assert one["step"] == two["step"] == 24
+    assert one["step"] == two["step"] == 12
     for part in ("model", "ema"):
         assert all(torch.equal(value, two[part][name]) for name, value in one[part].items())
 
@@ -111,25 +111,25 @@ def test_what_cannot_be_done_is_said_with_exit_2(
 
 def test_changes_on_resume_are_reported(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "--resume", str(finished / LAST), "--out", str(tmp_path / "longer")]
-    assert main([*words, "--set", "train.steps=26"]) == 0
-    assert "train.steps 24 -> 26" in capsys.readouterr().out
-    assert load_checkpoint(tmp_path / "longer" / LAST)["step"] == 26
+    assert main([*words, "--set", "train.steps=14"]) == 0
+    assert "train.steps 12 -> 14" in capsys.readouterr().out
+    assert load_checkpoint(tmp_path / "longer" / LAST)["step"] == 14
 
 
 def test_resume_auto_starts_and_then_continues(config: Path, finished: Path, tmp_path: Path) -> None:
     words = ["train", "--config", str(config), "--out", str(tmp_path / "run"), "--resume", "auto"]
-    assert main([*words, "--max-steps", "7"]) == 0
-    assert load_checkpoint(tmp_path / "run" / LAST)["step"] == 7
+    assert main([*words, "--max-steps", "4"]) == 0
+    assert load_checkpoint(tmp_path / "run" / LAST)["step"] == 4
     assert main([*words, "--init", "no such model, which only a start would need"]) == 0
     one, two = load_checkpoint(finished / LAST), load_checkpoint(tmp_path / "run" / LAST)
-    assert two["step"] == 24
+    assert two["step"] == 12
     assert all(torch.equal(value, two["model"][name]) for name, value in one["model"].items())
 
 
 def test_best_weights_alone_are_a_checkpoint_for_use(config: Path, tmp_path: Path, capsys) -> None:  # type: ignore
     export = tmp_path / "weights" / "mae_best.pth"
     words = ["train", "--config", str(config), "--out", str(tmp_path / "run")]
-    assert main([*words, "--export", str(export), "--max-steps", "12"]) == 0
+    assert main([*words, "--export", str(export), "--max-steps", "6"]) == 0
     best = load_checkpoint(tmp_path / "run" / "best.pth")["ema"]
     used = load(export, "cpu").model.state_dict()
     assert best.keys() == used.keys() and all(torch.equal(value, used[name]) for name, value in best.items())
