@@ -49,7 +49,7 @@ def test_training_the_real_model_lowers_the_loss(finished: Path) -> None:
     lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     validation = [line["val_psnr_masked"] for line in lines if "val_psnr_masked" in line]
-    assert losses[-1] < 0.7 * losses[0]
+    assert sum(losses[-2:]) / 2 < 0.7 * losses[0]  # of two clips each, so they differ much from step to step
     assert len(validation) == 2
     summary = json.loads((finished.parent / "summary.json").read_text())
     assert summary["step"] == 12 and summary["stopped"] == "finished"
