@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..journal import Journal, keeping, key_of, resuming
 from ..output import STDOUT, Kind, Output, unfinished
+from ..space import check_space
 from .options import PROCESSES, RATE
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         parts = parts_of(reader, args.episode, args.frames)
         for name in sorted({reader.episodes()[part.position].name for part in parts if reader.missing(part.position)}):
             print(f"{name}: the file is damaged and has not all of its frames; `hstmae verify` tells more")
+        check_space(args.out, _needed(args, reader, parts))
         _WRITERS[args.to](args, reader, parts)
     return 0
 
@@ -88,6 +90,18 @@ def _bar(parts: list[Part]) -> Any:
     from tqdm import tqdm
 
     return tqdm(total=sum(len(part.rows) for part in parts), unit="frame", unit_scale=True, desc="decode")
+
+
+def _needed(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> float:
+    """Bytes that are going to be written, at least: no form is smaller than the groups of a file, but for films that
+    are coded anew."""
+    needed = 0.0
+    for part in parts:
+        description, share = reader.episodes()[part.position], len(part.rows) / reader.frames(part.position)
+        packed = sum(header.size for _, header in reader.entries[part.position].gops)
+        anew = args.to in ("mp4", "film") and (share < 1 or args.fps is not None)
+        needed += description.raw_bytes(len(part.rows)) if args.to == "npz" else 0 if anew else share * packed
+    return needed
 
 
 def _store(args: argparse.Namespace, reader: HstReader, parts: list[Part]) -> None:

@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from ..codec.jobs.tasks import Settings
     from ..data.sources.losses import KINDS
     from ..games import use_game
+    from ..space import SMALLER, bytes_of, check_space
 
     video = video_options(args)
     if args.out.is_dir() or args.out.suffix.lower() != ".hst":
@@ -85,6 +86,10 @@ def run(args: argparse.Namespace) -> int:
         allow_loss=tuple(args.allow_loss),
     )  # fmt: skip
     found = find_input(args.input, None if args.game is None else use_game(args.game), video, args.episodes, args.lag)
+    films, all_of_it = bytes_of(args.input)
+    kept = args.profile in (None, "video") and args.game is None and not args.resize  # films as they are
+    if not args.episodes and args.stride == 1:
+        check_space(args.out, films * kept + (all_of_it - films) / SMALLER)
     total = sum(-(-episode.size // args.stride) for episode in found.episodes)
     with tqdm(total=total, unit="frame", unit_scale=True, desc="encode") as bar:
         summary = archive(

@@ -1,6 +1,7 @@
 """`hstmae preprocess`: recorded episodes -> store."""
 
 import argparse
+from pathlib import Path
 
 from ..bundled import find
 from ..output import Kind, Output, write_result
@@ -53,7 +54,12 @@ def run(args: argparse.Namespace) -> int:
     from ..data.store.preprocessing import preprocess
     from ..data.store.writer import Packing
     from ..games import use_game
+    from ..space import SMALLER, bytes_of, check_space
 
+    films, all_of_it = bytes_of(Path(args.input_dir))
+    if not (out := Path(args.output_dir)).exists():
+        plain = args.game is None and not args.resize  # frames take more room than the film they are from
+        check_space(out, films * plain / 2 + (all_of_it - films) / SMALLER)
     summary = preprocess(
         args.input_dir,
         args.output_dir,

@@ -165,6 +165,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     from ..inputs.unpacking import as_given
     from ..journal import resuming
     from ..output import lies_in_output, publish, write_result
+    from ..space import bytes_of, check_space
 
     found = list(open_footage(args.input, game, args.state != "none", args.on_error == "fail", args.lag))
     if target is not None:
@@ -175,6 +176,9 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
         print(f"left out {count} of {len(found)} folders or films: in {args.out}, the output", file=sys.stderr)
     for sequence in sequences:
         choose_level(args.state, sequence)  # refuses before anything is written
+    films, all_of_it = bytes_of(args.input)
+    if args.frames is None and args.start is None and args.end is None:
+        check_space(args.out, (all_of_it - films) / 2 if film is None else (all_of_it if args.lossless else 0) / 2)
     notes = [as_given(line) for line in masks.check(sequences)]
     rate = args.fps or get_game(game).fps
     frames = wanted_frames(args, sequences, rate)

@@ -11,6 +11,7 @@ from ..errors import DataError
 from .facts import FilmFacts
 from .layout import Layout, Planes, layout_of
 from .others import told
+from .plays import plays_lost
 from .reading import FilmReader
 
 
@@ -30,6 +31,7 @@ def differences(
         *_pictures(facts, wanted, layout),
         *_times(facts, wanted),
         *_chapters(facts, wanted),
+        *plays_lost(wanted.plays, facts.plays),
         *_metadata("", facts.metadata, wanted.metadata),
         *(_streams(facts, wanted, left_out) if copied else ()),
     ]

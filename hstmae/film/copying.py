@@ -11,6 +11,7 @@ from ..errors import UsageError
 from .checking import differences
 from .codecs import container_of
 from .others import Others, told
+from .plays import plays_option
 from .reading import FilmReader, opened
 
 
@@ -31,7 +32,8 @@ def copy_film(source: Path, target: Path) -> list[str]:
         try:
             with ExitStack() as stack:
                 container, pictures = stack.enter_context(opened(source))
-                written = stack.enter_context(av.open(str(temp), "w", format=container_of(target)))
+                options = plays_option(form := container_of(target), facts.plays)
+                written = stack.enter_context(av.open(str(temp), "w", format=form, container_options=options))
                 stream = written.add_stream_from_template(pictures, opaque=True)
                 stream.metadata.update(told(facts.stream_metadata))
                 stream.disposition = pictures.disposition

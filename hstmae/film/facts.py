@@ -73,6 +73,7 @@ class FilmFacts:
         end: when the last frame ends.
         container, codec: FFmpeg's names.
         streams: all others.
+        plays: how often an animated picture is to be shown, 0 = for ever; None where that kind of file does not say.
     """
 
     width: int
@@ -98,6 +99,7 @@ class FilmFacts:
     disposition: tuple[str, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     streams: tuple[OtherStream, ...] = ()
+    plays: int | None = None
 
     @property
     def orientation(self) -> Orientation:

@@ -18,6 +18,7 @@ from .checksums import has_checksums, slices_are_sound
 from .colour import MATRICES, Colours
 from .facts import FilmFacts
 from .layout import Layout, Planes, layout_of, planes_of
+from .plays import plays_of
 from .probing import decoder_of, display_matrix, facts_of, pictures_of, scan
 from .watching import Watch
 
@@ -78,7 +79,7 @@ class FilmReader:
             first = next((f for f in _decoded(container, stream) if not isinstance(f, str)), None)
             if first is None:
                 raise UnreadableFilm(f"{path}: holds no frame that can be read")
-            self.facts = facts_of(container, stream, first)
+            self.facts = replace(facts_of(container, stream, first), plays=plays_of(path))
         with opened(path) as (container, stream):
             self._checked = has_checksums(container, stream)
         if self.facts.codec in ("vp8", "vp9") and self.facts.alpha:  # the decoder of alpha knows no display matrix

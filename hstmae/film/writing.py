@@ -20,6 +20,7 @@ from .facts import FilmFacts
 from .layout import Layout, Planes, frame_of
 from .others import Others, told
 from .palettes import palette_frame
+from .plays import plays_option
 from .probing import FIELD_NAMES, MATRIX_NAMES, PRIMARIES_NAMES, TRANSFER_NAMES
 
 _TICKS = {"matroska": 1000, "webm": 1000, "gif": 100, "mpegts": 90_000}  # units of time in a second; others take any
@@ -63,10 +64,8 @@ def write_film(
     with replacing(path) as temp:
         try:
             with ExitStack() as stack:
-                options = _OPTIONS.get(container_of(path), {})
-                container = stack.enter_context(
-                    av.open(str(temp), "w", format=container_of(path), container_options=dict(options))
-                )
+                options = _OPTIONS.get(form := container_of(path), {}) | plays_option(form, facts.plays)
+                container = stack.enter_context(av.open(str(temp), "w", format=form, container_options=options))
                 pictures = _Pictures(container, facts, colours, made)
                 others = None if source is None else Others(stack, container, source, facts, *span)
                 container.metadata.update(told(facts.metadata))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class FilmSink:
             lossless = options.lossless or path.suffix.lower() in (".gif", ".apng")
             exact = Fraction(rate).limit_denominator(1001)
             self._facts = facts_of_pictures(probe[0].size, exact, lossless)
+            if isinstance(footage, Animation):
+                self._facts = replace(self._facts, plays=footage.plays)
             if isinstance(footage, Animation) and any(footage.delays):
                 delays = footage.delays[frames.start : frames.stop] if frames else footage.delays
                 self._facts = self._facts.at([Fraction(0), *itertools.accumulate(delays)])

@@ -108,6 +108,7 @@ def _new(
     known = reader.film(part.position)
     facts = _plain(description.width, description.height, rate(fps or description.fps), made)
     stamps: Iterable[int] = count()
+    facts = replace(facts, plays=None if known is None else known.plays)
     span: tuple[Fraction, Fraction | None] = (Fraction(0), None)
     if known is not None and len(known.times) == reader.frames(part.position):
         cut = known.shifted(part.rows[0], part.rows[-1] + 1)

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from ...data.sources.animation import AnimationEpisode
 from ...data.sources.base import Problem, SourceFrame, UnusableEpisode
 from ...data.sources.film import FilmEpisode
 from ...data.sources.finding import FileLog, layout_of
@@ -184,7 +185,8 @@ def _beside(run: _Run) -> Beside:
         if task.episode.resize:  # other pictures are wanted, and RGB ones
             watch = LossWatch(task.name, run.report, run.notes, None)
     else:
-        return Beside(None, None, (), None)
+        about = task.episode.facts() if isinstance(task.episode, AnimationEpisode) else None
+        return Beside(None, None if about is None else pack_json(about.to_json()), (), None)
     if facts is not None:
         try:
             watch.note(losses_of_film(facts))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import DataError
+from ...film.facts import FilmFacts, facts_of_pictures
 from ...pictures.animated import Animated
 from ...pictures.facts import Loss
 from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
@@ -39,6 +40,17 @@ class AnimationEpisode:
     def signature(self, content: bool = False) -> list[list[object]]:
         files = [self.path, *([self.side] if isinstance(self.side, Path) else [])]
         return [*([f.name, f.stat().st_size, file_stamp(f, content)] for f in files), ["resize", self.resize]]
+
+    def facts(self) -> FilmFacts | None:
+        """Its rate and how often it is shown; None of pages, and of what cannot be read."""
+        try:
+            animated = Animated(self.path)
+        except DataError:  # reported when its frames are read
+            return None
+        if animated.rate is None:
+            return None
+        rate = animated.rate.limit_denominator(1001)
+        return replace(facts_of_pictures(animated.size, rate, lossless=True), plays=animated.plays)
 
     def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
         """RGB frames numbered from 0."""

@@ -42,6 +42,11 @@ class Animation:
         return self._animated.delays
 
     @property
+    def plays(self) -> int | None:
+        """How often it is to be shown, 0 = for ever; None for pages."""
+        return self._animated.plays if any(self.delays) else None
+
+    @property
     def remarks(self) -> list[str]:
         return [f"{self._path.name}: {what}" for what in self._animated.lost]
 
