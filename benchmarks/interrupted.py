@@ -5,7 +5,8 @@
 Each verb runs once undisturbed, then once more with an end put to it `--moments` times, by SIGKILL and SIGINT in turn,
 at moments drawn between its start and its end; each time the same command is given again. Compared is every byte of the
 result. "again" is the share of all frames (steps, of training) that the progress bar called finished when the end came
-and that are not kept; what was just being made (a group of 64 frames, a clip of 16, an episode) comes on top.
+and that are not kept; what was just being made (a group of 64 frames of a session, of 16 in a store, a clip of 16)
+comes on top. "film" is one film of `--frames` frames, "one" a single episode of as many.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from hstmae.bundled import SAMPLES
 
@@ -110,21 +114,34 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def journal(folder: Path) -> int:
     """Frames that a journal calls finished."""
-    count = 0
-    for path in folder.glob(".*.tmp-unfinished/.progress.jsonl"):
-        for line in path.read_text().splitlines():
-            if line.endswith("}"):
-                count += len(json.loads(line).get("done", ()))
-    return count
+    paths = folder.glob(".*.tmp-unfinished/.progress.jsonl")
+    return sum(len(line.get("done", ())) for path in paths for line in _lines(path))
 
 
 def groups(folder: Path) -> int:
-    """Frames of a store's finished episodes, and of decoded groups that are kept (64 frames each)."""
-    return stored(folder) + 64 * len([*folder.glob(".*.tmp-unfinished/*.group")])
+    """Frames of a store, and of decoded groups that are kept (64 frames each) of what it does not hold."""
+    finished = sum(1 for _ in folder.glob("*/episodes/[!.]*/episode.json"))
+    kept = 64 * len([p for p in folder.glob(".*.tmp-unfinished/*.group") if int(p.name.split("-")[0]) >= finished])
+    return max(stored(folder), stored(folder, begun=False) + kept)
 
 
-def stored(folder: Path) -> int:
-    return sum(json.loads(path.read_bytes())["frames"] for path in folder.glob("*/episodes/[!.]*/episode.json"))
+def stored(folder: Path, begun: bool = True) -> int:
+    """Frames of a store's finished episodes, and of those that are begun."""
+    done = sum(json.loads(path.read_bytes())["frames"] for path in folder.glob("*/episodes/[!.]*/episode.json"))
+    logs = folder.glob("*/episodes/.*.tmp-unfinished/.progress.jsonl") if begun else ()
+    return done + sum(len(line.get("done", ())) for path in logs for line in _lines(path))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("}\n")]
+
+
+def filmed(folder: Path) -> int:
+    """Frames of a film that is kept as it is: half of them when it was looked at, half when it was cut up."""
+    looked = sum(
+        len(line.get("shown", ())) for p in folder.glob(".*-unfinished/*walk-AUTO.jsonl") for line in _lines(p)
+    )
+    return (looked + coded(folder)) // 2
 
 
 def coded(folder: Path) -> int:
@@ -149,8 +166,38 @@ def trained(folder: Path) -> int:
         return 0
 
 
-def verbs(work: Path, scale: int) -> dict[str, Verb]:
-    """Jobs on `scale` copies of the bundled session."""
+def write_film(path: Path, frames: int) -> None:
+    """A film of the bundled session's pictures, over and over."""
+    import av
+
+    (sample,) = (SAMPLES / "sample_session").iterdir()
+    pictures = [av.VideoFrame.from_image(Image.open(file).convert("RGB")) for file in sorted(sample.glob("*.png"))]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=60, options={"preset": "fast", "g": "60"})
+        stream.width, stream.height, stream.pix_fmt = pictures[0].width, pictures[0].height, "yuv420p"
+        for number in range(frames):
+            frame = pictures[number % len(pictures)]
+            frame.pts = None
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def write_session(folder: Path, frames: int) -> None:
+    """The bundled session over and over, as one episode."""
+    (sample,) = (SAMPLES / "sample_session").iterdir()
+    target = folder / sample.name
+    target.mkdir(parents=True)
+    files = {int(re.search(r"_f(\d+)_", file.name)[1]): file for file in sample.glob("*.png")}  # type: ignore[index]
+    for number in range(1, frames + 1):
+        first = sorted(files)[(number - 1) % len(files)]
+        shutil.copyfile(files[first], target / files[first].name.replace(f"_f{first}_", f"_f{number}_"))
+
+
+def verbs(work: Path, scale: int, frames: int) -> dict[str, Verb]:
+    """Jobs on `scale` copies of the bundled session, and on one film and one episode of `frames` frames."""
+    (work / "film").mkdir()
+    write_film(work / "film" / "film.mp4", frames)
+    write_session(work / "one", frames)
     (sample,) = (SAMPLES / "sample_session").iterdir()
     for k in range(scale):
         target = work / "recordings" / sample.name.replace("_e0_", f"_e{k}_")
@@ -163,16 +210,23 @@ def verbs(work: Path, scale: int) -> dict[str, Verb]:
         subprocess.run([sys.executable, "-m", "hstmae", *words], check=True, capture_output=True)
     small = ["model.dims=[32,32,32,32]", "model.head_dim=16", "model.depths=[1,1,1,1]", "model.decoder_depth=1",
              "train.steps=400", "train.batch=2", "train.val_every=400", "data.clip=4", "data.crop=64"]  # fmt: skip
+    film = str(work / "film")
     train = ["train", "--config", "configs/mae_nano.yaml", "--data", str(work / "store"), "--out", "OUT"]
     packed = str(work / "in.hst")
     return {
         "restore": Verb(["restore", source, "--mask", "tube:0.9:1", "--out", "OUT"], "restored", journal, True),
         "encode": Verb(["encode", source, "OUT"], "out.hst", coded, True),
         "decode png": Verb(["decode", packed, "OUT", "--to", "png"], "png", journal, True),
-        "decode store": Verb(["decode", packed, "OUT", "--to", "store"], "store", groups, False),
-        "preprocess": Verb(["preprocess", "--input_dir", source, "--output_dir", "OUT"], "store", stored, False),
+        "decode store": Verb(["decode", packed, "OUT", "--to", "store"], "store", groups, True),
+        "encode film": Verb(["encode", film, "OUT"], "out.hst", filmed, True),
+        "preprocess": Verb(["preprocess", "--input_dir", source, "--output_dir", "OUT"], "store", stored, True),
+        "preprocess one": Verb(["preprocess", "--input_dir", str(work / "one"), "--output_dir", "OUT"], "store", stored,
+                               True),
+        "preprocess film": Verb(["preprocess", "--input_dir", film, "--output_dir", "OUT"], "store", stored, True),
         "record": Verb(["record", "--env", "ALE/Breakout-v5", "--frames", "200", "--episodes", "24", "--out", "OUT"],
-                       "store", stored, False),
+                       "store", stored, True),
+        "record one": Verb(["record", "--env", "ALE/Breakout-v5", "--frames", str(frames), "--out", "OUT"], "store",
+                           stored, True),
         "train": Verb([*train, *(word for value in small for word in ("--set", value))], "run", trained, True),
     }  # fmt: skip
 
@@ -222,10 +276,11 @@ def main() -> None:
     parser.add_argument("--verbs", default="", help="names, comma-separated (default: all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--copies", type=int, default=4, help="of the bundled session, to work on")
+    parser.add_argument("--frames", type=int, default=1200, help="of the one film, and of the one episode")
     parser.add_argument("--work", type=Path, help="folder for what is made (default: a temporary one)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.work) as folder:
-        jobs = verbs(Path(folder), args.copies)
+        jobs = verbs(Path(folder), args.copies, args.frames)
         print("| verb | work | ends | again, mean | again, most | same bytes |\n|---|---|---|---|---|---|")
         for name in args.verbs.split(",") if args.verbs else jobs:
             rng = random.Random(f"{args.seed} {name}")

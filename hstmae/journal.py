@@ -9,9 +9,12 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from . import __version__
 from .atomic import TEMP_MARK, sync_folder
 from .locks import alone
 from .output import Kind, check_output, publish, unfinished
@@ -37,35 +40,52 @@ class Journal:
     done: dict[str, set[int]] = field(default_factory=dict)
     totals: dict[str, Any] = field(default_factory=dict)
 
-    def note(self, sequence: str, positions: Iterable[int], totals: dict[str, Any]) -> None:
+    def note(self, sequence: str, positions: Iterable[int], totals: dict[str, Any], sync: bool = True) -> None:
         """Write down that these frames of `sequence` are finished: they are not made again.
 
-        What was written of them has to be on the disk before.
+        What was written of them has to be on the disk before, but where `sync` is False: then the next run checks it.
         """
         new = sorted(positions)
         self.done.setdefault(sequence, set()).update(new)
         self.totals = totals
-        self._append({"sequence": sequence, "done": new, "totals": totals})
+        self._append({"sequence": sequence, "done": new, "totals": totals}, sync)
 
     def begin(self) -> None:
-        """The first line of a new journal."""
+        """An empty folder with a new journal in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        self.done, self.totals = {}, {}
         self._append({"key": self.key})
 
-    def _append(self, line: dict[str, Any]) -> None:
+    def _append(self, line: dict[str, Any], sync: bool = True) -> None:
         path = self.folder / JOURNAL
         new = not path.exists()
         with path.open("ab") as file:
-            file.write(json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+            file.write(_packed(line))
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         if new:
             sync_folder(self.folder)
             sync_folder(self.folder.parent)
 
 
 def key_of(*values: object) -> str:
-    """A job's key: equal for equal JSON values, so that one job never goes on with another's output."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    """A job's key: equal for equal JSON values and the same programs, so that one job never goes on with another's
+    output."""
+    return hashlib.sha256(json.dumps([values, _programs()], sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache(1)
+def _programs() -> list[str]:
+    """Versions of what decides the bytes of an output; "" for what is not installed."""
+    found = [__version__]
+    for name in ("av", "numpy", "pillow", "zstandard"):
+        try:
+            found.append(version(name))
+        except PackageNotFoundError:
+            found.append("")
+    return found
 
 
 @contextmanager
@@ -101,45 +121,100 @@ def keeping(out: Path, key: str) -> Iterator[Journal]:
     """
     folder = unfinished(out)
     with alone(out):
-        journal = _found(folder, key)
-        if journal is None:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            journal = Journal(folder, key)
-            journal.begin()
+        found = _found(folder, key)
+        journal = found or Journal(folder, key)
         try:
+            if found is None:
+                journal.begin()
             yield journal
             shutil.rmtree(folder, ignore_errors=True)
         except BaseException:
-            if not journal.done and all(path.name == JOURNAL for path in folder.iterdir()):
+            if not journal.done and folder.is_dir() and all(path.name == JOURNAL for path in folder.iterdir()):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
 
+def holds_work(folder: Path) -> bool:
+    """Whether the journal in this folder, if there is one, tells of anything finished."""
+    try:
+        with (folder / JOURNAL).open("rb") as file:
+            return bool(file.readline() and file.readline())
+    except OSError:
+        return False
+
+
 def _found(folder: Path, key: str) -> Journal | None:
     """What an earlier run left; None where there is nothing, or nothing of this job."""
+    lines, journal = _lines(folder / JOURNAL, key), Journal(folder, key)
+    if lines is None:
+        return None
     try:
-        written = (folder / JOURNAL).read_bytes()
-    except OSError:
+        for kept in lines:
+            journal.done.setdefault(kept["sequence"], set()).update(kept["done"])
+            journal.totals = dict(kept["totals"])
+    except (ValueError, KeyError, TypeError):  # nobody's journal
         return None
-    journal, end = Journal(folder, key), 0
-    for number, line in enumerate(written.splitlines(keepends=True)):
-        try:
-            if not line.endswith(b"\n"):  # cut off while it was written
-                break
-            kept = json.loads(line)
-            if number == 0:
-                if kept["key"] != key:
-                    return None
-            else:
-                journal.done.setdefault(kept["sequence"], set()).update(kept["done"])
-                journal.totals = dict(kept["totals"])
-        except (ValueError, KeyError, TypeError):  # the end of what can be trusted
-            break
-        end += len(line)
-    if not end:
-        return None
-    os.truncate(folder / JOURNAL, end)
     for half in folder.rglob(f".*{TEMP_MARK}*"):  # a file that was being written
         half.unlink()
     return journal
+
+
+class Log:
+    """JSON lines beside an output, by which a job goes on where it stopped. They save work and nothing else: whoever
+    reads them finds out when they are wrong.
+
+    Attributes:
+        lines: what an earlier run of the same job wrote.
+
+    Args:
+        path: of the file; None = nothing is kept.
+        key: of the job, see `key_of`.
+    """
+
+    def __init__(self, path: Path | None, key: str) -> None:
+        self._path, self._key = path, key
+        found = None if path is None else _lines(path, key)
+        self.lines: list[dict[str, Any]] = found or []
+        if found is None:
+            self.restart()
+
+    def restart(self) -> None:
+        """Forget the lines."""
+        self.lines = []
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+        self.append({"key": self._key})
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Write one more line; it is not in `lines`."""
+        if self._path is not None:
+            with self._path.open("ab") as file:
+                file.write(_packed(line))
+
+
+def _packed(line: dict[str, Any]) -> bytes:
+    return json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def _lines(path: Path, key: str) -> list[dict[str, Any]] | None:
+    """The lines of a file behind the first, which says whose it is; None: no file, or another job's. A line that was
+    cut off while it was written is removed, and all behind it."""
+    try:
+        written = path.read_bytes()
+    except OSError:
+        return None
+    found: list[dict[str, Any]] = []
+    end = 0
+    for line in written.splitlines(keepends=True):
+        try:
+            value = json.loads(line) if line.endswith(b"\n") else None
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):  # the end of what can be trusted
+            break
+        found.append(value)
+        end += len(line)
+    if not found or found[0].get("key") != key:
+        return None
+    os.truncate(path, end)
+    return found[1:]

@@ -17,6 +17,7 @@ from .errors import UsageError
 from .locks import alone
 
 STDOUT = Path("-")
+_UNFINISHED = f"{TEMP_MARK}unfinished"
 _reports: list[TextIO] = []  # where a report to STDOUT goes, while what else is printed goes to stderr
 
 
@@ -88,7 +89,12 @@ def lies_in_output(path: str | Path, out: Path) -> bool:
 
 def unfinished(out: Path) -> Path:
     """Where the output `out` grows until it is whole."""
-    return out.with_name(f".{out.name}{TEMP_MARK}unfinished")
+    return out.with_name(f".{out.name}{_UNFINISHED}")
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether this is where some output grows."""
+    return path.name.startswith(".") and path.name.endswith(_UNFINISHED)
 
 
 def check_outputs(outputs: Iterable[Output], overwrite: bool, inputs: Iterable[Path]) -> None:

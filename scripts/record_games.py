@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -64,7 +64,7 @@ class Play:
     def signature(self, content: bool = False) -> list[list[object]]:
         return [["games", self.env, self.count, self.seed]]
 
-    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def frames(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         actions, step, picture, reset = player(self.env, self.seed)
         rng = np.random.default_rng(self.seed)
         number, action, left = 0, 0, 0

@@ -46,7 +46,7 @@ class Play:
     def signature(self) -> list[list[object]]:
         return [["play", self.name, self.size]]
 
-    def frames(self, report: object = None, notes: object = None) -> Iterator[SourceFrame]:
+    def frames(self, report: object = None, notes: object = None, known: object = ()) -> Iterator[SourceFrame]:
         for t in range(self.size):
             memory = np.zeros(128, np.uint8)
             memory[:2] = (3 * t) % 40, (5 * t) % 30

@@ -170,7 +170,7 @@ def test_a_store_with_memory_is_restored(tmp_path) -> None:
         def signature(self):
             return [["made", 1]]
 
-        def frames(self, report=None, notes=None):
+        def frames(self, report=None, notes=None, known=()):
             for t, frame in enumerate(colour_footage(6)):
                 yield SourceFrame(t + 1, frame, None, np.full(128, t, np.uint8), 0)
 

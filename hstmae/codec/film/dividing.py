@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import DataError
 from ...film.reading import opened
 from ..container.chunks import MAX_GOP
+from .begun import Differs, FilmLogs, Seen
 from .decoding import digest, numbered
 from .table import HIDDEN, MAX_PACKETS, NO_TIME
 
@@ -47,33 +48,54 @@ class Walk:
         return places
 
 
-def walk(path: Path, advance: Callable[[int], object]) -> Walk:
+def walk(path: Path, advance: Callable[[int], object], logs: FilmLogs | None = None) -> Walk:
     """Decode a whole film as any player does.
 
+    Args:
+        logs: where is noted how far it has come: the next walk begins at a key frame before that.
     Raises:
         DataError: it cannot be read, or shows packets in a way that its frames cannot be told apart by.
     """
-    found = _walk(path, advance, "AUTO")
+    logs = logs or FilmLogs()
+    found = _resumed(path, advance, "AUTO", logs)
     if found.damage:  # threads tell late which packet it was
-        found = _walk(path, lambda count: None, "NONE")
+        found = _resumed(path, lambda count: None, "NONE", logs)
     if len(set(found.shown)) != len(found.shown):
         raise DataError(f"{path.name}: several frames come from one packet: give --profile lossless")
     return found
 
 
-def _walk(path: Path, advance: Callable[[int], object], threads: str) -> Walk:
+def _resumed(path: Path, advance: Callable[[int], object], threads: str, logs: FilmLogs) -> Walk:
+    seen = Seen(logs.log(f"walk-{threads}"))
+    try:
+        return _walk(path, advance, threads, seen)
+    except Differs:  # e.g. key frames that others are needed for all the same
+        seen.forget()
+        return _walk(path, advance, threads, seen)
+
+
+def _walk(path: Path, advance: Callable[[int], object], threads: str, seen: Seen) -> Walk:
+    """Raises Differs where it does not go on as what was `seen`."""
     import av
 
-    found = Walk()
+    found, begun = Walk(), not seen.start
+    found.shown, found.digests = seen.frames()
+    found.pixel_format = seen.form[2] if seen.form and seen.before else ""
+    advance(seen.before)
     with opened(path) as (container, stream):
         context = stream.codec_context
         context.thread_type = threads
-        first: Any = None
+        first: Any = seen.form if seen.before else None
         try:
             for packet in container.demux(stream):
                 if packet.size:
                     note(found, packet)
+                    if len(found.sizes) <= seen.start:
+                        continue
                 for number, frame in numbered(context, packet if packet.size else None):
+                    begun = begun or number == seen.start
+                    if not begun:  # shown before it
+                        continue
                     form = (frame.width, frame.height, frame.format.name)
                     first = first or form
                     found.pixel_format = first[2]
@@ -84,10 +106,14 @@ def _walk(path: Path, advance: Callable[[int], object], threads: str) -> Walk:
                         raise ValueError(f"it goes on as {names[1]} instead of {names[0]}")
                     found.shown.append(number)
                     found.digests.append(digest(frame))
+                    seen.check(found.shown, found.digests)
+                    seen.note(form, found.shown, found.digests, found.keys)
                     advance(1)
         except (av.FFmpegError, ValueError) as error:
             found.damage = str(error)
-            _cut(found)
+        seen.check_end(len(found.shown))
+    if found.damage:
+        _cut(found)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import zlib
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
@@ -19,16 +18,18 @@ from ...errors import CodecError, DataError
 from ...executor import Advance
 from ...film.facts import FilmFacts
 from ...film.reading import FilmReader, opened
-from ..container.chunks import FILM, MAX_PAYLOAD, PACKED, REST, chunk
+from ...journal import Log
+from ..container.chunks import FILM, MAX_PAYLOAD, chunk
 from ..container.description import FILM_PROFILE, MAX_PIXELS, MAX_SIDE, Description, pack_gop
+from ..film.begun import FilmLogs
 from ..film.decoding import Coded, decoded, decoder, digest
 from ..film.dividing import Cut, Walk, divide, leads, walk
 from ..film.head import FilmHead, finished
 from ..film.placing import Placer
+from ..film.rest import REST_BYTES, Rest
 from ..film.side import pack_rows
 from ..film.table import NO_TIME, PacketTable
 
-_REST_BYTES = 4 << 20  # of a REST chunk
 _REMEMBERED = 8  # groups whose packets are at hand for what goes on from them
 _MAX_RAW = 64 << 20  # of the frames that are read at a time
 
@@ -41,6 +42,8 @@ def encode_film(
     report: Callable[[Problem], None],
     advance: Advance,
     with_state: bool = True,
+    logs: FilmLogs | None = None,
+    told: int = 0,
 ) -> Generator[bytes, None, int]:
     """Gives chunks in an order that depends on nothing but the film and `gop`; returns how many frames there are.
 
@@ -49,16 +52,19 @@ def encode_film(
         number: of the episode in the file.
         gop: frames that a group has at least, where key frames allow.
         report: takes what is odd or cannot be read.
+        logs: where is noted what was found out, for a run that goes on after this one was stopped.
+        told: how many of its frames `advance` need not be told of.
     Raises:
         UnusableEpisode: nothing of it can be used.
     """
+    logs = logs or FilmLogs()
     try:
         side = side_data(episode.side, episode.state_size)
         if side is not None and not with_state:
             side = None if side.actions is None else replace(side, state=None)
         reader = FilmReader(episode.path, with_times=False)
-        steps = _Halved(advance)
-        found = walk(episode.path, steps)
+        steps = _Halved(advance, told)
+        found = walk(episode.path, steps, logs)
         cuts = divide(found, gop)
     except DataError as error:
         raise UnusableEpisode(str(error)) from None
@@ -74,9 +80,9 @@ def encode_film(
     described = _described(episode, description, head, side, gop)
     with episode.path.open("rb") as opened_file, mmap.mmap(opened_file.fileno(), 0, access=mmap.ACCESS_READ) as file:
         yield described.pack(number) + chunk(FILM, head.pack(), episode=number)
-        rest = _Rest(number)
+        rest = Rest(number)
         placer = Placer(file)
-        for cut, table, data in _groups(episode, head, found, cuts, placer, rest, file, steps):
+        for cut, table, data in _groups(episode, head, found, cuts, placer, rest, file, steps, logs.log("groups")):
             yield from rest.full()
             streams = {"PICT": data, "PKTS": table.pack(), **_side(side, cut, frames)}
             if sum(map(len, streams.values())) > MAX_PAYLOAD - (1 << 16):
@@ -84,24 +90,24 @@ def encode_film(
             numbers = np.arange(cut.first, cut.first + cut.frames, dtype=np.int32)
             yield pack_gop(described, number, cut.first, numbers, streams, b"")
         total, sha256 = len(file), hashlib.sha256()
-        for start in range(placer.end, total, _REST_BYTES):
-            rest.add(file[start : start + _REST_BYTES])
+        for start in range(placer.end, total, REST_BYTES):
+            rest.add(file[start : start + REST_BYTES])
             yield from rest.full()
         yield from rest.all()
-        for start in range(0, total, _REST_BYTES):
-            sha256.update(file[start : start + _REST_BYTES])
+        for start in range(0, total, REST_BYTES):
+            sha256.update(file[start : start + REST_BYTES])
         yield chunk(FILM, finished(head, total, sha256.hexdigest()).pack(), episode=number)
     return frames
 
 
 class _Halved:
-    """Progress of a film, which is decoded twice: every second step counts."""
+    """Progress of a film, which is decoded twice: every second step counts, `told` frames were counted before."""
 
-    def __init__(self, advance: Advance) -> None:
-        self._advance, self._steps = advance, 0
+    def __init__(self, advance: Advance, told: int) -> None:
+        self._advance, self._steps = advance, -2 * told
 
     def __call__(self, count: int) -> None:
-        before, self._steps = self._steps // 2, self._steps + count
+        before, self._steps = max(0, self._steps // 2), self._steps + count
         if self._steps // 2 > before:
             self._advance(self._steps // 2 - before)
 
@@ -185,48 +191,18 @@ def _side(side: SideData | None, cut: Cut, frames: int) -> dict[str, bytes]:
     return streams
 
 
-class _Rest:
-    """What the film's file holds besides the packets of its pictures, in chunks."""
-
-    def __init__(self, number: int) -> None:
-        self._number, self._waiting, self._written = number, bytearray(), 0
-
-    def add(self, data: bytes) -> None:
-        self._waiting += data
-
-    def full(self) -> Generator[bytes, None, None]:
-        """Chunks that are complete."""
-        while len(self._waiting) >= _REST_BYTES:
-            yield self._chunk(_REST_BYTES)
-
-    def all(self) -> Generator[bytes, None, None]:
-        yield from self.full()
-        if self._waiting:
-            yield self._chunk(len(self._waiting))
-
-    def _chunk(self, size: int) -> bytes:
-        plain = bytes(self._waiting[:size])
-        del self._waiting[:size]
-        packed = zlib.compress(plain, 6)
-        smaller = len(packed) < len(plain)
-        self._written += 1
-        return chunk(
-            REST, packed if smaller else plain, episode=self._number, first=self._written - 1,
-            flags=PACKED if smaller else 0,
-        )  # fmt: skip
-
-
 def _groups(
-    episode: FilmEpisode | AnimationEpisode, head: FilmHead, found: Walk, cuts: list[Cut], placer: Placer, rest: _Rest,
-    file: mmap.mmap, advance: Advance,
+    episode: FilmEpisode | AnimationEpisode, head: FilmHead, found: Walk, cuts: list[Cut], placer: Placer, rest: Rest,
+    file: mmap.mmap, advance: Advance, log: Log,
 ) -> Generator[tuple[Cut, PacketTable, bytes], None, None]:  # fmt: skip
-    """Each group as it will be: with what has to be decoded before it, its table, and its packets."""
+    """Each group as it will be: with what has to be decoded before it, its table, and its packets. What has to be is
+    noted in `log`: finding it out is all the work."""
     places = found.places()
     remembered: list[list[Coded]] = []
     chain = 0  # groups that have to be decoded before one that goes on from the last
     with opened(episode.path) as (container, stream):
         packets = (packet for packet in container.demux(stream) if packet.size)
-        for cut in cuts:
+        for position, cut in enumerate(cuts):
             at, rest_at, pieces, group = placer.end, placer.rest, [], list[Coded]()
             for k in range(cut.start, cut.stop):
                 packet = next(packets)
@@ -238,15 +214,20 @@ def _groups(
                     end += piece.gap + piece.take
                 group.append((k, data, found.keys[k]))
             before, alone = 0, cut.alone
-            if not cut.first and not _decodes(head, found, cut, group, [], 0):
+            known = log.lines[position] if position < len(log.lines) else None
+            if known is not None:
+                before, alone = known["before"], known["alone"]
+            elif not cut.first and not _decodes(head, found, cut, group, [], 0):
                 raise UnusableEpisode(f"{head.codec} packets cannot be decoded one by one: give --profile lossless")
-            if cut.alone and cut.first:
+            elif cut.alone and cut.first:
                 before = chain if leads(found, cut, places) else 0
                 alone = _decodes(head, found, cut, group, remembered, before)
                 if not alone and not before:
                     before, alone = chain, _decodes(head, found, cut, group, remembered, chain)
             if not alone:
                 before = chain
+            if known is None:
+                log.append({"before": before, "alone": alone})
             chain = before + 1 if not alone else 1
             advance(cut.frames)
             remembered = [*remembered, group][-_REMEMBERED:]

@@ -12,6 +12,7 @@ from ...data.sources.base import Problem
 from ...data.sources.settling import with_pairing
 from ...data.store.jobs import run_jobs
 from ...errors import DataError, UsageError
+from ...journal import keeping, key_of
 from ...names import portable_names
 from ...output import Kind, check_output
 from ..container.description import FILM_PROFILE
@@ -74,7 +75,8 @@ def archive(
     """Encode all episodes of an input into one file.
 
     What is written grows in `path` + ".part" and gets its name at the end. A run that was stopped or killed is gone on
-    with: whole groups of pictures that are there are not encoded again. The file's bytes do not depend on any of it.
+    with: whole groups of pictures that are there are not encoded again, nor are films decoded again that are kept as
+    they are. The file's bytes do not depend on any of it.
 
     Args:
         workers: processes; 0 = one per core.
@@ -96,8 +98,11 @@ def archive(
     for profile, game in sorted(used):
         make_profile(profile, game, **dict(settings.options))  # what is missing is said before any work
     begun = target.with_name(target.name + PART).exists()
-    with HstWriter(target, overwrite=overwrite, resume=begun, about=about) as writer:
-        todo, kept = _left(tasks, writer)
+    with (
+        keeping(target, key_of("encode")) as journal,
+        HstWriter(target, overwrite=overwrite, resume=begun, about=about) as writer,
+    ):
+        todo, kept = _left(tasks, writer, journal.folder)
         coded = 0
         results: list[Done] = []
 
@@ -154,13 +159,13 @@ def _counts(results: Sequence[Done]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _left(tasks: Sequence[Task], writer: HstWriter) -> tuple[list[Task], int]:
+def _left(tasks: Sequence[Task], writer: HstWriter, keep: Path) -> tuple[list[Task], int]:
     """What is still to be done, in the order of the input, and the number of frames that are there already."""
     entries = {} if writer.contents is None else {entry.number: entry for entry in writer.contents.episodes}
     if entries.keys() - {task.number for task in tasks}:
         raise UsageError(f"{writer.place} was made of more episodes than these: remove it first")
     todo, kept = [], 0
-    for task in tasks:
+    for task in (replace(task, keep=keep) for task in tasks):
         entry = entries.get(task.number)
         if entry is None or entry.description is None:
             todo.append(task)

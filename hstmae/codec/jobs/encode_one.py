@@ -20,8 +20,10 @@ from ...errors import DataError
 from ...executor import Advance
 from ...film.reading import FilmReader, UnreadableFilm
 from ...games import get_game
+from ...journal import key_of
 from ..container.chunks import CRC_BYTES, FACTS, FILES, HEADER_BYTES, chunk, split_chunks
 from ..container.description import FILM_PROFILE, Description, unpack_description
+from ..film.begun import FilmLogs
 from ..film.head import pack_json
 from ..session.encoder import EpisodeEncoder, description_of
 from ..session.profiles import decodes_exactly, make_profile, profile_of
@@ -208,12 +210,13 @@ def _kept_as_it_is(run: _Run, advance: Advance) -> Iterator[bytes]:
                 yield packed
             done -= 1
         run.frames = task.episode.size
-        advance(run.frames)
+        advance(run.frames - task.first)
         return
     assert is_film(task.episode)
     making = encode_film(
         task.episode, partial(Description, **known), task.number, task.gop, run.report, advance,
-        with_state=task.settings.with_state,
+        with_state=task.settings.with_state, logs=FilmLogs(task.keep, task.number, key_of(known["signature"])),
+        told=task.first,
     )  # fmt: skip
     described = b""
     while (made := _next(making, run)) is not None:

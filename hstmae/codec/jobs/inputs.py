@@ -1,7 +1,7 @@
 """Episodes that go into a .hst file, and the episodes of one as a source for others: both as `SourceEpisode`s."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -66,7 +66,7 @@ class StoredEpisode(_Listed):
     def signature(self, content: bool = False) -> list[list[object]]:
         return [["store", self.content_hash]]
 
-    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def frames(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         store = EpisodeStore(self.path)
         notes.update(store.info(self.name).notes)
         for start in range(0, self.size, _AT_ONCE):
@@ -108,7 +108,7 @@ class CodedEpisode(_Listed):
                 crc = zlib.crc32(reader.data[offset : offset + header.size], crc)
         return [["hst", self.position, crc, *chosen]]
 
-    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def frames(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         with HstReader(self.path, keep=self.keep, **dict(self.options)) as reader:
             description = reader.episodes()[self.position]
             notes.update(description.notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from ...data.sources.animation import AnimationEpisode
@@ -65,6 +66,7 @@ class Task:
         first: frames of that part.
         has_files: whether the looks of its files are in the file, too.
         chunks: of it in the file already.
+        keep: folder for what a film is gone on with; None = it is not.
     """
 
     episode: SourceEpisode
@@ -76,6 +78,7 @@ class Task:
     first: int = 0
     has_files: bool = False
     chunks: int = 0
+    keep: Path | None = None
 
     @property
     def profile(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from ...errors import DataError
 from ...film.facts import FilmFacts, facts_of_pictures
 from ...pictures.animated import Animated
 from ...pictures.facts import Loss
-from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
+from .base import AT_HAND, Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .losses import Allowed, LossWatch
 from .pictures import resized
 from .side_file import side_data, with_side
@@ -52,7 +52,7 @@ class AnimationEpisode:
         rate = animated.rate.limit_denominator(1001)
         return replace(facts_of_pictures(animated.size, rate, lossless=True), plays=animated.plays)
 
-    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def frames(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         """RGB frames numbered from 0."""
         side = side_data(self.side, self.state_size)
         try:
@@ -70,7 +70,7 @@ class AnimationEpisode:
         watch.finish()
         try:
             for number, frame in enumerate(animated.frames()):
-                yield with_side(number, resized(frame[..., :3], self.resize), side)
+                yield with_side(number, AT_HAND if number in known else resized(frame[..., :3], self.resize), side)
                 count += 1
         except DataError as error:
             report(Problem(self.name, self.path.name, f"after {count} frames, the rest is left out: {error}"))

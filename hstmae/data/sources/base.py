@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -69,6 +69,7 @@ class SourceFrame:
 
 
 Report = Callable[[Problem], None]
+AT_HAND = np.empty(0, np.uint8)  # in place of pixels that are not wanted, see `SourceEpisode.frames`
 
 
 class UnusableEpisode(DataError):
@@ -120,9 +121,12 @@ class SourceEpisode(Protocol):
         """JSON values that change when the source changes: by the times of its files, or where `content` by what they
         hold, so that a copy has the same; that reads them all."""
 
-    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def frames(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         """Frames in ascending number; what cannot be used goes to `report`, repairs are counted in `notes`.
 
+        Args:
+            known: numbers of frames that the source gave before, while it was as it is now. Where it saves work they
+                come with AT_HAND instead of pixels; all else is as ever. The first frame is none of them.
         Raises:
             UnusableEpisode: the whole episode must be left out.
         """

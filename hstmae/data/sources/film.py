@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ...film.probing import expected_frames
 from ...film.reading import FilmReader, UnreadableFilm, opened
 from ...games import get_game
 from ...pictures.snapping import TOLERANCE
-from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
+from .base import AT_HAND, Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .pictures import resized
 from .side_file import side_data, with_side
 from .snapped import Snapper, snapper_of
@@ -59,7 +59,7 @@ class FilmEpisode:
         files = [self.path, *([self.side] if isinstance(self.side, Path) else [])]
         return [*([f.name, f.stat().st_size, file_stamp(f, content)] for f in files), ["resize", self.resize]]
 
-    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def frames(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         """Frames numbered from 0."""
         side = side_data(self.side, self.state_size)
         try:
@@ -84,6 +84,9 @@ class FilmEpisode:
             if side is not None and count > len(side):
                 raise UnusableEpisode(f"its side file has {len(side)} frames, the film more")
             if frame.damaged:
+                continue
+            if frame.number in known:
+                yield with_side(frame.number, AT_HAND, side)
                 continue
             rgb = reader.rgb(frame)
             if snapper is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...errors import DataError, UsageError
-from .base import Problem, Report, SourceFrame
+from .base import AT_HAND, Problem, Report, SourceFrame
 
 MAX_HOLD = 12  # frames the random player keeps an action
 CONSOLE_RATE = 60.0  # console frames a second; what the Arcade Learning Environment states does not follow its steps
@@ -62,14 +62,19 @@ class GymEpisode:
         """The wish, not the pictures: the same wish is not played twice into one store."""
         return [["gymnasium", self.env, self.size, self.seed, list(self.actions or ())]]
 
-    def frames(self, report: Report | None = None, notes: dict[str, int] | None = None) -> Iterator[SourceFrame]:
-        """Play. Raises UsageError or DataError where the environment cannot be made, shown or played."""
+    def frames(
+        self, report: Report | None = None, notes: dict[str, int] | None = None, known: Container[int] = ()
+    ) -> Iterator[SourceFrame]:
+        """Play; `known` frames are played and not drawn.
+
+        Raises UsageError or DataError where the environment cannot be made, shown or played.
+        """
         with closing(make_env(self.env)) as env:
             from gymnasium.error import Error
 
             self.fps, done = rate_of(env), 0
             try:
-                for frame in self._play(env, _console(env)):
+                for frame in self._play(env, _console(env), known):
                     yield frame
                     done += 1
             except (Error, _Broken) as error:  # the first e.g. where a drawing library is missing
@@ -77,7 +82,7 @@ class GymEpisode:
                     raise DataError(f"{self.env} cannot be played: {error}") from None
                 report(Problem(self.name, "", f"ends after {done} of {self.size} frames: {error}", left_out=False))
 
-    def _play(self, env: Any, console: Any) -> Iterator[SourceFrame]:
+    def _play(self, env: Any, console: Any, known: Container[int]) -> Iterator[SourceFrame]:
         """Raises _Broken where the environment does."""
         with _own_program("reset"):
             env.reset(seed=self.seed)
@@ -94,19 +99,26 @@ class GymEpisode:
             left -= 1
             with _own_program(f"step {t + 1}"):
                 ended = env.step(action)[2:4]
-                picture = np.asarray(env.render())
-            number += 1
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                raise DataError(f"{self.env}: its picture is {picture.dtype} {list(picture.shape)}, expected RGB")
-            size = size or picture.shape
-            if picture.shape != size:
-                raise _Broken(f"its picture became {picture.shape[1]}x{picture.shape[0]}, it was {size[1]}x{size[0]}")
+                number += 1
+                picture = AT_HAND if number in known else np.asarray(env.render())
+            if picture is not AT_HAND:
+                size = self._checked(picture, size)
+                picture = picture.copy()
             memory = None if console is None else np.array(console.getRAM(), np.uint8)
-            yield SourceFrame(number, picture.copy(), None, memory, action)
+            yield SourceFrame(number, picture, None, memory, action)
             if any(ended):
                 with _own_program(f"reset after step {t + 1}"):
                     env.reset()
                 number += 1
+
+    def _checked(self, picture: np.ndarray, size: tuple[int, ...] | None) -> tuple[int, ...]:
+        """The size of a picture, which is that of those before it. Raises DataError or _Broken where it is not."""
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise DataError(f"{self.env}: its picture is {picture.dtype} {list(picture.shape)}, expected RGB")
+        size = size or picture.shape
+        if picture.shape != size:
+            raise _Broken(f"its picture became {picture.shape[1]}x{picture.shape[0]}, it was {size[1]}x{size[0]}")
+        return size
 
 
 class _Broken(Exception):

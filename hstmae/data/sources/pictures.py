@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from ...games import GameSpec, get_game
 from ...pictures.facts import Loss, losses_of
 from ...pictures.indexed import read_picture, table_of
 from ...pictures.reading import FORMATS, read_native
-from .base import Problem, Report, SourceFrame, UnusableEpisode, file_stamp
+from .base import AT_HAND, Problem, Report, SourceFrame, UnusableEpisode, file_stamp
 from .losses import Allowed, LossWatch
 from .side_file import side_data, with_side
 
@@ -67,7 +67,7 @@ class PicturesEpisode:
             values.append([path.name, status.st_size, stamp])
         return values
 
-    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def frames(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         """Frames numbered by the place of their file in the folder."""
         side = side_data(self.side, self.state_size)
         if side is not None and len(side) != len(self.files):
@@ -80,6 +80,9 @@ class PicturesEpisode:
         for number, name in enumerate(self.files):
             try:
                 watch.note(losses_of_file(self.folder / name))
+                if size is not None and number in known:
+                    yield replace(with_side(number, AT_HAND, side, palette), corner=corner)
+                    continue
                 if game is None:
                     pixels = resized(read_rgb(self.folder / name), self.resize)
                 else:
@@ -161,6 +164,8 @@ def opened(file: Path | BinaryIO) -> Iterator[Any]:
             if frames > 1 and picture.format not in ("JPEG", "MPO"):
                 raise DataError(f"holds {frames} pictures: give it as an input of its own, as true colour")
             yield picture
+    except Image.UnidentifiedImageError:  # whose text names a place in memory
+        raise DataError("cannot be read as a picture (its format is not known)") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
         raise DataError(f"cannot be read as a picture ({error})") from None
 

@@ -81,6 +81,17 @@ def read_png(data: bytes, largest: tuple[int, int]) -> PngImage:
     return PngImage(pixels if indexed else np.ascontiguousarray(pixels[..., :3]), colours, position)
 
 
+def end_of_png(data: bytes) -> int:
+    """Position of the first byte after IEND in a PNG that `read_png` has read before. Raises DataError: no PNG."""
+    position, kind = len(SIGNATURE), b""
+    while kind != b"IEND":
+        if position + 12 > len(data):
+            raise DataError("cut off inside the picture")
+        length, kind = _CHUNK.unpack_from(data, position)
+        position += 12 + length
+    return position
+
+
 def png_chunk(kind: bytes, body: bytes) -> bytes:
     return _CHUNK.pack(len(body), kind) + body + zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big")
 

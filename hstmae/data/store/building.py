@@ -14,8 +14,9 @@ from typing import Any
 
 from ...atomic import TEMP_MARK, json_bytes, replacing, write_bytes
 from ...errors import DataError, StoreError, UsageError
+from ...journal import holds_work
 from ...locks import alone
-from ...output import Kind, check_output
+from ...output import Kind, check_output, is_unfinished
 from ..pairing import Pairing, describe_episodes
 from ..sources.base import Problem, SourceEpisode
 from ..sources.finding import LAYOUTS
@@ -87,6 +88,8 @@ class StoreSummary:
 def writing(store: Path) -> Iterator[None]:
     """One writer at a time, who finds and leaves no temporary files, and no trace where nothing was finished.
 
+    Episodes that are begun stay where the writer is stopped, until one comes to its end.
+
     Raises:
         UsageError: `store` is neither empty nor a store, or somebody is writing it.
         DataError: the disk is full or cannot be written.
@@ -103,6 +106,7 @@ def writing(store: Path) -> Iterator[None]:
             _remove_leftovers(store)
             try:
                 yield
+                _remove_leftovers(store, begun=True)
             finally:
                 _remove_leftovers(store)
                 _remove_if_empty(store, was_there)
@@ -110,9 +114,12 @@ def writing(store: Path) -> Iterator[None]:
         raise disk_error(error, store) from None
 
 
-def _remove_leftovers(store: Path) -> None:
+def _remove_leftovers(store: Path, begun: bool = False) -> None:
+    """Temporary files; and the episodes that are `begun`, too."""
     for folder in (store, store / EPISODES):
         for path in folder.glob(f".*{TEMP_MARK}*"):
+            if is_unfinished(path) and holds_work(path) and not begun:
+                continue
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -159,7 +166,7 @@ class StoreRun:
 
     def job(self, episode: SourceEpisode, rebuild: bool = False) -> Job | None:
         """What is to be done for an episode; None where the store holds it already, unchanged."""
-        job = Job(episode, self._store, self._game, self._packing, self._fail)
+        job = Job(episode, self._store, self._game, self._packing, self._fail, rebuild)
         self._names.add(episode.name)
         if not rebuild and finished(job):
             self._kept += 1
@@ -180,7 +187,7 @@ class StoreRun:
         for problem in self._old_problems:
             if problem.episode not in self._names and not (store / EPISODES / problem.episode).exists():
                 noted.append(problem)
-        for folder in sorted((store / EPISODES).iterdir()):
+        for folder in sorted(path for path in (store / EPISODES).iterdir() if not is_unfinished(path)):
             info = read_info(folder)
             if info.game != self._game:
                 raise UsageError(

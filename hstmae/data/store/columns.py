@@ -8,6 +8,7 @@ longer than unpacking. Stores of format 1 have that checksum instead, and are re
 from __future__ import annotations
 
 import math
+import os
 import struct
 import threading
 import zlib
@@ -100,26 +101,43 @@ class ColumnWriter:
         file: binary file positioned where the groups shall start; nobody else writes to it until `finish`.
         name, shape, group, layout: see Column.
         level: zstd level.
+        offsets, sums: as of `Index`, of whole groups that the file holds already.
     """
 
-    def __init__(self, file: BinaryIO, name: str, shape: Sequence[int], group: int, layout: str, level: int) -> None:
+    def __init__(
+        self, file: BinaryIO, name: str, shape: Sequence[int], group: int, layout: str, level: int,
+        offsets: Sequence[int] = (), sums: Sequence[int] = (),
+    ) -> None:  # fmt: skip
         self._file, self._name, self._layout = file, name, layout
         self._shape = tuple(int(n) for n in shape)
         self._compressor = zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True)
         self._buffer = np.empty((group, *self._shape), np.uint8)
-        self._filled = self._rows = 0
-        self._offsets = [file.tell()]
-        self._sums: list[int] = []
+        self._filled, self._rows = 0, group * len(sums)
+        self._offsets = list(offsets) or [file.tell()]
+        self._sums = list(sums)
 
-    def add(self, row: np.ndarray) -> None:
-        """Append one row, uint8 of the column's shape."""
+    @property
+    def last_group(self) -> tuple[int, int]:
+        """Where the last whole group ends in the file, and its CRC-32."""
+        return self._offsets[-1], self._sums[-1]
+
+    def add(self, row: np.ndarray) -> bool:
+        """Append one row, uint8 of the column's shape; True where that makes a group whole."""
         self._buffer[self._filled] = row
         self._filled += 1
         self._rows += 1
-        if self._filled == len(self._buffer):
-            self._flush()
+        whole = self._filled == len(self._buffer)
+        if whole:
+            self._pack()
+        return whole
 
-    def _flush(self) -> None:
+    def flush(self, sync: bool) -> None:
+        """Hand what is packed to the system, and where `sync` wait until it is on the disk."""
+        self._file.flush()
+        if sync:
+            os.fsync(self._file.fileno())
+
+    def _pack(self) -> None:
         block = lay_out(self._buffer[: self._filled].reshape(self._filled, -1), self._layout)
         packed = self._compressor.compress(block.data)
         self._file.write(packed)
@@ -130,7 +148,7 @@ class ColumnWriter:
     def finish(self) -> Column:
         """Write the last group and the index."""
         if self._filled:
-            self._flush()
+            self._pack()
         index = np.array(self._offsets, "<u8").tobytes() + np.array(self._sums, "<u4").tobytes()
         self._file.write(index)
         return Column(

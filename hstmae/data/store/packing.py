@@ -6,15 +6,16 @@ import errno
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 
 from ...atomic import json_bytes
 from ...errors import DataError, StoreError
 from ...executor import Advance
 from ...games import get_game
+from ...journal import key_of
 from ..sources.base import Problem, SourceEpisode, UnusableEpisode
 from ..sources.settling import looked_at, pairing_of
+from .begun import Changed
 from .jobs import discard
 from .manifest import DATA, EPISODES, VERSION, EpisodeInfo, canonical, digest, read_info
 from .writer import SOURCE, EpisodeWriter, Packing
@@ -31,6 +32,7 @@ class Job:
     game: str
     packing: Packing
     fail: bool  # stop at the first problem instead of leaving out and reporting
+    rebuild: bool = False  # what a run without it began is not gone on with
 
     @property
     def folder(self) -> Path:
@@ -73,7 +75,11 @@ def pack(job: Job, advance: Advance) -> Iterator[Packed]:
         problems.append(problem)
 
     try:
-        info = _pack(job, report, problems, advance)
+        try:
+            info = _pack(job, report, problems, advance)
+        except Changed:  # e.g. an environment that does not play the same again
+            problems.clear()
+            info = _pack(job, report, problems, lambda count: None)
     except UnusableEpisode as error:
         info = None
         report(Problem(job.episode.name, "", f"{error}: the episode is left out"))
@@ -89,25 +95,32 @@ def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], 
         signature = job.signature()  # before it is read: what is changed meanwhile shall be packed again
     except OSError as error:
         raise UnusableEpisode(f"cannot be read: {error.filename}: {error.strerror}") from None
-    frames = (frame for frame in episode.frames(report, notes) if not frame.alone)
-    first = next(frames, None)
-    if first is None:
-        report(no_frame(episode, notes))
-        return None
-    about = {"level": episode.level, "outcome": episode.outcome, "source": episode.name}
+    key = key_of(signature, str(pairing_of(episode)), job.rebuild)
     with EpisodeWriter(
-        job.folder, name=episode.name, game=get_game(job.game), palette=first.palette, fps=episode.fps,
-        packing=job.packing, corner=first.corner, **about,
+        job.folder, name=episode.name, game=get_game(job.game), packing=job.packing, key=key, level=episode.level,
+        outcome=episode.outcome, source=episode.name,
     ) as writer:  # fmt: skip
-        for frame in chain([first], frames):
-            writer.add(frame.pixels, frame.number, frame.state, frame.action)
-            if len(writer) % _TICK == 0:
-                advance(_TICK)
+        try:
+            for frame in episode.frames(report, notes, writer.known):
+                if frame.alone:
+                    continue
+                if not len(writer):
+                    writer.palette, writer.corner = frame.palette, frame.corner
+                writer.add(frame.pixels, frame.number, frame.state, frame.action)
+                if len(writer) % _TICK == 0:
+                    advance(_TICK)
+        except UnusableEpisode:
+            writer.forget()
+            raise
+        if not len(writer):
+            writer.forget()
+            report(no_frame(episode, notes))
+            return None
         advance(len(writer) % _TICK)
+        writer.fps = episode.fps
         notes["left_out"] = sum(problem.count for problem in problems if problem.left_out)
         source = {"signature": signature, "problems": [problem.to_json() for problem in problems]}
-        pairing = pairing_of(episode)
-        return writer.finish(notes, json_bytes(source) + b"\n", pairing)
+        return writer.finish(notes, json_bytes(source) + b"\n", pairing_of(episode))
 
 
 def no_frame(episode: SourceEpisode, notes: dict[str, int]) -> Problem:
@@ -128,5 +141,5 @@ def kept_problems(folder: Path) -> list[Problem]:
 
 def disk_error(error: OSError, store: Path) -> DataError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DataError(f"the disk of {store} is full: free some space and run again (finished episodes are kept)")
+        return DataError(f"the disk of {store} is full: free some space and run again (what is finished is kept)")
     return DataError(f"cannot write {store}: {error}")

@@ -93,8 +93,11 @@ def build_store(
     with writing(store):
         run = StoreRun(store, game, kind, packing, on_error == "fail")
         todo = [job for job in (run.job(episode, rebuild) for episode in episodes) if job is not None]
-        total = sum(job.episode.size for job in todo)
-        with tqdm(total=total, unit="frame", unit_scale=True, desc="preprocess", disable=not progress) as bar:
+        total = sum(episode.size for episode in episodes)
+        there = total - sum(job.episode.size for job in todo)
+        with tqdm(
+            total=total, initial=there, unit="frame", unit_scale=True, desc="preprocess", disable=not progress
+        ) as bar:
             run_jobs(
                 pack, todo, run.results.append, store, workers=workers, advance=bar.update, others=episodes,
                 known=run.pairings,

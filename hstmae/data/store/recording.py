@@ -35,21 +35,23 @@ def record_into_store(
     Args:
         episodes: may be a generator; each is packed before the next is asked for.
         kind: what made them ("emulator", "gymnasium"), noted in the manifest.
-        progress: called with the number of frames packed since the last call.
+        progress: called with the number of frames dealt with since the last call.
         remark: called with what is odd about an episode that was packed, e.g. that it ends early.
     Raises:
         UsageError: `store` is neither empty nor a store, is being written, or holds another game.
         DataError: an episode cannot be read, or the disk is full.
         StoreError: the store is damaged.
     """
-    folder = Path(store)
+    folder, advance = Path(store), progress or (lambda count: None)
     get_game(game)
     with writing(folder):
         run, splits = StoreRun(folder, game, kind, packing, fail=True), _splits(folder, game)
         try:
             for episode in episodes:
-                if (job := run.job(episode)) is not None:
-                    run.results += pack(job, progress or (lambda count: None))
+                if (job := run.job(episode)) is None:
+                    advance(episode.size)
+                else:
+                    run.results += pack(job, advance)
                     if remark is not None:
                         for problem in run.results[-1].problems:
                             remark(problem)

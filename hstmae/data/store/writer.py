@@ -1,20 +1,25 @@
-"""Writing one episode into a store: frames are packed as they come, the folder appears only when it is complete."""
+"""Writing one episode into a store: frames are packed as they come, the folder appears only when it is complete.
+
+It grows in a hidden folder. Where a run is stopped, whole groups of pictures stay there, and the next run with the same
+key goes on behind them.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from ...atomic import TEMP_MARK, sync_folder
+from ...atomic import sync_folder
 from ...games import GameSpec
+from ...journal import JOURNAL, keeping
 from ..pairing import Pairing
+from .begun import Begun, Changed
 from .columns import HEADS, Column, ColumnWriter
 from .layouts import PLAIN, SPARSE
 from .manifest import DATA, EpisodeInfo, digest_file, runs_of, write_info
@@ -41,7 +46,8 @@ class Packing:
 
 @dataclass
 class EpisodeWriter:
-    """Context manager that packs one episode; without `finish` nothing is left behind.
+    """Context manager that packs one episode. Without `finish` whole groups of pictures are left behind, for the next
+    one with the same key: it has to be given the same frames from the first on, those that are `known` without pixels.
 
     Args:
         folder: final folder of the episode; replaced as a whole when it exists.
@@ -51,53 +57,84 @@ class EpisodeWriter:
         fps: frames per second; None = what the game runs at.
         corner: as in Episode.
         packing: how columns are packed.
+        key: of the job, see `journal.key_of`; "" = never gone on with.
     """
 
     folder: Path
     _: KW_ONLY
     name: str
     game: GameSpec
-    palette: np.ndarray | None
+    palette: np.ndarray | None = None
     level: str = ""
     outcome: str = "cut"
     source: str = ""
     fps: float | None = None
     corner: tuple[int, int] = (0, 0)
     packing: Packing = Packing()
+    key: str = ""
 
     def __post_init__(self) -> None:
         self._states: list[np.ndarray] = []
         self._actions: list[int] = []
         self._numbers: list[int] = []
-        self._hash = hashlib.sha256()
+        self._group = 0
 
     def __enter__(self) -> EpisodeWriter:
-        self._temp = self.folder.with_name(f".{self.folder.name}{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}")
-        self._temp.mkdir(parents=True)
-        self._file = (self._temp / DATA).open("wb")
-        self._file.write(HEADS[-1])
+        with ExitStack() as stack:
+            journal = stack.enter_context(keeping(self.folder, self.key or os.urandom(8).hex()))
+            self._temp, self._begun = journal.folder, Begun(journal)
+            self._file = (self._temp / DATA).open("r+b" if self._begun.numbers else "w+b")
+            stack.push(self._close)
+            if not self._begun.numbers:
+                self._file.write(HEADS[-1])
+            self._file.truncate(self._file.seek(self._begun.offsets[-1]))
+            self._hash = self._begun.hash
+            self._held = stack.pop_all()
         self._frames: ColumnWriter | None = None
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if not self._file.closed:
-            with suppress(OSError):  # a full disk fails again while closing; the folder goes away all the same
-                self._file.close()
+        self._held.__exit__(kind, error, tb)
+
+    def _close(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        with suppress(OSError):  # a full disk fails again while closing
+            self._file.close()
+        if not self._begun.journal.done or isinstance(error, Changed):
+            self.forget()
+
+    def forget(self) -> None:
+        """Leave nothing to be gone on with."""
         shutil.rmtree(self._temp, ignore_errors=True)
+
+    @property
+    def known(self) -> frozenset[int]:
+        """Numbers of frames that need no pixels: those that a run before this one has packed."""
+        return self._begun.known
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def add(self, frame: np.ndarray, number: int, state: np.ndarray | None, action: int | None) -> None:
-        """Append one frame: uint8 [H, W] or [H, W, 3], its number (ascending), its memory uint8 [S], its buttons."""
+        """Append one frame: uint8 [H, W] or [H, W, 3], its number (ascending), its memory uint8 [S], its buttons.
+
+        Raises:
+            Changed: it is not the one that was packed here before.
+        """
+        row, begun = len(self._numbers), self._begun
         if self._frames is None:
             packing = self.packing
-            group = max(1, min(packing.frame_group, MAX_FRAME_GROUP_BYTES // frame.nbytes))
-            self._frames = ColumnWriter(self._file, "frames", frame.shape, group, PLAIN, packing.level)
+            self._group = max(1, min(packing.frame_group, MAX_FRAME_GROUP_BYTES // frame.nbytes))
+            self._frames = ColumnWriter(
+                self._file, "frames", frame.shape, self._group, PLAIN, packing.level, begun.offsets, begun.sums
+            )
             self._size = frame.shape[:2]
-        self._frames.add(frame)
-        self._hash.update(np.ascontiguousarray(frame).data)
         self._numbers.append(number)
+        if row < len(begun.numbers):
+            begun.check(row, frame, number, self._group)
+        else:
+            self._hash.update(np.ascontiguousarray(frame).data)
+            if self._frames.add(frame):
+                begun.note(self._frames, self._numbers[-self._group :])
         if state is not None:
             self._states.append(state)
         if action is not None:
@@ -114,10 +151,13 @@ class EpisodeWriter:
             pairing: how memory and pictures were put together, where that is known.
         Raises:
             ValueError: no frames, or state or actions for some frames only.
+            Changed: there are fewer than were packed here before.
             OSError: the disk is full or cannot be written.
         """
         if self._frames is None:
             raise ValueError(f"{self.name}: an episode needs at least one frame")
+        if len(self) < len(self._begun.numbers):
+            raise Changed
         columns = [self._frames.finish(), *self._side_columns()]
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -144,6 +184,7 @@ class EpisodeWriter:
         )
         write_info(self._temp, info)
         (self._temp / SOURCE).write_bytes(source_json)
+        (self._temp / JOURNAL).unlink()
         sync_folder(self._temp)
         if self.folder.exists():
             shutil.rmtree(self.folder)  # the caller has withdrawn the manifest that names it

@@ -30,7 +30,7 @@ from .stopping import FINISHED, MAX_MINUTES, MAX_STEPS, Stop
 from .validation import validate
 from .watch import Observer
 
-SAVE_SECONDS, SAVE_SHARE, SAVE_COST = 4.0, 0.02, 20  # a checkpoint after so long: see `_due`
+SAVE_SECONDS, SAVE_SHARE, SAVE_COST = 0.25, 0.02, 16  # a checkpoint after so long: see `_due`
 LOG_EVERY = 10  # steps whose means make one line of metrics.jsonl; terms are checked for NaN as often
 
 
@@ -173,7 +173,9 @@ class Trainer(Learner):
             self.run.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.run)
             if payload is not None:
+                asked = time.monotonic()
                 save_last(payload, self.run)  # so that a run killed in its first steps can be resumed as well
+                self._saving = time.monotonic() - asked
             self._saved = time.monotonic()
             write_record(self.run, self.config, self.details, None if resume is None else self.step)
         size, ranks = f"{self.parameters / 1e6:.2f} M parameters", self.world.size
@@ -244,8 +246,8 @@ class Trainer(Learner):
         return result
 
     def _save(self) -> None:
-        payload = self.payload()
         asked = time.monotonic()
+        payload = self.payload()
         if self.world.first:
             save_last(payload, self.run)
             self._saved, self._saving = time.monotonic(), time.monotonic() - asked
@@ -255,12 +257,12 @@ class Trainer(Learner):
     def _due(self, seconds: float) -> bool:
         """Whether a killed run would lose too much of what it did since the last checkpoint, after `seconds` of it.
 
-        The share of time that checkpoints take stays small, and so does the share of work that can be lost. Steps that
-        are logged anyhow are preferred, so that lines of the log are means of equally many.
+        The share of time that checkpoints take stays small, at most one in SAVE_COST, and so does the share of work
+        that can be lost. Steps that are logged anyhow are preferred: lines of the log are means of equally many.
         """
         since = time.monotonic() - self._saved
         limit = max(SAVE_SECONDS, SAVE_SHARE * seconds, SAVE_COST * self._saving)
-        due = self.world.first and since > limit and (self.step % LOG_EVERY == 0 or since > 2 * limit)
+        due = self.world.first and since > limit and (self.step % LOG_EVERY == 0 or since > 1.25 * limit)
         return bool(self.world.largest(int(due)))
 
     def _epochs_to_keep(self) -> int:

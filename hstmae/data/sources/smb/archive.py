@@ -11,7 +11,7 @@ them wait. (Reading members one by one through the library would decompress the 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class ArchivedEpisode(SmbEpisode):
         if any(stage.left):
             raise DataError(f"{self.archive} is damaged: {sum(stage.left)} of its files could not be unpacked")
 
-    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def frames(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         """As of a folder. Unpacks all that lies before this episode: `unpack` is for reading many of them.
 
         Raises:
@@ -77,7 +77,7 @@ class ArchivedEpisode(SmbEpisode):
         with tempfile.TemporaryDirectory(prefix="hstmae-") as folder:
             staged: list[StagedEpisode] = []
             self.unpack([self], Path(folder), lambda _, episode: staged.append(episode))
-            yield from staged[0].frames(report, notes)
+            yield from staged[0].frames(report, notes, known)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterator
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -22,8 +23,8 @@ from ....errors import DataError
 from ....games.palette import pack_rgb, recognise_picture
 from ...episode import OUTCOMES
 from ...pairing import Pairing, paired
-from ..base import Problem, Report, SourceFrame
-from ..png import read_png
+from ..base import AT_HAND, Problem, Report, SourceFrame
+from ..png import end_of_png, read_png
 from .colours import GAME, SIZE, PictureReader, native_picture
 from .names import EPISODE_FOLDER, File, Names, frame_name, usual_outcome
 from .pairing import follows, pairing_of_files
@@ -113,24 +114,27 @@ class SmbEpisode:
         names = {int(number): name for number, name in numbered.items() if number.isdecimal()}
         return pairing_of_files(names, self.read_file, native_picture)
 
-    def frames(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def frames(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         """As `recorded`, each frame with the memory that belongs to its picture; pictures that none belongs to are
         counted in `notes`."""
         pairing = self.pairing or self.find_pairing()
-        for frame in paired(self.recorded(report, notes), pairing.lag, follows):
+        for frame in paired(self.recorded(report, notes, known), pairing.lag, follows):
             if frame.alone:
                 notes["unpaired"] = notes.get("unpaired", 0) + 1
             yield frame
 
-    def recorded(self, report: Report, notes: dict[str, int]) -> Iterator[SourceFrame]:
+    def recorded(self, report: Report, notes: dict[str, int], known: Container[int] = ()) -> Iterator[SourceFrame]:
         """Frames as the files hold them, in the order of their numbers. Left out and reported: files with unusable
         names, damaged files and those without memory, files that contradict their name or the episode's name, second
-        files of a number, and changes of the size or of the palette."""
+        files of a number, and changes of the size or of the palette. `known` as of `SourceEpisode.frames`."""
         crowds = _Crowds(self.name, report)
         self._explain(report)
         expected, ordered = self._names, self._ordered(crowds)
         reader = PictureReader(self._table(ordered))
+        files = Counter(number for number, _, _ in ordered)
         taken = -1
+        palette: np.ndarray | None = None  # of all pictures, as is their corner
+        corner = (0, 0)
         for number, name, match in ordered:
             if number == taken:
                 crowds.add("is a second file of its frame", name)
@@ -139,10 +143,14 @@ class SmbEpisode:
                 if expected is None or number > MAX_NUMBER:
                     raise DataError(f"frame number {number} is too large")
                 data = self._data(name)
-                image = read_png(data, SIZE)
-                metadata = read_metadata(data[image.end :])
-                action = _cross_check(match, metadata, expected)
-                pixels, palette, corner = reader.read(image)
+                if palette is not None and number in known and files[number] == 1:
+                    metadata, pixels = read_metadata(data[end_of_png(data) :]), AT_HAND
+                    action = _cross_check(match, metadata, expected)
+                else:
+                    image = read_png(data, SIZE)
+                    metadata = read_metadata(data[image.end :])
+                    action = _cross_check(match, metadata, expected)
+                    pixels, palette, corner = reader.read(image)
             except NoMetadata as error:
                 crowds.add(str(error), name)
                 continue

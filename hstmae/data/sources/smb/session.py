@@ -12,7 +12,7 @@ reset or the end of the movie.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -23,7 +23,7 @@ from ....errors import DataError
 from ....games import get_game
 from ...episode import Episode
 from ...pairing import Pairing
-from ..base import Report, SourceFrame, as_episode
+from ..base import AT_HAND, Report, SourceFrame, as_episode
 from ..movies.movie import Movie
 from .emulator import NesEmulator
 
@@ -68,10 +68,14 @@ class RecordedEpisode:
             running.update(frame.state.tobytes() if frame.state is not None else b"")
         return [["recorded", running.hexdigest()]]
 
-    def frames(self, report: Report | None = None, notes: dict[str, int] | None = None) -> Iterator[SourceFrame]:
+    def frames(
+        self, report: Report | None = None, notes: dict[str, int] | None = None, known: Container[int] = ()
+    ) -> Iterator[SourceFrame]:
         game, unpack = get_game(GAME), zstandard.ZstdDecompressor()
         for number, packed, state, action in self._frames:
-            picture = np.frombuffer(unpack.decompress(packed), np.uint8).reshape(game.native_size)
+            picture = AT_HAND
+            if number not in known:
+                picture = np.frombuffer(unpack.decompress(packed), np.uint8).reshape(game.native_size)
             yield SourceFrame(number, picture, game.palette, state, action)
 
     def episode(self) -> Episode:
