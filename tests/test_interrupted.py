@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_networks import Painter, footage, predictor
 
@@ -104,16 +105,20 @@ def packed(recordings: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("verb", ["encode", "decode png", "decode store"])
+@pytest.mark.parametrize("verb", ["encode", "encode film", "decode png", "decode store"])
 def test_a_killed_run_is_gone_on_with_and_leaves_nothing_behind(
     verb: str, recordings: Path, packed: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     rng = random.Random(verb)
 
+    if verb == "encode film":
+        source = str(tmp_path / "film.mp4")
+        make_film(Path(source))
+
     def command(out: Path) -> list[str]:
         name = verb.split()[0]
         if name == "encode":
-            return [name, str(recordings), str(out / "x.hst"), "--gop", "4", "--workers", "2"]
+            return [name, source, str(out / "x.hst"), "--gop", "4", "--workers", "2"]
         return [name, str(packed), str(out / "x"), "--to", verb.split()[1]]
 
     began = time.monotonic()
@@ -139,6 +144,18 @@ def test_a_killed_run_is_gone_on_with_and_leaves_nothing_behind(
     if not finished or verb == "decode store":  # stores are gone on with, finished or not
         subprocess.run([*program, *command(tmp_path / "out")], env=environment, check=True, capture_output=True)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def make_film(path: Path) -> None:
+    av = pytest.importorskip("av", reason="films need PyAV: pip install 'hstmae[video]'")
+    rng = np.random.default_rng(3)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, options={"g": "12"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for _ in range(150):
+            frame = rng.integers(0, 256, (240, 320, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
 
 
 def _alive(group: int) -> bool:
