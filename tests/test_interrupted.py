@@ -109,8 +109,7 @@ def packed(recordings: Path) -> Path:
 def test_a_killed_run_is_gone_on_with_and_leaves_nothing_behind(
     verb: str, recordings: Path, packed: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    rng = random.Random(verb)
-
+    rng, source = random.Random(verb), str(recordings)
     if verb == "encode film":
         source = str(tmp_path / "film.mp4")
         make_film(Path(source))
