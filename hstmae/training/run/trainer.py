@@ -109,8 +109,8 @@ class Trainer(Learner):
                 self._pending.append(self.advance(batch))
                 stopped = self._reason(began, end)
                 save = bool(stopped) or self.step % train.checkpoint_every == 0 or self._epochs_to_keep() > 0
-                save = save or self._due(time.monotonic() - began)
                 check = self.step % train.val_every == 0 or stopped in (FINISHED, MAX_STEPS, MAX_MINUTES)
+                due = self._due(time.monotonic() - began)
                 if save or check or self.step % LOG_EVERY == 0:
                     count = len(self._pending)
                     last = self._flush()
@@ -129,9 +129,12 @@ class Trainer(Learner):
                         log.write({"step": self.step, **{f"val_{name}": value for name, value in newest.items()}})
                     for observer in self.observers:
                         observer.validated(self.step, newest, self.average.model, *self.drawn)
-                if save:
+                if save or due:
+                    asked = time.monotonic()
+                    self._terms()  # nothing that is not finite is saved
                     self._save()
-                if not self._pending:  # validating and saving are no part of the training speed
+                    resumed += time.monotonic() - asked  # validating and saving are no part of the training speed
+                if not self._pending:
                     resumed, waited = time.monotonic(), 0.0
         self._export()
         minutes = (time.monotonic() - began) / 60
@@ -212,11 +215,19 @@ class Trainer(Learner):
 
     def _flush(self) -> dict[str, float]:
         """Means over steps and ranks of the terms since the last call; DivergenceError if one is not finite."""
+        columns = self._terms()
+        self._pending.clear()
+        means = {name: sum(column) / len(column) for name, column in columns.items()}
+        return {**means, "psnr_masked": psnr(means["mse"]), "lr": self.optimizer.param_groups[0]["lr"]}
+
+    def _terms(self) -> dict[str, tuple[float, ...]]:
+        """Terms of the steps that are not logged yet, means over ranks; DivergenceError if one is not finite."""
+        if not self._pending:
+            return {}
         begin = self.step - len(self._pending) + 1
         names = list(self._pending[0])
         own = torch.stack([torch.stack([terms[n].float() for n in names]) for terms in self._pending])
         table = self.world.mean(own).tolist()
-        self._pending.clear()
         for step, row in enumerate(table, begin):
             for name, value in zip(names, row, strict=True):
                 if not math.isfinite(value):
@@ -224,8 +235,7 @@ class Trainer(Learner):
                         f"{self.run}: term '{name}' became {value} at step {step}; the last checkpoint is kept. "
                         "Resume with a lower learning rate (--set train.absolute_lr=...) or with train.amp off"
                     )
-        means = {name: sum(column) / len(table) for name, column in zip(names, zip(*table, strict=True), strict=True)}
-        return {**means, "psnr_masked": psnr(means["mse"]), "lr": self.optimizer.param_groups[0]["lr"]}
+        return dict(zip(names, zip(*table, strict=True), strict=True))
 
     def _validate(self) -> dict[str, float]:
         """Measure the averaged weights on the held-back clips; keep them as best.pth when they are the best so far."""
@@ -258,12 +268,11 @@ class Trainer(Learner):
         """Whether a killed run would lose too much of what it did since the last checkpoint, after `seconds` of it.
 
         The share of time that checkpoints take stays small, at most one in SAVE_COST, and so does the share of work
-        that can be lost. Steps that are logged anyhow are preferred: lines of the log are means of equally many.
+        that can be lost.
         """
         since = time.monotonic() - self._saved
         limit = max(SAVE_SECONDS, SAVE_SHARE * seconds, SAVE_COST * self._saving)
-        due = self.world.first and since > limit and (self.step % LOG_EVERY == 0 or since > 1.25 * limit)
-        return bool(self.world.largest(int(due)))
+        return bool(self.world.largest(int(self.world.first and since > limit)))
 
     def _epochs_to_keep(self) -> int:
         """The number of epochs that ended with this step, if its checkpoint is one that stays; else 0."""
