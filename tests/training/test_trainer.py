@@ -154,7 +154,7 @@ def test_a_term_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(DivergenceError, match=r"term 'loss' became nan at step 13"):
         trainer.fit()
     kept = load_checkpoint(tmp_path / LAST)
-    assert kept["step"] == 10 and all(value.isfinite().all() for value in kept["model"].values())
+    assert 10 <= kept["step"] < 13 and all(value.isfinite().all() for value in kept["model"].values())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
