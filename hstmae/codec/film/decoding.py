@@ -31,8 +31,8 @@ def decoder(head: FilmHead) -> Any:
             context.bits_per_coded_sample = head.bits
         if len(head.tag) == 4:  # others are numbers that their container gives
             context.codec_tag = head.tag
-        # Threads that each decode a frame give its packet back when they are done, and that takes Python's lock, which
-        # whoever drops the decoder meanwhile holds: both would wait for ever.
+        # Threads that each decode a frame may need Python's lock when they are done, which whoever drops the decoder
+        # meanwhile holds: both would wait for ever.
         context.thread_type = "SLICE"
         return context
     except (av.FFmpegError, ValueError, LookupError, OverflowError) as error:
@@ -51,7 +51,10 @@ def decoded(context: Any, packets: Iterable[Coded]) -> Iterator[tuple[int, Any]]
 
     try:
         for number, data, key in packets:
-            packet = av.Packet(data)
+            packet = av.Packet(
+                len(data)
+            )  # followed by zeros: decoders read beyond its end, and decide by what is there
+            packet.update(data)
             packet.pts = packet.dts = number
             packet.is_keyframe = key
             yield from numbered(context, packet)
