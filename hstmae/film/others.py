@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .facts import FilmFacts
+from .subtitles import TEXT_OF, converted, recoded
 
 TECHNICAL = {  # what writers of containers say about themselves: another one says its own
     "major_brand", "minor_version", "compatible_brands", "encoder", "handler_name", "vendor_id", "duration",
@@ -33,7 +34,7 @@ class Others:
     """Copies all streams but that of the pictures from `source` into an open output.
 
     Attributes:
-        lost: streams that the output cannot hold, one sentence each; left_out: their indices.
+        lost: streams that the output cannot hold, or holds otherwise, one sentence each; left_out: their indices.
 
     Args:
         container: PyAV's output, which has its stream of pictures already.
@@ -49,11 +50,18 @@ class Others:
         self.left_out: set[int] = set()
         self._out, self._first, self._last = container, first, last
         self._targets: dict[int, Any] = {}
-        self._covers: list[Any] = []
+        self._texts: dict[int, str] = {}  # codecs of subtitles that are brought into another form
+        self._plain: set[int] = set()  # those of them that lost their looks
+        self._names = {other.index: str(other) for other in facts.streams}
         self._input = stack.enter_context(av.open(str(source), metadata_errors="replace"))
         for other in facts.streams:
             stream = self._input.streams[other.index]
             target = self._add(stream, other.kind)
+            if target is None and other.kind == "subtitle" and (new := converted(container, other.codec)):
+                target = new
+                self._texts[stream.index] = other.codec
+                self.left_out.add(other.index)
+                self.lost.append(f"{other}: this kind of file holds such text as {TEXT_OF[container.format.name]}")
             if target is None:
                 self.left_out.add(other.index)
                 self.lost.append(f"{other}: cannot be held by this kind of file, and is left out")
@@ -133,10 +141,29 @@ class Others:
                 if not still:
                     packet.pts = None if packet.pts is None else packet.pts - round(shift)
                     packet.dts = None if packet.dts is None else packet.dts - round(shift)
+                if packet.stream_index in self._texts:
+                    packet = self._recoded(packet)
+                    if packet is None:
+                        continue
                 packet.stream = target
                 yield seconds, packet
         except (av.FFmpegError, ValueError) as error:
             self.lost.append(f"what follows a damaged place of sound and subtitles ({error})")
+
+    def _recoded(self, packet: Any) -> Any:
+        """Subtitles in the form that the output takes; None for those that show nothing."""
+        import av
+
+        index = packet.stream_index
+        data, plain = recoded(bytes(packet), self._texts[index], TEXT_OF[self._out.format.name])
+        if plain and index not in self._plain:
+            self._plain.add(index)
+            self.lost.append(f"{self._names[index]}: how the text looks is not kept")
+        if not data:
+            return None
+        new = av.Packet(data)
+        new.pts, new.dts, new.duration, new.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+        return new
 
     @property
     def _cut(self) -> bool:
