@@ -102,13 +102,13 @@ def test_new_maps_are_completed_from_others(predictor, locator, clip) -> None:  
 
 
 def test_restoring_with_an_atlas_is_better_at_every_level(predictor, clip, sample_store: EpisodeStore) -> None:  # type: ignore[no-untyped-def]
-    frames, mask, _ = clip
-    read = sample_store.read(0, ROWS)
+    rows = ROWS[:8]
+    frames, mask, read = clip[0][:8], clip[1][:8], sample_store.read(0, rows)
     alone = Predictor(predictor.model, predictor.config)
     for level in ("full", "compact", "none"):
         errors = []
         for one in (predictor, alone):
-            made = one.restore(frames, mask, state=read.state, context=read.context, level=level, frame_numbers=ROWS)
+            made = one.restore(frames, mask, state=read.state, context=read.context, level=level, frame_numbers=rows)
             assert np.array_equal(made.indices[~mask], frames[~mask])
             assert made.confidence is not None and made.confidence[~mask].min() == 1 and made.confidence.max() <= 1
             errors.append(np.square(made.rgb.astype(int) - one.game.palette[frames].astype(int))[mask].mean())
