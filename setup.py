@@ -1,8 +1,8 @@
-"""The compiled parts, codec kernel and palette head; everything else about the package is in pyproject.toml.
+"""The compiled parts, codec kernel, palette head and motion recall; everything else about the package is in pyproject.toml.
 
 They use nothing of Python's C interface and are loaded with ctypes, so one wheel serves every Python 3 of a platform.
-They are optional: where no compiler is found the package works with the codec's slow pure-Python twin and draws
-pictures with torch.
+They are optional: where no compiler is found the package works with the codec's slow pure-Python twin, draws pictures
+with torch and looks for motion with NumPy.
 """
 
 import os
@@ -41,6 +41,7 @@ setup(
             optional=True,
         ),
         Extension("hstmae.models.fast._head", sources=[f"{FAST}/_head.c"], extra_compile_args=FLAGS, optional=True),
+        Extension("hstmae.motion._motion", sources=["hstmae/motion/_motion.c"], extra_compile_args=FLAGS, optional=True),
     ],
     cmdclass={"build_ext": PlainLibrary, "bdist_wheel": AnyPython},
 )

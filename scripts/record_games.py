@@ -1,6 +1,7 @@
 """Records footage of many games into one store of true-colour episodes, to train a model that knows no game by name.
 
     python scripts/record_games.py --out data/games
+    python scripts/record_games.py --out data/test_games --tests --frames 120 --episodes 3
 
 Every Arcade Learning Environment game but those that are kept for tests (TESTS), MiniGrid, VizDoom and Crafter where
 they are installed (`pip install gymnasium ale-py minigrid vizdoom crafter`). A random player holds each action for a
@@ -98,14 +99,16 @@ def player(name: str, seed: int) -> tuple[int, Callable[[int], bool], Callable[[
     return int(env.action_space.n), lambda a: any(env.step(a)[2:4]), picture, env.reset
 
 
-def environments() -> list[tuple[str, float]]:
-    """(name, frames per second) of all that are recorded."""
+def environments(tests: bool = False) -> list[tuple[str, float]]:
+    """(name, frames per second) of all that are recorded: of those to train on, or of those that are kept for tests."""
     import ale_py
     import gymnasium
 
     gymnasium.register_envs(ale_py)
     atari = [n for n in gymnasium.registry if n.startswith("ALE/") and n.endswith("-v5") and "-ram" not in n]
-    found = [(n, 60.0) for n in sorted(atari) if not n[4:].lower().startswith(TESTS)]
+    found = [(n, 60.0) for n in sorted(atari) if n[4:].lower().startswith(TESTS) == tests]
+    if tests:
+        return found
     for module, names, fps in (
         ("minigrid", [f"minigrid:MiniGrid-{n}-v0" for n in MINIGRID], 10.0),
         ("vizdoom", [f"vizdoom.gymnasium_wrapper:Vizdoom{n}-v1" for n in VIZDOOM], 35.0),
@@ -125,8 +128,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="store to write or to continue")
     parser.add_argument("--frames", type=int, default=360, help="frames per episode (360)")
     parser.add_argument("--episodes", type=int, default=2, help="episodes per game (2)")
+    parser.add_argument("--tests", action="store_true", help="the games that are kept for tests, and no others")
     args = parser.parse_args()
-    for name, fps in environments():
+    for name, fps in environments(args.tests):
         plays = [Play(name, args.frames, seed, fps) for seed in range(args.episodes)]
         try:
             summary = record_into_store(plays, args.out, game="generic", kind="games")

@@ -14,7 +14,7 @@ from PIL import Image
 
 import hstmae
 from hstmae.data.episode import Episode
-from hstmae.inference.predictor import Restoration
+from hstmae.restoration.result import Restoration
 from hstmae.notebook import WIDEST, card
 
 NASTY = '<script>alert(\'x\')</script>" onload="x" & \u30de\u30ea\u30aa\n'

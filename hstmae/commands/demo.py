@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from ..games import GameSpec
     from ..inference.footage.base import Stretch
-    from ..inference.predictor import Predictor, Restoration
+    from ..inference.predictor import Predictor
+    from ..restoration.result import Restoration
 
 HELP = "hide 90 % of a bundled real session, restore it, write pictures and figures"
 

@@ -67,7 +67,8 @@ SIDE = Number(16, 4096)  # pixels of a picture
 
 def add_model(parser: argparse.ArgumentParser, default: str | None = "hst-mae-nano") -> None:
     """`--checkpoint` (needed where there is no default), `--atlas` (None for "none") and `--device`: see `load`."""
-    parser.add_argument("--checkpoint", default=default, required=default is None, metavar="MODEL", help=CHECKPOINT)
+    what = f"{CHECKPOINT} (auto: the bundled one of the game that is seen)" if default == "auto" else CHECKPOINT
+    parser.add_argument("--checkpoint", default=default, required=default is None, metavar="MODEL", help=what)
     kind = {"type": lambda text: None if text == "none" else text, "default": "auto", "metavar": "FILE|none"}
     parser.add_argument("--atlas", help=MAPS, **kind)  # type: ignore[arg-type]
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))

@@ -24,31 +24,33 @@ from .film_options import (
 )
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
-from .options import add_lag, add_model, load_model
+from .options import add_lag, add_model
 from .restore_report import print_report, report_of
 
 if TYPE_CHECKING:
     from ..inference.footage.base import Footage
-    from ..inference.predictor import Predictor
+    from ..inference.job import Restores
 
 HELP = "restore masked or damaged frames"
 
 EXAMPLES = (
     """\
 examples:
-  hstmae restore masked.png --checkpoint hst-mae-nano --out restored/
+  hstmae restore film.mp4 --mask logo.png --out restored.mp4
+      a film of anything, as one film: sound, times, aspect and colours stay; a folder as --out gives PNG files
+  hstmae restore film.mp4 --mask logo.png --out part.mp4 --start 1:20 --end 1:25
+      five seconds of it, to look at first
+  hstmae restore masked.png --out restored/
       what is transparent in the picture is filled in
-  hstmae restore frames/ --mask overlay.png --checkpoint hst-mae-nano --out restored/
+  hstmae restore frames/ --mask overlay.png --out restored/
       white in overlay.png = missing in every frame; a folder of masks gives one per frame, by name
-  hstmae restore frames/ --detect --checkpoint hst-mae-nano --out restored/ --compare
+  hstmae restore frames/ --detect --out restored/ --compare
       look for painted blocks; also write input | missing | restored pictures
   hstmae restore store/ --mask tube:0.9:1 --checkpoint hst-mae-nano --out restored/
       hide 90 % of the 16x16 positions (seed 1) of every episode, restore, and print the error
-  hstmae restore film.mp4 --mask logo.png --checkpoint runs/nano-rgb --out restored.mp4
-      a film, by a true-colour model, as one film: sound, times, aspect and colours stay; a folder gives PNG files
-  hstmae restore film.mp4 --mask logo.png --checkpoint runs/nano-rgb --out part.mp4 --start 1:20 --end 1:25
-      five seconds of it, to look at first
 
+Footage of a game that a bundled model knows (Super Mario Bros) is restored by it; anything else by motion recall, from
+what its other frames and the surroundings show. --checkpoint MODEL takes a model of your own.
 A run that is interrupted goes on where it was when the same command is given again.
 
 """
@@ -64,7 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "as state) or of such folders, a store, a .hst file, for games without a palette also films and animations; a "
         "zip, tar or 7z archive of these; - for one of them from standard input",
     )
-    add_model(parser)
+    add_model(parser, "auto")
+    how = "of what motion recall finds, take the colour most likely to be exactly right (sharp), or the mean, which "
+    how += "has the least squared error (default: %(default)s)"
+    parser.add_argument("--mode", choices=("psnr", "exact"), default="psnr", help=how)
     parser.add_argument(
         "--out",
         type=Path,
@@ -136,38 +141,31 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     """`target`: where the one picture goes that is expected."""
-    from ..errors import DataError, GameError, UsageError
-    from ..model_folders import model_game
+    from ..errors import DataError, UsageError
 
     source = args.input.resolve() if args.input.is_dir() else args.input.resolve().parent
     if args.out.resolve() == source:
         raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
     film, masks = film_options(args), mask_rules(args)
-    own, predictor = model_game(args.checkpoint), None
-    if own is None:
-        predictor = load_model(args)
-        own = predictor.game.name
-    game = args.game or own
-    if own != game:
-        raise GameError(
-            f"{args.checkpoint}: restores '{own}', not '{game}'; add --game {own} where the footage shows that, or "
-            "give another --checkpoint (none for true colour comes with the package: "
-            "`hstmae train --config mae_nano_rgb` makes one)"
-        )
     from tqdm import tqdm
 
     from ..data.pairing import describe
     from ..games import get_game
+    from ..inference.choosing import choose
     from ..inference.film_sink import FilmSink
-    from ..inference.footage.opening import open_footage
     from ..inference.job import RestoreSummary, choose_level, restore_footage
     from ..inference.sinks import FolderSink, Sink
     from ..inputs.unpacking import as_given
     from ..journal import resuming
+    from ..motion.recall import Mode
     from ..output import lies_in_output, publish, write_result
     from ..space import bytes_of, check_space
 
-    found = list(open_footage(args.input, game, args.state != "none", args.on_error == "fail", args.lag))
+    choice = choose(
+        args.input, args.checkpoint, args.game, masks, Mode(args.mode == "exact"), lambda name: _model(args, name),
+        args.state != "none", args.on_error == "fail", args.lag,
+    )  # fmt: skip
+    game, found = choice.game, choice.footage
     if target is not None:
         only_picture(found, target)
     sequences = [sequence for sequence in found if not lies_in_output(sequence.place, args.out)]
@@ -192,9 +190,9 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
         pairing.append(f"{untold} pictures have no memory that belongs to them: restored without")
     for line in (*notes, *pairing):
         print(line, file=sys.stderr)
-    if predictor is None:
-        predictor = load_model(args)
-    if args.confidence and predictor.config.head == "rgb":
+    predictor = choice.load()
+    print(f"restoring {choice.why}", file=sys.stderr)
+    if args.confidence and not predictor.rates:
         raise UsageError(f"--confidence: {args.checkpoint} answers with colours and does not say how sure it is")
     with resuming(args.out, args.overwrite, _key(args, sequences, predictor), kind_of(args.out)) as journal:
         summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
@@ -249,9 +247,15 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     return 0
 
 
-def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Predictor) -> str:
+def _model(args: argparse.Namespace, name: str) -> Restores:
+    from ..inference.loading import load
+
+    return load(name, args.device, args.atlas)
+
+
+def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Restores) -> str:
     """The key of this job: what is restored, by what, and how."""
     from ..journal import key_of
 
-    how = [*mask_key(args), *film_key(args), args.state, args.compare, args.confidence]
+    how = [*mask_key(args), *film_key(args), args.state, args.mode, args.compare, args.confidence]
     return key_of([s.signature() for s in sequences], predictor.fingerprint(), how)

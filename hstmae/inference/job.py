@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,12 +19,30 @@ from .native_frames import native_frames, near_states, told_frames, without_blan
 from .sinks import RestoredFrame, Sink
 
 if TYPE_CHECKING:
-    from .predictor import Predictor, Restoration
+    from ..games import GameSpec
+    from ..restoration.result import Restoration
 
-SHORTEST, LONGEST = 64, 256  # frames held in memory at a time ...
-PIXELS = 256 * 240 * 256  # ... and about how many pixels
-MARGIN = 4  # frames at a clip's stride that are seen before and after what is held
 STEP = 1.0  # seconds between two notes of what is finished
+
+
+class Restores(Protocol):
+    """What restores: a `Predictor`, or an `AnythingRestorer`."""
+
+    game: GameSpec
+
+    @property
+    def rates(self) -> bool:
+        """Whether it says how sure each pixel is."""
+
+    def fingerprint(self) -> str:
+        """Equal for those that restore alike."""
+
+    def stretch(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Frames of this height and width that are held at a time, and that are seen before and after them."""
+
+    @property
+    def restore(self) -> Callable[..., Restoration]:
+        """See `Predictor.restore`."""
 
 
 @dataclass
@@ -97,13 +115,8 @@ def choose_level(asked: str, footage: Footage) -> str:
     return asked
 
 
-def stretch_length(size: tuple[int, int]) -> int:
-    """How many frames of this height and width are held in memory at a time."""
-    return max(SHORTEST, min(LONGEST, PIXELS // (size[0] * size[1])))
-
-
 def restore_footage(
-    predictor: Predictor,
+    predictor: Restores,
     footage: Footage,
     masks: MaskRules,
     level: str,
@@ -137,7 +150,7 @@ def restore_footage(
     level = choose_level(level, footage)
     steps = _Steps(sink, note)
     try:
-        for stretch, own, first in _stretches(footage, MARGIN * predictor.game.stride, length, done, frames):
+        for stretch, own, first in _stretches(footage, predictor, length, done, frames):
             missing = masks.of(footage, stretch, first)
             _restore_stretch(predictor, stretch, own, first, missing, level, sink, summary, steps, progress)
     finally:
@@ -146,14 +159,15 @@ def restore_footage(
 
 
 def _stretches(
-    footage: Footage, margin: int, length: int, done: Container[int], frames: range | None
+    footage: Footage, predictor: Restores, length: int, done: Container[int], frames: range | None
 ) -> Iterator[tuple[Stretch, np.ndarray, int]]:
-    """Stretches in which something is left to do: with `margin` on both sides, bool [T] of what is, and the position of
+    """Stretches in which something is left to do: with a margin on both sides, bool [T] of what is, and the position of
     the first frame."""
     probe = footage.read(0, 1).pictures
     if not probe:
         return
-    length = length or stretch_length(probe[0].size)
+    usual, margin = predictor.stretch(probe[0].size)
+    length = length or usual
 
     def idle(p: int) -> bool:
         return p in done or (frames is not None and p not in frames)
@@ -198,7 +212,7 @@ class _Steps:
 
 
 def _restore_stretch(
-    predictor: Predictor,
+    predictor: Restores,
     stretch: Stretch,
     own: np.ndarray,
     first: int,

@@ -13,7 +13,7 @@ from ..games import GameSpec
 from .footage.base import Stretch
 
 if TYPE_CHECKING:
-    from ..restoration.reconstruct import Restoration
+    from ..restoration.result import Restoration
 
 
 FASTEST = 4  # pixels that the camera moves in a frame, about

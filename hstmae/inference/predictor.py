@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..notebook import Row, card
-from ..restoration.restorer import Restoration, Restorer
+from ..restoration.restorer import Restorer
+from ..restoration.result import Restoration
 from .arguments import array_of, check_level, check_state, check_times
 
 __all__ = ["Predictor", "Restoration"]

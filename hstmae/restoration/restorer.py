@@ -19,7 +19,8 @@ from ..games.pixels import View
 from ..models.adaptive import palette_of
 from ..models.inputs import MaskedClips
 from ..models.masking import visible_from_pixels
-from .reconstruct import STATE_LEVELS, Restoration, reconstruct
+from .reconstruct import STATE_LEVELS, reconstruct
+from .result import Restoration
 from .untold import mark_guesses, untold_text
 from .windows import Window, session_windows
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 CLIP = 16
 HINT = 0.85  # share of a hint's colour in what the network draws; more if it is trusted more
 UNIT = 16
+SHORTEST, LONGEST = 64, 256  # frames of footage held in memory at a time ...
+PIXELS = 256 * 240 * 256  # ... and about how many pixels
+MARGIN = 4  # frames at a clip's stride that are seen before and after what is held
 
 
 class Restorer:
@@ -63,6 +67,16 @@ class Restorer:
         self._fast = fast
         self._head: FastHead | None = None
         self._locator: Locator | None = None
+
+    @property
+    def rates(self) -> bool:
+        """Whether it says how sure each pixel is."""
+        return self.config.head != "rgb"
+
+    def stretch(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Frames of this height and width that are restored at a time, and that are seen before and after them."""
+        length = max(SHORTEST, min(LONGEST, PIXELS // (size[0] * size[1])))
+        return length, MARGIN * self.game.stride
 
     def restore_clip(
         self,

@@ -10,7 +10,7 @@ from hstmae.commands.demo import draw
 from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.errors import CheckpointError
 from hstmae.inference.loading import load
-from hstmae.inference.predictor import Restoration
+from hstmae.restoration.result import Restoration
 from hstmae.models.zoo import VARIANTS
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hstmae.atlas.known_pixels import Known
-from hstmae.restoration.restorer import Restoration, mix
+from hstmae.restoration.restorer import mix
+from hstmae.restoration.result import Restoration
 
 
 def test_hints_have_their_share_of_the_picture() -> None:

@@ -129,11 +129,7 @@ def _way_out(path: Path, game: GameSpec) -> str:
     looked = f"looked for a film or pictures ({' '.join(PICTURES)}) that show '{game.name}', a store or a .hst file"
     files = [path] if path.is_file() else path.rglob("*")
     if any(file.suffix.lower() in FILMS for file in files):
-        return (
-            f"{looked}. Other films need a model for true colour, and none comes with this package: `hstmae preprocess "
-            "--input_dir FILMS --output_dir STORE --game generic`, `hstmae train --config mae_nano_rgb --data STORE "
-            f"--out RUN`, then `hstmae restore {path.name} --checkpoint RUN`"
-        )
+        return f"{looked}. Other films are restored by motion recall: leave out --game and --checkpoint"
     return looked
 
 

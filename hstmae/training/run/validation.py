@@ -7,7 +7,8 @@ import numpy as np
 from ...data.clips.clip import Clip
 from ...errors import DataError
 from ...masks.tubes import numbered_tube
-from ...restoration.restorer import Restoration, Restorer
+from ...restoration.restorer import Restorer
+from ...restoration.result import Restoration
 from .progress import psnr
 
 RATIO = 0.9  # of the units, tube mask

@@ -1,0 +1,120 @@
+"""From offers to a colour: a small network says how much each one can be trusted.
+
+It was fitted on footage of many games (`scripts/train_motion.py`) and lies beside this file. Every offer of a pixel
+gets a score from its numbers alone; the softmax over a pixel's offers gives their shares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CheckpointError
+from .features import COUNT, KINDS, MEAN, NEAREST, NUMBERS, SIDE, SMOOTH, Choices
+
+WEIGHTS = Path(__file__).with_name("combiner.npz")
+SNAP = 0.85  # share from which a colour that is offered is taken as it is, instead of the mean
+SHOWN = 0.5  # share of the offers of other frames, below which it is the surroundings that drew a pixel
+ROWS = 32768  # offers weighed at a time
+
+
+@dataclass(frozen=True)
+class Combiner:
+    """Weights of the network: `layers` are (float32 [in, out], float32 [out]), the last one has one column.
+
+    Attributes:
+        bias: float32 [kinds], added to the score of each kind of offer, and
+        sharpness: by which scores are multiplied: what a stretch of footage itself taught (see `gate`).
+    """
+
+    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    bias: np.ndarray
+    sharpness: float = 1.0
+
+    def scores(self, numbers: np.ndarray, kind: np.ndarray) -> np.ndarray:
+        """float32 [rows] of the rows' numbers, float32 [rows, COUNT], and kinds, uint8 [rows]."""
+        made = np.empty(len(numbers), np.float32)
+        for k in range(0, len(numbers), ROWS):
+            x = numbers[k : k + ROWS]
+            for n, (weight, bias) in enumerate(self.layers):
+                x = x @ weight + bias
+                if n < len(self.layers) - 1:
+                    np.maximum(x, 0, out=x)
+            made[k : k + ROWS] = x[:, 0]
+        return np.asarray(made * np.float32(self.sharpness) + self.bias[kind])
+
+    def shares(self, choices: Choices) -> np.ndarray:
+        """float32 [rows]: the share of each offer; those of a pixel add up to 1."""
+        return softmax(self.scores(choices.numbers, choices.kind), choices.start)
+
+
+def softmax(scores: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Within groups that begin at `start` [n + 1], none of them empty."""
+    size = np.diff(start)
+    first = start[:-1]
+    made = np.exp(scores - np.repeat(np.maximum.reduceat(scores, first), size))
+    return np.asarray(made / np.repeat(np.add.reduceat(made, first), size))
+
+
+@lru_cache(maxsize=1)
+def load_combiner(path: Path = WEIGHTS) -> Combiner:
+    """Raises CheckpointError where the file is damaged or of another version."""
+    try:
+        with np.load(path) as file:
+            names = [name for name in file.files if name.startswith("w")]
+            layers = tuple((file[f"w{k}"], file[f"b{k}"]) for k in range(len(names)))
+            told = [str(name) for name in file["inputs"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); install the package again") from error
+    if told != [*KINDS, *NUMBERS] or layers[0][0].shape[0] != COUNT:
+        raise CheckpointError(f"{path}: belongs to another version of this program; install the package again")
+    return Combiner(layers, np.zeros(len(KINDS), np.float32))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn of the missing pixels of a frame, in the order of the points.
+
+    Attributes:
+        rgb: uint8 [n, 3]; confidence: float32 [n], the share of all offers of the likeliest colour.
+        shown: bool [n], whether other frames have most of the say; False = nobody shows it, the surroundings drew it.
+        kind: uint8 [n], the kind of the offer with the largest share.
+    """
+
+    rgb: np.ndarray
+    confidence: np.ndarray
+    shown: np.ndarray
+    kind: np.ndarray
+
+
+def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
+    """The mean of the offers by their shares, or their likeliest colour.
+
+    Args:
+        exact: take the likeliest of the colours that are offered; else the mean, except where one is all but certain.
+    """
+    first, size = choices.start[:-1], np.diff(choices.start)
+    pixel = np.repeat(np.arange(len(size)), size)
+    mean = np.stack([np.add.reduceat(shares * choices.rgb[:, k], first) for k in range(3)], 1)
+    begins = np.ones(len(pixel), bool)
+    begins[1:] = (pixel[1:] != pixel[:-1]) | (choices.key[1:] != choices.key[:-1])
+    group = np.flatnonzero(begins)
+    together = np.add.reduceat(shares, group)
+    # Of equal shares the first one: a stable sort by share within each pixel.
+    order = np.lexsort((together, pixel[group]))
+    last = np.searchsorted(pixel[group][order], np.arange(len(size)), side="right") - 1
+    best = group[order[last]]
+    sure = together[order[last]]
+    colour = choices.rgb[best]
+    rgb = np.where((exact | (sure >= SNAP))[:, None], colour, mean)
+    recalled = np.add.reduceat(np.where(choices.kind < SIDE, shares, 0), first)
+    order = np.lexsort((shares, pixel))
+    top = order[choices.start[1:] - 1]
+    made = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    return Drawn(made, sure.astype(np.float32), recalled >= SHOWN, choices.kind[top])
+
+
+assert NEAREST < SIDE < SMOOTH < MEAN

@@ -1,0 +1,84 @@
+"""Frames of a stretch as motion recall looks at them: colours as numbers, what is seen, descriptors, texture."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from .kernel import Index, kernel
+
+SOFT_STEP = 12  # colours this close are alike in footage whose colours are never exactly the same
+SOFT_SHARE = 0.6  # footage is soft where fewer of the still, textured pixels are exactly what they were
+
+
+def pack(rgb: np.ndarray) -> np.ndarray:
+    """uint8 [..., 3] -> uint32 [...], 0x00RRGGBB."""
+    r, g, b = (rgb[..., k].astype(np.uint32) for k in range(3))
+    return r << 16 | g << 8 | b
+
+
+def unpack(colours: np.ndarray) -> np.ndarray:
+    """uint32 [...] -> uint8 [..., 3]."""
+    return np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255], -1).astype(np.uint8)
+
+
+class Frame:
+    """One frame.
+
+    Attributes:
+        colours: uint32 [H, W]; seen: uint8 [H, W], 1 where the pixel is not missing.
+        lost: whether next to nothing of it is seen.
+    """
+
+    def __init__(self, rgb: np.ndarray, mask: np.ndarray, soft: bool) -> None:
+        self.rgb = rgb
+        self.seen = np.ascontiguousarray(~mask).view(np.uint8)
+        self.colours = pack(rgb) * self.seen
+        self.soft = soft
+        self.share = float(self.seen.mean())
+        self.lost = self.share < 0.02
+
+    @cached_property
+    def descriptors(self) -> np.ndarray:
+        label = self.colours
+        if self.soft:  # coarse grey, so that noise seldom changes it
+            grey = self.rgb[..., 1].astype(np.uint16) * 2 + self.rgb[..., 0] + self.rgb[..., 2]
+            label = ((grey + 32) >> 6).astype(np.uint32)
+        return kernel().descriptors(label, self.seen)
+
+    @cached_property
+    def index(self) -> Index:
+        return kernel().index(self.descriptors)
+
+    @cached_property
+    def textured(self) -> np.ndarray:
+        """uint8 [H, W], 1 where a seen neighbour has another colour."""
+        made = np.zeros(self.seen.shape, bool)
+        c, seen = self.colours & (0xE0E0E0 if self.soft else 0xFFFFFF), self.seen.astype(bool)
+        across = (c[:, 1:] != c[:, :-1]) & seen[:, 1:] & seen[:, :-1]
+        down = (c[1:] != c[:-1]) & seen[1:] & seen[:-1]
+        made[:, 1:] |= across
+        made[:, :-1] |= across
+        made[1:] |= down
+        made[:-1] |= down
+        return made.view(np.uint8)
+
+
+def is_soft(frames: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether colours that should be alike are only nearly so, as in compressed films.
+
+    Args:
+        frames: uint8 [T, H, W, 3]; mask: bool [T, H, W].
+    """
+    exact = near = 0
+    for t in np.unique(np.linspace(0, len(frames) - 2, 12).astype(int)) if len(frames) > 1 else ():
+        a, b = frames[t].astype(np.int16), frames[t + 1].astype(np.int16)
+        both = ~mask[t] & ~mask[t + 1]
+        far = np.abs(a - b).max(-1)
+        edge = np.zeros(far.shape, bool)
+        edge[:, 1:] = np.abs(a[:, 1:] - a[:, :-1]).max(-1) > 0
+        both &= edge
+        exact += int((far[both] == 0).sum())
+        near += int((far[both] <= SOFT_STEP).sum())
+    return near > 0 and exact < SOFT_SHARE * near

@@ -1,0 +1,134 @@
+"""Missing pixels of a stretch of footage of anything, drawn from its other frames and the surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .candidates import Points, Scene
+from .combiner import Combiner, Drawn, draw, load_combiner
+from .features import Choices, choices
+from .gate import fitted, more_hidden, tested_frames, tested_points
+from .spatial import Still
+
+MARGIN = 64  # frames before and after a stretch that may show something of it
+AHEAD = 2  # frames that are worked on for each thread
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a pixel's colour is made from its offers.
+
+    Attributes:
+        exact: the likeliest colour (sharp, and exactly right most often); else the mean (least squared error).
+        gate: learn from hiding more of the footage which offers are right in it.
+    """
+
+    exact: bool = False
+    gate: bool = True
+
+
+USUAL = Mode()
+
+
+class Recall:
+    """Motion recall in one stretch.
+
+    Args:
+        frames: uint8 [T, H, W, 3]; what stands in missing pixels is not read.
+        mask: bool [T, H, W], True = missing.
+    """
+
+    def __init__(self, frames: np.ndarray, mask: np.ndarray, mode: Mode = USUAL, threads: int = 1) -> None:
+        self.mode, self.threads = mode, threads
+        cleared = np.where(mask[..., None], np.uint8(0), frames)
+        self.mask = mask
+        self.scene = Scene(cleared, mask)
+
+    @cached_property
+    def combiner(self) -> Combiner:
+        """With what the self-test taught, if it is asked for."""
+        made = load_combiner()
+        if not self.mode.gate:
+            return made
+        hidden = more_hidden(self.mask)
+        frames = tested_frames(hidden)
+        if not frames:
+            return made
+        scene = Scene(np.where(hidden[..., None], np.uint8(0), self.scene.rgb), self.mask | hidden, self.scene.soft)
+        around = Around(scene)
+        tests = []
+        for t in frames:
+            points = tested_points(hidden[t])
+            truth = self.scene.rgb[t].reshape(-1, 3)[points.place]
+            tests.append((around.choices(t, points), truth))
+        return fitted(made, tests)
+
+    @cached_property
+    def _around(self) -> Around:
+        return Around(self.scene)
+
+    def draw(self, t: int) -> tuple[Points, Drawn]:
+        """The missing pixels of one frame."""
+        points = Points(self.mask[t])
+        found = self._around.choices(t, points)
+        return points, draw(found, self.combiner.shares(found), self.mode.exact)
+
+    def draw_all(self, wanted: list[int]) -> Iterator[tuple[int, Points, Drawn]]:
+        """Several frames, in their order, on several threads."""
+        assert self.combiner is not None and self._around is not None  # made once, before threads ask for them
+        if self.threads <= 1:
+            for t in wanted:
+                yield t, *self.draw(t)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            waiting = {}
+            for k, t in enumerate(wanted):
+                for later in wanted[k : k + AHEAD * self.threads]:
+                    if later not in waiting:
+                        waiting[later] = pool.submit(self.draw, later)
+                yield t, *waiting.pop(t).result()
+
+
+class Around:
+    """What all frames of a scene have in common."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.still = Still.of(scene.rgb, scene.mask)
+        scene.position  # noqa: B018  before threads ask for it
+        self.before, self.after = _nearest_seen(scene.mask)
+
+    def choices(self, t: int, points: Points) -> Choices:
+        near = np.stack([self.before.of(t, points.place), self.after.of(t, points.place)])
+        return choices(self.scene, t, points, self.still, near)
+
+
+class _Seen:
+    """In which frame a missing pixel was seen last (or, of a mirrored stretch, next).
+
+    Kept where it is missing alone, so that whole frames of numbers need not be.
+    """
+
+    def __init__(self, masks: np.ndarray, backwards: bool) -> None:
+        time = len(masks)
+        flat = masks.reshape(time, -1)
+        last = np.full(flat.shape[1], -1, np.int16)
+        self._places: list[np.ndarray] = [np.zeros(0, np.int64)] * time
+        self._last: list[np.ndarray] = [np.zeros(0, np.int16)] * time
+        for t in range(time - 1, -1, -1) if backwards else range(time):
+            places = np.flatnonzero(flat[t])
+            self._places[t], self._last[t] = places.astype(np.int32), last[places]
+            last[~flat[t]] = t
+
+    def of(self, t: int, place: np.ndarray) -> np.ndarray:
+        """int16 [n], -1 where it never is."""
+        return np.asarray(self._last[t][np.searchsorted(self._places[t], place)])
+
+
+def _nearest_seen(mask: np.ndarray) -> tuple[_Seen, _Seen]:
+    return _Seen(mask, False), _Seen(mask, True)

@@ -1,0 +1,118 @@
+"""Restoration of footage of anything, without a model of the game: motion recall, see `hstmae.motion`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import DataError
+from ..games import GameSpec, get_game
+from ..motion.combiner import WEIGHTS
+from ..motion.recall import MARGIN, USUAL, Mode, Recall
+from .result import Restoration
+
+AT_ONCE = 8  # frames that are handed over together
+PIXELS = 24_000_000  # held in memory at a time, about 25 bytes each
+SHORTEST, LONGEST = 8, 128  # frames restored at a time
+GAME = "generic"
+
+
+class AnythingRestorer:
+    """Restores true-colour footage of any game, or of none, from what its other frames and the surroundings show.
+
+    Attributes:
+        game: that of true colour.
+        mode: how colours are made from what is found.
+        rates: it says how sure each pixel is.
+    """
+
+    rates = True
+
+    def __init__(self, mode: Mode = USUAL) -> None:
+        self.game: GameSpec = get_game(GAME)
+        self.mode = mode
+
+    def fingerprint(self) -> str:
+        """A hash of all that decides how it restores."""
+        return hashlib.sha256(WEIGHTS.read_bytes() + repr(self.mode).encode()).hexdigest()
+
+    def stretch(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Frames of this height and width that are restored at a time, and that are seen before and after them."""
+        held = PIXELS // (size[0] * size[1])
+        margin = max(SHORTEST, min(MARGIN, int(0.3 * held)))
+        return max(SHORTEST, min(LONGEST, held - 2 * margin)), margin
+
+    def restore(
+        self,
+        frames: np.ndarray,
+        mask: np.ndarray,
+        palette: None = None,
+        state: None = None,
+        context: None = None,
+        origin: tuple[int, int] = (0, 0),
+        *,
+        level: str = "none",
+        frame_numbers: np.ndarray | None = None,
+        wanted: np.ndarray | None = None,
+        progress: Callable[[int], object] | None = None,
+        finished: Callable[[Restoration, np.ndarray], object] | None = None,
+    ) -> Restoration:
+        """Fill in the masked pixels of one stretch.
+
+        Args:
+            frames: uint8 [T, H, W, 3], or [H, W, 3] for one picture; mask: bool, True = missing, [T, H, W] or [H, W].
+            palette, state, context, origin, level, frame_numbers: not used; here to be called as a Predictor is.
+            wanted: bool [T], frames to restore; the others only help and come back with their masked pixels cleared.
+            progress: called with the number of frames finished.
+            finished: called with what is returned in the end and the positions of frames that will not change any more.
+        Raises:
+            DataError: frames or mask of other types or shapes.
+        """
+        frames = frames[None] if frames.ndim == 3 else frames
+        if frames.ndim != 4 or frames.dtype != np.uint8 or frames.shape[-1] != 3 or not frames.size:
+            raise DataError(f"frames must be RGB, uint8 [T, H, W, 3], got {frames.dtype} {list(frames.shape)}")
+        shape = frames.shape[:3]
+        if mask.dtype != np.bool_ or mask.shape not in (shape, shape[1:]):
+            raise DataError(
+                f"mask must be bool {list(shape)} or one picture of it, got {mask.dtype} {list(mask.shape)}"
+            )
+        mask = np.broadcast_to(mask, shape)
+        asked = np.ones(len(frames), bool) if wanted is None else wanted
+        made = Restoration(np.where(mask[..., None], np.uint8(0), frames), None, np.ones(shape, np.float32))
+        assert made.confidence is not None
+        damaged = mask.any((1, 2))
+        todo = np.flatnonzero(asked & damaged).tolist()
+        waiting = np.flatnonzero(asked & ~damaged).tolist()
+        if todo:
+            recall = Recall(frames, mask, self.mode, _threads())
+            for t, points, drawn in recall.draw_all(todo):
+                made.rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
+                made.confidence[t].reshape(-1)[points.place] = drawn.confidence
+                waiting.append(t)
+                if len(waiting) >= AT_ONCE:
+                    _hand_over(made, waiting, progress, finished)
+        _hand_over(made, waiting, progress, finished)
+        return made
+
+
+def _hand_over(
+    made: Restoration, waiting: list[int], progress: Callable[[int], object] | None,
+    finished: Callable[[Restoration, np.ndarray], object] | None,
+) -> None:  # fmt: skip
+    if not waiting:
+        return
+    if progress is not None:
+        progress(len(waiting))
+    if finished is not None:
+        finished(made, np.array(sorted(waiting)))
+    waiting.clear()
+
+
+def _threads() -> int:
+    """As many as there are cores for this process, or as OMP_NUM_THREADS allows."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, int(told)) if told.isdecimal() else cores)

@@ -1,0 +1,41 @@
+"""Restored footage: colours, and how sure each of them is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..atlas.known_pixels import SURE
+from ..notebook import Row, card
+
+
+@dataclass
+class Restoration:
+    """Restored footage. Visible pixels are the input's own, bit for bit.
+
+    Attributes:
+        rgb: uint8 [T, H, W, 3]; masked pixels hold the posterior mean colour, or what a model with head "rgb" answers,
+            rounded as a picture file stores it, visible ones their own colour.
+        indices: uint8 [T, H, W], the most probable palette entries (of head "rgb": those nearest to its colours, once
+            the clip is whole); None for true colour.
+        confidence: float32 [T, H, W], probability of the chosen entry; 1 on visible pixels, 0 on text that nothing
+            tells (see `untold`). None for head "rgb", which answers with one colour and no probability.
+    """
+
+    rgb: np.ndarray
+    indices: np.ndarray | None
+    confidence: np.ndarray | None
+
+    def _repr_html_(self) -> str:
+        frames, height, width = self.rgb.shape[:3]
+        rows: list[Row] = [("frames", f"{frames} of {width}x{height}"), ("colours", "true colour")]
+        if self.indices is not None:
+            rows[1] = ("colours", "palette entries")
+        pictures = [(f"frame {t}", self.rgb[t]) for t in range(frames // 2, frames)[:1]]
+        if self.confidence is not None and frames:
+            rows.append(("sure", f"{(self.confidence >= SURE).mean():.1%} of all pixels, visible ones among them"))
+            rows.append(("guessed text", f"{(self.confidence == 0).sum():,} pixels"))
+            grey = (255 * self.confidence.clip(0, 1)).astype(np.uint8)
+            pictures += [("how sure", grey[t]) for t in range(frames // 2, frames)[:1]]
+        return card("Restoration", rows, pictures)
