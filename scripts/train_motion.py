@@ -29,7 +29,7 @@ from hstmae.motion.features import COUNT, KINDS, MEAN, NEAREST, NUMBERS, SMOOTH,
 from hstmae.motion.recall import Around
 
 FRAMES, SIDE = 96, 256  # of a clip
-TESTED, PIXELS = 4, 160  # frames of a clip and damage, and missing pixels of each
+TESTED, PIXELS = 4, 240  # frames of a clip and damage, and missing pixels of each
 DAMAGES = ("logo", "corner logo", "blocks", "rectangles", "scratches", "lost frames", "random", "tube")
 GROUPS, EACH = 20, 112  # (clip, damage) of a step, and pixels of each
 FLOOR = 0.3  # squared error from which a better one counts less: 53 dB
@@ -102,9 +102,12 @@ def rows_of(frames: np.ndarray, number: int) -> Iterator[dict[str, np.ndarray]]:
             points = some_points(mask[t], rng)
             found = around.choices(t, points)
             count = np.diff(found.start)
+            if not len(count):
+                continue
             yield {
                 "group": np.full(len(count), number * len(DAMAGES) + k), "count": count.astype(np.int16),
-                "truth": frames[t].reshape(-1, 3)[points.place], "numbers": found.numbers.astype(np.float16),
+                "truth": frames[t].reshape(-1, 3)[points.place[found.open]],
+                "numbers": found.numbers.astype(np.float16),
                 "rgb": found.rgb.astype(np.float16), "key": found.key, "kind": found.kind,
             }  # fmt: skip
 

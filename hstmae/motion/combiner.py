@@ -14,10 +14,12 @@ import numpy as np
 
 from ..errors import CheckpointError
 from .features import COUNT, KINDS, MEAN, NEAREST, NUMBERS, SIDE, SMOOTH, Choices
+from .frames import unpack
 
 WEIGHTS = Path(__file__).with_name("combiner.npz")
 SNAP = 0.85  # share from which a colour that is offered is taken as it is, instead of the mean
 SHOWN = 0.5  # share of the offers of other frames, below which it is the surroundings that drew a pixel
+SETTLED = 0.99  # what is said of a pixel for which all other frames offer one colour
 ROWS = 32768  # offers weighed at a time
 
 
@@ -96,6 +98,10 @@ def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
     Args:
         exact: take the likeliest of the colours that are offered; else the mean, except where one is all but certain.
     """
+    n = len(choices.points.place)
+    made = Drawn(unpack(choices.known), np.full(n, SETTLED, np.float32), np.ones(n, bool), np.zeros(n, np.uint8))
+    if not len(choices.open):
+        return made
     first, size = choices.start[:-1], np.diff(choices.start)
     pixel = np.repeat(np.arange(len(size)), size)
     mean = np.stack([np.add.reduceat(shares * choices.rgb[:, k], first) for k in range(3)], 1)
@@ -103,18 +109,17 @@ def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
     begins[1:] = (pixel[1:] != pixel[:-1]) | (choices.key[1:] != choices.key[:-1])
     group = np.flatnonzero(begins)
     together = np.add.reduceat(shares, group)
-    # Of equal shares the first one: a stable sort by share within each pixel.
+    # Of equal shares the last one: a stable sort by share within each pixel.
     order = np.lexsort((together, pixel[group]))
-    last = np.searchsorted(pixel[group][order], np.arange(len(size)), side="right") - 1
-    best = group[order[last]]
-    sure = together[order[last]]
-    colour = choices.rgb[best]
+    last = order[np.searchsorted(pixel[group], np.arange(len(size)), side="right") - 1]
+    sure, colour = together[last], choices.rgb[group[last]]
     rgb = np.where((exact | (sure >= SNAP))[:, None], colour, mean)
-    recalled = np.add.reduceat(np.where(choices.kind < SIDE, shares, 0), first)
-    order = np.lexsort((shares, pixel))
-    top = order[choices.start[1:] - 1]
-    made = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
-    return Drawn(made, sure.astype(np.float32), recalled >= SHOWN, choices.kind[top])
+    top = np.lexsort((shares, pixel))[choices.start[1:] - 1]
+    made.rgb[choices.open] = np.clip(np.rint(rgb), 0, 255)
+    made.confidence[choices.open] = sure
+    made.shown[choices.open] = np.add.reduceat(np.where(choices.kind < SIDE, shares, 0), first) >= SHOWN
+    made.kind[choices.open] = choices.kind[top]
+    return made
 
 
 assert NEAREST < SIDE < SMOOTH < MEAN

@@ -13,7 +13,7 @@ from .features import KINDS, Choices
 FRAMES = 8  # frames of a stretch that are tested
 PIXELS = 400  # tested pixels of each
 MOST = 0.25  # share of the seen pixels that are hidden more
-SPAN = 64  # side of the windows in which they are
+SPAN, WINDOWED = 20, 0.15  # side of the windows in which they are where the damage is dense, and the share of those
 STEPS, RATE = 60, 0.3
 PRIOR = 0.02  # pull towards what many games taught, by tested pixels' worth
 
@@ -36,23 +36,25 @@ def more_hidden(mask: np.ndarray, seed: int = 0) -> np.ndarray:
                 made[t] = ~mask[t]
         if made.any():
             return made
-    for _ in range(64):
-        dy, dx = int(rng.integers(height)), int(rng.integers(width))
-        top, left = int(rng.integers(max(1, height - SPAN))), int(rng.integers(max(1, width - SPAN)))
-        window = (slice(None), slice(top, top + SPAN), slice(left, left + SPAN))
-        rows, columns = np.arange(top, min(top + SPAN, height)), np.arange(left, min(left + SPAN, width))
-        made[window] |= mask[:, (rows + dy) % height][:, :, (columns + dx) % width] & ~mask[window]
-        if made.sum() > 0.6 * MOST * seen:
-            break
-    return made
+    dy, dx = int(rng.integers(height // 4, height - height // 4)), int(rng.integers(width // 4, width - width // 4))
+    moved = np.roll(mask, (dy, dx), (1, 2)) & ~mask
+    if moved.sum() <= MOST * seen:
+        return np.asarray(moved)
+    # So dense that small windows here and there have to do.
+    windows = np.zeros((height, width), bool)
+    while windows.mean() < WINDOWED:
+        top, left = int(rng.integers(height)), int(rng.integers(width))
+        windows[top : top + SPAN, left : left + SPAN] = True
+    return np.asarray(moved & windows)
 
 
 def fitted(combiner: Combiner, tests: list[tuple[Choices, np.ndarray]]) -> Combiner:
     """The combiner with the biases and the sharpness by which it does best on tested pixels.
 
     Args:
-        tests: choices with the true colours, uint8 [n, 3], of their points.
+        tests: choices with the true colours, uint8 [m, 3], of their open points.
     """
+    tests = [(choices, truth) for choices, truth in tests if len(truth)]
     if not tests:
         return combiner
     scores = [combiner.scores(choices.numbers, choices.kind) for choices, _ in tests]

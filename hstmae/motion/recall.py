@@ -64,8 +64,8 @@ class Recall:
         tests = []
         for t in frames:
             points = tested_points(hidden[t])
-            truth = self.scene.rgb[t].reshape(-1, 3)[points.place]
-            tests.append((around.choices(t, points), truth))
+            found = around.choices(t, points)
+            tests.append((found, self.scene.rgb[t].reshape(-1, 3)[points.place[found.open]]))
         return fitted(made, tests)
 
     @cached_property
