@@ -13,6 +13,7 @@ from .model_folders import LAST, PREVIOUS, check_model
 from .output import STDOUT
 
 INPUTS = ("input", "input_dir", "input_image", "test_data", "store", "file", "movie", "rom", "side")  # what is read
+AUTO = "auto"  # of a model: the one that suits the input
 CONFIGS = ("config", "sweep", "masks")  # read as well, and looked for by the reader of YAML files
 CODECS = ("encode", "decode", "verify")  # verbs whose model is a codec's
 
@@ -33,7 +34,7 @@ def check_inputs(verb: str, args: argparse.Namespace) -> None:
         path = getattr(args, name, None)
         if isinstance(path, Path) and path != STDOUT:
             check_input(path)
-    if getattr(args, "checkpoint", None) is not None:
+    if getattr(args, "checkpoint", None) not in (None, AUTO):
         check_model(args.checkpoint, codec=verb in CODECS)
     atlas = getattr(args, "atlas", None)
     if atlas is not None and atlas != "auto":

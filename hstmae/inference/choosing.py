@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..early import AUTO
 from ..errors import DataError, GameError
 from ..games import get_game
 from ..model_folders import model_game
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .job import Restores
     from .mask_rules import MaskRules
 
-AUTO = "auto"
 MODELS = {"smb": "hst-mae-nano"}  # bundled ones, by the game they know
 ANYTHING = "generic"
 

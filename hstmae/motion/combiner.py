@@ -116,7 +116,7 @@ def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
     rgb = np.where((exact | (sure >= SNAP))[:, None], colour, mean)
     top = np.lexsort((shares, pixel))[choices.start[1:] - 1]
     made.rgb[choices.open] = np.clip(np.rint(rgb), 0, 255)
-    made.confidence[choices.open] = sure
+    made.confidence[choices.open] = np.minimum(sure, 1)
     made.shown[choices.open] = np.add.reduceat(np.where(choices.kind < SIDE, shares, 0), first) >= SHOWN
     made.kind[choices.open] = choices.kind[top]
     return made

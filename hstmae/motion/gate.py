@@ -11,11 +11,13 @@ from .combiner import Combiner, softmax
 from .features import KINDS, Choices
 
 FRAMES = 8  # frames of a stretch that are tested
-PIXELS = 400  # tested pixels of each
+PIXELS = 240  # tested pixels of each
 MOST = 0.25  # share of the seen pixels that are hidden more
 SPAN, WINDOWED = 20, 0.15  # side of the windows in which they are where the damage is dense, and the share of those
-STEPS, RATE = 60, 0.3
-PRIOR = 0.02  # pull towards what many games taught, by tested pixels' worth
+STEPS, RATE = 20, 0.4
+PRIOR = 0.02  # pull towards what many games taught
+LEAST = 0.05  # of the squared error that what one half taught has to save in the other half
+Test = tuple[Choices, np.ndarray]
 
 
 def more_hidden(mask: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -48,15 +50,29 @@ def more_hidden(mask: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.asarray(moved & windows)
 
 
-def fitted(combiner: Combiner, tests: list[tuple[Choices, np.ndarray]]) -> Combiner:
-    """The combiner with the biases and the sharpness by which it does best on tested pixels.
+def fitted(combiner: Combiner, tests: list[Test]) -> Combiner:
+    """The combiner with the biases and the sharpness by which it does best on tested pixels; as it was, where what one
+    half of the tests teaches does not help with the other half, both ways.
 
     Args:
         tests: choices with the true colours, uint8 [m, 3], of their open points.
     """
-    tests = [(choices, truth) for choices, truth in tests if len(truth)]
-    if not tests:
+    tests = [test for test in tests if len(test[1])]
+    halves = tests[::2], tests[1::2]
+    if not all(halves):
         return combiner
+    for own, other in (halves, halves[::-1]):
+        learned = _fit(combiner, own)
+        if _loss(learned, other) > (1 - LEAST) * _loss(combiner, other):
+            return combiner
+    return _fit(combiner, tests)
+
+
+def _loss(combiner: Combiner, tests: list[Test]) -> float:
+    return sum(_error(c, truth, combiner.scores(c.numbers, c.kind), None)[0] for c, truth in tests)
+
+
+def _fit(combiner: Combiner, tests: list[Test]) -> Combiner:
     scores = [combiner.scores(choices.numbers, choices.kind) for choices, _ in tests]
     count = sum(len(truth) for _, truth in tests)
     bias, sharp = np.zeros(len(KINDS)), 0.0
@@ -65,11 +81,12 @@ def fitted(combiner: Combiner, tests: list[tuple[Choices, np.ndarray]]) -> Combi
     for _ in range(STEPS):
         gradient, loss = np.zeros(len(KINDS) + 1), 0.0
         for (choices, truth), score in zip(tests, scores, strict=True):
-            part, step = _error(choices, truth, score * np.exp(sharp) + bias[choices.kind], score * np.exp(sharp))
+            sharper = score * np.exp(sharp)
+            part, step = _error(choices, truth, sharper + bias[choices.kind], sharper)
             loss, gradient = loss + part, gradient + step
         pull = np.append(bias, 2 * sharp)
-        loss = loss / count + PRIOR * float((pull**2).sum()) * 400 / max(count, 400)
-        gradient = gradient / count + 2 * PRIOR * pull * 400 / max(count, 400)
+        loss = loss / count + PRIOR * float((pull**2).sum())
+        gradient = gradient / count + 2 * PRIOR * pull
         if loss < best:
             best, kept = loss, (bias.copy(), sharp)
         velocity = 0.8 * velocity - RATE * gradient / max(1.0, float(np.linalg.norm(gradient)))
@@ -77,7 +94,9 @@ def fitted(combiner: Combiner, tests: list[tuple[Choices, np.ndarray]]) -> Combi
     return replace(combiner, bias=combiner.bias + kept[0].astype(np.float32), sharpness=float(np.exp(kept[1])))
 
 
-def _error(choices: Choices, truth: np.ndarray, score: np.ndarray, sharp: np.ndarray) -> tuple[float, np.ndarray]:
+def _error(
+    choices: Choices, truth: np.ndarray, score: np.ndarray, sharp: np.ndarray | None
+) -> tuple[float, np.ndarray]:
     """Sum over the points of the squared error, as a share of its scale, and its slope by kind and sharpness."""
     share = softmax(score, choices.start)
     first, size = choices.start[:-1], np.diff(choices.start)
@@ -86,6 +105,8 @@ def _error(choices: Choices, truth: np.ndarray, score: np.ndarray, sharp: np.nda
     off = (mean - truth) / 255
     scale = 25.0
     error = float((off**2).sum()) * scale
+    if sharp is None:
+        return error, np.zeros(0)
     towards = ((choices.rgb - mean[pixel]) / 255 * off[pixel]).sum(1) * 2 * scale * share
     by_kind = np.bincount(choices.kind, towards, minlength=len(KINDS))
     return error, np.append(by_kind, float((towards * sharp).sum()))
