@@ -21,7 +21,8 @@ import hstmae
 from hstmae.atomic import write_text
 from hstmae.drawing.panels import show_error, show_masked
 from hstmae.evaluation.fillers import camera_copy, mode_colour
-from hstmae.evaluation.metrics import psnr, squared_error
+from hstmae.evaluation.decibels import psnr
+from hstmae.evaluation.metrics import squared_error
 from hstmae.games import get_game
 from hstmae.games.pixels import View
 from hstmae.inference.visualizer import contact_sheet, save_png

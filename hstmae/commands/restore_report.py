@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def report_of(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace) -> dict[str, Any]:
     """The summary as JSON values, but for what was wrong with the input."""
     from ..atlas.known_pixels import SURE
-    from ..evaluation.metrics import psnr
+    from ..evaluation.decibels import psnr
 
     report: dict[str, Any] = {
         "frames": summary.frames,

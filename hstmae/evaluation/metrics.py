@@ -13,18 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-PSNR_LIMIT = 100.0  # reported where the error is zero, so that medians and JSON stay finite
+from .decibels import psnr
+
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_C1 = (0.01 * 255.0) ** 2
 SSIM_C2 = (0.03 * 255.0) ** 2
-
-
-def psnr(mse: float) -> float:
-    """Peak signal-to-noise ratio in dB of a mean squared error on the 0-255 scale, at most PSNR_LIMIT."""
-    if mse <= 0.0:
-        return PSNR_LIMIT
-    return min(PSNR_LIMIT, 10.0 * float(np.log10(255.0**2 / mse)))
 
 
 def squared_error(prediction: np.ndarray, target: np.ndarray, mask: np.ndarray) -> float:

@@ -14,7 +14,8 @@ from ..inference.predictor import Predictor
 from ..masks.damage import NAMES
 from ..output import Kind, check_output, filling
 from .evaluate import EvaluateOptions, Measured, evaluate
-from .metrics import TITLES, cells, psnr, squared_error
+from .decibels import psnr
+from .metrics import TITLES, cells, squared_error
 
 if TYPE_CHECKING:
     from ..data.clips.dataset import ClipDataset

@@ -11,7 +11,8 @@ from hstmae.data.clips.clip import Clip
 from hstmae.errors import DataError
 from hstmae.evaluation.evaluate import EvaluateOptions, evaluate
 from hstmae.evaluation.fillers import mean_colour, mode_rgb, nearest_pixel
-from hstmae.evaluation.metrics import MetricSums, psnr
+from hstmae.evaluation.decibels import psnr
+from hstmae.evaluation.metrics import MetricSums
 from hstmae.games import get_game
 from hstmae.inference.predictor import Predictor
 

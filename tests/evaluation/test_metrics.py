@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hstmae.evaluation.metrics import PSNR_LIMIT, MetricSums, flicker, one_region, psnr, squared_error, ssim_map
+from hstmae.evaluation.decibels import PSNR_LIMIT, psnr
+from hstmae.evaluation.metrics import MetricSums, flicker, one_region, squared_error, ssim_map
 
 PALETTE = np.array([[0, 0, 0], [255, 255, 255], [10, 0, 0], [100, 150, 200]], np.uint8)
 

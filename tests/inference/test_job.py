@@ -160,7 +160,7 @@ def test_open_footage_tells_what_it_cannot_take(tmp_path) -> None:
         with pytest.raises(DataError, match=reason):
             list(open_footage(path, "smb"))
     (tmp_path / "film.mp4").write_bytes(b"x")
-    with pytest.raises(DataError, match="--config mae_nano_rgb"):
+    with pytest.raises(DataError, match="leave out --game and --checkpoint"):
         list(open_footage(tmp_path / "film.mp4", "smb"))
 
 

@@ -58,7 +58,7 @@ def test_inputs(frames: Path, model: Path, tmp_path: Path, capsys: pytest.Captur
         ("nothing", "no such file"),
         ("note.png", "is a text file; looked for"),
         ("cut.png", "damaged PNG"),
-        ("film.mp4", "--config mae_nano_rgb"),
+        ("film.mp4", "leave out --game and --checkpoint"),
     ):
         assert reason in refused(capsys, model, tmp_path / name, "--mask", "tube:0.5"), name
     Image.fromarray(np.zeros((16, 48, 3), np.uint8)).save(frames / "2.png")
