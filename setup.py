@@ -41,7 +41,9 @@ setup(
             optional=True,
         ),
         Extension("hstmae.models.fast._head", sources=[f"{FAST}/_head.c"], extra_compile_args=FLAGS, optional=True),
-        Extension("hstmae.motion._motion", sources=["hstmae/motion/_motion.c"], extra_compile_args=FLAGS, optional=True),
+        Extension(
+            "hstmae.motion._motion", sources=["hstmae/motion/_motion.c"], extra_compile_args=FLAGS, optional=True
+        ),
     ],
     cmdclass={"build_ext": PlainLibrary, "bdist_wheel": AnyPython},
 )

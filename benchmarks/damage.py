@@ -20,8 +20,8 @@ from realtime import SAMPLE, load
 import hstmae
 from hstmae.atomic import write_text
 from hstmae.drawing.panels import show_error, show_masked
-from hstmae.evaluation.fillers import camera_copy, mode_colour
 from hstmae.evaluation.decibels import psnr
+from hstmae.evaluation.fillers import camera_copy, mode_colour
 from hstmae.evaluation.metrics import squared_error
 from hstmae.games import get_game
 from hstmae.games.pixels import View

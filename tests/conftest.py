@@ -24,6 +24,17 @@ settings.register_profile("default", deadline=None, max_examples=50)  # a busy m
 settings.load_profile("default")
 
 
+SLOW = (
+    *("test_interrupted", "test_wheel", "test_train_command", "test_distributed", "test_ablation", "test_sweep"),
+    *("test_compile", "test_trainer", "test_documentation", "test_pretrain", "test_nasty_inputs", "test_live"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest first: so no process is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.path.stem not in SLOW)
+
+
 @pytest.fixture(autouse=True)
 def few_threads() -> Iterator[None]:
     """The threads of this process, whatever the test before has set; only once a test has loaded PyTorch."""

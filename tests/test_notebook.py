@@ -14,8 +14,8 @@ from PIL import Image
 
 import hstmae
 from hstmae.data.episode import Episode
-from hstmae.restoration.result import Restoration
 from hstmae.notebook import WIDEST, card
+from hstmae.restoration.result import Restoration
 
 NASTY = '<script>alert(\'x\')</script>" onload="x" & \u30de\u30ea\u30aa\n'
 

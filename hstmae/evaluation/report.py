@@ -13,8 +13,8 @@ from ..errors import UsageError
 from ..inference.predictor import Predictor
 from ..masks.damage import NAMES
 from ..output import Kind, check_output, filling
-from .evaluate import EvaluateOptions, Measured, evaluate
 from .decibels import psnr
+from .evaluate import EvaluateOptions, Measured, evaluate
 from .metrics import TITLES, cells, squared_error
 
 if TYPE_CHECKING:

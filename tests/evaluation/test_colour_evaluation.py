@@ -9,9 +9,9 @@ import torch
 from hstmae.config import ModelConfig
 from hstmae.data.clips.clip import Clip
 from hstmae.errors import DataError
+from hstmae.evaluation.decibels import psnr
 from hstmae.evaluation.evaluate import EvaluateOptions, evaluate
 from hstmae.evaluation.fillers import mean_colour, mode_rgb, nearest_pixel
-from hstmae.evaluation.decibels import psnr
 from hstmae.evaluation.metrics import MetricSums
 from hstmae.games import get_game
 from hstmae.inference.predictor import Predictor

@@ -12,8 +12,8 @@ from test_evaluate import Clips, StatePainter
 
 from hstmae.config import ModelConfig
 from hstmae.errors import UsageError
-from hstmae.evaluation.evaluate import EvaluateOptions, Measured, evaluate
 from hstmae.evaluation.decibels import psnr
+from hstmae.evaluation.evaluate import EvaluateOptions, Measured, evaluate
 from hstmae.evaluation.metrics import MetricSums
 from hstmae.evaluation.report import Sheet, write_report
 from hstmae.inference.predictor import Predictor

@@ -10,8 +10,8 @@ from hstmae.commands.demo import draw
 from hstmae.data.sources.smb.listing import list_episodes
 from hstmae.errors import CheckpointError
 from hstmae.inference.loading import load
-from hstmae.restoration.result import Restoration
 from hstmae.models.zoo import VARIANTS
+from hstmae.restoration.result import Restoration
 
 
 @pytest.mark.parametrize("name", ["hst-mae-nano", "hst-mae-tiny"])

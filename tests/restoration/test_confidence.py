@@ -135,4 +135,4 @@ def test_without_the_option_no_files_are_written(frames: Path, tmp_path: Path) -
 
 def test_one_picture_on_stdout_goes_without_them(frames: Path, tmp_path: Path, capsys) -> None:  # type: ignore
     assert main(["restore", str(frames), "--mask", str(tmp_path / "mask.png"), "--out", "-", "--confidence"]) == 2
-    assert "need a folder" in capsys.readouterr().err
+    assert "needs a folder" in capsys.readouterr().err

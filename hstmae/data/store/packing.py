@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from ...errors import DataError, StoreError
 from ...executor import Advance
 from ...games import get_game
 from ...journal import key_of
-from ..sources.base import Problem, SourceEpisode, UnusableEpisode
+from ..sources.base import Problem, SourceEpisode, SourceFrame, UnusableEpisode
 from ..sources.settling import looked_at, pairing_of
 from .begun import Changed
 from .jobs import discard
@@ -101,7 +102,7 @@ def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], 
         outcome=episode.outcome, source=episode.name,
     ) as writer:  # fmt: skip
         try:
-            for frame in episode.frames(report, notes, writer.known):
+            for frame in _frames_of(episode, report, notes, writer.known):
                 if frame.alone:
                     continue
                 if not len(writer):
@@ -121,6 +122,15 @@ def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], 
         notes["left_out"] = sum(problem.count for problem in problems if problem.left_out)
         source = {"signature": signature, "problems": [problem.to_json() for problem in problems]}
         return writer.finish(notes, json_bytes(source) + b"\n", pairing_of(episode))
+
+
+def _frames_of(
+    episode: SourceEpisode, report: Callable[[Problem], None], notes: dict[str, int], known: frozenset[int]
+) -> Iterator[SourceFrame]:
+    """Of a source that does not take what is known, as one of the user's own may not, all frames with their pixels."""
+    if "known" in inspect.signature(episode.frames).parameters:
+        return episode.frames(report, notes, known)
+    return episode.frames(report, notes)
 
 
 def no_frame(episode: SourceEpisode, notes: dict[str, int]) -> Problem:
