@@ -1,4 +1,4 @@
-"""The compiled parts, codec kernel, palette head and motion recall; everything else about the package is in pyproject.toml.
+"""The compiled parts: codec kernel, palette head, motion recall. All else about the package is in pyproject.toml.
 
 They use nothing of Python's C interface and are loaded with ctypes, so one wheel serves every Python 3 of a platform.
 They are optional: where no compiler is found the package works with the codec's slow pure-Python twin, draws pictures

@@ -48,14 +48,20 @@ def stopping() -> Iterator[None]:
 @contextmanager
 def held_back() -> Iterator[None]:
     """SIGINT waits meanwhile; processes that are started meanwhile begin with it held back, see `let_through`."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    came: list[int] = []
+    main, old = threading.current_thread() is threading.main_thread(), signal.getsignal(signal.SIGINT)
+    if main and callable(old):  # another thread may be given the signal, and Python then raises it in this one
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if main and callable(old):
+            signal.signal(signal.SIGINT, old)
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def leave_to_the_main_process() -> None:

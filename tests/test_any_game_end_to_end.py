@@ -19,6 +19,7 @@ from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.recording import record_into_store
 from hstmae.film.reading import FilmReader
 from hstmae.inference import job as restoring
+from hstmae.restoration.restorer import MARGIN, Restorer
 
 STEPS = 3
 MODEL = {
@@ -174,7 +175,7 @@ def options(played: tuple[Path, Path], out: Path) -> list[str]:
 def test_an_interrupted_run_goes_on_and_ends_the_same(
     played: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(restoring, "stretch_length", lambda size: 8)
+    monkeypatch.setattr(Restorer, "stretch", lambda self, size: (8, MARGIN * self.game.stride))
     command = options(played, tmp_path / "out")
     assert main([*options(played, tmp_path / "whole"), "tube:0.5", "--json", str(tmp_path / "whole.json")]) == 0
     stretch, done = restoring._restore_stretch, []

@@ -68,7 +68,7 @@ restore junk.bin --out out
 restore picture.png --out out --checkpoint absent
 restore picture.png --out out --checkpoint hst-codec-nano
 restore picture.png --out out --atlas absent.npz
-restore picture.png --out out --game generic
+restore picture.png --out out --game nothing
 restore picture.png --out out --mask absent
 restore picture.png --out out --mask tube:2
 restore picture.png --out out --mask tube:0.5:99999999999999999999999

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from hstmae.journal import resuming
 from hstmae.locks import alone, once
 from hstmae.masks.tubes import TubeSpec
 from hstmae.pictures.indexed import to_png
-from hstmae.signals import Stopped, stopping
+from hstmae.signals import Stopped, held_back, stopping
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -229,3 +230,15 @@ def test_every_verb_is_told_that_another_run_writes_there(
         assert cli.main([verb, *words]) == 2
         holder.kill()
     assert "another run is writing" in capsys.readouterr().err
+
+
+def test_ctrl_c_waits_though_another_thread_gets_it() -> None:
+    idle = threading.Thread(target=time.sleep, args=(1,))  # one that does not hold the signal back
+    idle.start()
+    reached = False
+    with pytest.raises(KeyboardInterrupt), held_back():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)  # where it would be raised
+        reached = True
+    idle.join()
+    assert reached and signal.getsignal(signal.SIGINT) is signal.default_int_handler

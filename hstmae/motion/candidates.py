@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from .frames import Frame, is_soft
-from .kernel import EVIDENCE, kernel
+from .kernel import kernel
+from .loops import EVIDENCE
 from .shifts import TILE, Shift, everywhere, part_shifts, scaled, tiles, whole_shifts
 
 BESIDE = 3  # frames before and after that are asked first

@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from .kernel import Index, kernel
+from .kernel import kernel
+from .loops import Index
 
 SOFT_STEP = 12  # colours this close are alike in footage whose colours are never exactly the same
 SOFT_SHARE = 0.6  # footage is soft where fewer of the still, textured pixels are exactly what they were

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernel import EVIDENCE, NEAR, NOWHERE, REACH, Index
+from .loops import EVIDENCE, NEAR, NOWHERE, REACH, Index
 
 COMMON = 24  # a descriptor that stands in more places than this says nothing about motion
 WEIGHT = 48
 
 
 class Reference:
-    """See `kernel.Kernel`."""
+    """See `loops.Kernel`."""
 
     def descriptors(self, label: np.ndarray, seen: np.ndarray) -> np.ndarray:
         out = np.zeros(label.shape, np.uint32)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from .frames import Frame
-from .kernel import NOWHERE, kernel
+from .kernel import kernel
+from .loops import NOWHERE
 
 TILE = 32  # pixels of a tile's side, for which objects' shifts are found
 REACH = (48, 64)  # largest shift of the whole picture that is looked for, down and across ...

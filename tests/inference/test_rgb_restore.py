@@ -15,7 +15,7 @@ from hstmae.errors import DataError
 from hstmae.games import get_game
 from hstmae.games.palette import nearest_entries
 from hstmae.inference.footage.opening import open_footage
-from hstmae.inference.job import RestoreSummary, restore_footage, stretch_length
+from hstmae.inference.job import RestoreSummary, restore_footage
 from hstmae.inference.mask_rules import MaskRules
 from hstmae.inference.sinks import FolderSink
 from hstmae.masks.detect import detect
@@ -256,4 +256,5 @@ def test_painted_blocks_are_found_without_a_palette() -> None:
 
 
 def test_long_footage_takes_bounded_memory() -> None:
-    assert stretch_length((240, 256)) == 256 and stretch_length((720, 1280)) == 64
+    made = colour_predictor(ColourPainter())
+    assert made.stretch((240, 256))[0] == 256 and made.stretch((720, 1280))[0] == 64

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hstmae.motion.candidates import Points
-from hstmae.motion.kernel import NOWHERE, Compiled, kernel
+from hstmae.motion.kernel import Compiled, kernel
+from hstmae.motion.loops import NOWHERE
 from hstmae.motion.reference import Reference
 from hstmae.motion.shifts import TILE, tiles
 
