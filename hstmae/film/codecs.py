@@ -23,7 +23,7 @@ CONTAINERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     ".mkv": (("libx264", "libx265", "ffv1"), ("ffv1",)),
     ".webm": (("libvpx-vp9", "libsvtav1"), ("libvpx-vp9",)),
-    ".avi": (("mpeg4", "ffv1"), ("ffv1", "utvideo", "rawvideo")),
+    ".avi": (("mpeg4", "ffv1"), ("ffv1", "utvideo")),
     ".gif": (("gif",), ("gif",)),
     ".apng": (("apng",), ("apng",)),
 }
@@ -210,7 +210,8 @@ def _options(encoder: str, options: FilmOptions) -> dict[str, str]:
     if encoder == "libx265":
         quiet = "log-level=error"
         if options.lossless:
-            return {"preset": "medium", "x265-params": f"{quiet}:lossless=1"}
+            # with B-frames x265 loses samples of noisy pictures all the same
+            return {"preset": "medium", "x265-params": f"{quiet}:lossless=1:bframes=0"}
         return {"preset": "medium", "crf": f"{quality:g}", "x265-params": quiet}
     if encoder in ("libvpx", "libvpx-vp9"):
         best = {"deadline": "good", "cpu-used": "2", "row-mt": "1"} if encoder == "libvpx-vp9" else {"cpu-used": "2"}

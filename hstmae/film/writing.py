@@ -17,7 +17,7 @@ from .checking import check_samples, differences, sum_of
 from .codecs import Plan, container_of
 from .colour import Colours
 from .facts import FilmFacts
-from .layout import Layout, Planes, frame_of
+from .layout import Layout, Planes, frame_of, reformatted
 from .others import Others, told
 from .palettes import palette_frame
 from .plays import plays_option
@@ -25,13 +25,14 @@ from .probing import FIELD_NAMES, MATRIX_NAMES, PRIMARIES_NAMES, TRANSFER_NAMES
 
 _TICKS = {"matroska": 1000, "webm": 1000, "gif": 100, "mpegts": 90_000}  # units of time in a second; others take any
 _OPTIONS = {
-    "mp4": {"movflags": "+faststart"},
-    "mov": {"movflags": "+faststart"},
+    "mp4": {"movflags": "+faststart+write_colr"},  # FFV1's pictures do not say what their colours mean
+    "mov": {"movflags": "+faststart+write_colr"},
     "matroska": {"avoid_negative_ts": "disabled"},  # sound that begins before the pictures would move them
     "webm": {"avoid_negative_ts": "disabled"},
     "avi": {"avoid_negative_ts": "disabled"},
 }
 _LARGEST_TICK = (1 << 31) - 1
+_LARGEST_MPEG4 = (1 << 16) - 1  # which that standard ends at
 
 
 def write_film(
@@ -119,6 +120,8 @@ class _Pictures:
         self.sums: list[int] = []
         self._waiting: Any = None  # the last frame, until it is known how long it is shown
         self._durations: dict[int, int] = {}
+        self._first: int | None = None
+        self._decoded = -1 << 62  # when the last packet is to be decoded
         interlaced = facts.field_order in ("tt", "bb", "tb", "bt")
         options = dict(made.options)
         if interlaced and made.encoder == "libx264" and facts.height % 4 == 0:
@@ -150,6 +153,9 @@ class _Pictures:
         if form == "avi":
             return 1 / self._rate
         base = self._facts.time_base
+        if self._made.encoder == "mpeg4" and base.denominator > _LARGEST_MPEG4:
+            steady = self._facts.constant_rate is not None and self._rate.numerator <= _LARGEST_MPEG4
+            return 1 / self._rate if steady else Fraction(1, 60_000)
         return base if base.denominator <= _LARGEST_TICK else Fraction(1, 1_000_000)
 
     def _tag(self, target: Any) -> None:
@@ -166,6 +172,7 @@ class _Pictures:
         frame = self._frame(planes)
         exact = time * self._facts.time_base / self._base
         frame.pts, frame.time_base = max(round(exact), self._last + 1), self._base
+        self._first = frame.pts if self._first is None else self._first
         self._encode_waiting(frame.pts)
         self._waiting, self._last = frame, frame.pts
         self.times.append(time)
@@ -190,7 +197,20 @@ class _Pictures:
         for packet in packets:
             if packet.pts in self._durations:
                 packet.duration = self._durations.pop(packet.pts)
+            self._time_decoding(packet)
             self._container.mux(packet)
+
+    def _time_decoding(self, packet: Any) -> None:
+        """Mend when a packet is to be decoded: x265 says anything in films of fewer frames than it looks ahead.
+
+        Where frames are reordered, times of decoding lie before those of showing, by no more than the film so far.
+        """
+        if packet.pts is None or self._first is None:
+            return
+        earliest = max(self._decoded + 1, 2 * self._first - self._last)
+        if packet.dts is None or not earliest <= packet.dts <= packet.pts:
+            packet.dts = max(packet.pts, self._decoded + 1)
+        self._decoded = packet.dts
 
     def _frame(self, planes: Planes) -> Any:
         layout, made = self._colours.layout, self._made
@@ -200,7 +220,6 @@ class _Pictures:
             if reduced and note not in self.lost:
                 self.lost.append(note)
             return frame
-        same = {"src_color_range": 2 if self._colours.full else 1, "dst_color_range": 2 if self._colours.full else 1}
         if (layout.kind, layout.across, layout.down) == (made.layout.kind, made.layout.across, made.layout.down):
             fitted = _fitted(planes, layout, made.layout)
             frame = frame_of(fitted, made.layout)
@@ -208,10 +227,9 @@ class _Pictures:
                 self.sums.append(sum_of(fitted))
         else:
             frame = frame_of(planes, layout)
-            same["dst_color_range"] = same["src_color_range"]
         self._tag(frame)
         if frame.format.name != made.pixel_format:
-            frame = frame.reformat(format=made.pixel_format, **same)
+            frame = reformatted(frame, made.pixel_format, 2 if self._colours.full else 1)
             self._tag(frame)
         return frame
 

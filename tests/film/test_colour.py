@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 pytest.importorskip("av", reason="films need PyAV: pip install 'hstmae[video]'")
 
 from hstmae.film.colour import MATRICES, Colours
-from hstmae.film.layout import Layout, frame_of, layout_of, planes_of
+from hstmae.film.layout import Layout, frame_of, layout_of, planes_of, reformatted
 
 PLANAR = ("gray", "gray10le", "gray12le", "gray16le", "yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p",
           "yuv420p10le", "yuv422p12le", "yuv444p16le", "yuva420p", "yuva444p10le", "gbrp", "gbrap", "gbrp12le",
@@ -103,7 +103,7 @@ def test_every_format_keeps_its_samples(form: str, size: tuple[int, int]) -> Non
         both = np.stack([planes[0], planes[3]], -1).astype(layout.dtype.newbyteorder(">" if "be" in form else "<"))
         lines[:, : both[0].nbytes] = both.reshape(size[0], -1).view(np.uint8)
     elif form in PACKED:
-        stored = frame.reformat(format=form)
+        stored = reformatted(frame, form)
     else:
         stored = frame
     assert stored.format.name == form and layout.exact
