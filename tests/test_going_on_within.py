@@ -9,16 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from short_pictures import content, make_film, picture
 from synthetic_episodes import frame_file, make_episode, write_episodes
 
 from hstmae import journal
 from hstmae.atomic import TEMP_MARK
-from hstmae.codec.film import begun as film_begun
-from hstmae.codec.film import decoding, dividing
-from hstmae.codec.jobs import encode_film
-from hstmae.codec.jobs.encode_many import archive
-from hstmae.codec.jobs.inputs import find_input
-from hstmae.codec.jobs.tasks import Settings
 from hstmae.data.sources.base import AT_HAND, SourceEpisode, SourceFrame
 from hstmae.data.sources.video import VideoOptions
 from hstmae.data.store.columns import ColumnWriter
@@ -29,29 +24,6 @@ from hstmae.errors import DataError
 
 FAST = Packing(level=1, frame_group=4)
 FRAMES = 60
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    """Every file; those of the sources' times differ by nothing here, since the source stays the same."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def picture(t: int, size: tuple[int, int] = (32, 48)) -> np.ndarray:
-    rows, cols = np.mgrid[: size[0], : size[1]]
-    return np.stack([rows * 5 + t, cols * 4, (rows // 8 + cols // 8 + t) % 2 * 90], -1).astype(np.uint8)
-
-
-def make_film(path: Path, frames: int = FRAMES, codec: str = "libx264", open_gops: bool = False) -> None:
-    av = pytest.importorskip("av", reason="films need PyAV: pip install 'hstmae[video]'")
-    if codec not in av.codecs_available:
-        pytest.skip(f"this FFmpeg has no {codec}")
-    options = {"x264-params": "open-gop=1:keyint=12:min-keyint=12:bframes=3:scenecut=0"} if open_gops else {"g": "12"}
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
-        for t in range(frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(t), format="rgb24")))
-        container.mux(stream.encode())
 
 
 class Player:
@@ -88,9 +60,9 @@ def make_source(kind: str, folder: Path) -> None:
         shown = [Image.fromarray(picture(t)) for t in range(FRAMES)]
         shown[0].save(folder / "a.webp", save_all=True, append_images=shown[1:], lossless=True, duration=40)
     elif kind == "film":
-        make_film(folder / "a.mp4")
+        make_film(folder / "a.mp4", FRAMES)
     elif kind == "film with side file":
-        make_film(folder / "a.mp4")
+        make_film(folder / "a.mp4", FRAMES)
         np.savez(folder / "a.npz", actions=np.arange(FRAMES, dtype=np.uint8))
 
 
@@ -231,90 +203,6 @@ def test_an_environment_that_does_not_play_the_same_again_is_recorded_anew(tmp_p
     run(tmp_path / "out")
     run(tmp_path / "whole")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
-
-
-class Decoding:
-    """Counts frames that are decoded, and ends the run at one of them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = self.left = 0
-
-        def digest(frame: object) -> int:
-            self.left -= 1
-            if self.left == 0:
-                raise KeyboardInterrupt
-            self.count += 1
-            return decoding.digest(frame)
-
-        for module in (dividing, encode_film):
-            monkeypatch.setattr(module, "digest", digest)
-
-
-FILMS: dict[str, Callable[[Path], None]] = {
-    "h264": lambda path: make_film(path, 150),
-    "open groups": lambda path: make_film(path, 150, open_gops=True),
-    "mpeg4": lambda path: make_film(path, 150, "mpeg4"),
-    "damaged": lambda path: _damaged(path),
-}
-
-
-def _damaged(path: Path) -> None:
-    make_film(path, 150, "mpeg4")
-    data = bytearray(path.read_bytes())
-    data[len(data) * 2 // 3 :] = bytes(len(data) - len(data) * 2 // 3)
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("kind", FILMS)
-def test_a_film_is_gone_on_with_within_it(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ending = ".avi" if kind in ("mpeg4", "damaged") else ".mp4"
-    source = tmp_path / f"film{ending}"
-    FILMS[kind](source)
-    monkeypatch.setattr(film_begun, "NOTE_SECONDS", 0)
-    decodes, rng = Decoding(monkeypatch), random.Random(kind)
-
-    def run(out: Path) -> object:
-        found = find_input(source, None, VideoOptions())
-        return archive(found, out, Settings(gop=12), workers=1)
-
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "out").mkdir()
-    run(tmp_path / "whole" / "x.hst")
-    once, ends, decodes.count = decodes.count, 0, 0
-    while True:
-        decodes.left = rng.randint(30, 90)
-        try:
-            run(tmp_path / "out" / "x.hst")
-            break
-        except KeyboardInterrupt:
-            ends += 1
-            assert ends < 50
-    assert ends > 1 and content(tmp_path / "out") == content(tmp_path / "whole")
-    again = decodes.count - once
-    assert again <= ends * 60, (again, ends, once)  # back to a key frame with enough frames noted behind it
-
-
-def test_a_film_changed_meanwhile_is_looked_at_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, out = tmp_path / "film.mp4", tmp_path / "x.hst"
-    make_film(source, 100)
-    monkeypatch.setattr(film_begun, "NOTE_SECONDS", 0)
-    decodes = Decoding(monkeypatch)
-
-    def run(target: Path) -> object:
-        return archive(find_input(source, None, VideoOptions()), target, Settings(gop=12), workers=1)
-
-    decodes.left = 80
-    with pytest.raises(KeyboardInterrupt):
-        run(out)
-    kept = [p.name for p in tmp_path.iterdir()]
-    assert any(name.endswith("-unfinished") for name in kept) and "x.hst" not in kept
-    source.unlink()
-    make_film(source, 90)
-    decodes.left = 0
-    run(out)
-    run(tmp_path / "y.hst")
-    assert out.read_bytes() == (tmp_path / "y.hst").read_bytes()
-    assert not list(tmp_path.glob(f".*{TEMP_MARK}*"))
 
 
 def test_sources_take_what_is_known(tmp_path: Path) -> None:
