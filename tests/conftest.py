@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 THREADS = max(1, min(2, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 os.environ["OMP_NUM_THREADS"] = str(THREADS)  # before PyTorch is loaded; processes that tests start inherit it
 
-settings.register_profile("default", deadline=None, max_examples=50)  # a busy machine is no failure
+settings.register_profile("default", deadline=None, max_examples=30)  # a busy machine is no failure
 settings.load_profile("default")
 
 

@@ -166,6 +166,8 @@ def nearest_entries(rgb: np.ndarray, palette: np.ndarray, game: GameSpec) -> np.
     """The palette entry uint8 [N] nearest to each colour uint8 [N, 3] (squared distance in RGB); of entries with one
     colour, the one that software really uses."""
     order = preferred_entries(palette, game)
-    colours, inverse = np.unique(rgb, axis=0, return_inverse=True)
-    distance = ((colours[:, None].astype(np.int32) - palette[order][None].astype(np.int32)) ** 2).sum(-1)
+    packed, inverse = np.unique(pack_rgb(rgb), return_inverse=True)
+    colours = unpack_rgb(packed).astype(np.float32)
+    entries = palette[order].astype(np.float32)
+    distance = (entries**2).sum(1) - 2 * (colours @ entries.T)  # but for the colour's own square; whole numbers, exact
     return order[distance.argmin(1)].astype(np.uint8)[inverse.reshape(-1)]
