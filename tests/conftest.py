@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 THREADS = max(1, min(2, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 os.environ["OMP_NUM_THREADS"] = str(THREADS)  # before PyTorch is loaded; processes that tests start inherit it
 
-settings.register_profile("default", deadline=None, max_examples=30)  # a busy machine is no failure
+# A busy machine is no failure. Where CI is set the same examples are tried each time, so that a change is judged by
+# itself; elsewhere new ones.
+settings.register_profile("default", deadline=None, max_examples=30, derandomize="CI" in os.environ)
 settings.load_profile("default")
 
 
