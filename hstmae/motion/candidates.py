@@ -27,8 +27,9 @@ class Offer:
     Attributes:
         source: position of the frame; distance: in frames, negative = earlier.
         kind: ZERO, WHOLE or PART; through: whether the evidence compares two frames on both sides of the missing one.
-        shown: int64 [k], which of the points it shows; colour: uint32 [k]; evidence: uint8 [k, EVIDENCE], see Kernel.
-        size: float32 [k], how far it is shifted.
+        shown: int64 [k], which of the points it shows.
+        colour: uint32 [n]; evidence: uint8 [n, EVIDENCE], see Kernel, both of all points.
+        size: float32 [tiles], how far it is shifted.
         rows: int32 [H, 2] of Kernel.rows, None for PART.
     """
 
@@ -216,8 +217,8 @@ def _offer(
     )
     shown = np.flatnonzero(evidence[:, 0])
     if len(shown):
-        size = np.abs(sa.astype(np.float32)).max(1)[points.tile[shown]]
-        yield Offer(source, source - t, kind, through, shown, colour[shown], evidence[shown], size, rows)
+        size = np.abs(sa.astype(np.float32)).max(1)
+        yield Offer(source, source - t, kind, through, shown, colour, evidence, size, rows)
 
 
 assert EVIDENCE == 7

@@ -112,7 +112,7 @@ def _of_frames(scene: Scene, t: int, points: Points, near: np.ndarray) -> Iterat
         kind = {ZERO: 0, WHOLE: 1, PART: 2}[offer.kind] + 3 * offer.through
         if offer.kind == ZERO:
             asked.add(offer.source)
-        yield _Part(kind, offer.shown, offer.colour, partial(_numbers, offer, points))
+        yield _Part(kind, offer.shown, offer.colour[offer.shown], partial(_numbers, offer, points))
     for side in near:
         for s in set(np.unique(side[side >= 0]).tolist()) - asked:
             at = np.flatnonzero(side == s)
@@ -136,17 +136,18 @@ def _side(k: int, colour: np.ndarray, away: np.ndarray, settled: np.ndarray) -> 
 
 
 def _plain_of(distance: int) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda wanted: _plain(int(wanted.sum()), distance)
+    return lambda wanted: _plain(int(np.count_nonzero(wanted)), distance)
 
 
 def _numbers(offer: Offer, points: Points, wanted: np.ndarray) -> np.ndarray:
-    evidence, shown = offer.evidence[wanted], offer.shown[wanted]
+    shown = offer.shown[wanted]
+    evidence = offer.evidence[shown]
     e = evidence.astype(np.float32)
     made = _plain(len(e), offer.distance)
     made[:, N["seen 5"]], made[:, N["alike 5"]] = e[:, 1] / 25, _share(e[:, 2], e[:, 1])
     made[:, N["seen 13"]], made[:, N["alike 13"]] = e[:, 3] / 169, _share(e[:, 4], e[:, 3])
     made[:, N["textured"]], made[:, N["alike textured"]] = np.log2(1 + e[:, 5]) / 7, _share(e[:, 6], e[:, 5])
-    made[:, N["shift"]] = np.minimum(np.log2(1 + offer.size[wanted]) / 6, 1)
+    made[:, N["shift"]] = np.minimum(np.log2(1 + offer.size[points.tile[shown]]) / 6, 1)
     made[:, N["centre alike"]], made[:, N["centre other"]] = evidence[:, 0] == 3, evidence[:, 0] == 5
     if offer.rows is not None:
         total = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(offer.rows, 0)])
@@ -179,9 +180,10 @@ def _sorted(
 ) -> Choices:  # fmt: skip
     """Rows of one pixel together, with what they say of each other."""
     wanted = [~settled[part.at] for part in parts]
-    at = np.concatenate([part.at[some] for part, some in zip(parts, wanted, strict=True)])
+    every = [part.at[some] for part, some in zip(parts, wanted, strict=True)]
+    at = np.concatenate(every)
     key = np.concatenate([part.key[some] for part, some in zip(parts, wanted, strict=True)])
-    kind = np.repeat(np.array([part.kind for part in parts], np.uint8), [int(some.sum()) for some in wanted])
+    kind = np.repeat(np.array([part.kind for part in parts], np.uint8), [len(some) for some in every])
     order = np.argsort(at.astype(np.int64) << 24 | key, kind="stable")
     numbers = np.concatenate([part.numbers(some) for part, some in zip(parts, wanted, strict=True)])[order]
     at, key, kind = at[order], key[order], kind[order]

@@ -99,7 +99,7 @@ class Around:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.still = Still.of(scene.rgb, scene.mask)
+        self.still = Still.of(scene.rgb, scene.mask, [frame.colours for frame in scene.frames])
         scene.position  # noqa: B018  before threads ask for it
         self.before, self.after = _nearest_seen(scene.mask)
 

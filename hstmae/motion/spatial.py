@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,13 +30,13 @@ class Still:
     mean: np.ndarray
 
     @classmethod
-    def of(cls, frames: np.ndarray, mask: np.ndarray) -> Still:
-        """frames: uint8 [T, H, W, 3], 0 where mask, bool [T, H, W]."""
-        changes, pairs = np.zeros((2, *mask.shape[1:]), np.float32)
+    def of(cls, frames: np.ndarray, mask: np.ndarray, colours: Sequence[np.ndarray]) -> Still:
+        """frames: uint8 [T, H, W, 3], 0 where mask, bool [T, H, W]; colours: uint32 [H, W] of each, packed."""
+        changes, pairs = np.zeros((2, *mask.shape[1:]), np.int16)
         for t in range(1, len(frames)):
-            both = ~mask[t] & ~mask[t - 1]
+            both = ~(mask[t] | mask[t - 1])
             pairs += both
-            changes += both & (frames[t] != frames[t - 1]).any(-1)
+            changes += both & (colours[t] != colours[t - 1])
         many, few = _around(pairs), _around(changes)
         whole = changes.sum() / max(float(pairs.sum()), 1)
         around = (few + whole) / (many + 1)
