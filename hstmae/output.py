@@ -122,11 +122,17 @@ def check_outputs(outputs: Iterable[Output], overwrite: bool, inputs: Iterable[P
 
 @contextmanager
 def writing_alone(outputs: Iterable[Output]) -> Iterator[None]:
-    """Hold all outputs of a command. Raises UsageError where another run writes one of them."""
+    """Hold all outputs of a command; what lies in a folder that is one of them is held with it.
+
+    Raises:
+        UsageError: another run writes one of them.
+    """
+    held = [(Path(given), kind) for given, kind in outputs if given is not None and Path(given) != STDOUT]
+    folders = {path.resolve() for path, kind in held if kind is not Kind.FILE}
     with contextlib.ExitStack() as stack:
-        for given, _ in outputs:
-            if given is not None and Path(given) != STDOUT:
-                stack.enter_context(alone(given))
+        for path, _ in held:
+            if not folders & set(path.resolve().parents):
+                stack.enter_context(alone(path))
         yield
 
 

@@ -31,7 +31,7 @@ VERBS: dict[str, tuple[list[str], list[tuple[str, Kind]]]] = {
     "train": (["--config", "IN"], [("--out", GROWING), ("--export", FILE), ("--json", FILE)]),
     "atlas": (["IN"], [("--out", FILE), ("--pictures", FOLDER)]),
     "evaluate": (["--checkpoint", "hst-mae-nano", "--test_data", "IN"], [("--report", FOLDER), ("--json", FILE)]),
-    "restore": (["IN"], [("--out", FOLDER), ("--json", FILE)]),
+    "restore": (["IN"], [("--out", FOLDER), ("--json", FILE), ("--report", FILE), ("--before-after", FILE)]),
     "demo": ([], [("--out", FOLDER), ("--json", FILE)]),
     "encode": (["IN"], [("", FILE), ("--json", FILE)]),
     "decode": (["IN", "--to", "mp4"], [("", FILE)]),
@@ -51,6 +51,7 @@ def test_the_list_of_verbs_is_whole() -> None:
     for verb in {*cli.VERBS} - {"completion"}:
         options = {s for action in parser_of(verb)._actions for s in action.option_strings}
         wanted = options & {"--out", "--json", "--report", "--export", "--pictures", "--save-movies", "--output_dir"}
+        wanted |= options & {"--before-after"}
         assert wanted <= {option for option, _ in VERBS[verb][1]}, verb
         assert "--overwrite" in options
 

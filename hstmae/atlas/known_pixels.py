@@ -31,19 +31,22 @@ class Known:
 
     What is `found` needs no network; of the rest, what has some trust is a `hint`, mixed with what the network draws.
     Where `share` float32 [T, H, W] is above 0 (moving objects of a known look, status bars), that much of the colour is
-    `mean` uint8 [T, H, W, 3], a mean of what was seen, and the rest is the network's.
+    `mean` uint8 [T, H, W, 3], a mean of what was seen, and the rest is the network's. What is `recalled` bool [T, H, W]
+    another frame of the footage shows; all else is the atlas's.
     """
 
     indices: np.ndarray
     trust: np.ndarray
     mean: np.ndarray | None = None
     share: np.ndarray | None = None
+    recalled: np.ndarray | None = None
 
     def of(self, frames: np.ndarray) -> Known:
         """A copy of `frames`, integer [t]."""
         mean = None if self.mean is None else self.mean[frames]
         share = None if self.share is None else self.share[frames]
-        return Known(self.indices[frames], self.trust[frames], mean, share)
+        recalled = None if self.recalled is None else self.recalled[frames]
+        return Known(self.indices[frames], self.trust[frames], mean, share, recalled)
 
     @property
     def found(self) -> np.ndarray:
@@ -80,6 +83,7 @@ def known_pixels(view: View, locator: Locator | None = None) -> Known:
     if view.state is not None and view.shape[0] > 1:
         seen = recall(view)
         made.indices[seen.found], made.trust[seen.found] = seen.indices[seen.found], TRUST
+        made.recalled = seen.found
     if locator is None:
         return made
     claim, varying = from_atlas(view, locator)

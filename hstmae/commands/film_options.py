@@ -53,7 +53,7 @@ def film_options(args: argparse.Namespace) -> FilmOptions | None:
             raise UsageError("--compare writes pictures: give a folder as --out")
         return FilmOptions(args.codec, args.quality, args.lossless)
     given = {"--codec": args.codec, "--quality": args.quality is not None, "--lossless": args.lossless,
-             "--fps": args.fps is not None}  # fmt: skip
+             "--fps": args.fps is not None and args.before_after is None}  # fmt: skip
     for option, there in given.items():
         if there:
             raise UsageError(f"{option} is for a film: give --out NAME.mp4, .mkv, .mov, .webm, .avi or .gif")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..bundled import find
-from ..output import STDOUT, Kind, Output
+from ..output import STDOUT, Output
 from .film_options import (
     CONFIDENCE,
     add_film_options,
@@ -25,7 +26,8 @@ from .film_options import (
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
 from .options import add_lag, add_model
-from .restore_report import print_report, report_of
+from .restoring.seeing import Seen, add_seeing, check_seeing, outputs_of, preview, watched
+from .restoring.summary import print_report, report_of
 
 if TYPE_CHECKING:
     from ..inference.footage.base import Footage
@@ -40,6 +42,10 @@ examples:
       a film of anything, as one film: sound, times, aspect and colours stay; a folder as --out gives PNG files
   hstmae restore film.mp4 --mask logo.png --out part.mp4 --start 1:20 --end 1:25
       five seconds of it, to look at first
+  hstmae restore film.mp4 --mask logo.png --out restored.mp4 --preview 6
+      six of its frames side by side in restored.preview.png, and how long the whole film would take
+  hstmae restore film.mp4 --mask logo.png --out restored.mp4 --before-after beside.mp4 --report report.html
+      also a film of before and after, and a page that shows what was done, and how sure it is
   hstmae restore masked.png --out restored/
       what is transparent in the picture is filled in
   hstmae restore frames/ --mask overlay.png --out restored/
@@ -88,12 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_lag(parser)
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
-    sure = (
-        "also write how sure each pixel is, as grey pictures (white = certain, black = a guess): to DIR/confidence, "
-        "beside a film NAME.mp4 to the folder NAME.confidence, beside a picture to NAME.confidence.png"
-    )
-    parser.add_argument("--confidence", action="store_true", help=sure)
-    parser.add_argument("--compare", action="store_true", help="also write side-by-side pictures to DIR/compare")
+    add_seeing(parser)
     parser.add_argument(
         "--on-error",
         choices=("restore", "fail"),
@@ -105,20 +106,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    found: list[Output] = [(args.out, Kind.FILE if is_picture(args.out) else kind_of(args.out)), (args.json, Kind.FILE)]
-    beside = args.confidence and found[0][1] is Kind.FILE and args.out != STDOUT
-    return [*found, confidence_of(args.out)] if beside else found
+    return outputs_of(args)
 
 
 def run(args: argparse.Namespace) -> int:
     target = args.out
-    if target != STDOUT and not is_picture(target):
-        return _run(args)
     from ..errors import UsageError
 
+    if args.preview is not None:
+        if target == STDOUT:
+            raise UsageError("--preview is written beside the output: give it a name with --out")
+        return _run(args, target if is_picture(target) else None)
+    if target != STDOUT and not is_picture(target):
+        return _run(args)
     if args.compare or (args.confidence and target == STDOUT):
         raise UsageError("--compare (and --confidence with --out -) needs a folder: --out DIR")
-    import contextlib
     import tempfile
 
     from ..atomic import write_bytes
@@ -172,6 +174,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     if len(sequences) < len(found):
         count = len(found) - len(sequences)
         print(f"left out {count} of {len(found)} folders or films: in {args.out}, the output", file=sys.stderr)
+    check_seeing(args, sequences)
     for sequence in sequences:
         choose_level(args.state, sequence)  # refuses before anything is written
     films, all_of_it = bytes_of(args.input)
@@ -180,9 +183,11 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     notes = [as_given(line) for line in masks.check(sequences)]
     rate = args.fps or get_game(game).fps
     frames = wanted_frames(args, sequences, rate)
+    nowhere = Seen(args, args.out, rate, frames, masks)
+    nowhere.beside(sequences[0])  # refuses before anything is written, as the next one does
     if film is not None:
         only_one(sequences, args.out)
-        FilmSink(args.out, args.out, sequences[0], film, rate, frames)  # refuses before anything is written
+        FilmSink(args.out, nowhere.kept, sequences[0], film, rate, frames)
     notes += [as_given(line) for s in sequences for line in getattr(s, "notes", ())]
     memories = [memory for s in sequences if (memory := getattr(s, "memory", None)) is not None]
     pairing = describe(memory.pairing for memory in memories)
@@ -194,7 +199,15 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     print(f"restoring {choice.why}", file=sys.stderr)
     if args.confidence and not predictor.rates:
         raise UsageError(f"--confidence: {args.checkpoint} answers with colours and does not say how sure it is")
-    with resuming(args.out, args.overwrite, _key(args, sequences, predictor), kind_of(args.out)) as journal:
+    if args.preview is not None:
+        return preview(args, predictor, sequences, masks, frames)
+    with (
+        contextlib.ExitStack() as beside,
+        resuming(args.out, args.overwrite, _key(args, sequences, predictor), kind_of(args.out)) as journal,
+    ):
+        seen = Seen(args, journal.folder, rate, frames, masks)
+        if journal.done and seen.lost:
+            journal.begin()
         summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
         if summary.frames:
             print(f"going on after {summary.frames} frames of an interrupted run", file=sys.stderr)
@@ -211,11 +224,11 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
                     folder = journal.folder / sequence.name
                     sink: Sink = FolderSink(folder, compare=args.compare, confidence=args.confidence)
                     if film is not None:
-                        made, work = journal.folder / args.out.name, journal.folder / "kept"
-                        beside = journal.folder / CONFIDENCE if args.confidence else None
-                        sink = FilmSink(made, work, sequence, film, rate, frames, beside)
+                        sure = journal.folder / CONFIDENCE if args.confidence else None
+                        made = journal.folder / args.out.name
+                        sink = FilmSink(made, seen.kept, sequence, film, rate, frames, sure, watched)
                     lost += restore_footage(
-                        predictor, sequence, masks, args.state, sink, summary, frames=frames,
+                        predictor, sequence, masks, args.state, seen.also(sink, sequence), summary, frames=frames,
                         done=frozenset(journal.done.get(sequence.name, ())), note=note, progress=bar.update,
                     )  # fmt: skip
             except KeyboardInterrupt:
@@ -231,17 +244,19 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
             print(nothing, file=sys.stderr)
         if film is not None and (journal.folder / CONFIDENCE).exists():
             publish(journal.folder / CONFIDENCE, confidence_of(args.out)[0])
-    summary.know(sequences)
-    problems = summary.problems
-    for problem in problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    pictures = [] if film is not None else [line for s in sequences for line in getattr(s, "remarks", ())]
-    not_kept = [*pictures, *(f"{args.out.name}: {line}" for line in dict.fromkeys(lost))]
-    for line in not_kept:
-        print(f"note: {line}", file=sys.stderr)
-    args.out = target or args.out
-    report = {**report_of(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept,
-              "pairing": pairing}  # fmt: skip
+        summary.know(sequences)
+        problems = summary.problems
+        for problem in problems:
+            print(f"warning: {problem}", file=sys.stderr)
+        pictures = [] if film is not None else [line for s in sequences for line in getattr(s, "remarks", ())]
+        not_kept = [*pictures, *(f"{args.out.name}: {line}" for line in dict.fromkeys(lost))]
+        for line in (*not_kept, *seen.film(sequences[0], beside)):
+            print(f"note: {line}", file=sys.stderr)
+        args.out = target or args.out
+        report = {**report_of(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept,
+                  "pairing": pairing}  # fmt: skip
+        seen.page(choice.why, report, summary, beside)
+        seen.clear()
     write_result(args.json, report)
     print_report(report)
     return 0
@@ -257,5 +272,6 @@ def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Rest
     """The key of this job: what is restored, by what, and how."""
     from ..journal import key_of
 
-    how = [*mask_key(args), *film_key(args), args.state, args.mode, args.compare, args.confidence]
+    beside = [args.compare, args.confidence, args.before_after is not None, args.report is not None]
+    how = [*mask_key(args), *film_key(args), args.state, args.mode, *beside]
     return key_of([s.signature() for s in sequences], predictor.fingerprint(), how)

@@ -9,13 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import zstandard
 
 from ..atomic import sync_files
 from ..errors import DataError
 from ..film.codecs import FilmOptions, plan
 from ..film.colour import Colours
-from ..film.facts import facts_of_pictures
+from ..film.facts import FilmFacts, facts_of_pictures
 from ..film.layout import Planes, layout_of
 from ..film.reading import FilmReader, colours_of
 from ..film.writing import check_times, write_film
@@ -23,9 +22,8 @@ from ..games.palette import unpack_rgb
 from .footage.animation import Animation
 from .footage.base import Footage
 from .footage.film import Film
-from .sinks import RestoredFrame, save_confidence
-
-_KEPT = ".kept"  # suffix of the restored pixels of one frame
+from .kept import KeptPixels
+from .sinks import RestoredFrame, Watch, save_confidence, unwatched
 
 
 class FilmSink:
@@ -34,12 +32,13 @@ class FilmSink:
 
     Args:
         path: of the film.
-        work: folder where restored pixels are kept until then.
+        kept: where restored pixels are until then.
         footage: a film, or pictures of a game without a palette.
         options: how the film is coded.
         rate: frames per second of what is no film.
         frames: positions that are written; None = all.
         confidence: folder for how sure each pixel is, see `save_confidence`; None = it is not written.
+        watch: goes through the frames that are written, and tells of it.
     Raises:
         UsageError: such a film cannot hold what `options` ask for.
     """
@@ -47,14 +46,16 @@ class FilmSink:
     def __init__(
         self,
         path: Path,
-        work: Path,
+        kept: KeptPixels,
         footage: Footage,
         options: FilmOptions,
         rate: float,
         frames: range | None = None,
         confidence: Path | None = None,
+        watch: Watch = unwatched,
     ) -> None:
-        self._path, self._work, self._frames, self._confidence = path, work, frames, confidence
+        self._watch = watch
+        self._path, self._kept, self._frames, self._confidence = path, kept, frames, confidence
         self._new: list[Path] = []
         if isinstance(footage, Film):
             self._facts = footage.reader.facts
@@ -66,29 +67,19 @@ class FilmSink:
                 raise DataError(f"{footage.place}: holds no frame that can be read")
             lossless = options.lossless or path.suffix.lower() in (".gif", ".apng")
             exact = Fraction(rate).limit_denominator(1001)
-            self._facts = facts_of_pictures(probe[0].size, exact, lossless)
-            if isinstance(footage, Animation):
-                self._facts = replace(self._facts, plays=footage.plays)
-            if isinstance(footage, Animation) and any(footage.delays):
-                delays = footage.delays[frames.start : frames.stop] if frames else footage.delays
-                self._facts = self._facts.at([Fraction(0), *itertools.accumulate(delays)])
+            self._facts = times_of(facts_of_pictures(probe[0].size, exact, lossless), footage, frames)
             self._colours = colours_of(self._facts, layout_of(self._facts.pixel_format))
         size = (self._facts.height, self._facts.width)
         check_times(path, self._facts)
         self._plan = plan(path, self._colours.layout, size, options)
 
     def write(self, frame: RestoredFrame) -> None:
-        self._work.mkdir(parents=True, exist_ok=True)
-        path = self._place(frame.position)
-        mask = frame.mask
-        shown = frame.picture.colours(frame.pixels[mask]).astype(np.uint8)
-        head = np.array(mask.shape, np.uint32).tobytes()
-        path.write_bytes(zstandard.compress(head + np.packbits(mask).tobytes() + shown.tobytes(), 1))
-        self._new.append(path)
+        self._kept.put(frame)
         if self._confidence is not None:
             self._new.append(save_confidence(frame, self._confidence))
 
     def settle(self) -> None:
+        self._kept.settle()
         sync_files(self._new)
         self._new.clear()
 
@@ -103,23 +94,8 @@ class FilmSink:
             span = (facts.times[first] * base, last)
             facts = facts.shifted(first, stop)
         made = self._of_film(source) if source is not None else self._of_pictures(footage)
-        lost = write_film(self._path, made, facts, self._colours, self._plan, source, span)
-        for path in self._work.glob(f"*{_KEPT}"):
-            path.unlink()
-        return lost
-
-    def _place(self, position: int) -> Path:
-        return self._work / f"{position:09d}{_KEPT}"
-
-    def _kept(self, position: int) -> tuple[np.ndarray, np.ndarray]:
-        """(uint8 [H, W, 3] read where True, bool [H, W]) of a frame."""
-        data = zstandard.decompress(self._place(position).read_bytes())
-        height, width = np.frombuffer(data, np.uint32, 2).tolist()
-        packed = -(-height * width // 8)
-        mask = np.unpackbits(np.frombuffer(data, np.uint8, packed, 8), count=height * width).reshape(height, width) > 0
-        rgb = np.zeros((height, width, 3), np.uint8)
-        rgb[mask] = np.frombuffer(data, np.uint8, offset=8 + packed).reshape(-1, 3)
-        return rgb, mask
+        made = self._watch(made, len(self._frames or range(footage.count)), self._path.name)
+        return write_film(self._path, made, facts, self._colours, self._plan, source, span)
 
     def _wanted(self, position: int) -> bool:
         return self._frames is None or position in self._frames
@@ -132,7 +108,7 @@ class FilmSink:
             if self._frames is not None and frame.number >= self._frames.stop:
                 return
             if self._wanted(frame.number):
-                rgb, mask = self._kept(frame.number)
+                rgb, mask = self._kept.get(frame.number)
                 filled = np.where(mask[..., None], rgb, reader.rgb(frame)) if mask.any() else rgb
                 yield frame.time - start, reader.pasted(frame, filled, mask)
 
@@ -143,5 +119,16 @@ class FilmSink:
             pictures = footage.read(position, position + 1).pictures
             if not pictures:
                 return
-            rgb, mask = self._kept(position)
+            rgb, mask = self._kept.get(position)
             yield number, colours.native(np.where(mask[..., None], rgb, unpack_rgb(pictures[0].packed)))
+
+
+def times_of(facts: FilmFacts, footage: Footage, frames: range | None) -> FilmFacts:
+    """The facts with the times, and the number of plays, of the `frames` of an animation; None = of all."""
+    if not isinstance(footage, Animation):
+        return facts
+    facts = replace(facts, plays=footage.plays)
+    if not any(footage.delays):
+        return facts
+    delays = footage.delays[frames.start : frames.stop] if frames else footage.delays
+    return facts.at([Fraction(0), *itertools.accumulate(delays)])

@@ -12,7 +12,6 @@ import numpy as np
 
 from ..atlas.known_pixels import SURE
 from ..errors import DataError
-from ..pictures.base import Picture
 from .footage.base import Footage, Stretch
 from .mask_rules import MaskRules, Missing
 from .native_frames import native_frames, near_states, told_frames, without_blanks
@@ -229,25 +228,27 @@ def _restore_stretch(
     native = native_frames(stretch, mask, predictor.game)
 
     def finished(result: Restoration, frames: np.ndarray) -> None:
-        pixels, colours, sure = {}, {}, {}
+        done = []
         for t in frames.tolist():
-            made, colours[t], sure[t] = native.restored(result, t)
-            pixels[t] = missing.mixed(t, made, stretch.pictures[t])
+            made, picture = native.restored(result, t), stretch.pictures[t]
             frame = RestoredFrame(
                 position=first + t,
                 file=stretch.files[t],
-                picture=stretch.pictures[t],
+                picture=picture,
                 mask=mask[t],
                 synthetic=missing.synthetic,
-                pixels=pixels[t],
-                rgb=colours[t],
-                confidence=sure[t],
+                pixels=missing.mixed(t, made.pixels, picture),
+                rgb=made.rgb,
+                confidence=made.confidence,
+                method=made.method,
+                shown=made.shown,
             )
             sink.write(frame)
-        for t in frames.tolist():  # after all of them: a clip is finished as a whole or not at all
-            summary.add(mask[t], sure[t])
+            done.append(frame)
+        for frame in done:  # after all of them: a clip is finished as a whole or not at all
+            summary.add(frame.mask, frame.confidence)
             if missing.synthetic:
-                _compare_with_truth(stretch.pictures[t], mask[t], pixels[t], colours[t], summary)
+                _compare_with_truth(frame, summary)
         steps.add((first + frames).tolist())
 
     told = told_frames(stretch, native)
@@ -274,11 +275,10 @@ def _restore_stretch(
         )
 
 
-def _compare_with_truth(
-    picture: Picture, mask: np.ndarray, pixels: np.ndarray, rgb: np.ndarray, summary: RestoreSummary
-) -> None:
+def _compare_with_truth(frame: RestoredFrame, summary: RestoreSummary) -> None:
     """A synthetic mask hides what is known: measure it (transparent pixels hide nothing known and are left out)."""
-    known = mask & ~picture.missing & picture.readable
+    picture, pixels, rgb = frame.picture, frame.pixels, frame.rgb
+    known = frame.known
     colours = picture.colours(picture.pixels[known])
     equal = pixels[known] == picture.pixels[known]
     summary.exact += int((equal if equal.ndim == 1 else equal.all(-1)).sum())

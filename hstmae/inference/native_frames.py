@@ -21,6 +21,23 @@ ALIKE = 0.93  # share of the visible pixels of two frames in a row, above: nothi
 
 
 @dataclass(frozen=True)
+class RestoredPicture:
+    """One restored frame as its footage shows it.
+
+    Attributes:
+        pixels: as `Picture.restored` takes them.
+        rgb: uint8 [H, W, 3], mean colours.
+        confidence, method, shown: [H, W], as of Restoration.
+    """
+
+    pixels: np.ndarray
+    rgb: np.ndarray
+    confidence: np.ndarray | None
+    method: np.ndarray | None
+    shown: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class NativeFrames:
     """Frames as the game has them: for pictures the pictures themselves.
 
@@ -34,10 +51,11 @@ class NativeFrames:
     mask: np.ndarray
     palette: np.ndarray | None
 
-    def restored(self, result: Restoration, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Pixels as `Picture.restored` takes them, mean colours uint8 [H, W, 3] and confidence of frame `t`."""
+    def restored(self, result: Restoration, t: int) -> RestoredPicture:
+        """Frame `t`."""
         pixels = result.rgb[t] if result.indices is None else result.indices[t]
-        return pixels, result.rgb[t], None if result.confidence is None else result.confidence[t]
+        maps = (None if one is None else one[t] for one in (result.confidence, result.method, result.shown))
+        return RestoredPicture(pixels, result.rgb[t], *maps)
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,7 @@ class SnappedFrames(NativeFrames):
     snapper: Snapper
     films: list[np.ndarray]
 
-    def restored(self, result: Restoration, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def restored(self, result: Restoration, t: int) -> RestoredPicture:
         assert result.indices is not None
         entries, film = result.indices[t], self.films[t]
         game = self.snapper.game.palette
@@ -59,11 +77,16 @@ class SnappedFrames(NativeFrames):
         # The mean colour, moved by how the film shows the likeliest one.
         native = result.rgb[t] + (own - game)[entries]
         shown = self.snapper.shown(native, film)
-        if result.confidence is None:
-            return shown, shown, None
         y, x = self.snapper.place.owners((film.shape[0], film.shape[1]))
-        sure = result.confidence[t][y][:, x]
-        return shown, shown, np.where((y < 0)[:, None] | (x < 0), np.float32(1), sure)
+        outside = (y < 0)[:, None] | (x < 0)
+
+        def spread(native: np.ndarray | None, beyond: np.generic) -> np.ndarray | None:
+            return None if native is None else np.where(outside, beyond, native[t][y][:, x])
+
+        return RestoredPicture(
+            shown, shown, spread(result.confidence, np.float32(1)), spread(result.method, np.uint8(0)),
+            spread(result.shown, np.bool_(True)),
+        )  # fmt: skip
 
 
 def native_frames(stretch: Stretch, mask: np.ndarray, game: GameSpec) -> NativeFrames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,8 @@ import numpy as np
 
 from ..atomic import sync_files
 from ..data.sources.film import lost_as_rgb, varying_times
-from ..drawing.panels import show_confidence, show_error, show_masked
+from ..drawing.panels import show_confidence, show_error, show_masked, show_tinted
+from ..film.layout import Planes
 from ..games.palette import unpack_rgb
 from ..pictures.base import Picture
 from .footage.animation import Animation
@@ -18,6 +20,8 @@ from .footage.base import COMPARE, CONFIDENCE, Footage
 from .footage.film import Film
 from .visualizer import side_by_side
 
+Frames = Iterator[tuple[int, Planes]]
+Watch = Callable[[Frames, int, str], Frames]  # of about so many frames, written to a file of this name
 WIDE = 400  # pixels across from which pictures are no longer enlarged
 
 
@@ -34,6 +38,7 @@ class RestoredFrame:
         pixels: what `Picture.restored` takes, read where `mask` is True.
         rgb: uint8 [H, W, 3], mean colours, as of Restoration.
         confidence: float32 [H, W], as of Restoration; None where the model gives none.
+        method: uint8 [H, W], and shown: bool [H, W], as of Restoration.
     """
 
     position: int
@@ -44,6 +49,35 @@ class RestoredFrame:
     pixels: np.ndarray
     rgb: np.ndarray
     confidence: np.ndarray | None
+    method: np.ndarray | None = None
+    shown: np.ndarray | None = None
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool [H, W]: masked pixels whose true colours the picture holds, as a synthetic mask leaves them."""
+        return self.mask & ~self.picture.missing & self.picture.readable & self.synthetic
+
+    @property
+    def damaged(self) -> np.ndarray:
+        """uint8 [H, W, 3], the input as people are to see it: a checker where nothing is seen."""
+        unseen = self.mask if self.synthetic else self.picture.missing
+        return show_masked(unpack_rgb(self.picture.packed), unseen)
+
+    @property
+    def marked(self) -> np.ndarray:
+        """uint8 [H, W, 3], the same with what is missing tinted."""
+        hidden = self.synthetic | self.picture.missing
+        return show_tinted(self.damaged, self.mask & ~hidden)
+
+    @property
+    def restored(self) -> np.ndarray:
+        """uint8 [H, W, 3]."""
+        picture = self.picture
+        return np.where(self.mask[..., None], picture.colours(self.pixels), unpack_rgb(picture.packed)).astype(np.uint8)
+
+
+def unwatched(frames: Frames, count: int, name: str) -> Frames:
+    return frames
 
 
 class Sink(Protocol):
@@ -61,6 +95,24 @@ class Sink(Protocol):
         Returns:
             What of the footage is not kept, one sentence each.
         """
+
+
+class EverySink:
+    """Hands frames to several sinks."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def write(self, frame: RestoredFrame) -> None:
+        for sink in self._sinks:
+            sink.write(frame)
+
+    def settle(self) -> None:
+        for sink in self._sinks:
+            sink.settle()
+
+    def finish(self, footage: Footage) -> list[str]:
+        return [line for sink in self._sinks for line in sink.finish(footage)]
 
 
 class FolderSink:
@@ -120,8 +172,7 @@ def save_confidence(frame: RestoredFrame, folder: Path) -> Path:
 
 def _comparison(path: Path, frame: RestoredFrame) -> None:
     picture, mask = frame.picture, frame.mask
-    before = unpack_rgb(picture.packed)
-    after = np.where(mask[..., None], picture.colours(frame.pixels), before)
+    before, after = unpack_rgb(picture.packed), frame.restored
     panels = [("input", before), ("missing", show_masked(before, mask)), ("restored", after)]
     if frame.synthetic:
         panels.append(("error x2", show_error(after, before)))

@@ -83,7 +83,7 @@ class Drawn:
     Attributes:
         rgb: uint8 [n, 3]; confidence: float32 [n], the share of all offers of the likeliest colour.
         shown: bool [n], whether other frames have most of the say; False = nobody shows it, the surroundings drew it.
-        kind: uint8 [n], the kind of the offer with the largest share.
+        kind: uint8 [n], the kind of the offer with the largest share; of settled pixels, of the first one.
     """
 
     rgb: np.ndarray
@@ -99,7 +99,7 @@ def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
         exact: take the likeliest of the colours that are offered; else the mean, except where one is all but certain.
     """
     n = len(choices.points.place)
-    made = Drawn(unpack(choices.known), np.full(n, SETTLED, np.float32), np.ones(n, bool), np.zeros(n, np.uint8))
+    made = Drawn(unpack(choices.known), np.full(n, SETTLED, np.float32), np.ones(n, bool), choices.by.copy())
     if not len(choices.open):
         return made
     first, size = choices.start[:-1], np.diff(choices.start)

@@ -37,7 +37,7 @@ class Choices:
 
     Attributes:
         points: the pixels; open: int64 [m], which of them are not settled; known: uint32 [n], colours of those that
-            are.
+            are; by: uint8 [n], the kind of the first offer.
         start: int64 [m + 1], where the rows of each open one begin.
         rgb: float32 [rows, 3]; key: uint32 [rows], the colour rounded; kind: uint8 [rows], see KINDS.
         numbers: float32 [rows, COUNT].
@@ -46,6 +46,7 @@ class Choices:
     points: Points
     open: np.ndarray
     known: np.ndarray
+    by: np.ndarray
     start: np.ndarray
     rgb: np.ndarray
     key: np.ndarray
@@ -68,10 +69,11 @@ class _Votes:
 
     def __init__(self, count: int) -> None:
         self.key, self.many, self.one = np.zeros(count, np.uint32), np.zeros(count, np.int32), np.ones(count, bool)
+        self.kind = np.zeros(count, np.uint8)
 
     def add(self, part: _Part) -> None:
         new = self.many[part.at] == 0
-        self.key[part.at[new]] = part.key[new]
+        self.key[part.at[new]], self.kind[part.at[new]] = part.key[new], part.kind
         self.one[part.at] &= self.key[part.at] == part.key
         self.many[part.at] += 1
 
@@ -103,7 +105,7 @@ def choices(scene: Scene, t: int, points: Points, still: Still, near: np.ndarray
         soft = smooth(frame.rgb, scene.mask[t]).reshape(-1, 3)[place]
         parts.append(_Part(SMOOTH, at, pack(np.rint(soft[at])), _plain_of(0)))
     parts.append(_Part(MEAN, at, np.full(len(at), pack(np.rint(still.mean)), np.uint32), _plain_of(0)))
-    return _sorted(scene, t, points, parts, votes.key, settled, edge, soft, still)
+    return _sorted(scene, t, points, parts, votes, settled, edge, soft, still)
 
 
 def _of_frames(scene: Scene, t: int, points: Points, near: np.ndarray) -> Iterator[_Part]:
@@ -175,7 +177,7 @@ def _plain(n: int, distance: int) -> np.ndarray:
 
 
 def _sorted(
-    scene: Scene, t: int, points: Points, parts: list[_Part], known: np.ndarray, settled: np.ndarray,
+    scene: Scene, t: int, points: Points, parts: list[_Part], votes: _Votes, settled: np.ndarray,
     edge: np.ndarray, soft: np.ndarray, still: Still,
 ) -> Choices:  # fmt: skip
     """Rows of one pixel together, with what they say of each other."""
@@ -201,7 +203,7 @@ def _sorted(
     start = np.searchsorted(at, np.append(left, len(settled)))
     if len(at):
         _compare(np.searchsorted(left, at), start, key, kind, numbers)
-    return Choices(points, left, known, start, rgb, key, kind, numbers)
+    return Choices(points, left, votes.key, votes.kind, start, rgb, key, kind, numbers)
 
 
 def _compare(at: np.ndarray, start: np.ndarray, key: np.ndarray, kind: np.ndarray, numbers: np.ndarray) -> None:

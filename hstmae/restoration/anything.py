@@ -11,13 +11,18 @@ import numpy as np
 from ..errors import DataError
 from ..games import GameSpec, get_game
 from ..motion.combiner import WEIGHTS
+from ..motion.features import KINDS
 from ..motion.recall import MARGIN, USUAL, Mode, Recall
-from .result import Restoration
+from .result import METHODS, Restoration
 
 AT_ONCE = 8  # frames that are handed over together
 PIXELS = 24_000_000  # held in memory at a time, about 25 bytes each
 SHORTEST, LONGEST = 8, 128  # frames restored at a time
 GAME = "generic"
+_CALLED = {"nearest": "still", "side": "surroundings", "smooth": "surroundings", "mean": "surroundings"}
+_METHOD = np.array(
+    [METHODS.index(_CALLED.get(word, word)) for word in (kind.split()[0] for kind in KINDS)], np.uint8
+)  # by the numbers of KINDS
 
 
 class AnythingRestorer:
@@ -81,8 +86,9 @@ class AnythingRestorer:
             )
         mask = np.broadcast_to(mask, shape)
         asked = np.ones(len(frames), bool) if wanted is None else wanted
-        made = Restoration(np.where(mask[..., None], np.uint8(0), frames), None, np.ones(shape, np.float32))
-        assert made.confidence is not None
+        method, shown = np.zeros(shape, np.uint8), np.ones(shape, bool)
+        sure = np.ones(shape, np.float32)
+        made = Restoration(np.where(mask[..., None], np.uint8(0), frames), None, sure, method, shown)
         damaged = mask.any((1, 2))
         todo = np.flatnonzero(asked & damaged).tolist()
         waiting = np.flatnonzero(asked & ~damaged).tolist()
@@ -90,7 +96,9 @@ class AnythingRestorer:
             recall = Recall(frames, mask, self.mode, _threads())
             for t, points, drawn in recall.draw_all(todo):
                 made.rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
-                made.confidence[t].reshape(-1)[points.place] = drawn.confidence
+                sure[t].reshape(-1)[points.place] = drawn.confidence
+                method[t].reshape(-1)[points.place] = _METHOD[drawn.kind]
+                shown[t].reshape(-1)[points.place] = drawn.shown
                 waiting.append(t)
                 if len(waiting) >= AT_ONCE:
                     _hand_over(made, waiting, progress, finished)

@@ -20,7 +20,7 @@ from ..models.adaptive import palette_of
 from ..models.inputs import MaskedClips
 from ..models.masking import visible_from_pixels
 from .reconstruct import STATE_LEVELS, reconstruct
-from .result import Restoration
+from .result import ATLAS, INPUT, NETWORK, RECALL, Restoration
 from .untold import mark_guesses, untold_text
 from .windows import Window, session_windows
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CLIP = 16
 HINT = 0.85  # share of a hint's colour in what the network draws; more if it is trusted more
+LIKELY = 0.5  # trust from which a palette entry of the atlas counts more than the network's
 UNIT = 16
 SHORTEST, LONGEST = 64, 256  # frames of footage held in memory at a time ...
 PIXELS = 256 * 240 * 256  # ... and about how many pixels
@@ -134,6 +135,7 @@ class Restorer:
         else:
             sure = None if self.config.head == "rgb" else np.ones(frames.shape, np.float32)
             result = Restoration(colours[cleared], cleared, sure)
+        result.method, result.shown = _sources(mask, known)
         for window in session_windows(numbers, self.game.stride, clip):
             owned = window.owned & asked[window.index]
             self._restore_window(result, view, Window(window.index, owned), colours, size)
@@ -230,6 +232,21 @@ class Restorer:
         return self._head
 
 
+def _sources(mask: np.ndarray, known: Known | None) -> tuple[np.ndarray, np.ndarray]:
+    """`method` and `shown` of a Restoration, of masked pixels bool [T, H, W] and what is known of them."""
+    method = np.where(mask, np.uint8(NETWORK), np.uint8(INPUT))
+    if known is None:
+        return method, ~mask
+    likely = known.found | (
+        known.hint if known.share is None else np.where(known.share > 0, known.trust > LIKELY, known.hint)
+    )
+    method[mask & likely] = ATLAS
+    if known.recalled is None:
+        return method, ~mask
+    method[mask & known.recalled] = RECALL
+    return method, ~mask | known.recalled
+
+
 def _add_known(result: Restoration, known: Known, palette: np.ndarray, frames: np.ndarray) -> None:
     """Put what is known into `frames`, integer [t], which the network has drawn, in place."""
     assert result.indices is not None
@@ -252,7 +269,7 @@ def mix(result: Restoration, known: Known, palette: np.ndarray) -> None:
         share = known.share[where][:, None]
         both = share * known.mean[where] + (1 - share) * result.rgb[where]
         result.rgb[where] = np.rint(both).astype(np.uint8)
-        likely = trust[where] > 0.5
+        likely = trust[where] > LIKELY
         result.indices[where] = np.where(likely, known.indices[where], result.indices[where])
         if result.confidence is not None:
             result.confidence[where] = np.where(likely, trust[where], result.confidence[where])

@@ -1,4 +1,4 @@
-"""Restored footage: colours, and how sure each of them is."""
+"""Restored footage: colours, how sure each of them is, and where it comes from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import numpy as np
 
 from ..atlas.known_pixels import SURE
 from ..notebook import Row, card
+
+# Where the colour of a pixel comes from, by the numbers of `Restoration.method`. The first is that of visible pixels;
+# those from "still" to "recall" are shown by other frames, at the same place, moved as most of the picture moved, moved
+# as the part of it around the pixel, as what is usually there, or by what the game's state says of the place.
+METHODS = ("input", "still", "moved", "object", "usual", "recall", "surroundings", "atlas", "network")
+INPUT, STILL, MOVED, OBJECT, USUAL, RECALL, SURROUNDINGS, ATLAS, NETWORK = range(len(METHODS))
 
 
 @dataclass
@@ -21,11 +27,16 @@ class Restoration:
             the clip is whole); None for true colour.
         confidence: float32 [T, H, W], probability of the chosen entry; 1 on visible pixels, 0 on text that nothing
             tells (see `untold`). None for head "rgb", which answers with one colour and no probability.
+        method: uint8 [T, H, W], where most of each colour comes from, see METHODS; 0 on visible pixels.
+        shown: bool [T, H, W], whether other frames have most of the say; True on visible pixels. False: nobody shows
+            the pixel, it was drawn. Of frames that were not wanted neither says anything.
     """
 
     rgb: np.ndarray
     indices: np.ndarray | None
     confidence: np.ndarray | None
+    method: np.ndarray | None = None
+    shown: np.ndarray | None = None
 
     def _repr_html_(self) -> str:
         frames, height, width = self.rgb.shape[:3]

@@ -16,6 +16,7 @@ from hstmae.film.plays import plays_of
 from hstmae.inference.film_sink import FilmSink
 from hstmae.inference.footage.opening import open_footage
 from hstmae.inference.job import RestoreSummary, restore_footage
+from hstmae.inference.kept import KeptPixels
 from hstmae.inference.mask_rules import MaskRules
 from hstmae.inference.sinks import FolderSink
 from hstmae.masks.ranges import Drawn, parse_rectangle
@@ -43,7 +44,11 @@ def test_how_often_is_kept(source: str, plays: int, tmp_path: Path, capsys: pyte
         (footage,) = open_footage(path, "generic")
         target = tmp_path / "restored" / out
         options = FilmOptions(lossless=True)
-        sink = FolderSink(target) if out == "new" else FilmSink(target, tmp_path / "kept", footage, options, 30)
+        sink = (
+            FolderSink(target)
+            if out == "new"
+            else FilmSink(target, KeptPixels(tmp_path / "kept"), footage, options, 30)
+        )
         lost = restore_footage(predictor, footage, rules, "auto", sink, RestoreSummary())
         assert not [line for line in lost if "shown" in line]
         if out == "new":

@@ -18,6 +18,7 @@ from hstmae.film.reading import FilmReader
 from hstmae.inference.film_sink import FilmSink
 from hstmae.inference.footage.opening import open_footage
 from hstmae.inference.job import RestoreSummary, restore_footage
+from hstmae.inference.kept import KeptPixels
 from hstmae.inference.mask_rules import MaskRules
 
 PAINT = np.array([51, 102, 204], np.uint8)  # ColourPainter.COLOUR
@@ -30,7 +31,7 @@ def restored(source: Path, out: Path, mask: np.ndarray, lossless: bool = True, *
     (footage,) = open_footage(source, "generic")
     rules.check([footage])
     frames = options.get("frames")
-    sink = FilmSink(out, out.with_name("kept"), footage, FilmOptions(lossless=lossless), 30, frames)
+    sink = FilmSink(out, KeptPixels(out.with_name("kept")), footage, FilmOptions(lossless=lossless), 30, frames)
     predictor = colour_predictor(ColourPainter())
     return restore_footage(predictor, footage, rules, "auto", sink, RestoreSummary(), **options)
 
@@ -133,7 +134,7 @@ def test_what_cannot_be_is_refused_before_work(tmp_path: Path) -> None:
         ("b.webm", FilmOptions(codec="h264"), "--codec h264"),
     ):
         with pytest.raises(UsageError, match=reason):
-            FilmSink(tmp_path / name, tmp_path / "kept", footage, options, 30)
+            FilmSink(tmp_path / name, KeptPixels(tmp_path / "kept"), footage, options, 30)
     with pytest.raises(UsageError, match="0 \\(best\\) to 51"):
         FilmOptions(quality=70)
     with pytest.raises(UsageError, match="leave --quality out"):

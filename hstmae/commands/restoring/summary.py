@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from .film_options import confidence_of
+from ..film_options import confidence_of
 
 if TYPE_CHECKING:
-    from ..inference.job import RestoreSummary
-    from ..inference.mask_rules import MaskRules
+    from ...inference.job import RestoreSummary
+    from ...inference.mask_rules import MaskRules
 
 
 def report_of(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace) -> dict[str, Any]:
     """The summary as JSON values, but for what was wrong with the input."""
-    from ..atlas.known_pixels import SURE
-    from ..evaluation.decibels import psnr
+    from ...atlas.known_pixels import SURE
+    from ...evaluation.decibels import psnr
 
     report: dict[str, Any] = {
         "frames": summary.frames,
