@@ -96,6 +96,7 @@ _FEW = "--set train.batch=1 --set train.queries=16 --set data.crop=64 --set data
 _VERBS = f"""
 demo --checkpoint checkpoints/hst-mae-nano --input_image assets/sample_masked.png
 preprocess --input_dir assets/sample_session --output_dir data/preprocessed --workers 1
+demo --any --frames 4
 train --config mae_nano --max-steps 2 {_FEW} --out runs/name
 train --config configs/mae_nano.yaml --max-steps 1 {_FEW} --out runs/path
 encode few lossless.hst --workers 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
+from . import parser_of
 from .options import COUNT, SEED, SHARE, add_model, load_model
 
 if TYPE_CHECKING:
@@ -18,50 +19,74 @@ if TYPE_CHECKING:
     from ..inference.predictor import Predictor
     from ..restoration.result import Restoration
 
-HELP = "hide 90 % of a bundled real session, restore it, write pictures and figures"
+HELP = "hide 90 % of a bundled real session, restore it, write pictures and figures; or restore a game no model knows"
 
 EXAMPLES = """\
 examples:
   hstmae demo
+  hstmae demo --any
+      a bundled film of another game, damaged in four ways, restored without a model; beside the best simple filler
   hstmae demo --ratio 0.95 --state compact --out out/demo95
   hstmae demo --checkpoint checkpoints/hst-mae-nano --input_image assets/sample_masked.png
 """
 
-OWN = Path("out/demo")  # the demo's own folder: a second demo may replace what the first one left there
+OWN = Path("out/demo"), Path("out/demo_any")  # a demo's own folder: a second one may replace what the first left there
+SESSION, FRAMES = "assets/sample_session", 96
+SAMPLE, ANY_FRAMES = "assets/platformer.png", 48
 SHEET_ROWS = 5
 ANIMATION_STEP = 3  # every third frame of 60: 20 pictures a second, which GIF can say exactly
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument(
-        "--input", type=find, default="assets/sample_session", help="folder of frames or store (default: %(default)s)"
-    )
+    anything = f"damage a film of a game that no model knows ({SAMPLE}, or --input) in four ways, and restore it "
+    anything += "without a model: motion recall beside the best simple filler"
+    parser.add_argument("--any", action="store_true", help=anything)
+    what = f"folder of frames or store (default: {SESSION}); with --any a film or an animation, too"
+    parser.add_argument("--input", type=find, help=what)
     parser.add_argument(
         "--input_image", "--input-image", type=find, help="restore this one masked PNG (transparent = missing) instead"
     )
     parser.add_argument("--ratio", type=SHARE, default=0.9, help="share of the 16x16 positions that is hidden")
     parser.add_argument("--seed", type=SEED, default=0, help="of the mask")
-    parser.add_argument("--frames", type=COUNT, default=96, help="frames at most")
+    parser.add_argument("--frames", type=COUNT, help=f"frames at most (default: {FRAMES}; with --any {ANY_FRAMES})")
     parser.add_argument(
         "--state", choices=("auto", "full", "compact", "none"), default="auto", help="auto: all the state there is"
     )
     parser.add_argument(
         "--out",
         type=Path,
-        default=OWN,
         metavar="DIR",
-        help="folder for the pictures (%(default)s, which is filled anew)",
+        help=f"folder for the pictures (default: {OWN[0]}, or {OWN[1]}, which is filled anew)",
     )
     parser.add_argument("--json", metavar="FILE", help="write the figures here, too")
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(None if args.out == OWN else args.out, Kind.FOLDER), (args.json, Kind.FILE)]
+    return [(None if args.out in (None, *OWN) else args.out, Kind.FOLDER), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
+    args.out, own = args.out or OWN[args.any], args.out in (None, *OWN)
+    args.overwrite |= own
+    if args.any:
+        _check_any(args)
+        from .demo_any import run as demo_any
+
+        args.input, args.frames = args.input or find(SAMPLE), args.frames or ANY_FRAMES
+        return demo_any(args)
+    args.input, args.frames = args.input or find(SESSION), args.frames or FRAMES
     return _image(args) if args.input_image else _session(args)
+
+
+def _check_any(args: argparse.Namespace) -> None:
+    """Raises UsageError for options that mean nothing without a model."""
+    from ..errors import UsageError
+
+    usual = parser_of("demo")
+    for option in ("checkpoint", "atlas", "input_image", "ratio", "state"):
+        if getattr(args, option) != usual.get_default(option):
+            raise UsageError(f"--any restores without a model, by four damages of its own: leave --{option} out")
 
 
 def _image(args: argparse.Namespace) -> int:
@@ -80,7 +105,7 @@ def _image(args: argparse.Namespace) -> int:
     first = footage.read(0, 1)
     transparent = bool(first.pictures[0].missing.any())
     summary, predictor = RestoreSummary(), predictor or load_model(args)
-    with filling(args.out, args.overwrite or args.out == OWN) as temp:
+    with filling(args.out, args.overwrite) as temp:
         masks = MaskRules(detect=not transparent)
         restore_footage(predictor, footage, masks, args.state, FolderSink(temp, compare=True), summary)
         if not summary.masked:
@@ -132,7 +157,7 @@ def _session(args: argparse.Namespace) -> int:
         f"then restored them with {predictor.config.name}, state {level}",
         flush=True,
     )
-    with filling(args.out, args.overwrite or args.out == OWN) as temp:
+    with filling(args.out, args.overwrite) as temp:
         with tqdm(total=len(truth), unit="frame", desc="restore") as bar:
             result = predictor.restore(
                 truth, mask, palette, stretch.state, stretch.context, level=level,

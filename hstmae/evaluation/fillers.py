@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -146,3 +147,43 @@ def _nearest(mask: np.ndarray) -> np.ndarray | None:
         distance = (rows[:, None] + top - y) ** 2 + (cols[:, None] - x) ** 2
         found[top + rows, cols] = places[distance.argmin(1)]
     return found
+
+
+def nearest_in_time(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fill each masked pixel with what the nearest frame shows at its place, of two equally near ones the earlier one;
+    what none shows as `nearest_pixel` does. Arguments of `mode_rgb`."""
+    filled, count = nearest_pixel(frames, mask), len(frames)
+    for t in range(count):
+        left = mask[t].copy()
+        for s in sorted((s for s in range(count) if s != t), key=lambda s: (abs(s - t), s)):
+            if not left.any():
+                break
+            take = left & ~mask[s]
+            filled[t][take] = frames[s][take]
+            left &= mask[s]
+    return filled
+
+
+def median_in_time(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fill each masked pixel with the median of what is seen at its place; else as `nearest_pixel` does. Arguments of
+    `mode_rgb`."""
+    filled = nearest_pixel(frames, mask)
+    order = np.sort(np.where(mask[..., None], np.uint16(256), frames), 0)  # what is masked comes last
+    seen = (~mask).sum(0)
+    middle = np.take_along_axis(order, np.maximum(seen - 1, 0)[None, ..., None] // 2, 0)[0].astype(np.uint8)
+    take = mask & (seen > 0)
+    filled[take] = np.broadcast_to(middle, frames.shape)[take]
+    return filled
+
+
+def simple_fillers(frames: np.ndarray, mask: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, uint8 [T, H, W, 3]) by each way of filling true-colour footage without looking for motion; arguments of
+    `mode_rgb`."""
+    from ..motion.spatial import smooth
+
+    yield "nearest frame", nearest_in_time(frames, mask)
+    yield "median over time", median_in_time(frames, mask)
+    yield "nearest pixel", nearest_pixel(frames, mask)
+    surface = np.stack([np.rint(smooth(f, m)) for f, m in zip(frames, mask, strict=True)]).clip(0, 255)
+    yield "smooth surface", np.where(mask[..., None], surface.astype(np.uint8), frames)
+    yield "mean colour", mean_colour(frames, mask)

@@ -77,8 +77,8 @@ class ReportSink:
     whatever stretch is damaged, and are the same ones whichever order frames come in.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, examples: int = EXAMPLES) -> None:
+        self._folder, self._examples = folder, examples
         self._lines = folder / _LINES
         written = self._lines.read_bytes() if self._lines.exists() else b""
         if written and not written.endswith(b"\n"):  # cut off when a run was interrupted
@@ -98,7 +98,7 @@ class ReportSink:
         if not figures.missing:
             return
         if frame.position not in self._spread:
-            kept = sorted([*self._spread, frame.position], key=_reversed)[:EXAMPLES]
+            kept = sorted([*self._spread, frame.position], key=_reversed)[: self._examples]
             if frame.position in kept:
                 self._spread[frame.position] = self._save("s", frame, 0)
             for position in set(self._spread) - set(kept):
