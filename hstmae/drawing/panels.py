@@ -44,5 +44,7 @@ def show_labels(rgb: np.ndarray, labels: np.ndarray, colours: np.ndarray) -> np.
         labels: integer [H, W].
         colours: uint8 [K, 3], by label; the first is not used.
     """
-    dim = (rgb.astype(np.float32) @ np.array(LUMA, np.float32) * DIM).astype(np.uint8)
+    dim = (rgb.astype(np.float32) @ np.array(LUMA, np.float32) * DIM).astype(
+        np.uint8
+    ) & 0xF0  # in few steps: small files
     return np.where(labels[..., None] > 0, colours[labels], dim[..., None]).astype(np.uint8)

@@ -96,7 +96,8 @@ class BeforeAfterSink:
                 return
             seen = unpack_rgb(pictures[0].packed)
             rgb, mask = self._kept.get(position)
-            before = show_masked(seen, mask if self._synthetic else pictures[0].missing)
+            unseen = mask if self._synthetic else pictures[0].missing
+            before = show_masked(seen, unseen) if unseen.any() else seen
             left = 0
             for picture in (before, np.where(mask[..., None], rgb, seen)):
                 large = enlarged(picture, self._scale)

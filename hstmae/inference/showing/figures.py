@@ -173,7 +173,7 @@ def data_uri(picture: np.ndarray) -> str:
         file = io.BytesIO()
         image.save(file, form.upper(), **how)
         made[form] = file.getvalue()
-    form = "jpeg" if 3 * len(made["jpeg"]) < len(made["png"]) else "png"
+    form = "jpeg" if 2 * len(made["jpeg"]) < len(made["png"]) else "png"
     return f"data:image/{form};base64,{base64.b64encode(made[form]).decode('ascii')}"
 
 
