@@ -11,6 +11,7 @@ import numpy as np
 
 from ..games.boxes import glowing, objects, sprites
 from ..games.pixels import View
+from .between import Likely, between
 from .locate import Locator
 from .maps import Located
 from .mazes import other_pages
@@ -86,7 +87,11 @@ def known_pixels(view: View, locator: Locator | None = None) -> Known:
         made.recalled = seen.found
     if locator is None:
         return made
-    claim, varying = from_atlas(view, locator)
+    return believed(view, made, *from_atlas(view, locator))
+
+
+def believed(view: View, made: Known, claim: Claim, varying: tuple[np.ndarray, np.ndarray] | None) -> Known:
+    """What is `made` of masked pixels, and of the others what an atlas says, as `from_atlas` returns it."""
     if varying is not None:
         made.mean, surely = varying
         drawn = view.mask & (made.trust == 0) & (surely > 0)
@@ -113,12 +118,35 @@ def from_atlas(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray, n
 
 
 def _without_state(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray, np.ndarray]]:
-    """Level "none": the place is found by what is visible."""
-    place = locator.locate(view)
-    claim = Claim(*locator.atlas.look_up(place, view))
+    """Level "none": the place is found by what is visible; where nothing is, by the frames before and after."""
+    first, *others = between(locator.locate(view))
+    claim = Claim(*locator.atlas.look_up(first.place, view))
     borne_out = _borne_out(view, claim.colours, claim.sure)
-    mean, trust = _mean_of_fixed(view, place, claim, locator)
+    mean, trust = _mean_of_fixed(view, first.place, claim, locator)
+    if others:
+        _blend(view, claim, (mean, trust), [first, *others], locator)
     return Claim(claim.colours, claim.trust * borne_out), (mean, trust * borne_out)
+
+
+def _blend(
+    view: View, claim: Claim, varying: tuple[np.ndarray, np.ndarray], likely: list[Likely], locator: Locator
+) -> None:
+    """Where several places are likely: the mean of what they show, and trust as far as they agree, in place."""
+    some = np.flatnonzero(likely[0].weight < 1)
+    part = View(view.frames[some], view.mask[some], view.game, None, view.level, view.origin)
+    mean, agree, total = np.zeros((*part.shape, 3), np.float32), np.zeros(part.shape, np.float32), 0
+    for one in likely:
+        colours, trust = locator.atlas.look_up(one.place.take(some), part)
+        weight = one.weight[some, None, None]
+        shown = np.where(trust > 0, weight, np.float32(0))
+        mean += shown[..., None] * view.game.palette[colours]
+        agree += shown * (colours == claim.colours[some])
+        total = total + shown
+    unsure = (claim.trust[some] > 0) & (agree < total) & ~part.fixed
+    claim.trust[some] *= np.where(part.fixed, 1, agree)
+    blended = np.rint(mean / np.maximum(total, np.float32(1e-6))[..., None]).astype(np.uint8)
+    varying[0][some] = np.where(unsure[..., None], blended, varying[0][some])
+    varying[1][some] = np.where(unsure, np.maximum(np.minimum(claim.trust[some], 0.97), 0.01), varying[1][some])
 
 
 def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray, np.ndarray]]:

@@ -81,13 +81,15 @@ class Drawn:
     """What was drawn of the missing pixels of a frame, in the order of the points.
 
     Attributes:
-        rgb: uint8 [n, 3]; confidence: float32 [n], the share of all offers of the likeliest colour.
+        rgb: uint8 [n, 3]; confidence: float32 [n], the share of all offers of the likeliest colour, and
+        likeliest: uint8 [n, 3], that colour.
         shown: bool [n], whether other frames have most of the say; False = nobody shows it, the surroundings drew it.
         kind: uint8 [n], the kind of the offer with the largest share; of settled pixels, of the first one.
     """
 
     rgb: np.ndarray
     confidence: np.ndarray
+    likeliest: np.ndarray
     shown: np.ndarray
     kind: np.ndarray
 
@@ -99,7 +101,8 @@ def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
         exact: take the likeliest of the colours that are offered; else the mean, except where one is all but certain.
     """
     n = len(choices.points.place)
-    made = Drawn(unpack(choices.known), np.full(n, SETTLED, np.float32), np.ones(n, bool), choices.by.copy())
+    known = unpack(choices.known)
+    made = Drawn(known, np.full(n, SETTLED, np.float32), known.copy(), np.ones(n, bool), choices.by.copy())
     if not len(choices.open):
         return made
     first, size = choices.start[:-1], np.diff(choices.start)
@@ -117,6 +120,7 @@ def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
     top = np.lexsort((shares, pixel))[choices.start[1:] - 1]
     made.rgb[choices.open] = np.clip(np.rint(rgb), 0, 255)
     made.confidence[choices.open] = np.minimum(sure, 1)
+    made.likeliest[choices.open] = np.clip(np.rint(colour), 0, 255)
     made.shown[choices.open] = np.add.reduceat(np.where(choices.kind < SIDE, shares, 0), first) >= SHOWN
     made.kind[choices.open] = choices.kind[top]
     return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..motion.combiner import WEIGHTS
 from ..motion.features import KINDS
 from ..motion.recall import MARGIN, USUAL, Mode, Recall
 from .result import METHODS, Restoration
+from .threads import threads
 
 AT_ONCE = 8  # frames that are handed over together
 PIXELS = 24_000_000  # held in memory at a time, about 25 bytes each
@@ -93,7 +93,7 @@ class AnythingRestorer:
         todo = np.flatnonzero(asked & damaged).tolist()
         waiting = np.flatnonzero(asked & ~damaged).tolist()
         if todo:
-            recall = Recall(frames, mask, self.mode, _threads())
+            recall = Recall(frames, mask, self.mode, threads())
             for t, points, drawn in recall.draw_all(todo):
                 made.rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
                 sure[t].reshape(-1)[points.place] = drawn.confidence
@@ -117,10 +117,3 @@ def _hand_over(
     if finished is not None:
         finished(made, np.array(sorted(waiting)))
     waiting.clear()
-
-
-def _threads() -> int:
-    """As many as there are cores for this process, or as OMP_NUM_THREADS allows."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cores, int(told)) if told.isdecimal() else cores)

@@ -23,6 +23,7 @@ from .reconstruct import STATE_LEVELS, reconstruct
 from .result import ATLAS, INPUT, NETWORK, RECALL, Restoration
 from .untold import mark_guesses, untold_text
 from .windows import Window, session_windows
+from .without_state import known_without_state
 
 if TYPE_CHECKING:
     from ..models.fast.head import FastHead
@@ -156,11 +157,13 @@ class Restorer:
         return result
 
     def _known(self, view: View) -> Known | None:
-        """Masked pixels that need no network; None where there is nothing to ask."""
-        if not self.recall or (view.state is None and self.atlas is None):
+        """Masked pixels that need no network; None where nobody is asked."""
+        if not self.recall:
             return None
         if self._locator is None and self.atlas is not None:
             self._locator = Locator(self.atlas, self.game)
+        if view.state is None:
+            return known_without_state(view, self._locator)
         return known_pixels(view, self._locator)
 
     def _restore_window(

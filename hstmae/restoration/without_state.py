@@ -1,0 +1,132 @@
+"""Masked pixels without a state: scenery by the atlas, and by motion recall all that moves before it.
+
+Where the atlas says what stands at a visible pixel, and that is seen, the pixel is scenery. Motion recall is given the
+footage with one colour of its own, CLEAR, in place of all such pixels: scenery is then a still, empty picture, and only
+what moves before it, or is not as the atlas says, has to be found again in other frames. What it draws CLEAR is what
+the atlas shows. Frames whose place is not known are drawn from the footage as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..atlas.known_pixels import SURE, Claim, Known, believed, from_atlas
+from ..atlas.locate import Locator
+from ..games.palette import nearest_entries
+from ..games.pixels import View
+from ..motion.combiner import Drawn
+from ..motion.recall import Mode, Recall
+from .threads import threads
+
+SCENERY = 0.5  # trust from which a place of the map is scenery
+PLACED = 0.5  # share of a frame's picture that has to be, or its place is not known
+SEEN = 0.5  # share of a frame that has to be seen, or that none is: from too little, motion is found wrongly
+CERTAIN = 0.985  # confidence of motion recall from which it is all but always right ...
+RIGHT = np.float32(0.99)  # ... and what is said of it
+UNSURE = np.float32(0.97)  # most that is said of the others
+FEW = 0.02  # share below which a frame is lost
+
+
+@dataclass
+class _Motion:
+    """What motion recall drew: colours of `Known`, CLEAR where `clear`; bool [T, H, W] `there`, where it drew."""
+
+    entry: np.ndarray
+    mean: np.ndarray
+    confidence: np.ndarray
+    clear: np.ndarray
+    there: np.ndarray
+
+
+def known_without_state(view: View, locator: Locator | None) -> Known:
+    """Look masked pixels up in the other frames and in the atlas.
+
+    Args:
+        view: of level "none".
+        locator: the atlas, and who finds places in it; None = no atlas.
+    """
+    made = Known(np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32))
+    claim, varying = Claim(made.indices.copy(), made.trust.copy()), None
+    if locator is not None:
+        claim, varying = from_atlas(view, locator)
+        made = believed(view, made, claim, varying)
+    asked = drawn_frames(view.mask)
+    if asked.any() and len(asked) > 1:
+        _join(made, view, _motion(view, claim, asked), claim, None if varying is None else varying[0])
+    return made
+
+
+def drawn_frames(mask: np.ndarray) -> np.ndarray:
+    """Frames in which motion recall is asked, bool [T], of a mask bool [T, H, W]."""
+    missing = mask.mean((1, 2))
+    return np.asarray((missing > 0) & ((missing <= 1 - SEEN) | (missing > 1 - FEW)))
+
+
+def _motion(view: View, claim: Claim, asked: np.ndarray) -> _Motion:
+    scenery = (claim.trust >= SCENERY) & ~view.fixed
+    placed = scenery.sum((1, 2)) >= PLACED * np.maximum((~view.fixed).sum((1, 2)), 1)
+    scenery &= placed[:, None, None]
+    made = _Motion(
+        np.zeros(view.shape, np.uint8), np.zeros((*view.shape, 3), np.uint8), np.zeros(view.shape, np.float32),
+        np.zeros(view.shape, bool), np.zeros(view.shape, bool),
+    )  # fmt: skip
+    palette = view.game.palette
+    plain = palette[view.frames]
+    empty = _unused(palette)
+    for some, frames in (
+        (asked & placed, np.where((scenery & (view.frames == claim.colours))[..., None], empty, plain)),
+        (asked & ~placed, plain),
+    ):
+        if not some.any():
+            continue
+        recall = Recall(frames, view.mask, Mode(), threads())
+        for t, points, drawn in recall.draw_all(np.flatnonzero(some).tolist()):
+            _enter(made, t, points.place, drawn, empty, view, claim, scenery)
+    return made
+
+
+def _enter(
+    made: _Motion, t: int, place: np.ndarray, drawn: Drawn, empty: np.ndarray, view: View, claim: Claim,
+    scenery: np.ndarray,
+) -> None:  # fmt: skip
+    """Write what was drawn of frame t, with the map's colours where it is CLEAR."""
+    palette = view.game.palette
+    clear = (drawn.likeliest == empty).all(1)
+    behind = claim.colours[t].reshape(-1)[place]
+    known = scenery[t].reshape(-1)[place]
+    entry = np.where(clear, behind, nearest_entries(drawn.likeliest, palette, view.game))
+    share = drawn.confidence[:, None]
+    # Of the mean, what is not the likeliest colour is CLEAR for the most part, where there is scenery.
+    rest = np.where(clear[:, None], drawn.rgb - share * empty, (1 - share) * palette[behind])
+    mean = np.where(known[:, None], share * palette[entry] + rest, drawn.rgb)
+    for array, value in (
+        (made.entry, entry), (made.confidence, drawn.confidence), (made.clear, clear),
+        (made.there, np.where(known, True, drawn.shown & ~clear)),
+    ):  # fmt: skip
+        array[t].reshape(-1)[place] = value
+    made.mean[t].reshape(-1, 3)[place] = np.clip(np.rint(mean), 0, 255)
+
+
+def _join(made: Known, view: View, motion: _Motion, claim: Claim, blended: np.ndarray | None) -> None:
+    """Enter what motion recall drew into what the atlas said, in place."""
+    sure = motion.there & (motion.confidence >= CERTAIN) & (~motion.clear | (claim.trust >= SURE))
+    unsure = motion.there & ~sure
+    if made.mean is None or made.share is None:
+        made.mean, made.share = np.zeros((*view.shape, 3), np.uint8), np.zeros(view.shape, np.float32)
+    made.indices[motion.there] = motion.entry[motion.there]
+    made.trust[sure], made.share[sure] = RIGHT, 0
+    made.trust[unsure] = np.minimum(motion.confidence[unsure], UNSURE)
+    made.share[unsure] = 1
+    made.mean[unsure] = motion.mean[unsure]
+    if blended is not None:  # the place itself is not sure
+        open_ = unsure & motion.clear & (motion.confidence >= CERTAIN)
+        made.mean[open_] = blended[open_]
+        made.trust[open_] = np.minimum(claim.trust[open_], UNSURE)
+
+
+def _unused(palette: np.ndarray) -> np.ndarray:
+    """A dark colour that the palette does not have, uint8 [3]."""
+    used = {tuple(colour) for colour in palette.tolist()}
+    return np.array(next(c for c in ((1, 2, k) for k in range(256)) if c not in used), np.uint8)
