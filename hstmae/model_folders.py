@@ -12,6 +12,7 @@ from .bundled import CHECKPOINTS, CONFIGS, find_checkpoint
 from .errors import CheckpointError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of a model folder
+ATLAS = "atlas.npz"  # beside a model's weights
 LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"  # of a run folder
 NAMED = Path("checkpoints")  # folder whose models go by their names
 VARIABLE = "HSTMAE_MODELS"  # and another one
@@ -160,7 +161,7 @@ def _from_hub(name: str) -> Path:
             f"no folder '{name}'; to fetch a model of that name from the Hugging Face Hub: pip install 'hstmae[hub]'"
         ) from None
     try:
-        folder = Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, "atlas.npz"]))
+        folder = Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, ATLAS]))
     except Exception as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"cannot fetch '{name}' from the Hugging Face Hub ({line})") from error

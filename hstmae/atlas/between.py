@@ -43,7 +43,7 @@ def between(place: Located, most: int = 4) -> list[Likely]:
     for gap, before, after in _gaps(place):
         across, down = (_ways(a, gap, before, after) for a in (place.camera, place.camera_y))
         for k, t in enumerate(gap):
-            (x, likely), (y, other) = (_likeliest(ways[:, k], shares) for ways, shares in (across, down))
+            (x, likely), (y, _) = (_likeliest(ways[:, k], shares) for ways, shares in (across, down))
             for n in range(min(most, len(x))):
                 made[n].scene[t] = place.scene[(before or after)[0]]
                 made[n].camera[t], made[n].camera_y[t], weight[n, t] = x[n], y[0], likely[n]
@@ -70,13 +70,12 @@ def _gaps(place: Located) -> Iterator[tuple[np.ndarray, list[int], list[int]]]:
         far = max(abs(int(a[last]) - int(a[first])) for a in (place.camera, place.camera_y))
         if scene[first] == scene[last] and far <= FASTEST * (last - first):
             sides = (range(before, max(before - AROUND, -1), -1), range(after, min(after + AROUND, count)))
-            near, behind = (list(takewhile(lambda t: scene[t] == scene[first], side)) for side in sides)
+            here = scene == scene[first]
+            near, behind = (list(takewhile(here.__getitem__, side)) for side in sides)
             yield gap, near, behind
 
 
-def _ways(
-    at: np.ndarray, gap: np.ndarray, before: list[int], after: list[int]
-) -> tuple[np.ndarray, np.ndarray]:
+def _ways(at: np.ndarray, gap: np.ndarray, before: list[int], after: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Places of the frames of `gap` in each way of getting there, at least one, and how likely each way is.
 
     Returns:

@@ -134,14 +134,15 @@ def _blend(
     """Where several places are likely: the mean of what they show, and trust as far as they agree, in place."""
     some = np.flatnonzero(likely[0].weight < 1)
     part = View(view.frames[some], view.mask[some], view.game, None, view.level, view.origin)
-    mean, agree, total = np.zeros((*part.shape, 3), np.float32), np.zeros(part.shape, np.float32), 0
+    mean = np.zeros((*part.shape, 3), np.float32)
+    agree, total = np.zeros(part.shape, np.float32), np.zeros(part.shape, np.float32)
     for one in likely:
         colours, trust = locator.atlas.look_up(one.place.take(some), part)
         weight = one.weight[some, None, None]
         shown = np.where(trust > 0, weight, np.float32(0))
         mean += shown[..., None] * view.game.palette[colours]
         agree += shown * (colours == claim.colours[some])
-        total = total + shown
+        total += shown
     unsure = (claim.trust[some] > 0) & (agree < total) & ~part.fixed
     claim.trust[some] *= np.where(part.fixed, 1, agree)
     blended = np.rint(mean / np.maximum(total, np.float32(1e-6))[..., None]).astype(np.uint8)

@@ -7,7 +7,9 @@ that explains the pixels with few jumps (Viterbi's algorithm).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from .maps import Atlas, Located
 
 _ROWS, _COLUMNS = 16, 8  # of a patch; patches stand on the rows that maps share with the screen
 _COMMON = 64  # patches that occur more often than this tell nothing
+_RICH = 3  # colours of a patch that other games will hardly have: lines and edges of two they all have
 _BEST = 16  # places of a frame that are compared with all its pixels
 _NOTHING = 0.08  # share of wrong pixels at which a frame is rather nowhere
 _PIXELS = 50.0  # wrong pixels that count as much as 1 in the path's cost ...
@@ -68,15 +71,19 @@ class Locator:
 
     atlas: Atlas
     game: GameSpec
-    _index: PlaceIndex | None = field(default=None, repr=False)
-    _tall: bool = field(default=False, repr=False)  # some map scrolls up and down
+
+    @cached_property
+    def index(self) -> PlaceIndex:
+        return PlaceIndex.of(self.atlas, self.game)
+
+    @cached_property
+    def _tall(self) -> bool:
+        """Some map scrolls up and down."""
+        return any(len(world.colours) > self.game.native_size[0] for world in self.atlas.maps.values())
 
     def locate(self, view: View) -> Located:
         """The place of each frame; `scene` is NOWHERE where no place of the atlas fits. The state is not read."""
         frames, origin = view.frames, view.origin
-        if self._index is None:
-            self._index = PlaceIndex.of(self.atlas, self.game)
-            self._tall = any(len(world.colours) > self.game.native_size[0] for world in self.atlas.maps.values())
         shown = ~view.mask & ~view.fixed
         places = [self._candidates(f, s, origin) for f, s in zip(frames, shown, strict=True)]
         path = _best_path(places, shown.sum((1, 2)))
@@ -92,23 +99,44 @@ class Locator:
 
     def _candidates(self, frame: np.ndarray, shown: np.ndarray, origin: tuple[int, int]) -> list[tuple[Place, int]]:
         """Places that visible patches vote for, each with its number of wrong pixels."""
-        index = self._index
-        assert index is not None
+        index = self.index
         votes: dict[Place, float] = {}
+        for band, x, hashes in self._patches(frame, shown, origin):
+            for n, own in zip(x.tolist(), hashes, strict=True):
+                first, last = (int(np.searchsorted(index.hashes, own, side)) for side in ("left", "right"))
+                for i in range(first, last):
+                    place = (int(index.scene[i]), int(index.x[i]) - n - origin[1], int(index.y[i]) - band)
+                    votes[place] = votes.get(place, 0.0) + 1 / (last - first)
+        best = sorted(votes, key=lambda place: -votes[place])[:_BEST]
+        counted = [(place, self._wrong(frame, shown, place, origin)) for place in best]
+        return [(place, wrong) for place, wrong in counted if wrong is not None]
+
+    def _patches(
+        self, frame: np.ndarray, shown: np.ndarray, origin: tuple[int, int]
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Bands, with the columns and the hashes of the patches in each that are whole and not of one colour."""
         for band in _bands(self.game):
             row = band - origin[0]
             if row < 0 or row + _ROWS > len(frame):
                 continue
             for key in {band, -1} if self._tall else {band}:
                 hashes, usable = _hashes(frame[row : row + _ROWS], shown[row : row + _ROWS], key)
-                for x in np.flatnonzero(usable):
-                    first, last = (int(np.searchsorted(index.hashes, hashes[x], side)) for side in ("left", "right"))
-                    for i in range(first, last):
-                        place = (int(index.scene[i]), int(index.x[i]) - int(x) - origin[1], int(index.y[i]) - band)
-                        votes[place] = votes.get(place, 0.0) + 1 / (last - first)
-        best = sorted(votes, key=lambda place: -votes[place])[:_BEST]
-        counted = [(place, self._wrong(frame, shown, place, origin)) for place in best]
-        return [(place, wrong) for place, wrong in counted if wrong is not None]
+                x = np.flatnonzero(usable)
+                yield band, x, hashes[x]
+
+    def familiar(self, frame: np.ndarray, shown: np.ndarray, origin: tuple[int, int]) -> tuple[int, np.ndarray]:
+        """How many patches of at least _RICH colours are shown of a frame; hashes of those that the maps have."""
+        every = [np.zeros(0, np.uint64)]
+        for band, x, hashes in self._patches(frame, shown, origin):
+            rows = frame[band - origin[0] :][:_ROWS]
+            some = np.lib.stride_tricks.sliding_window_view(rows, _COLUMNS, axis=1)[:, x]  # [16, n, 8]
+            values = np.sort(some.swapaxes(0, 1).reshape(len(x), _ROWS * _COLUMNS), 1)
+            every.append(hashes[(np.diff(values) > 0).sum(1) + 1 >= _RICH])
+        own, index = np.concatenate(every), self.index.hashes
+        if not len(index):
+            return len(own), own[:0]
+        at = np.searchsorted(index, own).clip(0, len(index) - 1)
+        return len(own), own[index[at] == own]
 
     def _wrong(self, frame: np.ndarray, shown: np.ndarray, place: Place, origin: tuple[int, int]) -> int | None:
         """How many visible pixels differ from the map; None where the map shows less than half of them."""

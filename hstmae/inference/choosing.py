@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..atlas.locate import Locator
+from ..atlas.maps import Atlas
+from ..atlas.recognising import Evidence, look
 from ..early import AUTO
 from ..errors import DataError, GameError
 from ..games import get_game
-from ..model_folders import model_game
+from ..games.pixels import View
+from ..model_folders import ATLAS, find_model, model_game
 from .footage.base import Footage
+from .footage.coded import CodedFootage
 from .footage.opening import open_footage
+from .footage.stored import StoreFootage
 from .native_frames import native_frames
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 
 MODELS = {"smb": "hst-mae-nano"}  # bundled ones, by the game they know
 ANYTHING = "generic"
+LOOKED_AT = 8  # frames of a sequence in which a game's looks are looked for
 
 
 @dataclass(frozen=True)
@@ -100,14 +109,43 @@ def choose(
 
 
 def _shows(footage: Sequence[Footage], masks: MaskRules, game: str) -> bool:
-    """Whether some frames of every sequence have colours of the game alone where they are seen."""
+    """Whether the footage shows the game.
+
+    A store or a .hst file says so. Of other footage every sequence has colours of the game alone where it is seen, and
+    looks like the game's maps or status bar: one sequence at least, and all of which enough is seen. Colours alone do
+    not tell, nor does memory: other games of a console have the same.
+    """
+    if all(isinstance(sequence, StoreFootage | CodedFootage) for sequence in footage):
+        return bool(footage)
+    spec, locator, proven = get_game(game), _locator(game), False
     for sequence in footage:
-        for position in {0, sequence.count // 2}:
+        evidence = Evidence()
+        for number, position in enumerate(_positions(sequence.count)):
+            if number > 1 and (locator is None or evidence.proof):
+                break
             stretch = sequence.read(position, position + 1)
             if not stretch.pictures:
                 continue
             try:
-                native_frames(stretch, masks.of(sequence, stretch, position).mask, get_game(game))
+                native = native_frames(stretch, masks.of(sequence, stretch, position).mask, spec)
             except DataError:
                 return False
-    return bool(footage)
+            if locator is not None and not evidence.proof:
+                look(View(native.frames, native.mask, spec, origin=stretch.corner), locator, evidence)
+        if evidence.contradicts:
+            return False
+        proven |= evidence.proof or locator is None
+    return proven
+
+
+def _positions(count: int) -> list[int]:
+    """Frames that are looked at: the first and the middle one, then others until something is proven."""
+    others = np.linspace(0, count - 1, LOOKED_AT).astype(int).tolist() if count else []
+    return list(dict.fromkeys([0, count // 2, *others]))
+
+
+@cache
+def _locator(game: str) -> Locator | None:
+    """The atlas of the bundled model of a game; None without any."""
+    path = find_model(MODELS[game]) / ATLAS
+    return Locator(Atlas.load(path), get_game(game)) if path.is_file() else None

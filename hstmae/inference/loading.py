@@ -10,14 +10,12 @@ from ..atlas.maps import Atlas
 from ..config import ModelConfig, from_dict
 from ..errors import CheckpointError, UsageError
 from ..games import get_game
-from ..model_folders import find_model, run_checkpoint
+from ..model_folders import ATLAS, find_model, run_checkpoint
 from ..models.checkpoint import load_checkpoint
 from ..models.mae import HSTMAE
 from ..models.pretrained import check_weights, mismatch
 from ..models.zoo import build_model, load_pretrained
 from .predictor import Predictor
-
-ATLAS = "atlas.npz"  # beside a model's weights
 
 
 def load(name: str | Path, device: str = "auto", atlas: str | Path | None = "auto") -> Predictor:

@@ -33,6 +33,7 @@ def restored(path, out, masks: MaskRules, game: str = "smb") -> RestoreSummary:
     summary, sequences = RestoreSummary(), list(open_footage(path, game))
     masks.check(sequences)
     model = predictor(Painter()) if game == "smb" else colour_predictor(ColourPainter(), game)
+    model.recall = False  # what is masked is seen by what the network paints
     for footage in sequences:
         restore_footage(model, footage, masks, "none", FolderSink(out / footage.name), summary)
     return summary

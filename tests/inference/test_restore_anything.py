@@ -14,6 +14,7 @@ from PIL import Image
 from hstmae import cli
 from hstmae.bundled import SAMPLES
 from hstmae.film.reading import FilmReader
+from hstmae.games import get_game
 
 
 def test_a_film_of_anything_becomes_a_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,6 +40,31 @@ def test_the_bundled_model_is_taken_for_its_game(tmp_path: Path, capsys: pytest.
     words = ["restore", str(SAMPLES / "sample_masked.png"), "--out", str(tmp_path / "out")]
     assert cli.main(words) == 0
     assert "by model hst-mae-nano" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["pictures", "with memory"])
+def test_another_game_in_its_colours_is_not_taken_for_it(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    game = get_game("smb")
+    rng = np.random.default_rng(1)
+    tiles = rng.choice([0x0F, 0x22, 0x1A, 0x36, 0x17, 0x30], (16, 8, 8))
+    picture = game.palette[tiles[rng.integers(0, 16, (30, 34))].swapaxes(1, 2).reshape(240, 272)]
+    shown = [np.ascontiguousarray(picture[:, 2 * k : 2 * k + 256]) for k in range(6)]
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for k, rgb in enumerate(shown):
+        Image.fromarray(rgb).save(source / f"{k}.png")
+        if kind == "with memory":  # as a recorder of another game of the console appends it
+            tail = b"RAM\0" + bytes(game.state_size)
+            (source / f"{k}.png").write_bytes((source / f"{k}.png").read_bytes() + tail)
+    words = ["restore", str(source), "--rect", "20,50,32,32@2", "--out", str(out)]
+    assert cli.main(words) == 0
+    assert "by motion recall" in capsys.readouterr().err
+    made = np.array(Image.open(sorted(out.rglob("*.png"))[2]))
+    mask = np.zeros((240, 256), bool)
+    mask[50:82, 20:52] = True
+    np.testing.assert_array_equal(made[~mask], shown[2][~mask])
 
 
 def test_pictures_of_something_else_in_the_same_kind_of_file(

@@ -60,10 +60,16 @@ def hidden(frames: int = 4) -> np.ndarray:
     return mask
 
 
+def stand_in(monkeypatch: pytest.MonkeyPatch, door: Any) -> None:
+    """Asked with a state or without."""
+    for name in ("known_pixels", "known_without_state"):
+        monkeypatch.setattr(room, name, door)
+
+
 def test_what_is_found_is_visible_to_the_network_and_not_drawn(
     network: Painter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "known_pixels", Door(known(4, 0.99, UNIT)))
+    stand_in(monkeypatch, Door(known(4, 0.99, UNIT)))
     made = restorer(network).restore_clip(footage(4, SIZE), hidden())
     assert made.indices is not None and made.confidence is not None
     assert (made.indices[UNIT] == 3).all() and np.allclose(made.confidence[UNIT], 0.99)
@@ -73,7 +79,7 @@ def test_what_is_found_is_visible_to_the_network_and_not_drawn(
 
 
 def test_hints_are_mixed_into_what_is_drawn(network: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "known_pixels", Door(known(4, 0.6, UNIT)))
+    stand_in(monkeypatch, Door(known(4, 0.6, UNIT)))
     made = restorer(network).restore_clip(footage(4, SIZE), hidden())
     mixed = np.rint(HINT * GAME.palette[3] + (1 - HINT) * GAME.palette[PAINT])
     assert made.indices is not None and (made.indices[UNIT] == 3).all()
@@ -81,7 +87,7 @@ def test_hints_are_mixed_into_what_is_drawn(network: Painter, monkeypatch: pytes
 
 
 def test_frames_that_only_help_come_back_cleared(network: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "known_pixels", Door(known(4, 0.99, UNIT)))
+    stand_in(monkeypatch, Door(known(4, 0.99, UNIT)))
     wanted = np.array([True, True, False, False])
     steps: list[int] = []
     made = restorer(network).restore_clip(footage(4, SIZE), hidden(), wanted=wanted, progress=steps.append)
@@ -92,7 +98,7 @@ def test_frames_that_only_help_come_back_cleared(network: Painter, monkeypatch: 
 
 def test_the_level_decides_what_is_asked_with(network: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
     door = Door(known(4, 0.0, UNIT))
-    monkeypatch.setattr(room, "known_pixels", door)
+    stand_in(monkeypatch, door)
     state, one = GAME.decode(np.zeros((4, GAME.state_size), np.uint8), None), restorer(network)
     for level in ("full", "compact", "none"):
         one.restore_clip(footage(4, SIZE), hidden(), state, level=level, origin=(64, 80))
@@ -106,9 +112,8 @@ def test_the_level_decides_what_is_asked_with(network: Painter, monkeypatch: pyt
 
 def test_nothing_is_asked_where_nothing_can_be_known(network: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
     door = Door()
-    monkeypatch.setattr(room, "known_pixels", door)
+    stand_in(monkeypatch, door)
     restorer(network, recall=False).restore_clip(footage(4, SIZE), hidden())
-    Restorer(network, ModelConfig()).restore_clip(footage(4, SIZE), hidden())  # neither state nor atlas
     assert not door.views
 
 
