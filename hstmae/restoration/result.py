@@ -11,7 +11,7 @@ from ..notebook import Row, card
 
 # Where the colour of a pixel comes from, by the numbers of `Restoration.method`. The first is that of visible pixels;
 # those from "still" to "recall" are shown by other frames, at the same place, moved as most of the picture moved, moved
-# as the part of it around the pixel, as what is usually there, or by what the game's state says of the place.
+# as the part of it around the pixel, as what is usually there, or, of a game with a model, by any of these.
 METHODS = ("input", "still", "moved", "object", "usual", "recall", "surroundings", "atlas", "network")
 INPUT, STILL, MOVED, OBJECT, USUAL, RECALL, SURROUNDINGS, ATLAS, NETWORK = range(len(METHODS))
 

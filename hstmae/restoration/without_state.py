@@ -31,13 +31,15 @@ FEW = 0.02  # share below which a frame is lost
 
 @dataclass
 class _Motion:
-    """What motion recall drew: colours of `Known`, CLEAR where `clear`; bool [T, H, W] `there`, where it drew."""
+    """What motion recall drew: colours of `Known`, CLEAR where `clear`; bool [T, H, W] `there`, where it drew,
+    and `shown`, where other frames had most of the say."""
 
     entry: np.ndarray
     mean: np.ndarray
     confidence: np.ndarray
     clear: np.ndarray
     there: np.ndarray
+    shown: np.ndarray
 
 
 def known_without_state(view: View, locator: Locator | None) -> Known:
@@ -70,7 +72,7 @@ def _motion(view: View, claim: Claim, asked: np.ndarray) -> _Motion:
     scenery &= placed[:, None, None]
     made = _Motion(
         np.zeros(view.shape, np.uint8), np.zeros((*view.shape, 3), np.uint8), np.zeros(view.shape, np.float32),
-        np.zeros(view.shape, bool), np.zeros(view.shape, bool),
+        np.zeros(view.shape, bool), np.zeros(view.shape, bool), np.zeros(view.shape, bool),
     )  # fmt: skip
     palette = view.game.palette
     plain = palette[view.frames]
@@ -102,7 +104,7 @@ def _enter(
     rest = np.where(clear[:, None], drawn.rgb - share * empty, (1 - share) * palette[behind])
     mean = np.where(known[:, None], share * palette[entry] + rest, drawn.rgb)
     for array, value in (
-        (made.entry, entry), (made.confidence, drawn.confidence), (made.clear, clear),
+        (made.entry, entry), (made.confidence, drawn.confidence), (made.clear, clear), (made.shown, drawn.shown),
         (made.there, np.where(known, True, drawn.shown & ~clear)),
     ):  # fmt: skip
         array[t].reshape(-1)[place] = value
@@ -116,6 +118,7 @@ def _join(made: Known, view: View, motion: _Motion, claim: Claim, blended: np.nd
     if made.mean is None or made.share is None:
         made.mean, made.share = np.zeros((*view.shape, 3), np.uint8), np.zeros(view.shape, np.float32)
     made.indices[motion.there] = motion.entry[motion.there]
+    made.recalled = motion.there & motion.shown & ~motion.clear
     made.trust[sure], made.share[sure] = RIGHT, 0
     made.trust[unsure] = np.minimum(motion.confidence[unsure], UNSURE)
     made.share[unsure] = 1
