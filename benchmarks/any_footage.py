@@ -100,11 +100,17 @@ def fillers(frames: np.ndarray, mask: np.ndarray) -> Iterator[tuple[str, np.ndar
         ])  # fmt: skip
         yield name, drawn[name]
     yield "nearest in time", _nearest(frames, mask, drawn["Telea"])
-    value = np.where(mask[..., None], np.nan, frames)
-    with np.errstate(all="ignore"):
-        middle = np.nanmedian(value, 0)
-    yield "median in time", np.where(np.isnan(middle), drawn["Telea"], middle).astype(np.uint8)
+    yield "median in time", _median(frames, mask, drawn["Telea"])
     yield "mean colour", np.broadcast_to(mean, frames.shape)
+
+
+def _median(frames: np.ndarray, mask: np.ndarray, fallback: np.ndarray) -> np.ndarray:
+    """Of what is seen at each place; of two middle ones the mean."""
+    value, count = np.where(mask[..., None], np.uint16(1000), frames), (~mask).sum(0)[None, ..., None]
+    value.sort(0)
+    middle = [np.take_along_axis(value, np.maximum(k, 0), 0)[0] for k in ((count - 1) // 2, count // 2)]
+    made = ((middle[0] + middle[1]) // 2).astype(np.uint8)
+    return np.where(count[0] > 0, made, fallback)
 
 
 def _nearest(frames: np.ndarray, mask: np.ndarray, fallback: np.ndarray) -> np.ndarray:
