@@ -192,9 +192,12 @@ def test_help_is_quick_and_loads_nothing_heavy(environment):
     )
     done = run(environment, "-c", code, check=True)
     assert done.stdout.rstrip().endswith("LOADED")
-    before = cpu_seconds_of_children()
-    run(environment, "-m", "hstmae", "--help", check=True)
-    assert cpu_seconds_of_children() - before < 0.3
+    seconds = []
+    for _ in range(3):  # on a busy machine one run may take longer
+        before = cpu_seconds_of_children()
+        run(environment, "-m", "hstmae", "--help", check=True)
+        seconds.append(cpu_seconds_of_children() - before)
+    assert min(seconds) < 0.3
 
 
 def test_importing_the_package_is_light_and_its_names_resolve(environment):
