@@ -44,6 +44,13 @@ setup(
         Extension(
             "hstmae.motion._motion", sources=["hstmae/motion/_motion.c"], extra_compile_args=FLAGS, optional=True
         ),
+        Extension(
+            "hstmae.motion._weighing",
+            sources=["hstmae/motion/_weighing.c", "hstmae/motion/_network.c"],
+            libraries=["m"] if os.name != "nt" else [],
+            extra_compile_args=FLAGS,
+            optional=True,
+        ),
     ],
     cmdclass={"build_ext": PlainLibrary, "bdist_wheel": AnyPython},
 )

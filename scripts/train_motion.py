@@ -88,7 +88,7 @@ def some_points(mask: np.ndarray, rng: np.random.Generator) -> Points:
     place = np.flatnonzero(mask)
     chosen = np.zeros(mask.size, bool)
     chosen[rng.choice(place, min(PIXELS, len(place)), replace=False)] = True
-    return Points(chosen.reshape(mask.shape))
+    return Points.of(chosen.reshape(mask.shape))
 
 
 def rows_of(frames: np.ndarray, number: int) -> Iterator[dict[str, np.ndarray]]:
@@ -102,14 +102,14 @@ def rows_of(frames: np.ndarray, number: int) -> Iterator[dict[str, np.ndarray]]:
         for t in rng.choice(damaged, min(TESTED, len(damaged)), replace=False).tolist():
             points = some_points(mask[t], rng)
             found = around.choices(t, points)
-            count = np.diff(found.start)
+            count = np.diff(found.rows.start)
             if not len(count):
                 continue
             yield {
                 "group": np.full(len(count), number * len(DAMAGES) + k), "count": count.astype(np.int16),
                 "truth": frames[t].reshape(-1, 3)[points.place[found.open]],
-                "numbers": found.numbers.astype(np.float16),
-                "rgb": found.rgb.astype(np.float16), "key": found.key, "kind": found.kind,
+                "numbers": found.rows.numbers.astype(np.float16),
+                "rgb": found.rows.rgb.astype(np.float16), "key": found.rows.key, "kind": found.rows.kind,
             }  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def test_what_the_archives_hold(built, root):
     names = set(zipfile.ZipFile(wheel).namelist())
     libraries = {n for n in names if n.endswith((".so", ".dll"))}
     suffix = ".dll" if os.name == "nt" else ".so"
-    compiled = ("codec/lossless/_kernel", "models/fast/_head", "motion/_motion")
+    compiled = ("codec/lossless/_kernel", "models/fast/_head", "motion/_motion", "motion/_weighing")
     assert libraries == {f"hstmae/{name}{suffix}" for name in compiled}
     assert {n.split("/")[0] for n in names if ".dist-info/" not in n} == {"hstmae"}
     assert not [n for n in names if n.endswith((".c", ".h", ".pth", ".pyc"))]

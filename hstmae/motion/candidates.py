@@ -10,38 +10,58 @@ import numpy as np
 
 from .frames import Frame, is_soft
 from .kernel import kernel
-from .loops import EVIDENCE
 from .shifts import TILE, Shift, everywhere, part_shifts, scaled, tiles, whole_shifts
 
 BESIDE = 3  # frames before and after that are asked first
 FAR = (4, 5, 6, 8, 11, 16, 22, 32, 45, 62)  # distances of other frames that may be asked ...
 MOST_FAR = 4  # ... of which so many are, those that show most of what is still missing
+BAND = 4  # rows above and below whose movement counts for a row
 PROBES = 400  # missing pixels by which they are chosen
 ZERO, WHOLE, PART = 0, 1, 2  # what moved
 
 
-@dataclass
-class Offer:
-    """What one frame, shifted in one way, shows of the missing pixels.
+@dataclass(frozen=True)
+class Move:
+    """One way in which another frame is shifted onto a frame.
 
     Attributes:
-        source: position of the frame; distance: in frames, negative = earlier.
-        kind: ZERO, WHOLE or PART; through: whether the evidence compares two frames on both sides of the missing one.
-        shown: int64 [k], which of the points it shows.
-        colour: uint32 [n]; evidence: uint8 [n, EVIDENCE], see Kernel, both of all points.
-        size: float32 [tiles], how far it is shifted.
+        source: position of the frame; shifts: int16 [tiles, 2], of each tile of it.
+        other: position of the frame that it is compared with; back: int16 [tiles, 2], the shifts of that.
+        kind: ZERO, WHOLE or PART; through: whether the two frames are on both sides of the missing one.
         rows: int32 [H, 2] of Kernel.rows, None for PART.
     """
 
     source: int
-    distance: int
+    shifts: np.ndarray
+    other: int
+    back: np.ndarray
     kind: int
     through: bool
-    shown: np.ndarray
-    colour: np.ndarray
-    evidence: np.ndarray
-    size: np.ndarray
     rows: np.ndarray | None
+
+    def shown(self, scene: Scene, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """What it shows of the points: uint32 [n] and uint8 [n, EVIDENCE] as of `Kernel.evidence`."""
+        a, b = scene.frames[self.source], scene.frames[self.other]
+        return kernel().evidence(
+            a.colours, a.seen, self.shifts, b.colours, b.seen, self.back, b.textured, TILE, points.place, points.start,
+            scene.tolerance,
+        )  # fmt: skip
+
+    @cached_property
+    def size(self) -> np.ndarray:
+        """float32 [tiles]: how far each is shifted, as the number "shift"."""
+        return np.asarray(np.minimum(np.log2(1 + np.abs(self.shifts.astype(np.float32)).max(1)) / 6, 1))
+
+    @cached_property
+    def bands(self) -> tuple[np.ndarray | None, float]:
+        """float32 [H, 2]: the numbers "rows" and "alike rows" of each row with those around; "alike picture"."""
+        if self.rows is None:
+            return None, 0.0
+        total = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(self.rows, 0)])
+        y, height = np.arange(len(self.rows)), len(self.rows)
+        band = (total[np.minimum(y + BAND + 1, height)] - total[np.maximum(y - BAND, 0)]).astype(np.float32)
+        both = np.stack([np.log2(1 + band[:, 0]) / 10, (band[:, 1] + 0.5) / (band[:, 0] + 1)], 1)
+        return both, float(total[-1, 1] / max(total[-1, 0], 1))
 
 
 class Scene:
@@ -122,36 +142,49 @@ class Points:
     """Missing pixels of a frame, those of a tile together.
 
     Attributes:
-        place: int32 [n], y * W + x; y, x: int64 [n]; start: int32 [tiles + 1]; tile: int64 [n].
+        place: int32 [n], y * W + x; y, tile: int32 [n]; start: int32 [tiles + 1], where those of each tile begin.
     """
 
-    def __init__(self, mask: np.ndarray) -> None:
+    def __init__(self, place: np.ndarray, y: np.ndarray, tile: np.ndarray, start: np.ndarray) -> None:
+        self.place, self.y, self.tile, self.start = place, y, tile, start
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> Points:
+        """All of bool [H, W]."""
         place = np.flatnonzero(mask)
         width = mask.shape[1]
-        tile = place // width // TILE * -(-width // TILE) + place % width // TILE
+        y = place // width
+        tile = y // TILE * -(-width // TILE) + (place - y * width) // TILE
         order = np.argsort(tile, kind="stable")
-        self.place = place[order].astype(np.int32)
-        self.tile = tile[order]
-        self.y, self.x = self.place // width, self.place % width
-        count = np.bincount(self.tile, minlength=tiles(mask.shape))
-        self.start = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
+        start = np.concatenate([[0], np.cumsum(np.bincount(tile, minlength=tiles(mask.shape)))])
+        return cls(*(a.astype(np.int32) for a in (place[order], y[order], tile[order], start)))
+
+    def parts(self, most: int) -> Iterator[Points]:
+        """Those of some tiles each, about `most` points together."""
+        count = len(self.place)
+        for k in range(0, max(count, 1), most):
+            first, end = (int(self.start[np.searchsorted(self.start, min(n, count))]) for n in (k, k + most))
+            if end > first or not count:
+                own = slice(first, end)
+                start = np.clip(self.start, first, end) - first
+                yield Points(self.place[own], self.y[own], self.tile[own], start)
 
 
-def offers(scene: Scene, t: int, points: Points) -> Iterator[Offer]:
-    """Everything that other frames show of the `points` of frame t."""
+def moves(scene: Scene, t: int, place: np.ndarray) -> Iterator[Move]:
+    """All ways in which other frames may show the missing pixels of frame t, int32 [n] flat places."""
     before, after = scene.beside(t)
     if not scene.frames[t].lost:
-        far = scene.far(t, points.place, before + after)
+        far = scene.far(t, place, before + after)
         for s in before + after + far:
-            yield from _direct(scene, t, s, points, s not in far)
+            yield from _direct(scene, t, s, s not in far)
     for p, n in zip(before[:2], after[:2], strict=False):
-        yield from _through(scene, t, p, n, points, p == before[0])
+        yield from _through(scene, t, p, n, p == before[0])
     if scene.frames[t].lost and not (before and after):
         for s in (before + after)[:1]:
-            yield from _guessed(scene, t, s, points)
+            yield from _guessed(scene, t, s)
 
 
-def _direct(scene: Scene, t: int, s: int, points: Points, near: bool) -> Iterator[Offer]:
+def _direct(scene: Scene, t: int, s: int, near: bool) -> Iterator[Move]:
     """Frame s, moved as what is seen of t tells."""
     a, b = scene.frames[t], scene.frames[s]
     expected = scene.moved(t, s)
@@ -160,14 +193,14 @@ def _direct(scene: Scene, t: int, s: int, points: Points, near: bool) -> Iterato
     for shift in whole:
         rows = kernel().rows(b.colours, b.seen, shift, a.colours, a.seen, (0, 0), a.textured, scene.tolerance)
         kind = WHOLE if any(shift) else ZERO
-        yield from _offer(scene, t, s, everywhere(shift, scene.size), t, still, points, kind, False, rows)
+        yield Move(s, everywhere(shift, scene.size), t, still, kind, False, rows)
     if near and abs(s - t) <= 4:
         parts = part_shifts(a, b, whole)
         for k in range(parts.shape[1]):
-            yield from _offer(scene, t, s, np.ascontiguousarray(parts[:, k]), t, still, points, PART, False, None)
+            yield Move(s, np.ascontiguousarray(parts[:, k]), t, still, PART, False, None)
 
 
-def _through(scene: Scene, t: int, p: int, n: int, points: Points, parts: bool) -> Iterator[Offer]:
+def _through(scene: Scene, t: int, p: int, n: int, parts: bool) -> Iterator[Move]:
     """What moves evenly from frame p to frame n, on both sides of t."""
     a, b = scene.frames[p], scene.frames[n]
     share = (t - p) / (n - p)
@@ -185,17 +218,17 @@ def _through(scene: Scene, t: int, p: int, n: int, points: Points, parts: bool) 
         if kind != PART:
             one, two = tuple(back[0].tolist()), tuple(on[0].tolist())
             rows = kernel().rows(a.colours, a.seen, one, b.colours, b.seen, two, b.textured, scene.tolerance)
-        yield from _offer(scene, t, p, back, n, on, points, kind, True, rows)
-        yield from _offer(scene, t, n, on, p, back, points, kind, True, rows)
+        yield Move(p, back, n, on, kind, True, rows)
+        yield Move(n, on, p, back, kind, True, rows)
 
 
-def _guessed(scene: Scene, t: int, s: int, points: Points) -> Iterator[Offer]:
+def _guessed(scene: Scene, t: int, s: int) -> Iterator[Move]:
     """Frame s as it is and as the picture would have moved on, where nothing tells."""
     speed = _speed(scene, s, t)
     on = tuple(np.rint(np.array(speed) * (s - t)).astype(int).tolist())
     for shift in dict.fromkeys([(0, 0), on]):
         shifts = everywhere(shift, scene.size)
-        yield from _offer(scene, t, s, shifts, t, shifts * 0, points, WHOLE if any(shift) else ZERO, False, None)
+        yield Move(s, shifts, t, shifts * 0, WHOLE if any(shift) else ZERO, False, None)
 
 
 def _speed(scene: Scene, s: int, t: int) -> tuple[float, float]:
@@ -205,20 +238,3 @@ def _speed(scene: Scene, s: int, t: int) -> tuple[float, float]:
         return 0.0, 0.0
     dy, dx = ((scene.position[inner[-1]] - scene.position[inner[0]]) / (inner[-1] - inner[0])).tolist()
     return dy, dx
-
-
-def _offer(
-    scene: Scene, t: int, source: int, sa: np.ndarray, other: int, sb: np.ndarray, points: Points, kind: int,
-    through: bool, rows: np.ndarray | None,
-) -> Iterator[Offer]:  # fmt: skip
-    a, b = scene.frames[source], scene.frames[other]
-    colour, evidence = kernel().evidence(
-        a.colours, a.seen, sa, b.colours, b.seen, sb, b.textured, TILE, points.place, points.start, scene.tolerance
-    )
-    shown = np.flatnonzero(evidence[:, 0])
-    if len(shown):
-        size = np.abs(sa.astype(np.float32)).max(1)
-        yield Offer(source, source - t, kind, through, shown, colour, evidence, size, rows)
-
-
-assert EVIDENCE == 7

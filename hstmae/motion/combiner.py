@@ -15,12 +15,13 @@ import numpy as np
 from ..errors import CheckpointError
 from .features import COUNT, KINDS, MEAN, NEAREST, NUMBERS, SIDE, SMOOTH, Choices
 from .frames import unpack
+from .weigher import weigher
+from .weighing import Rows
 
 WEIGHTS = Path(__file__).with_name("combiner.npz")
 SNAP = 0.85  # share from which a colour that is offered is taken as it is, instead of the mean
 SHOWN = 0.5  # share of the offers of other frames, below which it is the surroundings that drew a pixel
 SETTLED = 0.99  # what is said of a pixel for which all other frames offer one colour
-ROWS = 32768  # offers weighed at a time
 
 
 @dataclass(frozen=True)
@@ -38,27 +39,12 @@ class Combiner:
 
     def scores(self, numbers: np.ndarray, kind: np.ndarray) -> np.ndarray:
         """float32 [rows] of the rows' numbers, float32 [rows, COUNT], and kinds, uint8 [rows]."""
-        made = np.empty(len(numbers), np.float32)
-        for k in range(0, len(numbers), ROWS):
-            x = numbers[k : k + ROWS]
-            for n, (weight, bias) in enumerate(self.layers):
-                x = x @ weight + bias
-                if n < len(self.layers) - 1:
-                    np.maximum(x, 0, out=x)
-            made[k : k + ROWS] = x[:, 0]
+        made = weigher().scores(numbers, self.layers)
         return np.asarray(made * np.float32(self.sharpness) + self.bias[kind])
 
-    def shares(self, choices: Choices) -> np.ndarray:
+    def shares(self, rows: Rows) -> np.ndarray:
         """float32 [rows]: the share of each offer; those of a pixel add up to 1."""
-        return softmax(self.scores(choices.numbers, choices.kind), choices.start)
-
-
-def softmax(scores: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Within groups that begin at `start` [n + 1], none of them empty."""
-    size = np.diff(start)
-    first = start[:-1]
-    made = np.exp(scores - np.repeat(np.maximum.reduceat(scores, first), size))
-    return np.asarray(made / np.repeat(np.add.reduceat(made, first), size))
+        return weigher().softmax(self.scores(rows.numbers, rows.kind), rows.start)
 
 
 @lru_cache(maxsize=1)
@@ -103,27 +89,16 @@ def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
     n = len(choices.points.place)
     known = unpack(choices.known)
     made = Drawn(known, np.full(n, SETTLED, np.float32), known.copy(), np.ones(n, bool), choices.by.copy())
-    if not len(choices.open):
-        return made
-    first, size = choices.start[:-1], np.diff(choices.start)
-    pixel = np.repeat(np.arange(len(size)), size)
-    mean = np.stack([np.add.reduceat(shares * choices.rgb[:, k], first) for k in range(3)], 1)
-    begins = np.ones(len(pixel), bool)
-    begins[1:] = (pixel[1:] != pixel[:-1]) | (choices.key[1:] != choices.key[:-1])
-    group = np.flatnonzero(begins)
-    together = np.add.reduceat(shares, group)
-    # Of equal shares the last one: a stable sort by share within each pixel.
-    order = np.lexsort((together, pixel[group]))
-    last = order[np.searchsorted(pixel[group], np.arange(len(size)), side="right") - 1]
-    sure, colour = together[last], choices.rgb[group[last]]
-    rgb = np.where((exact | (sure >= SNAP))[:, None], colour, mean)
-    top = np.lexsort((shares, pixel))[choices.start[1:] - 1]
-    made.rgb[choices.open] = np.clip(np.rint(rgb), 0, 255)
-    made.confidence[choices.open] = np.minimum(sure, 1)
-    made.likeliest[choices.open] = np.clip(np.rint(colour), 0, 255)
-    made.shown[choices.open] = np.add.reduceat(np.where(choices.kind < SIDE, shares, 0), first) >= SHOWN
-    made.kind[choices.open] = choices.kind[top]
+    own = weigher().drawn(choices.rows, shares, exact, SNAP, SIDE, SHOWN)
+    made.rgb[choices.open], made.confidence[choices.open], made.likeliest[choices.open] = own[:3]
+    made.shown[choices.open], made.kind[choices.open] = own[3:]
     return made
+
+
+def joined(parts: list[Drawn]) -> Drawn:
+    """What was drawn of parts of the points."""
+    names = ("rgb", "confidence", "likeliest", "shown", "kind")
+    return Drawn(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 assert NEAREST < SIDE < SMOOTH < MEAN

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from .candidates import PART, WHOLE, ZERO, Offer, Points, Scene, offers
-from .frames import pack, unpack
-from .spatial import Still, sides, smooth
+from .candidates import PART, WHOLE, ZERO, Move, Points, Scene
+from .frames import pack
+from .loops import EVIDENCE
+from .spatial import Still, Surroundings
+from .weigher import weigher
+from .weighing import Meaning, Offered, Rows
 
 KINDS = (
     "still", "moved", "object", "still through", "moved through", "object through", "nearest still", "usual", "side",
@@ -26,208 +28,164 @@ NUMBERS = (
 COUNT = len(KINDS) + len(NUMBERS)
 N = {name: len(KINDS) + k for k, name in enumerate(NUMBERS)}
 ENOUGH = 3  # offers of other frames, all of one colour, settle a pixel
-BAND = 4  # rows above and below whose movement counts for a row
+MEANING = Meaning(N, COUNT, NEAREST, USUAL)
 
 
 @dataclass
 class Choices:
-    """All offers for the missing pixels of a frame, one row each, those of a pixel together.
+    """All offers for some missing pixels of a frame.
 
     Where every other frame that shows a pixel shows the same colour there is nothing to weigh: it is settled.
 
     Attributes:
         points: the pixels; open: int64 [m], which of them are not settled; known: uint32 [n], colours of those that
             are; by: uint8 [n], the kind of the first offer.
-        start: int64 [m + 1], where the rows of each open one begin.
-        rgb: float32 [rows, 3]; key: uint32 [rows], the colour rounded; kind: uint8 [rows], see KINDS.
-        numbers: float32 [rows, COUNT].
+        rows: the offers for the open ones.
     """
 
     points: Points
     open: np.ndarray
     known: np.ndarray
     by: np.ndarray
-    start: np.ndarray
-    rgb: np.ndarray
-    key: np.ndarray
-    kind: np.ndarray
-    numbers: np.ndarray
+    rows: Rows
 
 
-@dataclass
-class _Part:
-    """Offers of one kind: for which points, int64 [k], colours, uint32 [k], and what makes their numbers."""
+class _Layers:
+    """What `Offered` consists of, layer by layer."""
 
-    kind: int
-    at: np.ndarray
-    key: np.ndarray
-    numbers: Callable[[np.ndarray], np.ndarray]  # bool [k], those that are wanted -> float32 [., COUNT]
+    def __init__(self, scene: Scene, t: int, points: Points) -> None:
+        self._points, self._height = points, scene.size[0]
+        self._common = np.zeros(COUNT, np.float32)
+        self._common[[N["soft"], N["share"]]] = scene.soft, scene.frames[t].share
+        self._common[[N[name] for name in ("alike 5", "alike 13", "alike textured", "alike rows")]] = 0.5
+        self.kind: list[int] = []
+        self.colour: list[np.ndarray] = []
+        self.evidence: list[np.ndarray] = []
+        self._base: list[np.ndarray] = []
+        self._shift: list[np.ndarray] = []
+        self._lists: dict[str, list[np.ndarray]] = {"band": [], "own": [], "fine": []}
+        self._which: dict[str, list[int]] = {"band": [], "own": [], "fine": []}
+        self._own_columns: list[tuple[int, int]] = []
+        self._flat = np.zeros(len(points.start) - 1, np.float32)
+
+    def moved(self, kind: int, move: Move, distance: int, colour: np.ndarray, evidence: np.ndarray) -> None:
+        """What a frame shows that is shifted."""
+        band, picture = move.bands
+        self._add(kind, colour, evidence, distance, move.size, band=band)
+        self._base[-1][N["alike picture"]] = picture
+
+    def plain(
+        self, kind: int, colour: np.ndarray, shown: np.ndarray, fine: np.ndarray | None = None,
+        own: tuple[str, str, np.ndarray] | None = None, early: bool = False,
+    ) -> None:  # fmt: skip
+        """Colours of the pixels that are `shown`, bool [n]; own: two columns, and float32 [n, 2] what is in them."""
+        evidence = np.zeros((len(shown), EVIDENCE), np.uint8)
+        evidence[:, 0] = shown
+        columns = (0, 0) if own is None else (N[own[0]], N[own[1]])
+        self._add(kind, colour, evidence, 0, self._flat, columns, fine=fine, own=None if own is None else own[2])
+        self._base[-1][N["early"]] = early
+
+    def _add(
+        self, kind: int, colour: np.ndarray, evidence: np.ndarray, distance: int, shift: np.ndarray,
+        columns: tuple[int, int] = (0, 0), **own: np.ndarray | None,
+    ) -> None:  # fmt: skip
+        self.kind.append(kind)
+        self.colour.append(colour)
+        self.evidence.append(evidence)
+        base = self._common.copy()
+        base[kind], base[N["distance"]], base[N["early"]] = 1, _far(distance), distance < 0
+        self._base.append(base)
+        self._shift.append(shift)
+        self._own_columns.append(columns)
+        for name, some in self._lists.items():
+            value = own.get(name)
+            self._which[name].append(-1 if value is None else len(some))
+            if value is not None:
+                some.append(value)
+
+    def votes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See `Weigher.settled`."""
+        n = len(self._points.place)
+        return weigher().settled(
+            np.array(self.kind, np.uint8), _stack(self.colour, (n,), np.uint32),
+            _stack(self.evidence, (n, EVIDENCE), np.uint8), ENOUGH,
+        )  # fmt: skip
+
+    def offered(self, usual: np.ndarray, pixel: np.ndarray) -> Offered:
+        n, at = len(self._points.place), self._points
+        band, own, fine = (
+            _stack(self._lists[name], shape, np.float32)
+            for name, shape in (("band", (self._height, 2)), ("own", (n, 2)), ("fine", (n, 3)))
+        )
+        band_of, own_of, fine_of = (np.array(self._which[name], np.int32) for name in self._which)
+        return Offered(
+            np.array(self.kind, np.uint8), _stack(self.colour, (n,), np.uint32),
+            _stack(self.evidence, (n, EVIDENCE), np.uint8), _stack(self._base, (COUNT,), np.float32),
+            _stack(self._shift, self._flat.shape, np.float32), at.tile, band, band_of, at.y, own, own_of,
+            np.array(self._own_columns, np.int32), fine, fine_of, usual, pixel,
+        )  # fmt: skip
 
 
-class _Votes:
-    """Whether all offers of other frames for a pixel are of one colour."""
-
-    def __init__(self, count: int) -> None:
-        self.key, self.many, self.one = np.zeros(count, np.uint32), np.zeros(count, np.int32), np.ones(count, bool)
-        self.kind = np.zeros(count, np.uint8)
-
-    def add(self, part: _Part) -> None:
-        new = self.many[part.at] == 0
-        self.key[part.at[new]], self.kind[part.at[new]] = part.key[new], part.kind
-        self.one[part.at] &= self.key[part.at] == part.key
-        self.many[part.at] += 1
-
-    def settled(self) -> np.ndarray:
-        """bool [n]."""
-        return np.asarray(self.one & (self.many >= ENOUGH))
+def _stack(arrays: list[np.ndarray], shape: tuple[int, ...], kind: type) -> np.ndarray:
+    return np.ascontiguousarray(np.stack(arrays), kind) if arrays else np.zeros((0, *shape), kind)
 
 
-def choices(scene: Scene, t: int, points: Points, still: Still, near: np.ndarray) -> Choices:
+def choices(
+    scene: Scene, t: int, points: Points, moves: Sequence[Move], still: Still, surroundings: Surroundings,
+    near: np.ndarray,
+) -> Choices:  # fmt: skip
     """Everything that is offered for the `points` of frame t.
 
     Args:
+        moves: of other frames onto frame t.
         near: int [2, n], the nearest frames before and after in which the pixel is seen, -1 = none.
     """
-    frame, n = scene.frames[t], len(points.place)
-    parts, votes = list(_of_frames(scene, t, points, near)), _Votes(n)
-    for part in parts:
-        votes.add(part)
-    settled = votes.settled()
+    layers = _Layers(scene, t, points)
+    asked = [-1]
+    for move in moves:
+        colour, evidence = move.shown(scene, points)
+        if not evidence[:, 0].any():
+            continue
+        if move.kind == ZERO:
+            asked.append(move.source)
+        kind = {ZERO: 0, WHOLE: 1, PART: 2}[move.kind] + 3 * move.through
+        layers.moved(kind, move, move.source - t, colour, evidence)
     place = points.place
-    at = np.flatnonzero(still.usual[1].reshape(-1)[place] & ~settled)
-    parts.append(_Part(USUAL, at, pack(still.usual[0].reshape(-1, 3)[place[at]]), _plain_of(0)))
-    edge = np.full(n, 64, np.float32)
-    at, soft = np.flatnonzero(~settled), np.zeros((n, 3), np.float32)
-    if not frame.lost and len(at):
-        colour, away = sides(frame.colours, frame.seen, place)
-        edge = np.where(away > 0, away, 64).min(0).astype(np.float32)
-        parts += [_side(k, colour, away, settled) for k in range(4)]
-        soft = smooth(frame.rgb, scene.mask[t]).reshape(-1, 3)[place]
-        parts.append(_Part(SMOOTH, at, pack(np.rint(soft[at])), _plain_of(0)))
-    parts.append(_Part(MEAN, at, np.full(len(at), pack(np.rint(still.mean)), np.uint32), _plain_of(0)))
-    return _sorted(scene, t, points, parts, votes, settled, edge, soft, still)
+    for early, side in zip((True, False), near, strict=True):
+        shown = ~np.isin(side, asked)
+        if shown.any():
+            colour = np.zeros(len(place), np.uint32)
+            for s in np.unique(side[shown]).tolist():
+                colour[side == s] = scene.frames[s].colours.reshape(-1)[place[side == s]]
+            own = np.zeros((len(place), 2), np.float32)
+            own[:, 0] = _far(side - t)
+            own[:, 1] = early
+            layers.plain(NEAREST, colour, shown, own=("distance", "early", own), early=early)
+    known, by, settled = layers.votes()
+    open_ = np.flatnonzero(~settled)
+    edge, usual = np.full(len(place), 64, np.float32), pack(still.usual[0].reshape(-1, 3)[place])
+    if len(open_):
+        layers.plain(USUAL, usual, still.usual[1].reshape(-1)[place])
+        if not scene.frames[t].lost:
+            edge = _of_sides(layers, surroundings, place)
+            soft = surroundings.smooth[place]
+            layers.plain(SMOOTH, pack(np.rint(soft)), np.ones(len(place), bool), soft)
+        mean = np.broadcast_to(still.mean, (len(place), 3))
+        layers.plain(MEAN, pack(np.rint(mean)), np.ones(len(place), bool), mean)
+    pixel = np.stack([np.log2(1 + edge) / 6, *still.activity.reshape(2, -1)[:, place]], 1).astype(np.float32)
+    return Choices(points, open_, known, by, weigher().rows(layers.offered(usual, pixel), open_, MEANING))
 
 
-def _of_frames(scene: Scene, t: int, points: Points, near: np.ndarray) -> Iterator[_Part]:
-    asked: set[int] = set()
-    for offer in offers(scene, t, points):
-        kind = {ZERO: 0, WHOLE: 1, PART: 2}[offer.kind] + 3 * offer.through
-        if offer.kind == ZERO:
-            asked.add(offer.source)
-        yield _Part(kind, offer.shown, offer.colour[offer.shown], partial(_numbers, offer, points))
-    for side in near:
-        for s in set(np.unique(side[side >= 0]).tolist()) - asked:
-            at = np.flatnonzero(side == s)
-            colour = scene.frames[s].colours.reshape(-1)[points.place[at]]
-            yield _Part(NEAREST, at, colour, _plain_of(s - t))
+def _of_sides(layers: _Layers, surroundings: Surroundings, place: np.ndarray) -> np.ndarray:
+    """The pixels to the left, right, above and below; float32 [n], how far the nearest of them is."""
+    colour, away = surroundings.sides(place)
+    far = np.log2(1 + away.astype(np.float32)) / 6
+    for k in range(4):
+        same = np.where(away[k ^ 1] > 0, 2.0 * (colour[k ^ 1] == colour[k]) - 1, 0)
+        own = np.stack([far[k], same], 1).astype(np.float32)
+        layers.plain(SIDE, colour[k], away[k] > 0, own=("side away", "opposite", own))
+    return np.asarray(np.where(away > 0, away, 64).min(0).astype(np.float32))
 
 
-def _side(k: int, colour: np.ndarray, away: np.ndarray, settled: np.ndarray) -> _Part:
-    """The pixel to the left, right, above or below."""
-    at, other = np.flatnonzero((away[k] > 0) & ~settled), k ^ 1
-
-    def numbers(wanted: np.ndarray) -> np.ndarray:
-        own = at[wanted]
-        made = _plain(len(own), 0)
-        made[:, N["side away"]] = np.log2(1 + away[k][own]) / 6
-        same = 2.0 * (colour[other][own] == colour[k][own]) - 1
-        made[:, N["opposite"]] = np.where(away[other][own] > 0, same, 0)
-        return made
-
-    return _Part(SIDE, at, colour[k][at], numbers)
-
-
-def _plain_of(distance: int) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda wanted: _plain(int(np.count_nonzero(wanted)), distance)
-
-
-def _numbers(offer: Offer, points: Points, wanted: np.ndarray) -> np.ndarray:
-    shown = offer.shown[wanted]
-    evidence = offer.evidence[shown]
-    e = evidence.astype(np.float32)
-    made = _plain(len(e), offer.distance)
-    made[:, N["seen 5"]], made[:, N["alike 5"]] = e[:, 1] / 25, _share(e[:, 2], e[:, 1])
-    made[:, N["seen 13"]], made[:, N["alike 13"]] = e[:, 3] / 169, _share(e[:, 4], e[:, 3])
-    made[:, N["textured"]], made[:, N["alike textured"]] = np.log2(1 + e[:, 5]) / 7, _share(e[:, 6], e[:, 5])
-    made[:, N["shift"]] = np.minimum(np.log2(1 + offer.size[points.tile[shown]]) / 6, 1)
-    made[:, N["centre alike"]], made[:, N["centre other"]] = evidence[:, 0] == 3, evidence[:, 0] == 5
-    if offer.rows is not None:
-        total = np.concatenate([np.zeros((1, 2), np.int64), np.cumsum(offer.rows, 0)])
-        height = len(offer.rows)
-        y = np.arange(height)
-        band = (total[np.minimum(y + BAND + 1, height)] - total[np.maximum(y - BAND, 0)]).astype(np.float32)
-        at = points.y[shown]
-        made[:, N["rows"]] = np.log2(1 + band[at, 0]) / 10
-        made[:, N["alike rows"]] = _share(band[at, 1], band[at, 0])
-        made[:, N["alike picture"]] = total[-1, 1] / max(total[-1, 0], 1)
-    return made
-
-
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """A share of few things is drawn towards a half."""
-    return np.asarray((part + 0.5) / (whole + 1))
-
-
-def _plain(n: int, distance: int) -> np.ndarray:
-    made = np.zeros((n, COUNT), np.float32)
-    made[:, N["distance"]], made[:, N["early"]] = np.log2(1 + abs(distance)) / 6, distance < 0
-    for name in ("alike 5", "alike 13", "alike textured", "alike rows"):
-        made[:, N[name]] = 0.5
-    return made
-
-
-def _sorted(
-    scene: Scene, t: int, points: Points, parts: list[_Part], votes: _Votes, settled: np.ndarray,
-    edge: np.ndarray, soft: np.ndarray, still: Still,
-) -> Choices:  # fmt: skip
-    """Rows of one pixel together, with what they say of each other."""
-    wanted = [~settled[part.at] for part in parts]
-    every = [part.at[some] for part, some in zip(parts, wanted, strict=True)]
-    at = np.concatenate(every)
-    key = np.concatenate([part.key[some] for part, some in zip(parts, wanted, strict=True)])
-    kind = np.repeat(np.array([part.kind for part in parts], np.uint8), [len(some) for some in every])
-    order = np.argsort(at.astype(np.int64) << 24 | key, kind="stable")
-    numbers = np.concatenate([part.numbers(some) for part, some in zip(parts, wanted, strict=True)])[order]
-    at, key, kind = at[order], key[order], kind[order]
-    rgb = unpack(key).astype(np.float32)
-    rgb[kind == SMOOTH] = soft[at[kind == SMOOTH]]
-    rgb[kind == MEAN] = still.mean
-    numbers[np.arange(len(kind)), kind] = 1
-    numbers[:, N["edge away"]] = np.log2(1 + edge[at]) / 6
-    numbers[:, N["soft"]] = scene.soft
-    numbers[:, N["share"]] = scene.frames[t].share
-    place = points.place[at]
-    numbers[:, N["like usual"]] = key == pack(still.usual[0].reshape(-1, 3)[place])
-    numbers[:, N["activity"]], numbers[:, N["activity around"]] = still.activity.reshape(2, -1)[:, place]
-    left = np.flatnonzero(~settled)
-    start = np.searchsorted(at, np.append(left, len(settled)))
-    if len(at):
-        _compare(np.searchsorted(left, at), start, key, kind, numbers)
-    return Choices(points, left, votes.key, votes.kind, start, rgb, key, kind, numbers)
-
-
-def _compare(at: np.ndarray, start: np.ndarray, key: np.ndarray, kind: np.ndarray, numbers: np.ndarray) -> None:
-    """How much each offer leads over the others of its pixel, and how many offer the same colour."""
-    recall = (kind < NEAREST).astype(np.float32)
-    agree = numbers[:, N["alike textured"]] * numbers[:, N["alike 13"]] * recall
-    begins = np.ones(len(at), bool)
-    begins[1:] = (at[1:] != at[:-1]) | (key[1:] != key[:-1])
-    first = np.flatnonzero(begins)
-    group = np.cumsum(begins) - 1
-    support = np.add.reduceat(agree, first)
-    whole = np.maximum(np.add.reduceat(agree, start[:-1]), 1e-6)
-    numbers[:, N["support"]] = support[group] / whole[at]
-    numbers[:, N["best support"]] = np.maximum.reduceat(agree, first)[group]
-    for name, other in (("lead 13", "alike 13"), ("lead textured", "alike textured")):
-        value = np.where(recall > 0, numbers[:, N[other]], 0)
-        numbers[:, N[name]] = value - np.maximum.reduceat(value, start[:-1])[at]
-    temporal = (kind < USUAL).astype(np.float32)
-    many = np.add.reduceat(temporal, first)
-    numbers[:, N["votes"]] = many[group] / np.maximum(np.add.reduceat(temporal, start[:-1]), 1)[at]
-    # Whether the place looks alike in the nearest frames before and after.
-    still = np.isin(kind, (0, 3, NEAREST)).astype(np.float32)
-    early = np.maximum.reduceat(still * numbers[:, N["early"]], first)
-    late = np.maximum.reduceat(still * (1 - numbers[:, N["early"]]), first)
-    numbers[:, N["kept"]] = (early + late)[group] / 2
-    value = support[group]
-    numbers[:, N["lead support"]] = (value - np.maximum.reduceat(value, start[:-1])[at]) / whole[at]
+def _far(distance: np.ndarray | int) -> np.ndarray:
+    return np.asarray(np.log2(1 + np.abs(distance)) / 6)

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from .candidates import Points, Scene
-from .combiner import Combiner, softmax
-from .features import KINDS, Choices
+from .combiner import Combiner
+from .features import KINDS
+from .weigher import weigher
+from .weighing import Rows
 
 FRAMES = 8  # frames of a stretch that are tested
 PIXELS = 240  # tested pixels of each
@@ -17,7 +19,7 @@ SPAN, WINDOWED = 20, 0.15  # side of the windows in which they are where the dam
 STEPS, RATE = 20, 0.4
 PRIOR = 0.02  # pull towards what many games taught
 LEAST = 0.05  # of the squared error that what one half taught has to save in the other half
-Test = tuple[Choices, np.ndarray]
+Test = tuple[Rows, np.ndarray]
 
 
 def more_hidden(mask: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -55,7 +57,7 @@ def fitted(combiner: Combiner, tests: list[Test]) -> Combiner:
     half of the tests teaches does not help with the other half, both ways.
 
     Args:
-        tests: choices with the true colours, uint8 [m, 3], of their open points.
+        tests: rows with the true colours, uint8 [m, 3], of their points.
     """
     tests = [test for test in tests if len(test[1])]
     halves = tests[::2], tests[1::2]
@@ -73,16 +75,16 @@ def _loss(combiner: Combiner, tests: list[Test]) -> float:
 
 
 def _fit(combiner: Combiner, tests: list[Test]) -> Combiner:
-    scores = [combiner.scores(choices.numbers, choices.kind) for choices, _ in tests]
+    scores = [combiner.scores(rows.numbers, rows.kind) for rows, _ in tests]
     count = sum(len(truth) for _, truth in tests)
     bias, sharp = np.zeros(len(KINDS)), 0.0
     velocity = np.zeros(len(KINDS) + 1)
     best, kept = np.inf, (bias, sharp)
     for _ in range(STEPS):
         gradient, loss = np.zeros(len(KINDS) + 1), 0.0
-        for (choices, truth), score in zip(tests, scores, strict=True):
+        for (rows, truth), score in zip(tests, scores, strict=True):
             sharper = score * np.exp(sharp)
-            part, step = _error(choices, truth, sharper + bias[choices.kind], sharper)
+            part, step = _error(rows, truth, sharper + bias[rows.kind], sharper)
             loss, gradient = loss + part, gradient + step
         pull = np.append(bias, 2 * sharp)
         loss = loss / count + PRIOR * float((pull**2).sum())
@@ -94,21 +96,19 @@ def _fit(combiner: Combiner, tests: list[Test]) -> Combiner:
     return replace(combiner, bias=combiner.bias + kept[0].astype(np.float32), sharpness=float(np.exp(kept[1])))
 
 
-def _error(
-    choices: Choices, truth: np.ndarray, score: np.ndarray, sharp: np.ndarray | None
-) -> tuple[float, np.ndarray]:
+def _error(rows: Rows, truth: np.ndarray, score: np.ndarray, sharp: np.ndarray | None) -> tuple[float, np.ndarray]:
     """Sum over the points of the squared error, as a share of its scale, and its slope by kind and sharpness."""
-    share = softmax(score, choices.start)
-    first, size = choices.start[:-1], np.diff(choices.start)
+    share = weigher().softmax(score, rows.start)
+    first, size = rows.start[:-1], np.diff(rows.start)
     pixel = np.repeat(np.arange(len(size)), size)
-    mean = np.stack([np.add.reduceat(share * choices.rgb[:, k], first) for k in range(3)], 1)
+    mean = np.stack([np.add.reduceat(share * rows.rgb[:, k], first) for k in range(3)], 1)
     off = (mean - truth) / 255
     scale = 25.0
     error = float((off**2).sum()) * scale
     if sharp is None:
         return error, np.zeros(0)
-    towards = ((choices.rgb - mean[pixel]) / 255 * off[pixel]).sum(1) * 2 * scale * share
-    by_kind = np.bincount(choices.kind, towards, minlength=len(KINDS))
+    towards = ((rows.rgb - mean[pixel]) / 255 * off[pixel]).sum(1) * 2 * scale * share
+    by_kind = np.bincount(rows.kind, towards, minlength=len(KINDS))
     return error, np.append(by_kind, float((towards * sharp).sum()))
 
 
@@ -125,7 +125,7 @@ def tested_points(hidden: np.ndarray, seed: int = 0) -> Points:
         place = np.random.default_rng(seed).choice(place, PIXELS, replace=False)
     some = np.zeros(hidden.size, bool)
     some[place] = True
-    return Points(some.reshape(hidden.shape))
+    return Points.of(some.reshape(hidden.shape))
 
 
 __all__ = ["Scene", "fitted", "more_hidden", "tested_frames", "tested_points"]

@@ -22,17 +22,17 @@ class Compiled:
 
     def descriptors(self, label: np.ndarray, seen: np.ndarray) -> np.ndarray:
         out = np.empty(label.shape, np.uint32)
-        self._library.hst_descriptors(*_given(label, seen, *label.shape, out))
+        self._library.hst_descriptors(*given(label, seen, *label.shape, out))
         return out
 
     def index(self, descriptors: np.ndarray) -> Index:
         start, place = np.empty((1 << BITS) + 2, np.int32), np.empty(descriptors.size, np.int32)
-        self._library.hst_index(*_given(descriptors, descriptors.size, start, place))
+        self._library.hst_index(*given(descriptors, descriptors.size, start, place))
         return descriptors, start, place
 
     def votes(self, a: np.ndarray, b: Index, centre: tuple[int, int], reach: tuple[int, int]) -> np.ndarray:
         out = np.zeros((2 * reach[0] + 1, 2 * reach[1] + 1), np.int32)
-        self._library.hst_votes(*_given(a, *b, *a.shape, *centre, *reach, out, None, 1, 0, 0, None, 0))
+        self._library.hst_votes(*given(a, *b, *a.shape, *centre, *reach, out, None, 1, 0, 0, None, 0))
         return out
 
     def local_shifts(
@@ -40,9 +40,9 @@ class Compiled:
     ) -> np.ndarray:
         rows, columns = -(-a.shape[0] // tile), -(-a.shape[1] // tile)
         part = np.zeros((rows * columns, 2 * reach + 1, 2 * reach + 1), np.int32)
-        self._library.hst_votes(*_given(a, *b, *a.shape, 0, 0, 0, 0, None, part, tile, reach, reach, known, len(known)))
+        self._library.hst_votes(*given(a, *b, *a.shape, 0, 0, 0, 0, None, part, tile, reach, reach, known, len(known)))
         out = np.empty((rows * columns, best, 2), np.int16)
-        self._library.hst_best(*_given(part, rows, columns, reach, reach, best, least, out))
+        self._library.hst_best(*given(part, rows, columns, reach, reach, best, least, out))
         return out
 
     def evidence(
@@ -50,8 +50,8 @@ class Compiled:
         textured: np.ndarray, tile: int, points: np.ndarray, start: np.ndarray, tolerance: int,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
         colour, out = np.zeros(len(points), np.uint32), np.zeros((len(points), EVIDENCE), np.uint8)
-        given = _given(a, seen_a, sa, b, seen_b, sb, textured, *a.shape, tile, points, start, tolerance, colour, out)
-        self._check(self._library.hst_evidence(*given))
+        values = given(a, seen_a, sa, b, seen_b, sb, textured, *a.shape, tile, points, start, tolerance, colour, out)
+        self._check(self._library.hst_evidence(*values))
         return colour, out
 
     def rows(
@@ -59,12 +59,12 @@ class Compiled:
         sb: tuple[int, int], textured: np.ndarray, tolerance: int,
     ) -> np.ndarray:  # fmt: skip
         out = np.empty((len(a), 2), np.int32)
-        self._library.hst_rows(*_given(a, seen_a, *sa, b, seen_b, *sb, textured, *a.shape, tolerance, out))
+        self._library.hst_rows(*given(a, seen_a, *sa, b, seen_b, *sb, textured, *a.shape, tolerance, out))
         return out
 
     def nearest(self, seen: np.ndarray) -> np.ndarray:
         out = np.empty((4, *seen.shape), np.int16)
-        self._library.hst_nearest(*_given(seen, *seen.shape, out))
+        self._library.hst_nearest(*given(seen, *seen.shape, out))
         return out
 
     @staticmethod
@@ -73,12 +73,15 @@ class Compiled:
             raise MemoryError("motion recall")
 
 
-def _given(*values: Any) -> list[Any]:
+def given(*values: Any) -> list[Any]:
+    """What a compiled function gets: where arrays lie, whole numbers of 64 bits, floats of 32."""
     made: list[Any] = []
     for value in values:
         if isinstance(value, np.ndarray):
             assert value.flags.c_contiguous
-            made.append(ctypes.c_void_p(value.__array_interface__["data"][0]))
+            made.append(ctypes.c_void_p(value.ctypes.data))
+        elif isinstance(value, float):
+            made.append(ctypes.c_float(value))
         else:
             made.append(value if value is None else ctypes.c_int64(int(value)))
     return made

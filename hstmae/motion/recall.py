@@ -9,13 +9,14 @@ from functools import cached_property
 
 import numpy as np
 
-from .candidates import Points, Scene
-from .combiner import Combiner, Drawn, draw, load_combiner
+from .candidates import Points, Scene, moves
+from .combiner import Combiner, Drawn, draw, joined, load_combiner
 from .features import Choices, choices
 from .gate import fitted, more_hidden, tested_frames, tested_points
-from .spatial import Still
+from .spatial import Still, Surroundings
 
 MARGIN = 64  # frames before and after a stretch that may show something of it
+POINTS = 16384  # missing pixels that are drawn at a time
 AHEAD = 2  # frames that are worked on for each thread
 
 
@@ -65,7 +66,7 @@ class Recall:
         for t in frames:
             points = tested_points(hidden[t])
             found = around.choices(t, points)
-            tests.append((found, self.scene.rgb[t].reshape(-1, 3)[points.place[found.open]]))
+            tests.append((found.rows, self.scene.rgb[t].reshape(-1, 3)[points.place[found.open]]))
         return fitted(made, tests)
 
     @cached_property
@@ -74,9 +75,9 @@ class Recall:
 
     def draw(self, t: int) -> tuple[Points, Drawn]:
         """The missing pixels of one frame."""
-        points = Points(self.mask[t])
-        found = self._around.choices(t, points)
-        return points, draw(found, self.combiner.shares(found), self.mode.exact)
+        points = Points.of(self.mask[t])
+        found = self._around.parts(t, points, POINTS)
+        return points, joined([draw(part, self.combiner.shares(part.rows), self.mode.exact) for part in found])
 
     def draw_all(self, wanted: list[int]) -> Iterator[tuple[int, Points, Drawn]]:
         """Several frames, in their order, on several threads."""
@@ -104,8 +105,17 @@ class Around:
         self.before, self.after = _nearest_seen(scene.mask)
 
     def choices(self, t: int, points: Points) -> Choices:
-        near = np.stack([self.before.of(t, points.place), self.after.of(t, points.place)])
-        return choices(self.scene, t, points, self.still, near)
+        """What is offered for some missing pixels of frame t."""
+        return next(self.parts(t, points, max(len(points.place), 1)))
+
+    def parts(self, t: int, points: Points, most: int) -> Iterator[Choices]:
+        """The same for about `most` of them after the others, as what is offered for a pixel takes some kilobytes."""
+        frame = self.scene.frames[t]
+        seen_from = list(moves(self.scene, t, points.place))
+        surroundings = Surroundings(frame.rgb, frame.colours, frame.seen)
+        for part in points.parts(most):
+            near = np.stack([self.before.of(t, part.place), self.after.of(t, part.place)])
+            yield choices(self.scene, t, part, seen_from, self.still, surroundings, near)
 
 
 class _Seen:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from .kernel import kernel
+from .weigher import weigher
 
 SIDES = ((0, -1), (0, 1), (-1, 0), (1, 0))  # left, right, up, down, in the order of Kernel.nearest
 AROUND = 4  # pixels on each side
@@ -53,56 +55,30 @@ def _around(a: np.ndarray) -> np.ndarray:
     return np.asarray(total[k:, k:] - total[:-k, k:] - total[k:, :-k] + total[:-k, :-k])
 
 
-def smooth(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Missing pixels drawn smoothly from those around, coarse to fine: float32 [H, W, 3]; grey if nothing is seen.
+class Surroundings:
+    """What is seen around the missing pixels of one frame."""
 
-    Args:
-        rgb: uint8 [H, W, 3]; mask: bool [H, W].
-    """
-    weight = (~mask).astype(np.float32)[..., None]
-    levels: list[tuple[np.ndarray, np.ndarray]] = [(rgb * weight, weight)]
-    while min(levels[-1][1].shape[:2]) > 1 and (levels[-1][1] < 1).any():
-        value, weight = levels[-1]
-        value, weight = _half(value), _half(weight)
-        levels.append((value / np.maximum(weight, 1e-6) * np.minimum(weight, 1), np.minimum(weight, 1)))
-    value, weight = levels.pop()
-    total = weight.sum()
-    mean = value.sum((0, 1)) / total if total > 0 else np.full(3, 128, np.float32)
-    made = np.where(weight > 0, value / np.maximum(weight, 1e-6), mean).astype(np.float32)
-    for value, weight in reversed(levels):
-        made = value + (1 - weight) * _double(made, value.shape[:2])
-    return made
+    def __init__(self, rgb: np.ndarray, colours: np.ndarray, seen: np.ndarray) -> None:
+        self._rgb, self._colours, self._seen = rgb, colours, seen
 
+    @cached_property
+    def smooth(self) -> np.ndarray:
+        """float32 [H * W, 3]: a smooth surface through what is seen."""
+        return weigher().smooth(self._rgb, self._seen).reshape(-1, 3)
 
-def _half(a: np.ndarray) -> np.ndarray:
-    """Sums of 2 x 2 pixels."""
-    h, w = a.shape[:2]
-    a = np.pad(a, ((0, h % 2), (0, w % 2), (0, 0)))
-    return np.asarray(a[::2, ::2] + a[1::2, ::2] + a[::2, 1::2] + a[1::2, 1::2])
+    @cached_property
+    def _away(self) -> np.ndarray:
+        return kernel().nearest(self._seen).reshape(4, -1)
 
+    def sides(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest seen pixel to the left, right, above and below of some places, int32 [n], y * W + x.
 
-def _double(a: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Twice as large, linear between the middles of pixels."""
-    for axis in (0, 1):
-        after = np.concatenate([a.take(range(1, a.shape[axis]), axis), a.take([-1], axis)], axis)
-        before = np.concatenate([a.take([0], axis), a.take(range(a.shape[axis] - 1), axis)], axis)
-        pair = np.stack([0.75 * a + 0.25 * before, 0.75 * a + 0.25 * after], axis + 1)
-        a = pair.reshape(*a.shape[:axis], -1, *a.shape[axis + 1 :])
-    return a[: size[0], : size[1]]
-
-
-def sides(colours: np.ndarray, seen: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest seen pixel to the left, right, above and below of some places.
-
-    Args:
-        colours: uint32 [H, W]; seen: uint8 [H, W]; place: int32 [n], y * W + x.
-    Returns:
-        (uint32 [4, n] colours, int16 [4, n] how far away; 0 = there is none).
-    """
-    width = colours.shape[1]
-    away = kernel().nearest(seen).reshape(4, -1)[:, place]
-    step = np.array([dy * width + dx for dy, dx in SIDES])[:, None]
-    return colours.reshape(-1)[place + away * step], away
+        Returns:
+            (uint32 [4, n] colours, int16 [4, n] how far away; 0 = there is none).
+        """
+        away, width = self._away[:, place], self._seen.shape[1]
+        step = np.array([dy * width + dx for dy, dx in SIDES])[:, None]
+        return self._colours.reshape(-1)[place + away * step], away
 
 
 def usual(frames: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

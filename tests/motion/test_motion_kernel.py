@@ -32,7 +32,7 @@ def test_the_twins_agree(height: int, width: int, dy: int, dx: int, seed: int) -
     shifts = [k.local_shifts(described_a, k.index(described_b), known, TILE, 9, 2, 96) for k in (fast, slow)]
     np.testing.assert_array_equal(*shifts)
     np.testing.assert_array_equal(fast.nearest(seen_a), slow.nearest(seen_a))
-    points = Points(rng.random((height, width)) < 0.3)
+    points = Points.of(rng.random((height, width)) < 0.3)
     sa, sb = (rng.integers(-5, 6, (tiles(a.shape), 2)).astype(np.int16) for _ in range(2))
     sa[rng.random(len(sa)) < 0.2] = NOWHERE
     for tolerance in (0, 6):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hstmae.motion.gate import MOST, more_hidden
+from hstmae.motion.plain import Plain
 from hstmae.motion.recall import Mode, Recall
 from hstmae.motion.reference import Reference
 from hstmae.restoration.anything import AnythingRestorer
@@ -123,6 +124,16 @@ def test_numpy_draws_the_same_as_the_compiled_loops(monkeypatch: pytest.MonkeyPa
     made = restored(frames, mask)
     for module in ("frames", "shifts", "candidates", "spatial"):
         monkeypatch.setattr(f"hstmae.motion.{module}.kernel", Reference)
+    for module in ("combiner", "features", "gate", "spatial"):
+        monkeypatch.setattr(f"hstmae.motion.{module}.weigher", Plain)
+    np.testing.assert_array_equal(restored(frames, mask), made)
+
+
+def test_parts_of_a_frame_draw_what_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = scrolling(8)
+    mask = blocks(frames.shape[:3], 0.4)
+    made = restored(frames, mask)
+    monkeypatch.setattr("hstmae.motion.recall.POINTS", 300)
     np.testing.assert_array_equal(restored(frames, mask), made)
 
 
