@@ -55,6 +55,15 @@ def _around(a: np.ndarray) -> np.ndarray:
     return np.asarray(total[k:, k:] - total[:-k, k:] - total[k:, :-k] + total[:-k, :-k])
 
 
+def smooth(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Missing pixels drawn smoothly from those around, coarse to fine: float32 [H, W, 3]; grey if nothing is seen.
+
+    Args:
+        rgb: uint8 [H, W, 3]; mask: bool [H, W].
+    """
+    return weigher().smooth(rgb, np.ascontiguousarray(~mask).view(np.uint8))
+
+
 class Surroundings:
     """What is seen around the missing pixels of one frame."""
 
