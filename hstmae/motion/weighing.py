@@ -107,7 +107,8 @@ class Weigher(Protocol):
 
         Returns:
             (uint8 [m, 3]; float32 [m], share of the likeliest colour; uint8 [m, 3], that; bool [m], whether kinds
-            before `surroundings` have at least the share `shown`; uint8 [m], the kind of the row with the largest share).
+            before `surroundings` have at least the share `shown`; uint8 [m], the kind of the row
+            with the largest share).
         """
 
     def smooth(self, rgb: np.ndarray, seen: np.ndarray) -> np.ndarray:
