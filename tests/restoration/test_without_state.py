@@ -15,7 +15,7 @@ from hstmae.games.pixels import View
 from hstmae.restoration.without_state import drawn_frames, known_without_state
 
 GAME = get_game("smb")
-FRAMES = 24
+FRAMES = 20
 
 
 @pytest.fixture(scope="module")
