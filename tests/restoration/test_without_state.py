@@ -15,7 +15,7 @@ from hstmae.games.pixels import View
 from hstmae.restoration.without_state import drawn_frames, known_without_state
 
 GAME = get_game("smb")
-FRAMES = 20
+FRAMES = 24
 
 
 @pytest.fixture(scope="module")
