@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..games.pixels import View
+from .recolouring import Pictures, completed, recoloured, steady
 
 
 @dataclass
@@ -28,7 +29,7 @@ class TileLooks:
     keys: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int32))
     colours: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
     kinds: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
-    _made: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, init=False, repr=False)
+    _made: dict[tuple[int, ...], Pictures] = field(default_factory=dict, init=False, repr=False)
     _own: np.ndarray | None = field(default=None, init=False, repr=False)
 
     def paint(self, ids: np.ndarray, view: View, number: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -44,14 +45,46 @@ class TileLooks:
         colours, kinds = np.zeros(ids.shape, np.uint8), np.zeros(ids.shape, np.uint8)
         if not len(self.keys):
             return colours, kinds
-        layer = view.game.tile_layers[number]
-        look = np.asarray(view.needed_state().globals)[:, list(view.game.looks.tile_globals)].astype(np.int32)
-        y, x = (along % layer.cell for along in view.from_corner(number))
+        look, made = self.of_clip(ids, view, number)
+        y, x = (along % view.game.tile_layers[number].cell for along in view.from_corner(number))
         for t in range(len(ids)):
-            pictures, sorts = self.pictures(look[t], layer.ids)
+            pictures, sorts = made[tuple(look[t].tolist())]
             colours[t] = pictures[ids[t], y[t, :, None], x[t]]  # id -1 reads the spare last entry
             kinds[t] = sorts[ids[t], y[t, :, None], x[t]]
         return colours, kinds
+
+    def of_clip(
+        self, ids: np.ndarray, view: View, number: int = 0
+    ) -> tuple[np.ndarray, dict[tuple[int, ...], Pictures]]:
+        """All tiles as they look in a clip: those that were seen so in training, those of which the clip itself shows
+        pixels, and others in the colours that these tell (see `recolouring`). Arguments as of `paint`.
+
+        Returns:
+            The look of each frame int32 [T, globals], and for each look colours and kinds, uint8 [ids + 1, cell, cell];
+            0 where not known.
+        """
+        game, layer = view.game, view.game.tile_layers[number]
+        look = np.asarray(view.needed_state().globals)[:, list(game.looks.tile_globals)].astype(np.int32)
+        palettes = (0,) * layer.ids if number else game.looks.tile_palettes
+        changing = (game.looks.cycling_tiles, game.looks.cycling_text)[number]
+        usable = ~view.mask & ~view.moving & (ids >= 0)
+        every = [tuple(key) for key in np.unique(self.keys[:, :-1], axis=0).tolist()]
+        made = {}
+        for key in np.unique(look, axis=0):
+            some = (look == key).all(1)
+            seen = self.seen(key, layer.ids)
+            needed = np.unique(ids[some])
+            if number == 0:
+                needed = np.union1d(needed, game.looks.guessed_tiles).astype(np.int64)
+            if not steady(seen[1][needed[needed >= 0]]).all():
+                y, x = (along[some] % layer.cell for along in view.from_corner(number))
+                place = (ids[some].astype(np.int64) * layer.cell + y[:, :, None]) * layer.cell + x[:, None]
+                shown = usable[some]
+                seen = completed(seen, place[shown], view.frames[some][shown], changing)
+                others = [self.seen(np.array(other), layer.ids) for other in every if other != tuple(key.tolist())]
+                seen = recoloured(seen, others, palettes) if palettes else seen
+            made[tuple(key.tolist())] = seen
+        return look, made
 
     def solid(self, view: View) -> np.ndarray:
         """Where a clip's tiles of the first layer have something of their own, whatever its colour: bool [T, H, W].
@@ -63,7 +96,7 @@ class TileLooks:
         if self._own is None:
             self._own = np.zeros((layer.ids + 1, layer.cell, layer.cell), bool)
             for look in np.unique(self.keys[:, :-1], axis=0):
-                pictures, kinds = self.pictures(look, layer.ids)
+                pictures, kinds = self.seen(look, layer.ids)
                 blank = pictures[0][kinds[0] > 0]
                 if len(blank):
                     self._own |= (kinds > 0) & (pictures != np.bincount(blank).argmax())
@@ -71,8 +104,9 @@ class TileLooks:
         found: np.ndarray = self._own[view.tile_ids(0), y[:, :, None], x[:, None]]  # id -1 reads the spare last entry
         return found
 
-    def pictures(self, look: np.ndarray, ids: int) -> tuple[np.ndarray, np.ndarray]:
-        """All tiles with one look: palette entries and kinds, uint8 [ids + 1, cell, cell]; 0 where never seen."""
+    def seen(self, look: np.ndarray, ids: int) -> Pictures:
+        """All tiles that were seen with one look: palette entries and kinds, uint8 [ids + 1, cell, cell]; 0 where it
+        never was."""
         key = tuple(int(v) for v in look)
         if key not in self._made:
             same = np.flatnonzero((self.keys[:, :-1] == look).all(1))

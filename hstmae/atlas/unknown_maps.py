@@ -8,11 +8,14 @@ so weighed, agree on it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..games import GameSpec, GameState
 from ..games.pixels import View, parts
 from .maps import Atlas
+from .recolouring import Pictures
 
 _UNSEEN = 255
 _AROUND = 2  # columns of cells to either side whose visible pixels count
@@ -20,6 +23,22 @@ _MAP = 0.1  # weight of all maps together before anything is seen; that of the g
 _WRONG = 8.0  # wrong pixels that take a factor e off a candidate's weight
 _ELSEWHERE = 0.1  # what wrong pixels in other columns count of a map, which is one thing; the guess is many
 _MOST = 0.99  # trust where all agree
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Layouts of a stretch of a map: one, then as many pairs as there are maps, see `_candidates`.
+
+    Attributes:
+        drawn: uint8 [C, rows * cell, cells * cell], palette entries; bool likewise `known`, where these are, and
+            `named`, where the layout has a tile, known or not.
+        marked: bool [maps, cells], columns in which a map has landmarks.
+    """
+
+    drawn: np.ndarray
+    known: np.ndarray
+    named: np.ndarray
+    marked: np.ndarray
 
 
 def complete(view: View, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +52,7 @@ def complete(view: View, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
     layer = game.tile_layers[0]
     width, tops = view.inside[1].stop, np.asarray(state.tile_xy[0])[:, 1].astype(int) - view.origin[0]
     camera, scene = np.asarray(state.camera).astype(np.int64), np.asarray(state.scene)
+    looks, made = atlas.looks.of_clip(view.tile_ids(0), view)
     for part in parts(camera, scene):
         top = int(tops[part[0]])  # of the grid, in the frames
         rows = slice(max(top, 0), max(0, min(top + layer.rows * layer.cell, view.inside[0].stop)))
@@ -51,8 +71,8 @@ def complete(view: View, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
         for t, x in zip(part, left, strict=True):
             shown = visible[t, rows, :width]
             seen[inner, x : x + width][shown] = view.frames[t, rows, :width][shown]
-        drawn, known = _candidates(state, part, first, cells, game, atlas)
-        best, sure = _weigh(drawn, known, seen, layer.cell)
+        tiles = made[tuple(_most(looks[part]).tolist())]
+        best, sure = _weigh(_candidates(state, part, first, cells, game, atlas, tiles), seen, layer.cell)
         for t, x in zip(part, left, strict=True):
             here = open_[t, rows, :width]
             colours[t, rows, :width][here] = best[inner, x : x + width][here]
@@ -61,13 +81,10 @@ def complete(view: View, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _candidates(
-    state: GameState, part: np.ndarray, first: int, cells: int, game: GameSpec, atlas: Atlas
-) -> tuple[np.ndarray, np.ndarray]:
-    """What may stand there: colours uint8 [C, rows * cell, cells * cell] and bool, where a candidate says anything.
-
-    The first candidate is the game's guess; then for every map the guess with the map's landmarks in front of it, then
-    for every map what it shows that a state may leave untold.
-    """
+    state: GameState, part: np.ndarray, first: int, cells: int, game: GameSpec, atlas: Atlas, tiles: Pictures
+) -> _Candidates:
+    """What may stand there: the game's guess; then for every map the guess with the map's landmarks in front of it,
+    then for every map what it shows that a state may leave untold."""
     layer = game.tile_layers[0]
     maps = np.full((len(atlas.maps), layer.rows, cells), -1, np.int64)
     for number, world in enumerate(atlas.maps.values()):
@@ -86,30 +103,41 @@ def _candidates(
     untold, marks = np.isin(maps, game.looks.unrecorded_tiles), np.isin(maps, game.looks.landmark_tiles)
     ids[1 : 1 + len(maps)] = np.where(marks, maps, ids[0])
     ids[1 + len(maps) :] = np.where(untold, maps, -1)
-    looks = np.asarray(state.globals)[part][:, list(game.looks.tile_globals)].astype(np.int32)
-    kinds_of_look, count = np.unique(looks, axis=0, return_counts=True)
-    pictures, kinds = atlas.looks.pictures(kinds_of_look[count.argmax()], layer.ids)
+    pictures, kinds = tiles
     fine = (atlas.look_trust[0] >= 0.9)[kinds]
 
     def drawn(pictures: np.ndarray) -> np.ndarray:
         some = pictures[ids]  # [C, rows, cells, cell, cell]; id -1 reads the spare last entry
         return some.swapaxes(2, 3).reshape(len(ids), layer.rows * layer.cell, cells * layer.cell)
 
-    return drawn(pictures), drawn(fine)
+    means = np.broadcast_to((np.arange(len(fine)) < len(fine) - 1)[:, None, None], fine.shape)
+    return _Candidates(drawn(pictures), drawn(fine), drawn(means), np.asarray(marks.any(1)))
 
 
-def _weigh(drawn: np.ndarray, known: np.ndarray, seen: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
+def _most(rows: np.ndarray) -> np.ndarray:
+    """The most frequent one of rows [N, F]."""
+    different, count = np.unique(rows, axis=0, return_counts=True)
+    return np.asarray(different[count.argmax()])
+
+
+def _weigh(some: _Candidates, seen: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
     """Candidates and what is visible -> colours uint8 and trust float32 of every pixel, as `seen` [h, w]."""
-    wrong = (known & (seen != _UNSEEN) & (drawn != seen)).sum(1)  # [C, w]
+    maps, drawn = len(some.marked), some.drawn
+    wrong = (some.known & (seen != _UNSEEN) & (drawn != seen)).sum(1)  # [C, w]
     wrong = wrong.reshape(len(drawn), -1, cell).sum(2)
+    wrong = (wrong - wrong[0]).astype(float)  # more than of the guess
     padded = np.pad(wrong, ((0, 0), (_AROUND, _AROUND)))
-    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1, axis=1).sum(2).astype(float)
-    maps = (len(drawn) - 1) // 2
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1, axis=1).sum(2)
+    for n, marked in enumerate(some.marked, 1):  # a landmark is one thing: what tells of a part tells of all of it
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], marked, [0]])))
+        for begin, end in edges.reshape(-1, 2).tolist():
+            near[n, begin:end] = padded[n, begin : end + 2 * _AROUND].sum()
     near[1 + maps :] += _ELSEWHERE * wrong[1 + maps :].sum(1, keepdims=True)
     before = np.repeat([1.0, 1 / max(maps, 1), _MAP / max(maps, 1)], [1, maps, maps])
     weight = before[:, None] * np.exp(-(near - near.min(0)) / _WRONG)
-    weight = weight.repeat(cell, 1)[:, None] * known  # [C, h, w]; who says nothing has no vote
+    weight = weight.repeat(cell, 1)[:, None]
+    total = (weight * some.named).sum(0)  # who knows which tile it is, but not its look, counts against all others
+    weight = weight * some.known  # [C, h, w]
     best = np.take_along_axis(drawn, weight.argmax(0)[None], 0)[0]
-    total = weight.sum(0)
     agree = (weight * (drawn == best)).sum(0)
     return best, np.where(total > 1e-6, _MOST * agree / np.maximum(total, 1e-6), 0).astype(np.float32)

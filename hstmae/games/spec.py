@@ -49,6 +49,8 @@ class ConsoleLooks:
 
     Attributes:
         tile_globals: which of `GameState.globals` decide what tiles of tile_layers[0] look like.
+        tile_palettes: for each id of tile_layers[0] the palette it is drawn with: the globals change the colours of one
+            palette together, and no shapes; () = not known.
         first_guess: ids of tile_layers[0] from this one on are guesses.
         guessed_tiles: the ids that those from `first_guess` on are guesses of, in order.
         unrecorded_tiles: ids that may stand where the memory holds no tile, since nothing collides with them.
@@ -64,6 +66,7 @@ class ConsoleLooks:
     """
 
     tile_globals: tuple[int, ...] = ()
+    tile_palettes: tuple[int, ...] = ()
     first_guess: int = 1 << 15
     guessed_tiles: tuple[int, ...] = ()
     unrecorded_tiles: tuple[int, ...] = ()
@@ -188,6 +191,11 @@ class GameSpec(ABC):
         Raises:
             GameError: `state` has the wrong shape or type.
         """
+
+    def decode_for_coding(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
+        """The same as coders see it, whose files are read by it: what `decode` guesses may become better, this stays as
+        it was when the first files were written."""
+        return self.decode(state, context)
 
     def region_map(self, state: GameState | None, frames: int) -> np.ndarray:
         """Region id of every pixel, uint8 [T, H, W] at native size; from position alone when `state` is None."""

@@ -182,17 +182,19 @@ def test_tiles_are_drawn_at_their_offset_in_their_look() -> None:
     look = list(GAME.looks.tile_globals)
     state.globals[0, look], state.globals[1, look] = 1, 2
     keys = np.array([[1, 1, 1, 1, 7], [2, 2, 2, 2, 7]], np.int32)
-    looks = TileLooks(keys, pictures, np.full((2, 16, 16), 3, np.uint8))
+    looks = TileLooks(keys, pictures, np.full((2, 16, 16), 4, np.uint8))
     view = View.whole(np.zeros((2, H, W), np.uint8), GAME, state)
     colours, kinds = looks.paint(view.tile_ids(0), view)
     for t, offset in ((0, 5), (1, 11)):
         for y, x in ((32, 0), (47, 200), (239, 255)):
-            assert colours[t, y, x] == pictures[t, (y - 32) % 16, (x + offset) % 16] and kinds[t, y, x] == 3
+            assert colours[t, y, x] == pictures[t, (y - 32) % 16, (x + offset) % 16] and kinds[t, y, x] == 4
     assert not kinds[:, :32].any()
     crop = blank((2, 40, 66), "full", (50, 33), state)
     assert np.array_equal(looks.paint(crop.tile_ids(0), crop)[0], colours[:, 50:90, 33:99])
-    state.tiles[0][:] = 8  # never seen
-    assert not looks.paint(view.tile_ids(0) * 0 + 8, view)[1].any()
+    state.tiles[0][:] = 8  # never seen, and but for what the clip itself shows
+    hidden = View(view.frames, np.ones(view.shape, bool), GAME, state, "full")
+    assert not looks.paint(view.tile_ids(0) * 0 + 8, hidden)[1].any()
+    assert looks.paint(view.tile_ids(0) * 0 + 8, view)[1].any()
 
 
 def test_what_does_not_scroll_has_a_mean_where_it_was_seen() -> None:

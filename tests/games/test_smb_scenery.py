@@ -7,7 +7,7 @@ import pytest
 
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
-from hstmae.games.smb.scenery import IDS, PERIOD, SCENERY, complete, likely_scenery
+from hstmae.games.smb.scenery import IDS, PERIOD, SCENERY, complete, empty_holes, likely_scenery
 
 GAME = get_game("smb")
 
@@ -49,6 +49,26 @@ def test_solid_tiles_tell_about_their_neighbours() -> None:
     assert found[6:11, 1].tolist() == [0x4C] * 5 and not found[:6, 1].any() and found[12, 1] == 0
     assert found[7, 2] == 0x0B and found[:7, 2].tolist() == [0] * 7
     assert not found[:, [0, 3]].any()
+
+
+def test_nothing_stands_over_holes_in_the_ground() -> None:
+    block = np.zeros((3, 13, 4), np.int16)
+    block[:2, 11:, [0, 1, 3]] = 0x54
+    block[2, 11:, 0] = 0x54  # a map without ground, but for the column at its beginning
+    found = np.full((3, 13, 4), 0x4D, np.uint8)
+    empty_holes(found, block, np.array([False, True, False]))
+    assert not found[0, 8:11, 2].any() and (found[0, :, [0, 1, 3]] == 0x4D).all() and (found[0, :8] == 0x4D).all()
+    assert (found[1:] == 0x4D).all()  # nor are there holes under water
+
+
+def test_files_are_coded_by_the_guesses_of_the_first_ones() -> None:
+    memory = np.zeros((1, GAME.state_size), np.uint8)
+    memory[0, 0x742], memory[0, 0x71C], memory[0, 0x71A] = 3, 32, 1  # from column 18 on, nothing drawn yet
+    memory[0, 0x74E] = 1
+    better, first = (read(memory, None).tiles[0][0] for read in (GAME.decode, GAME.decode_for_coding))
+    cloud = better[1:3, :3]
+    assert (first[:2, :3] == cloud).all() and not (better[0, :3] == first[0, :3]).any()
+    assert (better[3:] == first[3:]).all()
 
 
 def test_every_guess_has_an_id() -> None:

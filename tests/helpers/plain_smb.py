@@ -70,6 +70,11 @@ def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray
         for c in range(17):
             column = int(camera[i]) // 16 + c
             trunk = False
+            ground = [
+                blocks[i, (int(camera[i]) // 16 + k) // 16 % 2, 11:, (int(camera[i]) // 16 + k) % 16].any()
+                for k in range(17)
+            ]
+            hole = not ground[c] and 2 * sum(ground) >= 17 and state[i, 0x74E] != 0
             for r in range(ROWS):
                 solid = int(blocks[i, column // 16 % 2, r, column % 16])
                 drawn = UNKNOWN if context is None else int(context[i].reshape(ROWS, COLUMNS)[r, column % COLUMNS])
@@ -80,6 +85,8 @@ def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray
                     ids[i, r, c] = 0 if gone else _looks_like(drawn)
                 else:
                     guess = int(SCENERY[state[i, 0x742] & 3, state[i, 0x741] & 3, column % PERIOD, r])
+                    if hole and 8 <= r < 11:
+                        guess = 0
                     if r + 1 < ROWS and blocks[i, column // 16 % 2, r + 1, column % 16] == 0x63:
                         guess = 0x0B  # railing on a bridge
                     if trunk:

@@ -7,7 +7,7 @@ standing still counts no more than running past. What the votes are worth is mea
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -44,12 +44,14 @@ def build_atlas(
     splits: tuple[str, ...] = ("train",),
     *,
     stride: int = 4,
+    without: Collection[int] = (),
     progress: Callable[[int], object] | None = None,
 ) -> Atlas:
     """Learn what maps look like from every `stride`-th frame of a store.
 
     Args:
         splits: episodes to learn from; () = all.
+        without: positions in the store of episodes that are left out.
         progress: called with the number of frames gone through; the total is `frames_to_read`.
     Raises:
         DataError: no episode with state in these splits, or a game without a palette or a map.
@@ -57,7 +59,7 @@ def build_atlas(
     if not len(game.palette) or not game.state_size:
         raise DataError(f"{game.name}: an atlas needs a palette and a state that tells map and camera")
     visits: dict[int, list[Visit]] = defaultdict(list)
-    for episode in _episodes(store, splits):
+    for episode in _episodes(store, splits, without):
         for visit in _visits(store, game, episode, stride, progress):
             visits[visit.area].append(visit)
     if not visits:
@@ -86,14 +88,17 @@ def build_atlas(
     return atlas
 
 
-def frames_to_read(store: EpisodeStore, splits: tuple[str, ...] = ("train",), stride: int = 4) -> int:
+def frames_to_read(
+    store: EpisodeStore, splits: tuple[str, ...] = ("train",), stride: int = 4, without: Collection[int] = ()
+) -> int:
     """Frames that `build_atlas` reports: each that is learned from counts twice, since it is also tested."""
-    return 2 * sum(len(range(0, store.info(e).frames, stride)) for e in _episodes(store, splits))
+    return 2 * sum(len(range(0, store.info(e).frames, stride)) for e in _episodes(store, splits, without))
 
 
-def _episodes(store: EpisodeStore, splits: tuple[str, ...]) -> list[int]:
+def _episodes(store: EpisodeStore, splits: tuple[str, ...], without: Collection[int]) -> list[int]:
     infos = enumerate(store.infos())
-    return [i for i, info in infos if (not splits or info.split in splits) and "state" in info.columns]
+    chosen = ((i, info) for i, info in infos if (not splits or info.split in splits) and "state" in info.columns)
+    return [i for i, _ in chosen if i not in without]
 
 
 def _visits(

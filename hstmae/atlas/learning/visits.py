@@ -106,7 +106,7 @@ def recognise(world: WorldMap, looks: TileLooks, look: tuple[int, ...], game: Ga
     if not game.tile_layers:
         return
     layer = game.tile_layers[0]
-    pictures, kinds = looks.pictures(np.array(look), layer.ids)
+    pictures, kinds = looks.seen(np.array(look), layer.ids)
     named: dict[bytes, int] = {}
     for tile in range(layer.ids - 1, -1, -1):  # of several that look alike the first one stays
         if kinds[tile].all():

@@ -61,7 +61,7 @@ class Scene:
     def of(game: GameSpec, state: np.ndarray) -> Scene:
         """Read uint8 [T, S] memory; what came before the group is not known to it. Raises GameError."""
         frames = len(state)
-        s = game.decode(state, game.context(state, np.arange(frames)) if game.context_size else None)
+        s = game.decode_for_coding(state, game.context(state, np.arange(frames)) if game.context_size else None)
         look = np.zeros((frames, 2), np.uint32)
         for k, chosen in enumerate((game.coding.seldom_globals, game.coding.often_globals)):
             for i in range(s.globals.shape[1]) if chosen is None else chosen:

@@ -172,7 +172,7 @@ class NeuralProfile:
         if len(state) < frames:
             state = np.concatenate([state, state[-1:]])
         context = self.game.context(state, np.arange(frames)) if self.game.context_size else None
-        return self.game.decode(state, context)
+        return self.game.decode_for_coding(state, context)
 
     def _check(self, gop: Gop) -> None:
         if gop.frames.ndim != 3:

@@ -25,7 +25,7 @@ def read_bytes(game: GameSpec, states: np.ndarray, seed: int = 0) -> np.ndarray:
     for base in states:
         rows = np.repeat(base[None], size + 1, 0)
         rows[np.arange(size), np.arange(size)] ^= rng.integers(1, 256, size, dtype=np.uint8)
-        numbers = _numbers(game.decode(rows, None))
+        numbers = _numbers(game.decode_for_coding(rows, None))
         kept |= (numbers[:-1] != numbers[-1]).any(1)
     return kept
 

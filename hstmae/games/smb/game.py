@@ -52,6 +52,7 @@ class SuperMarioBros(GameSpec):
     )
     looks = ConsoleLooks(
         tile_globals=_globals_at(0x74E, 0x733, 0x743, 0x744),  # kind, style, clouds, backdrop
+        tile_palettes=tuple(i >> 6 for i in range(256)),
         first_guess=256,
         guessed_tiles=tuple(GUESSES.tolist()),
         # Solid ones are in the block buffer.
@@ -156,13 +157,19 @@ class SuperMarioBros(GameSpec):
         return history(state, np.arange(2), context)[1]
 
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
+        return self._decode(state, context, coding=False)
+
+    def decode_for_coding(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
+        return self._decode(state, context, coding=True)
+
+    def _decode(self, state: np.ndarray, context: np.ndarray | None, coding: bool) -> GameState:
         self.check_state(state)
         t = len(state)
         camera = 256 * state[:, 0x71A].astype(np.int32) + state[:, 0x71C]
         late, waits = undrawn(state, tuple(layers.HUD_DIGITS))
         tiles_xy = np.stack([-(camera % 16), np.full(t, layers.HUD_HEIGHT)], 1).astype(np.int16)
         return GameState(
-            tiles=(layers.metatiles(state, context, camera), layers.status_bar(state)),
+            tiles=(layers.metatiles(state, context, camera, coding), layers.status_bar(state)),
             tile_xy=(tiles_xy, np.zeros((t, 2), np.int16)),
             sprites=layers.sprites(state),
             globals=layers.global_values(state),

@@ -9,8 +9,8 @@ import numpy as np
 
 from .history import COLUMNS, ROWS, UNKNOWN
 from .objects import BACKGROUND, ITEM, SOLID
+from .scenery import FIRST_SCENERY, SCENERY, complete, empty_holes, likely_scenery
 from .scenery import IDS as GUESSES
-from .scenery import complete, likely_scenery
 
 HUD_HEIGHT = 32  # pixel rows that never scroll
 HUD_DIGITS = {  # column of tile row 3 -> (address, what is added to the byte); score, coins, world, level, timer
@@ -80,10 +80,11 @@ _HUD_ADDRESS = np.array([address for address, _ in HUD_DIGITS.values()])
 _HUD_VALUE, _HUD_ROW = _hud_tables(), 256 * np.arange(len(HUD_DIGITS))
 
 
-def metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray) -> np.ndarray:
+def metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray, coding: bool = False) -> np.ndarray:
     """Ids of the 17 columns on the screen: the block buffer, scenery from the history where that is known, or a guess.
 
-    A guess has an id of its own, so that whoever draws it can learn how far to trust it.
+    A guess has an id of its own, so that whoever draws it can learn how far to trust it. `coding`: guesses as they were
+    first made, see `GameSpec.decode_for_coding`.
     """
     t, first = len(state), camera // 16
     row = np.arange(t)[:, None]
@@ -98,7 +99,10 @@ def metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray)
     ids, solid, unknown = (x.reshape(t, ROWS, 17) for x in (ids, solid, unknown))
     some = unknown.any((1, 2))
     if some.any():
-        likely = complete(likely_scenery(state[some], first[some], 17), solid[some])
+        likely = likely_scenery(state[some], first[some], 17, FIRST_SCENERY if coding else SCENERY)
+        if not coding:
+            empty_holes(likely, solid[some], water=state[some, 0x74E] == 0)
+        complete(likely, solid[some])
         ids[some] = np.where(unknown[some], _GUESS_ID.take(likely), ids[some])
     return ids
 

@@ -14,10 +14,13 @@ from .history import ROWS
 
 PERIOD = 48  # columns after which scenery repeats
 _GROUND = 11  # first metatile row that the ground usually covers
+_OVER_HOLES = 8  # first metatile row that is empty where the ground is missing ...
+_FLOOR = 0.5  # ... on screens of which at least this share has ground [data]
 
-_CLOUDS = {1: ((3, 1, 4), (9, 5, 3), (18, 0, 4), (28, 9, 3), (35, 5, 3), (38, 4, 3), (46, 9, 3)),
+Clouds = dict[int, tuple[tuple[int, int, int], ...]]  # by kind of background: column, row, width
+_CLOUDS: Clouds = {1: ((3, 1, 4), (9, 5, 3), (18, 0, 4), (28, 9, 3), (35, 5, 3), (38, 4, 3), (46, 9, 3)),
            2: ((8, 1, 3), (19, 0, 3), (27, 1, 5), (36, 0, 4)),
-           3: ((0, 1, 4), (18, 0, 3), (27, 0, 3), (30, 1, 4), (45, 0, 3))}  # fmt: skip
+           3: ((0, 1, 4), (18, 1, 3), (27, 0, 3), (30, 1, 4), (45, 0, 3))}  # fmt: skip
 _HILL, _MOUND = np.array([[0, 0, 7, 0, 0], [0, 5, 6, 8, 0], [5, 6, 10, 9, 8]]), np.array([[0, 7, 0], [5, 6, 8]])
 _SHORT_TREE, _TALL_TREE, _FENCE = np.array([[0x0E, 0x4E]]).T, np.array([[0x0D, 0x0F, 0x4E]]).T, np.array([[0x4D]])
 
@@ -38,10 +41,10 @@ _STANDING = {
 }
 
 
-def _arrangement(scenery: int) -> np.ndarray:
+def _arrangement(scenery: int, clouds: Clouds) -> np.ndarray:
     """Metatile ids uint8 [13, 48] of one kind of background."""
     out = np.zeros((ROWS, PERIOD), np.uint8)
-    parts = [(row, column, np.array([_row(0x80, n), _row(0x83, n)])) for column, row, n in _CLOUDS.get(scenery, ())]
+    parts = [(row, column, np.array([_row(0x80, n), _row(0x83, n)])) for column, row, n in clouds.get(scenery, ())]
     parts += [(_GROUND - len(part), column, part) for column, part in _STANDING.get(scenery, ())]
     for row, column, part in parts:
         at = np.ix_(row + np.arange(len(part)), (column + np.arange(part.shape[1])) % PERIOD)
@@ -57,19 +60,34 @@ def _foreground(scenery: int) -> np.ndarray:
     return out
 
 
-# uint8 [4, 4, 48, 13]: background, foreground, column, row -> metatile id
-_BACK, _OVER = np.stack([_arrangement(k) for k in range(4)]), np.stack([_foreground(k) for k in range(4)])
-SCENERY = np.where(_OVER > 0, _OVER, _BACK[:, None]).swapaxes(2, 3).copy()
+def _table(clouds: Clouds) -> np.ndarray:
+    """uint8 [4, 4, 48, 13]: background, foreground, column, row -> metatile id."""
+    back, over = np.stack([_arrangement(k, clouds) for k in range(4)]), np.stack([_foreground(k) for k in range(4)])
+    return np.where(over > 0, over, back[:, None]).swapaxes(2, 3).copy()
+
+
+SCENERY = _table(_CLOUDS)
+# As it was when the first files were coded by it: one cloud stood a row higher.
+FIRST_SCENERY = _table({**_CLOUDS, 3: tuple((18, 0, 3) if cloud == (18, 1, 3) else cloud for cloud in _CLOUDS[3])})
 _BRIDGE, _RAILING, _TREE_TOP, _TRUNK = 0x63, 0x0B, 0x17, 0x4C
 IDS = np.union1d(SCENERY, [_RAILING, _TRUNK]).astype(np.uint8)  # what a guess can be, ascending
 
 
-def likely_scenery(state: np.ndarray, first: np.ndarray, columns: int) -> np.ndarray:
+def likely_scenery(state: np.ndarray, first: np.ndarray, columns: int, table: np.ndarray = SCENERY) -> np.ndarray:
     """Most likely metatiles, uint8 [T, 13, columns], of state uint8 [T, 2048]; first: int [T], the leftmost of the
     level columns (world x // 16)."""
     column = (first[:, None] + np.arange(columns)) % PERIOD
     back, fore = state[:, 0x742, None] & 3, state[:, 0x741, None] & 3
-    return SCENERY[back, fore, column].transpose(0, 2, 1)
+    return np.asarray(table[back, fore, column].transpose(0, 2, 1))
+
+
+def empty_holes(scenery: np.ndarray, block: np.ndarray, water: np.ndarray) -> None:
+    """A hole in the ground takes with it what stands above it, in place. Arguments as of `complete`; `water`: bool [T],
+    the map is under water, where there are none."""
+    ground = (block[:, _GROUND:] > 0).any(1)
+    hole = ~ground & ((ground.mean(1) >= _FLOOR) & ~water)[:, None]
+    above = scenery[:, _OVER_HOLES:_GROUND]
+    above[np.broadcast_to(hole[:, None], above.shape)] = 0
 
 
 def complete(scenery: np.ndarray, block: np.ndarray) -> np.ndarray:

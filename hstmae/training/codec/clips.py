@@ -73,5 +73,5 @@ class CodecClips:
             assert memory is not None
             # as a decoder does, which does not know the recorder's numbers
             context = self.game.context(memory, np.arange(self.gop)) if self.game.context_size else None
-            state = self.game.decode(memory[part], None if context is None else context[part])
+            state = self.game.decode_for_coding(memory[part], None if context is None else context[part])
         return CodecClip(frames, state, CellGrid.of(self.game, state, *frames.shape))
