@@ -23,6 +23,7 @@ from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.evaluation.fillers import mode_colour
 from hstmae.evaluation.metrics import MetricSums
+from hstmae.evaluation.truth import Truth
 from hstmae.games import get_game
 from hstmae.games.palette import nearest_entries
 from hstmae.games.pixels import View
@@ -58,8 +59,8 @@ def tube(clip: Clip, seed: int, number: int) -> np.ndarray:
 
 def add(sums: MetricSums, clip: Clip, hidden: np.ndarray, rgb: np.ndarray, indices: np.ndarray) -> None:
     """Add one restored clip, uint8 [T, H, W, 3], and its palette entries [T, H, W]."""
-    regions = View(clip.frames, hidden, get_game(GAME), clip.state, "full", clip.origin).regions
-    sums.add(truth=clip.frames, indices=indices, rgb=rgb, palette=clip.palette, mask=hidden, regions=regions)
+    view = View(clip.frames, hidden, get_game(GAME), clip.state, "full", clip.origin)
+    sums.add(Truth.of(view, clip.palette), rgb, indices)
 
 
 @torch.inference_mode()

@@ -207,6 +207,7 @@ def measure(
     """Figures of a restored session and of the fillers, clip by clip as the model saw it."""
     from ..evaluation.baselines import Baselines
     from ..evaluation.metrics import MetricSums, perceptual_fields
+    from ..evaluation.truth import Truth
     from ..games.pixels import View
     from ..restoration.windows import session_windows
 
@@ -219,16 +220,9 @@ def measure(
             context = None if stretch.context is None else stretch.context[index]
             state = predictor.game.decode(stretch.state[index], context)
         view = View(truth[index], mask[index], predictor.game, state, level)
-        sums.add(
-            truth=truth[owned],
-            indices=result.indices[owned],
-            rgb=result.rgb[owned],
-            palette=palette,
-            mask=mask[owned],
-            regions=view.regions[window.owned],
-            sprites=None if view.sprites is None else view.sprites[window.owned],
-        )
-        baselines.add(view, palette, window.owned)
+        clip = Truth.of(view, palette, window.owned)
+        sums.add(clip, result.rgb[owned], result.indices[owned])
+        baselines.add(view, clip, window.owned)
     settings = {"mask": "tube", "state": level, "model": predictor.config.name, "split": "one session"}
     return {**sums.result(), **perceptual_fields(), **settings, "baselines": baselines.result()}
 

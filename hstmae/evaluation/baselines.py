@@ -12,6 +12,7 @@ from ..games import GameSpec
 from ..games.pixels import View
 from .fillers import camera_copy, inpainting, level_memory, mean_colour, mode_colour, mode_rgb, nearest_pixel
 from .metrics import MetricSums
+from .truth import Truth
 
 NO_STATE = "state level none: without the camera, tubes hide the same screen positions in every frame of the clip"
 NO_CAMERA = "the footage does not say how its camera moves, and tubes hide the same places in every frame of the clip"
@@ -28,25 +29,17 @@ class Baselines:
         self.sums: dict[str, MetricSums] = {}
         self.found = 0  # masked pixels that camera_copy found in another frame
 
-    def add(self, truth: View, palette: np.ndarray | None, counted: np.ndarray | None = None) -> None:
+    def add(self, view: View, truth: Truth, counted: np.ndarray | None = None) -> None:
         """Fill one clip and measure it.
 
         Args:
-            truth: the true frames with what was hidden of them, and their state where there is one.
-            palette: uint8 [K, 3], None for true colour.
-            counted: bool [T], frames that are measured; None = all.
+            view: the true frames with what was hidden of them, and their state where there is one.
+            truth: what is measured of it (see `Truth.of`); counted: bool [T], which of the frames; None = all.
         """
-        keep = np.ones(len(truth.frames), bool) if counted is None else counted
-        for name, entries, rgb in self._fill(truth, palette, keep):
-            self.sums.setdefault(name, MetricSums()).add(
-                truth=truth.frames[keep],
-                indices=None if entries is None else entries[keep],
-                rgb=rgb[keep],
-                palette=palette,
-                mask=truth.mask[keep],
-                regions=truth.regions[keep],
-                sprites=None if truth.sprites is None else truth.sprites[keep],
-            )
+        keep = np.ones(len(view.frames), bool) if counted is None else counted
+        for name, entries, rgb in self._fill(view, truth.palette, keep):
+            made = None if entries is None else entries[keep]
+            self.sums.setdefault(name, MetricSums()).add(truth, rgb[keep], made)
 
     def _fill(self, truth: View, palette: np.ndarray | None, keep: np.ndarray) -> Iterator[Filled]:
         frames, mask = truth.frames, truth.mask

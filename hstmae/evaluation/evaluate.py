@@ -16,6 +16,7 @@ from ..restoration.reconstruct import STATE_LEVELS
 from ..restoration.restorer import Restorer
 from .baselines import Baselines
 from .metrics import MetricSums, perceptual_fields
+from .truth import Truth
 
 if TYPE_CHECKING:
     from ..data.clips.clip import Clip
@@ -125,13 +126,7 @@ def _evaluate_clip(
         clip=shape[0],
     )  # fmt: skip
     view = View(clip.frames, hidden, restorer.game, clip.state, options.state, clip.origin)
-    sums.add(
-        truth=clip.frames, indices=made.indices, rgb=made.rgb, palette=clip.palette, mask=hidden, regions=view.regions,
-        sprites=view.sprites,
-    )  # fmt: skip
-    baselines.add(view, clip.palette)
-    return Measured(number, colours_of(clip), made.rgb, hidden, view.regions)
-
-
-def colours_of(clip: Clip) -> np.ndarray:
-    return clip.frames if clip.palette is None else clip.palette[clip.frames]
+    truth = Truth.of(view, clip.palette)
+    sums.add(truth, made.rgb, made.indices)
+    baselines.add(view, truth)
+    return Measured(number, truth.colours, made.rgb, hidden, view.regions)

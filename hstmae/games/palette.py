@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
 import numpy as np
 
 from ..errors import DataError
@@ -27,15 +31,21 @@ def preferred_entries(palette: np.ndarray, game: GameSpec) -> np.ndarray:
     return np.array(list(dict.fromkeys([*game.preferred_entries, *range(len(palette))])), np.int64)
 
 
-def colour_table(palette: np.ndarray, game: GameSpec) -> dict[int, int]:
+def colour_table(palette: np.ndarray, game: GameSpec) -> Mapping[int, int]:
     """Packed colour -> palette entry of the game; of entries with one colour, the one that software uses."""
+    return _colour_table(palette.tobytes(), tuple(preferred_entries(palette, game).tolist()))
+
+
+@lru_cache(64)  # every picture of a footage asks for the same few
+def _colour_table(palette: bytes, order: tuple[int, ...]) -> Mapping[int, int]:
+    packed = pack_rgb(np.frombuffer(palette, np.uint8).reshape(-1, 3)).tolist()
     table: dict[int, int] = {}
-    for index in preferred_entries(palette, game).tolist():
-        table.setdefault(int(pack_rgb(palette[index])), index)
-    return table
+    for index in order:
+        table.setdefault(packed[index], index)
+    return MappingProxyType(table)
 
 
-def to_indices(packed: np.ndarray, table: dict[int, int]) -> np.ndarray:
+def to_indices(packed: np.ndarray, table: Mapping[int, int]) -> np.ndarray:
     """Packed colours int32 [...] -> palette entries int16 [...], -1 for a colour that the game does not have."""
     values, inverse = np.unique(packed, return_inverse=True)
     lookup = np.array([table.get(int(v), -1) for v in values], np.int16)
@@ -61,6 +71,10 @@ def recognised(
     """
     tables = [*([] if first is None else [first]), game.palette, *game.other_palettes]
     used = np.ones(len(colours), bool) if counts is None else np.asarray(counts) > 0
+    if first is not None:  # as on nearly every picture but the first
+        entries = to_indices(colours, colour_table(first, game))
+        if (entries[used] >= 0).all():
+            return entries, first
     often = np.ones(int(used.sum())) if counts is None else np.asarray(counts, np.float64)[used]
     found = [to_indices(colours[used], colour_table(table, game)) for table in tables]
     shares = [float(often[entries >= 0].sum()) for entries in found]
@@ -137,13 +151,10 @@ def file_entries(
         DataError: as `recognised`.
     """
     size, base = len(game.palette), first_entry(stored, game)
-    used, counts = np.unique(stored, return_counts=True)
-    packed = pack_rgb(entries)
-    (
-        values,
-        inverse,
-    ) = np.unique(packed, return_inverse=True)
-    weights = np.bincount(inverse[used], counts, len(values))
+    counts = np.bincount(stored.ravel(), minlength=len(entries))
+    used = np.flatnonzero(counts)
+    values, inverse = np.unique(pack_rgb(entries), return_inverse=True)
+    weights = np.bincount(inverse[used], counts[used], len(values))
     by_colour, table = recognised(values, game, weights, first)
     by_colour = by_colour[inverse]
     if len(entries) >= base + size:

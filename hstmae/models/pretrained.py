@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..atomic import write_bytes, write_text
 from ..config import from_dict, to_dict
@@ -16,6 +17,15 @@ from ..errors import CheckpointError, ConfigError
 from ..model_folders import CONFIG, WEIGHTS, find_model
 
 _Model = TypeVar("_Model", bound="Pretrained")
+
+
+class _Undrawn(TorchFunctionMode):
+    """Within it modules are made without drawing random weights: those of a file take their place at once."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0].zero_()  # not left as it is: drawing within bounds goes on until all numbers lie there
+        return func(*args, **(kwargs or {}))
 
 
 class Pretrained(nn.Module):
@@ -46,7 +56,8 @@ class Pretrained(nn.Module):
             config = from_dict(cls.CONFIG, json.loads(file.read_text("utf-8")), str(file))
             weights = load_tensors((folder / WEIGHTS).read_bytes())
             check_weights(weights, cls.least_parameters(config), f"{folder}: {WEIGHTS}")
-            model = cls(config)
+            with _Undrawn():
+                model = cls(config)
         except ConfigError as error:
             raise CheckpointError(f"{folder}: not a {cls.KIND} that this version reads ({error})") from error
         except CheckpointError:

@@ -197,17 +197,20 @@ def decode_picture(data: bytes, game: GameSpec, where: str, first: np.ndarray | 
     """As `read_picture`, from bytes; `where` is named in errors."""
     try:
         native = replace(read_native(data), form="PNG")
-        rgba = native.rgba
-        packed, missing = pack_rgb(rgba[..., :3]), rgba[..., 3] == 0
-        indices, meaning = np.full(packed.shape, -1, np.int16), None
+        meaning = None
         if native.palette is None:
+            rgba = native.rgba
+            packed, missing = pack_rgb(rgba[..., :3]), rgba[..., 3] == 0
+            indices = np.full(packed.shape, -1, np.int16)
             indices[~missing], palette = recognise_picture(packed[~missing], game, first)
             indices[missing] = to_indices(packed[missing], colour_table(palette, game))
             written = own_colours(indices, packed, palette)
         else:
             stored, entries = native.samples[..., 0], native.palette[:, :3]
-            meaning, palette = file_entries(stored[~missing], entries, game, first)
-            indices, written = meaning[stored], own_colours(meaning, pack_rgb(entries), palette)
+            own, clear = pack_rgb(entries), native.palette[:, 3] == 0
+            packed, missing = own[stored], clear[stored]
+            meaning, palette = file_entries(stored[~missing] if clear.any() else stored, entries, game, first)
+            indices, written = meaning[stored], own_colours(meaning, own, palette)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
     return IndexedPicture(indices, packed, missing, palette, native, meaning, written)

@@ -13,6 +13,7 @@ from hstmae.evaluation.decibels import psnr
 from hstmae.evaluation.evaluate import EvaluateOptions, evaluate
 from hstmae.evaluation.fillers import mean_colour, mode_rgb, nearest_pixel
 from hstmae.evaluation.metrics import MetricSums
+from hstmae.evaluation.truth import Truth
 from hstmae.games import get_game
 from hstmae.inference.predictor import Predictor
 
@@ -94,7 +95,7 @@ def test_metrics_of_colours() -> None:
     mask[:, 8:16, 8:16] = True
     guess[0, 8, 8, 1] ^= 4  # one channel of one of 128 pixels
     sums = MetricSums()
-    sums.add(truth=truth, indices=None, rgb=guess, palette=None, mask=mask)
+    sums.add(Truth(truth, None, mask), guess)
     result = sums.result()
     assert result["exact_match"] == 127 / 128 and result["mse"] == pytest.approx(16 / 3 / 128)
     assert result["psnr_masked"] == pytest.approx(psnr(16 / 3 / 128)) and result["psnr_masked_argmax"] is None

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from hstmae.evaluation.decibels import PSNR_LIMIT, psnr
-from hstmae.evaluation.metrics import MetricSums, flicker, one_region, squared_error, ssim_map
+from hstmae.evaluation.metrics import MetricSums, squared_error
+from hstmae.evaluation.similarity import Similarity, one_region, ssim_map
+from hstmae.evaluation.truth import Truth
 
 PALETTE = np.array([[0, 0, 0], [255, 255, 255], [10, 0, 0], [100, 150, 200]], np.uint8)
 
@@ -63,6 +65,30 @@ def test_ssim_of_equal_different_and_small_pictures() -> None:
         ssim_map(a, a[:, :-1])
 
 
+@pytest.mark.parametrize("size", [(3, 4), (16, 64), (33, 70), (50, 129)])
+def test_similarity_of_pieces_is_that_of_whole_pictures(size: tuple[int, int]) -> None:
+    """Equal surroundings are left out, and so is what is not asked for: the rest is what all of it would be."""
+    a = picture(5, (2, *size, 3))
+    b = a.copy()
+    b[1, size[0] // 2, size[1] // 3] ^= 200  # the first frame is equal, the second all but equal
+    wanted = np.random.default_rng(6).random(a.shape[:3]) < 0.5
+    map_ = Similarity(a).map(b, wanted)
+    expected = np.mean([ssim_by_definition(a[1, ..., c], b[1, ..., c]) for c in range(3)], axis=0)
+    np.testing.assert_allclose(map_[1][wanted[1]], expected[wanted[1]], atol=2e-5)
+    assert (map_[0] == 1).all() and map_[1].min() < 0.99
+
+
+def test_a_truth_serves_many_restorations() -> None:
+    """What is kept of the truth between them changes no figure."""
+    truth, mask = picture(7, (3, 20, 24, 3)), np.random.default_rng(8).random((3, 20, 24)) < 0.8
+    shared = Truth(truth, None, mask, np.zeros(mask.shape, np.uint8))
+    for seed in range(9, 12):
+        made, sums = picture(seed, truth.shape), [MetricSums(), MetricSums()]
+        sums[0].add(shared, made)
+        sums[1].add(Truth(truth, None, mask, shared.regions), made)
+        assert sums[0].result() == sums[1].result()
+
+
 def test_one_region_is_where_the_window_sees_no_border() -> None:
     regions = np.ones((1, 30, 40), np.uint8)
     regions[:, :, 20:] = 2
@@ -78,11 +104,12 @@ def test_pooled_figures_of_two_clips() -> None:
     mask[0, :2, :2] = True
     sums = MetricSums()
     regions = np.zeros((2, 4, 4), np.uint8)
-    sums.add(truth=truth, indices=truth, rgb=PALETTE[truth], palette=PALETTE, mask=mask, regions=regions)
+    clip = Truth(truth, PALETTE, mask, regions)
+    sums.add(clip, PALETTE[truth], truth)
     guess = truth.copy()
     guess[0, 0, 0] = 2
     guess[1, 3, 3] = 1  # visible: must not count
-    sums.add(truth=truth, indices=guess, rgb=PALETTE[guess], palette=PALETTE, mask=mask, regions=regions)
+    sums.add(clip, PALETTE[guess], guess)
     result = sums.result()
     mse = (100 / 3) / 8
     assert result["mse"] == pytest.approx(mse)
@@ -101,7 +128,7 @@ def test_argmax_and_posterior_mean_are_told_apart() -> None:
     mask = np.ones((2, 2, 2), bool)
     sums = MetricSums()
     grey = np.full((2, 2, 2, 3), [101, 150, 200], np.uint8)  # mean colour off by one, best entry right
-    sums.add(truth=truth, indices=truth, rgb=grey, palette=PALETTE, mask=mask, similarity=False)
+    sums.add(Truth(truth, PALETTE, mask), grey, truth, similarity=False)
     result = sums.result()
     assert result["psnr_masked_argmax"] == PSNR_LIMIT
     assert result["mse"] == pytest.approx(1 / 3)
@@ -111,9 +138,15 @@ def test_argmax_and_posterior_mean_are_told_apart() -> None:
 def test_nothing_to_measure_is_an_error() -> None:
     empty = np.zeros((1, 2, 2), np.uint8)
     with pytest.raises(ValueError, match="without masked pixels"):
-        MetricSums().add(truth=empty, indices=empty, rgb=PALETTE[empty], palette=PALETTE, mask=empty.astype(bool))
+        MetricSums().add(Truth(empty, PALETTE, empty.astype(bool)), PALETTE[empty], empty)
     with pytest.raises(ValueError, match="no clips"):
         MetricSums().result()
+
+
+def flicker(made: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> tuple[float, int]:
+    sums = MetricSums()
+    sums.add(Truth(truth, None, mask), made)
+    return sums.change, sums.still
 
 
 def test_flicker_is_change_where_the_truth_stands_still() -> None:
@@ -140,10 +173,9 @@ def test_sprites_are_counted_for_themselves() -> None:
     made = truth.copy()
     made[0, 0] = made[0, 1] = 1  # a visible row and a hidden one
     sums = MetricSums()
-    given = {"truth": truth, "indices": made, "rgb": PALETTE[made], "palette": PALETTE, "mask": mask}
-    sums.add(**given, sprites=boxes)
+    sums.add(Truth(truth, PALETTE, mask, sprites=boxes), PALETTE[made], made)
     assert sums.result()["exact_match_sprites"] == 1 - 8 / 32
     without = MetricSums()
-    without.add(**given)
+    without.add(Truth(truth, PALETTE, mask), PALETTE[made], made)
     assert without.result()["exact_match_sprites"] is None
     assert without.result()["exact_match"] == sums.result()["exact_match"] == 1 - 24 / (2 * 19 * 24)

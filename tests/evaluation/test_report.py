@@ -16,6 +16,7 @@ from hstmae.evaluation.decibels import psnr
 from hstmae.evaluation.evaluate import EvaluateOptions, Measured, evaluate
 from hstmae.evaluation.metrics import MetricSums
 from hstmae.evaluation.report import Sheet, write_report
+from hstmae.evaluation.truth import Truth
 from hstmae.inference.predictor import Predictor
 from hstmae.masks.damage import NAMES, damages
 
@@ -62,7 +63,7 @@ def test_errors_by_region_add_up() -> None:
     sheet = Sheet(("a", "b", "c", "never"))
     sheet.add(Measured(0, truth, made, hidden, regions))
     sums = MetricSums()
-    sums.add(truth=truth, indices=None, rgb=made, palette=None, mask=hidden, similarity=False)
+    sums.add(Truth(truth, None, hidden), made, similarity=False)
     assert sheet.errors[:, 0].sum() == pytest.approx(sums.error) and sheet.errors[:, 1].sum() == hidden.sum()
     part = hidden & (regions == 1)
     error = ((truth.astype(float) - made) ** 2)[part].mean()
