@@ -1,11 +1,15 @@
 """Masks as index lists of fixed length, drawn by seeded generators outside of the model."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from .cubes import to_cubes
+
+SHOWN = 0.1  # share of the units, what tubes at 90 % leave
+_PLASTIC = 1.32471795724474602596  # by whose powers the R2 sequence shares out the plane evenly
 
 
 def visible_count(units: int, ratio: float) -> int:
@@ -72,6 +76,38 @@ def hidden_cubes(visible: Tensor, units: int, slices: int) -> Tensor:
     """visible int64 [B, U] -> flat indices int64 [B, (units - U) * slices] of all other cubes, ascending."""
     unit = hidden_units(visible, units)
     return (unit[:, :, None] * slices + torch.arange(slices, device=visible.device)).flatten(1)
+
+
+def shown_units(own: Tensor, visible: Tensor, size: tuple[int, int]) -> Tensor:
+    """The visible units that a network is shown: its own, and where they are fewer than a tenth, others up to that.
+
+    What was looked up elsewhere would otherwise fill the picture: more than a network was trained to see, which costs
+    time and gains nothing.
+
+    Args:
+        own: int64 [V], units of which nothing was missing to begin with.
+        visible: int64 [U], these and those that were looked up.
+        size: units per column and row.
+    Returns:
+        int64 [S], ascending.
+    """
+    rest = spread_order(size)
+    rest = rest[torch.isin(rest, visible) & ~torch.isin(rest, own)]
+    room = max(0, round(SHOWN * size[0] * size[1]) - len(own))
+    return torch.cat([own, rest[:room]]).sort().values
+
+
+@lru_cache(16)
+def spread_order(size: tuple[int, int]) -> Tensor:
+    """Units of a grid (per column and row) in an order of which every beginning is spread over all of it: int64 [N].
+
+    They follow the points of Roberts' R2 sequence; units that it takes long to fall into come last.
+    """
+    rows, columns = size
+    steps = torch.arange(1, 8 * rows * columns + 1, dtype=torch.float64)
+    y, x = ((0.5 + steps / _PLASTIC**k) % 1 for k in (1, 2))
+    places = (y * rows).long() * columns + (x * columns).long()
+    return torch.tensor(list(dict.fromkeys([*places.tolist(), *range(rows * columns)])))
 
 
 def visible_from_pixels(mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,10 +17,12 @@ from ..games import GameSpec, GameState, get_game
 from ..games.palette import nearest_entries
 from ..games.pixels import View
 from ..models.adaptive import palette_of
+from ..models.cubes import grid_size
 from ..models.inputs import MaskedClips
-from ..models.masking import visible_from_pixels
+from ..models.masking import shown_units, visible_from_pixels
+from .mixing import add_known, sources
 from .reconstruct import STATE_LEVELS, reconstruct
-from .result import ATLAS, INPUT, NETWORK, RECALL, Restoration
+from .result import Restoration
 from .untold import mark_guesses, untold_text
 from .windows import Window, session_windows
 from .without_state import known_without_state
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from ..models.fast.head import FastHead
 
 CLIP = 16
-HINT = 0.85  # share of a hint's colour in what the network draws; more if it is trusted more
-LIKELY = 0.5  # trust from which a palette entry of the atlas counts more than the network's
 UNIT = 16
 SHORTEST, LONGEST = 64, 256  # frames of footage held in memory at a time ...
 PIXELS = 256 * 240 * 256  # ... and about how many pixels
@@ -136,13 +136,13 @@ class Restorer:
         else:
             sure = None if self.config.head == "rgb" else np.ones(frames.shape, np.float32)
             result = Restoration(colours[cleared], cleared, sure)
-        result.method, result.shown = _sources(mask, known)
+        result.method, result.shown = sources(mask, known)
         for window in session_windows(numbers, self.game.stride, clip):
             owned = window.owned & asked[window.index]
-            self._restore_window(result, view, Window(window.index, owned), colours, size)
+            self._restore_window(result, view, mask, Window(window.index, owned), colours, size)
             made = window.index[owned]
             if known is not None and result.indices is not None:
-                _add_known(result, known, colours, made)
+                add_known(result, known, colours, made)
             if result.confidence is not None:
                 marked = result.confidence[made]
                 mark_guesses(marked, untold[made])
@@ -167,9 +167,15 @@ class Restorer:
         return known_pixels(view, self._locator)
 
     def _restore_window(
-        self, result: Restoration, view: View, window: Window, palette: np.ndarray, size: tuple[int, int] | None
+        self,
+        result: Restoration,
+        view: View,
+        mask: np.ndarray,
+        window: Window,
+        palette: np.ndarray,
+        size: tuple[int, int] | None,
     ) -> None:
-        """Restore the frames that `window` owns, in place."""
+        """Restore the frames that `window` owns, in place; `mask` bool [T, H, W] tells what was missing at first."""
         hidden = view.mask[window.index]
         wanted = hidden & window.owned[:, None, None]
         if not wanted.any():
@@ -184,8 +190,9 @@ class Restorer:
         if view.state is not None:
             part = view.state.map(lambda a: np.ascontiguousarray(a[window.index]))
             state = part.map(lambda a: torch.from_numpy(a)[None].to(self.device))
-        made = self._draw(_pad(frames, "edge"), _pad(hidden, "constant"), _pad(wanted, "constant"), palette, state,
-                          view, size or (height + view.origin[0], width + view.origin[1]))  # fmt: skip
+        masks = tuple(_pad(one, "constant") for one in (hidden, mask[window.index], wanted))
+        native = size or (height + view.origin[0], width + view.origin[1])
+        made = self._draw(_pad(frames, "edge"), masks, palette, state, view, native)
         for k in np.flatnonzero(window.owned):
             t, where = window.index[k], wanted[k]
             result.rgb[t][where] = made.rgb[k, :height, :width][where]
@@ -201,17 +208,22 @@ class Restorer:
     def _draw(
         self,
         frames: np.ndarray,
-        hidden: np.ndarray,
-        wanted: np.ndarray,
+        masks: tuple[np.ndarray, ...],
         palette: np.ndarray,
         state: GameState | None,
         view: View,
         size: tuple[int, int],
     ) -> Restoration:
-        """Run the network on one padded clip; `size` is that of the native picture."""
-        visible, _ = visible_from_pixels(torch.from_numpy(hidden))
-        _, queries = visible_from_pixels(torch.from_numpy(wanted))
-        clip, seen, asked = (x[None].to(self.device) for x in (torch.from_numpy(frames), visible, queries))
+        """Run the network on one padded clip.
+
+        Args:
+            masks: bool [t, h, w] each: what is not known, what was missing at first, what is to be drawn.
+            size: of the native picture.
+        """
+        hidden = masks[0]
+        (visible, _), (own, _), (_, queries) = (visible_from_pixels(torch.from_numpy(mask)) for mask in masks)
+        shown = shown_units(own, visible, grid_size(*hidden.shape[1:]))
+        clip, seen, asked = (x[None].to(self.device) for x in (torch.from_numpy(frames), shown, queries))
         clips = MaskedClips(
             clip,
             seen,
@@ -233,59 +245,6 @@ class Restorer:
 
             self._head = FastHead.of(self.model)
         return self._head
-
-
-def _sources(mask: np.ndarray, known: Known | None) -> tuple[np.ndarray, np.ndarray]:
-    """`method` and `shown` of a Restoration, of masked pixels bool [T, H, W] and what is known of them."""
-    method = np.where(mask, np.uint8(NETWORK), np.uint8(INPUT))
-    if known is None:
-        return method, ~mask
-    likely = known.found | (
-        known.hint if known.share is None else np.where(known.share > 0, known.trust > LIKELY, known.hint)
-    )
-    method[mask & likely] = ATLAS
-    if known.recalled is None:
-        return method, ~mask
-    method[mask & known.recalled] = RECALL
-    return method, ~mask | known.recalled
-
-
-def _add_known(result: Restoration, known: Known, palette: np.ndarray, frames: np.ndarray) -> None:
-    """Put what is known into `frames`, integer [t], which the network has drawn, in place."""
-    assert result.indices is not None
-    sure = None if result.confidence is None else result.confidence[frames]
-    part = Restoration(result.rgb[frames], result.indices[frames], sure)
-    there = known.of(frames)
-    mix(part, there, palette)
-    result.rgb[frames], result.indices[frames] = part.rgb, part.indices
-    if result.confidence is not None and part.confidence is not None:
-        part.confidence[there.found] = there.trust[there.found]
-        result.confidence[frames] = part.confidence
-
-
-def mix(result: Restoration, known: Known, palette: np.ndarray) -> None:
-    """Let hints have their share of what the network drew, in place."""
-    assert result.indices is not None
-    trust = known.trust
-    if known.mean is not None and known.share is not None:
-        where = (known.share > 0) & ~known.found
-        share = known.share[where][:, None]
-        both = share * known.mean[where] + (1 - share) * result.rgb[where]
-        result.rgb[where] = np.rint(both).astype(np.uint8)
-        likely = trust[where] > LIKELY
-        result.indices[where] = np.where(likely, known.indices[where], result.indices[where])
-        if result.confidence is not None:
-            result.confidence[where] = np.where(likely, trust[where], result.confidence[where])
-        known = replace(known, trust=np.where(where, 0, trust))
-    where = known.hint
-    trust, entry = known.trust[where], known.indices[where]
-    share = np.maximum(trust, HINT)[:, None]
-    result.rgb[where] = np.rint(share * palette[entry] + (1 - share) * result.rgb[where]).astype(np.uint8)
-    if result.confidence is not None:
-        result.confidence[where] = np.where(
-            result.indices[where] == entry, np.maximum(result.confidence[where], trust), trust
-        )
-    result.indices[where] = entry
 
 
 def _pad(clip: np.ndarray, mode: Any) -> np.ndarray:

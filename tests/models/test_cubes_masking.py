@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hstmae.models.cubes import from_cubes, take_cubes, to_cubes, to_tokens, token_offsets
-from hstmae.models.masking import hidden_cubes, tube_visible, visible_count, visible_from_pixels
+from hstmae.models.masking import (
+    hidden_cubes,
+    shown_units,
+    spread_order,
+    tube_visible,
+    visible_count,
+    visible_from_pixels,
+)
 
 sizes = st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
 
@@ -62,6 +69,27 @@ def test_tubes_are_exact_and_hidden_is_the_rest(units: int, ratio: float, slices
 def test_tubes_cover_every_place_equally() -> None:
     counts = torch.bincount(tube_visible(4000, 20, 0.9, torch.Generator().manual_seed(0)).flatten(), minlength=20)
     assert abs(counts.float() / 400 - 1).max() < 0.2
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1))
+def test_shown_are_all_own_units_and_of_others_up_to_a_tenth(
+    rows: int, columns: int, seed: int, share: float, part: float
+) -> None:
+    units, generator = rows * columns, torch.Generator().manual_seed(seed)
+    visible = (torch.rand(units, generator=generator) < share).nonzero()[:, 0]
+    own = visible[torch.rand(len(visible), generator=generator) < part]
+    shown = shown_units(own, visible, (rows, columns)).tolist()
+    assert shown == sorted(set(shown)) and set(own.tolist()) <= set(shown) <= set(visible.tolist())
+    assert len(shown) == max(len(own), min(len(visible), round(units / 10)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 20), (14, 14), (15, 16), (68, 120)])
+def test_beginnings_of_the_order_are_spread_over_the_picture(size: tuple[int, int]) -> None:
+    order = spread_order(size)
+    assert sorted(order.tolist()) == list(range(size[0] * size[1]))
+    first = order[: round(len(order) / 10)]
+    for half in (first // size[1] < size[0] / 2, first % size[1] < size[1] / 2):
+        assert size[0] * size[1] < 20 or min(size) == 1 or abs(half.float().mean() - 0.5) < 0.15
 
 
 @given(st.integers(0, 2**31), st.floats(0, 0.02))

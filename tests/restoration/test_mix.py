@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hstmae.atlas.known_pixels import Known
-from hstmae.restoration.restorer import mix
+from hstmae.restoration.mixing import mix
 from hstmae.restoration.result import Restoration
 
 

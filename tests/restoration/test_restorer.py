@@ -16,7 +16,8 @@ from hstmae.games.pixels import View
 from hstmae.models.fast.head import FastHead
 from hstmae.models.zoo import build_model
 from hstmae.restoration import restorer as room
-from hstmae.restoration.restorer import HINT, Restorer
+from hstmae.restoration.mixing import HINT
+from hstmae.restoration.restorer import Restorer
 
 GAME = get_game("smb")
 SIZE = (32, 48)  # 2 x 3 units
@@ -66,16 +67,24 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, door: Any) -> None:
         monkeypatch.setattr(room, name, door)
 
 
-def test_what_is_found_is_visible_to_the_network_and_not_drawn(
-    network: Painter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_found_is_not_drawn(network: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, Door(known(4, 0.99, UNIT)))
     made = restorer(network).restore_clip(footage(4, SIZE), hidden())
     assert made.indices is not None and made.confidence is not None
     assert (made.indices[UNIT] == 3).all() and np.allclose(made.confidence[UNIT], 0.99)
     assert (made.rgb[UNIT] == GAME.palette[3]).all() and (made.indices[:, 16:, :16] == PAINT).all()
+    assert network.calls[0]["visible"][0].tolist() == [0, 2, 4, 5]  # enough without what was found
+
+
+def test_what_is_found_is_shown_to_the_network_where_little_else_is(
+    network: Painter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = hidden()
+    mask[1] = True  # a lost frame: no unit is whole
+    stand_in(monkeypatch, Door(known(4, 0.99, UNIT)))
+    restorer(network).restore_clip(footage(4, SIZE), mask)
     frames, visible = network.calls[0]["frames"], network.calls[0]["visible"]
-    assert visible[0].tolist() == [0, 1, 2, 4, 5] and (frames[0].numpy()[UNIT] == 3).all()
+    assert visible[0].tolist() == [1] and (frames[0].numpy()[UNIT] == 3).all()
 
 
 def test_hints_are_mixed_into_what_is_drawn(network: Painter, monkeypatch: pytest.MonkeyPatch) -> None:
