@@ -18,8 +18,9 @@ install:
 demo: install
 	@$(BIN)/hstmae demo --out out/demo --overwrite
 
+# Compiled modules are kept whatever the environment says: tests start many processes.
 test: install
-	@$(BIN)/python -m pytest -n 2 -q
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 -q
 
 lint: install
 	@$(BIN)/ruff check

@@ -123,12 +123,12 @@ def _shows(footage: Sequence[Footage], masks: MaskRules, game: str) -> bool:
         for number, position in enumerate(_positions(sequence.count)):
             if number > 1 and (locator is None or evidence.proof):
                 break
-            stretch = sequence.read(position, position + 1)
-            if not stretch.pictures:
-                continue
             try:
+                stretch = sequence.read(position, position + 1)
+                if not stretch.pictures:
+                    continue
                 native = native_frames(stretch, masks.of(sequence, stretch, position).mask, spec)
-            except DataError:
+            except DataError:  # what cannot be read as that game is no footage of it
                 return False
             if locator is not None and not evidence.proof:
                 look(View(native.frames, native.mask, spec, origin=stretch.corner), locator, evidence)

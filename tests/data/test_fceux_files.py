@@ -24,7 +24,7 @@ from hstmae.games import get_game
 from hstmae.games.smb.overscan import find_corner
 
 GAME = get_game("smb")
-FRAMES = fceux.sample()
+FRAMES = fceux.sample(16)
 FAST = Packing(level=1)
 
 

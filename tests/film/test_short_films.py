@@ -30,10 +30,9 @@ def test_films_of_a_few_frames(suffix: str, encoder: str, lossless: bool, tmp_pa
         coded = plan(path, layout, (64, 64), FilmOptions(codec=encoder, lossless=bool(lossless)))
     except UsageError:
         pytest.skip(f"{encoder} does not keep such samples in {suffix}")
-    for count, ticks in ((1, 1000), (2, 1000), (2, 90_000), (3, 1000), (4, 12_800), (7, 1000)):
-        for gaps in ([1] * count, [3, 1, 1, 2, 1, 5, 1][:count]):
-            if suffix == ".avi" and gaps != [1] * count:
-                continue
+    for count, ticks in ((1, 1000), (2, 90_000), (3, 12_800), (7, 1000)):
+        even, uneven = [1] * count, [3, 1, 1, 2, 1, 5, 1][:count]
+        for gaps in [even] if suffix == ".avi" or count == 1 else [even, uneven]:
             step = ticks // 25
             times = tuple(step * sum(gaps[:k]) for k in range(count))
             facts = FilmFacts(
@@ -70,5 +69,5 @@ def test_no_thread_writes_over_the_rows_of_another(form: str, there: str) -> Non
     assert layout.name == there
     planes = random_planes(layout, (40, 48), 0)
     stored = reformatted(frame_of(planes, layout), form)
-    for _ in range(100):
+    for _ in range(60):
         assert all(map(np.array_equal, planes_of(stored, layout), planes))

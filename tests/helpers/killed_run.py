@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import torch._dynamo  # noqa: F401  which optimizers need: read once, not by every child
 from training_fakes import HELD_BACK, MemoryClips, TinyModel, make_config
 
 from hstmae.models.checkpoint import holds_run, load_resume

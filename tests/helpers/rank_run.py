@@ -1,6 +1,7 @@
 """Script of one rank: train on in-memory clips under torchrun's environment.
 
-Usage: rank_run.py OUT MODEL STEPS [KEY=VALUE ...]   MODEL: fake (TinyModel) or real (a very small HST-MAE)
+Usage: rank_run.py OUT MODEL STEPS [KEY=VALUE ...] [-- OUT MODEL ...]   MODEL: fake (TinyModel) or real (a very small
+HST-MAE). Runs after a -- follow in the same processes.
 """
 
 from __future__ import annotations
@@ -66,4 +67,8 @@ def train(out: Path, kind: str, steps: int, overrides: list[str], world: World) 
 
 if __name__ == "__main__":
     with joined_world() as joined:
-        train(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:], joined)
+        words = sys.argv[1:]
+        while words:
+            end = words.index("--") if "--" in words else len(words)
+            train(Path(words[0]), words[1], int(words[2]), words[3:end], joined)
+            words = words[end + 1 :]

@@ -87,7 +87,7 @@ def test_a_report_within_the_output(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_report_of_a_model_with_what_was_hidden(tmp_path: Path) -> None:
-    words = (SAMPLES / "sample_session", "--mask", "tube:0.9:1", "--frames", "0:6", "--out", tmp_path / "out")
+    words = (SAMPLES / "sample_session", "--mask", "tube:0.9:1", "--frames", "0:2", "--out", tmp_path / "out")
     assert restore(*words, "--report", tmp_path / "r.html") == 0
     text = parsed(tmp_path / "r.html").text
     assert "by model hst-mae-nano" in text and "dB" in text and "error x2" in text and "atlas" in text

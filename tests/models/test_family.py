@@ -55,7 +55,7 @@ def test_command_writes_every_mode_and_the_growth(
     """As JSON that is all there is on stdout; the tables go to stderr then. Of few layers, which are counted fast."""
     flat = replace(VARIANTS["hst-mae-nano"], depths=(1, 1, 1, 1), decoder_depth=1)
     monkeypatch.setitem(VARIANTS, "hst-mae-nano", flat)
-    assert main(["models", "--variant", "nano", "--size", "64x64", "128x96", "--clip", "2", "--json", "-"]) == 0
+    assert main(["models", "--variant", "nano", "--size", "64x64", "64x96", "--clip", "2", "--json", "-"]) == 0
     shown = capsys.readouterr()
     data = json.loads(shown.out)
     row = data["models"]["hst-mae-nano"]
@@ -65,7 +65,7 @@ def test_command_writes_every_mode_and_the_growth(
     assert row["gmac_per_frame"]["pretrain"] < row["gmac_per_frame"]["restore_90"] < row["gmac_per_frame"]["dense"]
     assert all(row["gmac_per_frame_linear"][m] < row["gmac_per_frame"][m] for m in modes)
     later = data["settings"][1]
-    assert later["size"] == [96, 128] and set(later["models"]["hst-mae-nano"]["growth"]) == modes
+    assert later["size"] == [96, 64] and set(later["models"]["hst-mae-nano"]["growth"]) == modes
     assert "million parameters" in shown.err and "hst-mae-nano" in shown.err
 
 

@@ -6,24 +6,28 @@ import pytest
 import torch
 from random_play import random_state
 
-from hstmae.models import VARIANTS, build_model
+from hstmae.models import HSTMAE, VARIANTS, build_model
 from hstmae.models.cost import model_cost
 from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import tube_visible
 
-torch.manual_seed(0)
-NANO = build_model("hst-mae-nano").eval()
-with torch.no_grad():
-    for name, weight in NANO.named_parameters():
-        if name.endswith("gate"):
-            weight.fill_(0.5)
+
+@pytest.fixture(scope="module")
+def nano() -> HSTMAE:
+    torch.manual_seed(0)
+    model = build_model("hst-mae-nano").eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("gate"):
+                weight.fill_(0.5)
+    return model
 
 
 @pytest.mark.parametrize(
     ("height", "width", "frames"),
     [(224, 224, 16), (240, 256, 4), (240, 256, 16), (320, 320, 2), (320, 320, 4), (720, 1280, 2)],
 )
-def test_one_set_of_weights_at_every_size(height: int, width: int, frames: int) -> None:
+def test_one_set_of_weights_at_every_size(nano: HSTMAE, height: int, width: int, frames: int) -> None:
     units = height * width // 256
     generator = torch.Generator().manual_seed(0)
     clip = torch.randint(0, 64, (1, frames, height, width), dtype=torch.uint8, generator=generator)
@@ -31,18 +35,18 @@ def test_one_set_of_weights_at_every_size(height: int, width: int, frames: int) 
     queries = torch.randperm(units * frames // 2, generator=generator)[None, :24]
     with torch.no_grad():
         clips = MaskedClips(clip, visible, random_state(1, frames))
-        out, part = NANO(clips, queries), NANO(clips, queries[:, 8:12])
+        out, part = nano(clips, queries), nano(clips, queries[:, 8:12])
     assert out.shape == (1, 24, 2, 16, 16, 64) and torch.isfinite(out).all()
     assert out.std() > 0.01
     assert torch.allclose(part, out[:, 8:12], atol=1e-4)  # windows leave queries independent of each other
 
 
-def test_a_sixteen_frame_clip_of_a_large_picture() -> None:
+def test_a_sixteen_frame_clip_of_a_large_picture(nano: HSTMAE) -> None:
     generator = torch.Generator().manual_seed(0)
     clip = torch.randint(0, 64, (1, 16, 720, 1280), dtype=torch.uint8, generator=generator)
     visible = torch.arange(0, 3600, 90)[None]
     with torch.no_grad():
-        assert torch.isfinite(NANO(MaskedClips(clip, visible), torch.arange(0, 28800, 4000)[None])).all()
+        assert torch.isfinite(nano(MaskedClips(clip, visible), torch.arange(0, 28800, 4000)[None])).all()
 
 
 def test_large_pictures_are_decoded_in_windows() -> None:

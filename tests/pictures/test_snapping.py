@@ -27,8 +27,8 @@ def session() -> np.ndarray:
     from hstmae.data.sources.base import as_episode
 
     _, (episode, *_) = find_sources(find(Path("assets/sample_session")), SMB, VideoOptions())
-    frames = list(episode.frames(lambda problem: None, {}))[::16]
-    return as_episode(episode, frames, SMB, {}).frames[:6]
+    frames = list(episode.frames(lambda problem: None, {}))[::24]
+    return as_episode(episode, frames, SMB, {}).frames[:4]
 
 
 def film_of(
@@ -71,7 +71,7 @@ def test_scaled_pictures_come_back(
     lines: int,
     share: float,
 ) -> None:
-    shown = session[:3, 8:232] if lines == 224 else session[:3]
+    shown = session[:2, 8:232] if lines == 224 else session[:2]
     films = film_of(shown, size, how, border, SMB.palette)
     snapper = Snapper(films * 15, SMB)
     assert (snapper.place.rows, snapper.place.columns) == (lines, 256)

@@ -34,13 +34,13 @@ REAL = [
 ]
 
 
-def start(out: Path, kind: str, steps: int, overrides: list[str], script: str = "rank_run.py") -> None:
+def start(*words: str, script: str = "rank_run.py") -> None:
     """Two ranks by torchrun, started again where one fails (on a busy machine they may not find each other at once)."""
     search = os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=3"),
-            *(str(HELPERS / script), str(out), kind, str(steps), *overrides),
+            *(str(HELPERS / script), *words),
         ],
         env=os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=300,
@@ -82,8 +82,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Beside it lies `two`, the first steps of a model in shards, made by the same ranks."""
     out = tmp_path_factory.mktemp("together") / "run"
-    start(out, "fake", 0, CURRICULUM)
+    shards = (str(out.with_name("two")), "real", "2", *REAL, "train.parallel=fsdp")
+    start(str(out), "fake", "0", *CURRICULUM, "--", *shards)
     return out
 
 
@@ -120,18 +122,18 @@ def test_a_step_in_small_passes_is_the_step_in_one(alone: Path, tmp_path: Path) 
     reason="ranks that restart may fail to find each other through gloo on a busy machine; HSTMAE_ELASTIC=1 runs it",
 )
 def test_a_rank_that_dies_costs_one_interval_only(together: Path, tmp_path: Path) -> None:
-    start(tmp_path, "fake", 0, CURRICULUM, script="dying_rank.py")
+    start(str(tmp_path), "fake", "0", *CURRICULUM, script="dying_rank.py")
     assert (tmp_path / "died").read_text() == "6"
     assert "resumed_at:\n- 4\n" in (tmp_path / "run.yaml").read_text()
     assert difference(learned(together), learned(tmp_path)) == 0
 
 
-def test_shards_learn_what_one_model_learns(tmp_path: Path) -> None:
-    start(tmp_path / "two", "real", 2, [*REAL, "train.parallel=fsdp"])
-    train(tmp_path / "two", "real", 0, REAL, World())  # what shards have saved, one rank continues
-    train(tmp_path / "one", "real", 0, REAL, World())
-    assert difference(curve(tmp_path / "one"), curve(tmp_path / "two")) < 1e-3
-    ends = [load_checkpoint(tmp_path / name / LAST) for name in ("one", "two")]
+def test_shards_learn_what_one_model_learns(together: Path, tmp_path: Path) -> None:
+    two = together.with_name("two")
+    train(two, "real", 0, REAL, World())  # what shards have saved, one rank continues
+    train(tmp_path, "real", 0, REAL, World())
+    assert difference(curve(tmp_path), curve(two)) < 1e-3
+    ends = [load_checkpoint(out / LAST) for out in (tmp_path, two)]
     assert ends[0]["step"] == ends[1]["step"] == 4
     assert difference(ends[0]["model"], ends[1]["model"]) < 0.02  # Adam divides rounding by rounding at first
     assert ends[0]["optimizer"]["state"].keys() == ends[1]["optimizer"]["state"].keys()
