@@ -12,7 +12,18 @@ from .errors import CheckpointError, DataError
 from .model_folders import LAST, PREVIOUS, check_model
 from .output import STDOUT
 
-INPUTS = ("input", "input_dir", "input_image", "test_data", "store", "file", "movie", "rom", "side")  # what is read
+INPUTS = (
+    "input",
+    "input_dir",
+    "input_image",
+    "test_data",
+    "store",
+    "file",
+    "files",
+    "movie",
+    "rom",
+    "side",
+)  # what is read
 AUTO = "auto"  # of a model: the one that suits the input
 CONFIGS = ("config", "sweep", "masks")  # read as well, and looked for by the reader of YAML files
 CODECS = ("encode", "decode", "verify")  # verbs whose model is a codec's

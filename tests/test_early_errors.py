@@ -95,6 +95,9 @@ info empty
 recover absent.hst out.hst
 recover junk.bin out.hst
 recover empty out.hst
+serve --files absent
+serve --port 65536
+serve --port no
 completion tcsh
 completion
 """

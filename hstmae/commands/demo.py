@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     args.overwrite |= own
     if args.any:
         _check_any(args)
-        from .demo_any import run as demo_any
+        from .restoring.any_footage import run as demo_any
 
         args.input, args.frames = args.input or find(SAMPLE), args.frames or ANY_FRAMES
         return demo_any(args)

@@ -155,10 +155,80 @@ static int code_shift(Pictures *p, int value, uint32_t last, uint32_t hint) {
     return node & 511;
 }
 
-/* Code palette pictures [frames, height, width]. hints [frames]: a byte that tells about the camera's movement.
+/* Get ready to code palette pictures [frames, height, width]. Returns what hst_pictures_next and hst_pictures_close
+ * take, or a negative error; until then all arrays stay where they are. hints [frames]: a byte that tells about the
+ * camera's movement. What belongs to one frame of them is read when that frame is coded.
  *
  * sources [7, 8, 64]; w_flag [34, 7], w_pixel [640, 16], w_escape [19, 5]: weights.
  */
+HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, const int64_t *scene_sizes,
+                                   const int32_t *layout, const int16_t *tiles, const int16_t *corners,
+                                   const int16_t *list, const uint32_t *look, const uint8_t *hints, uint32_t *slots,
+                                   int slot_bits, uint32_t *cells, int cell_bits, uint32_t *sources, int32_t *w_flag,
+                                   int32_t *w_pixel, int32_t *w_escape, const int16_t *stretch, const uint16_t *squash,
+                                   const int32_t *rate, const int32_t *trust, int limit, int speed, uint8_t *buf,
+                                   int64_t cap) {
+    if (height < 1 || width < 1 || height > 65535 || width > 65535 || slot_bits < 8 || slot_bits > 24 ||
+        cell_bits < 8 || cell_bits > 24)
+        return HST_ARGUMENT;
+    Scene scene = {scene_sizes[0], scene_sizes[1], scene_sizes[2], scene_sizes[3], layout, tiles, corners, list, look};
+    int64_t stride = width + 2 * PAD, area = stride * (height + 2 * PAD);
+    int64_t down = (height + BLOCK - 1) / BLOCK, across = (width + BLOCK - 1) / BLOCK, flags = (down + 2) * (across + 2);
+    Pictures *p = calloc(1, sizeof *p);
+    uint8_t *bytes = calloc((size_t)(3 * area + flags), 1);
+    uint32_t *keys = calloc((size_t)(3 * area), 4);
+    if (!p || !bytes || !keys) {
+        free(p);
+        free(bytes);
+        free(keys);
+        return HST_MEMORY;
+    }
+    *p = (Pictures){.maths = {stretch, squash, rate, trust}, .slots = slots, .slot_bits = slot_bits, .cells = cells,
+                    .cell_bits = cell_bits, .sources = sources, .w_flag = w_flag, .w_pixel = w_pixel,
+                    .w_escape = w_escape, .limit = (uint32_t)limit, .speed = speed, .height = height, .width = width,
+                    .stride = stride, .bytes = bytes, .cur = bytes, .prev = bytes + area, .wrong = bytes + 2 * area,
+                    .flags = bytes + 3 * area, .tile = keys, .front = keys + area, .second = keys + 2 * area,
+                    .first = 1, .rendered = scene.layers + scene.sprites > 0, .mode = mode, .scene = scene,
+                    .hints = hints, .last = 8 * 17 + 8};
+    hst_coder_start(&p->coder, mode, buf, cap);
+    return (intptr_t)p;
+}
+
+/* Code the next picture [height, width]: 0, or a negative error. */
+HST_API int64_t hst_pictures_next(Pictures *p, uint8_t *frame) {
+    int64_t t = p->t++, down = (p->height + BLOCK - 1) / BLOCK, across = (p->width + BLOCK - 1) / BLOCK;
+    const uint8_t *source = p->mode == HST_ENCODE ? frame : 0;
+    if (p->rendered) {
+        hst_render(p, &p->scene, t);
+        p->look[0] = p->scene.look[t * 2];
+        p->look[1] = p->scene.look[t * 2 + 1];
+    }
+    if (t) {
+        uint8_t *swap = p->prev;
+        p->prev = p->cur;
+        p->cur = swap;
+        memcpy(p->cur, p->prev, (size_t)(p->stride * (p->height + 2 * PAD)));
+        p->first = 0;
+        p->last = (uint32_t)code_shift(p, source ? hst_find_shift(p, source) : 0, p->last, p->hints[t]);
+        int64_t dy = (int64_t)p->last / 17 - 8, dx = (int64_t)p->last % 17 - 8;
+        if (dy > 8) return HST_ARGUMENT;
+        p->shift = dy * p->stride + dx;
+    }
+    for (int64_t by = 0; by < down; by++)
+        for (int64_t bx = 0; bx < across; bx++) code_block(p, by, bx, source, source ? 0 : frame);
+    return 0;
+}
+
+/* Bytes written, or a negative error. */
+HST_API int64_t hst_pictures_close(Pictures *p) {
+    int64_t result = hst_coder_finish(&p->coder);
+    free(p->bytes);
+    free(p->tile);
+    free(p);
+    return result;
+}
+
+/* Code all pictures: see hst_pictures_open. */
 HST_API int64_t hst_pictures(int mode, uint8_t *frames, int64_t count, int64_t height, int64_t width,
                              const int64_t *scene_sizes, const int32_t *layout, const int16_t *tiles,
                              const int16_t *corners, const int16_t *list, const uint32_t *look, const uint8_t *hints,
@@ -166,55 +236,14 @@ HST_API int64_t hst_pictures(int mode, uint8_t *frames, int64_t count, int64_t h
                              int32_t *w_flag, int32_t *w_pixel, int32_t *w_escape, const int16_t *stretch,
                              const uint16_t *squash, const int32_t *rate, const int32_t *trust, int limit, int speed,
                              uint8_t *buf, int64_t cap) {
-    if (count < 1 || height < 1 || width < 1 || height > 65535 || width > 65535 || slot_bits < 8 || slot_bits > 24 ||
-        cell_bits < 8 || cell_bits > 24)
-        return HST_ARGUMENT;
-    Scene scene = {scene_sizes[0], scene_sizes[1], scene_sizes[2], scene_sizes[3], layout, tiles, corners, list, look};
-    int64_t stride = width + 2 * PAD, area = stride * (height + 2 * PAD);
-    int64_t down = (height + BLOCK - 1) / BLOCK, across = (width + BLOCK - 1) / BLOCK, flags = (down + 2) * (across + 2);
-    uint8_t *bytes = calloc((size_t)(3 * area + flags), 1);
-    uint32_t *keys = calloc((size_t)(3 * area), 4);
-    if (!bytes || !keys) {
-        free(bytes);
-        free(keys);
-        return HST_MEMORY;
-    }
-    Pictures p = {.maths = {stretch, squash, rate, trust}, .slots = slots, .slot_bits = slot_bits, .cells = cells,
-                  .cell_bits = cell_bits, .sources = sources, .w_flag = w_flag, .w_pixel = w_pixel,
-                  .w_escape = w_escape, .limit = (uint32_t)limit, .speed = speed, .height = height, .width = width,
-                  .stride = stride, .cur = bytes, .prev = bytes + area, .wrong = bytes + 2 * area,
-                  .flags = bytes + 3 * area, .tile = keys, .front = keys + area, .second = keys + 2 * area,
-                  .first = 1, .rendered = scene.layers + scene.sprites > 0};
-    hst_coder_start(&p.coder, mode, buf, cap);
-    uint32_t last = 8 * 17 + 8;
-    int64_t result = 0;
-    for (int64_t t = 0; t < count && !p.coder.overflow; t++) {
-        uint8_t *frame = frames + t * height * width;
-        const uint8_t *source = mode == HST_ENCODE ? frame : 0;
-        if (p.rendered) {
-            hst_render(&p, &scene, t);
-            p.look[0] = look[t * 2];
-            p.look[1] = look[t * 2 + 1];
-        }
-        if (t) {
-            uint8_t *swap = p.prev;
-            p.prev = p.cur;
-            p.cur = swap;
-            memcpy(p.cur, p.prev, (size_t)area);
-            p.first = 0;
-            last = (uint32_t)code_shift(&p, source ? hst_find_shift(&p, source) : 0, last, hints[t]);
-            int64_t dy = (int64_t)last / 17 - 8, dx = (int64_t)last % 17 - 8;
-            if (dy > 8) {
-                result = HST_ARGUMENT;
-                break;
-            }
-            p.shift = dy * stride + dx;
-        }
-        for (int64_t by = 0; by < down; by++)
-            for (int64_t bx = 0; bx < across; bx++) code_block(&p, by, bx, source, source ? 0 : frame);
-    }
-    if (!result) result = hst_coder_finish(&p.coder);
-    free(bytes);
-    free(keys);
-    return result;
+    if (count < 1) return HST_ARGUMENT;
+    intptr_t opened = hst_pictures_open(mode, height, width, scene_sizes, layout, tiles, corners, list, look, hints,
+                                        slots, slot_bits, cells, cell_bits, sources, w_flag, w_pixel, w_escape,
+                                        stretch, squash, rate, trust, limit, speed, buf, cap);
+    if (opened < 0) return opened;
+    Pictures *p = (Pictures *)opened;
+    int64_t wrong = 0;
+    while (!wrong && p->t < count && !p->coder.overflow) wrong = hst_pictures_next(p, frames + p->t * height * width);
+    int64_t result = hst_pictures_close(p);
+    return wrong ? wrong : result;
 }

@@ -43,7 +43,12 @@ typedef struct {
     uint32_t *tile, *front, *second; /* keys of the tile and of the two foremost sprites of each pixel, 0 = none */
     int64_t shift;                   /* from a pixel to the place in the previous picture that the scroll brings here */
     uint32_t look[2];
-    int first, rendered;
+    int first, rendered, mode;
+    int64_t t;     /* pictures so far */
+    uint32_t last; /* how the last one scrolled */
+    uint8_t *bytes;
+    const uint8_t *hints;
+    Scene scene;
 } Pictures;
 
 typedef struct {

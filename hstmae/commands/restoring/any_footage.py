@@ -1,4 +1,4 @@
-"""`hstmae demo --any`: a bundled film of a game that no model knows, damaged in a few ways and restored."""
+"""Part of `hstmae demo --any`: a bundled film of a game that no model knows, damaged in a few ways and restored."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..output import filling, write_result
+from ...output import filling, write_result
 
 if TYPE_CHECKING:
-    from ..inference.footage.base import Footage
-    from ..inference.showing.page import Section
-    from ..inference.sinks import RestoredFrame
-    from ..inference.visualizer import Panel
-    from ..restoration.result import Restoration
+    from ...inference.footage.base import Footage
+    from ...inference.showing.page import Section
+    from ...inference.sinks import RestoredFrame
+    from ...inference.visualizer import Panel
+    from ...restoration.result import Restoration
 
 EXAMPLES = 2  # frames of each damage that the report shows, beside the one that was least sure
 GIF_STEP = 2  # every second picture
@@ -63,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
     """Damage the film `args.input`, restore it by motion recall, and write what came of it into `args.out`."""
     from tqdm import tqdm
 
-    from ..atomic import write_json, write_text
-    from ..errors import DataError
-    from ..inference.footage.opening import open_footage
-    from ..masks.damage import damages
+    from ...atomic import write_json, write_text
+    from ...errors import DataError
+    from ...inference.footage.opening import open_footage
+    from ...masks.damage import damages
 
     source, out = args.input, args.out
     footage = next(iter(open_footage(source, "generic")))
@@ -96,9 +96,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _case(name: str, truth: np.ndarray, mask: np.ndarray, bar: Any) -> _Case:
-    from ..evaluation.decibels import psnr
-    from ..evaluation.fillers import simple_fillers
-    from ..restoration.anything import AnythingRestorer
+    from ...evaluation.decibels import psnr
+    from ...evaluation.fillers import simple_fillers
+    from ...restoration.anything import AnythingRestorer
 
     seen = np.where(mask[..., None], np.uint8(0), truth)
     made = AnythingRestorer().restore(seen, mask, progress=bar.update)
@@ -126,8 +126,8 @@ def _table(cases: list[_Case]) -> Iterator[str]:
 
 
 def _frame(case: _Case, truth: np.ndarray, t: int) -> RestoredFrame:
-    from ..inference.sinks import RestoredFrame
-    from ..pictures.true_colour import RgbPicture
+    from ...inference.sinks import RestoredFrame
+    from ...pictures.true_colour import RgbPicture
 
     made, mask = case.made, case.mask[t]
     assert made.confidence is not None and made.method is not None and made.shown is not None
@@ -138,9 +138,9 @@ def _frame(case: _Case, truth: np.ndarray, t: int) -> RestoredFrame:
 
 def _draw(folder: Path, name: str, truth: np.ndarray, cases: list[_Case]) -> None:
     """side_by_side.png: of each damage the middle one of its damaged frames."""
-    from ..drawing.overlay import enlarged
-    from ..drawing.sheet import Row, compose
-    from ..inference.showing.sources import confidence_panel
+    from ...drawing.overlay import enlarged
+    from ...drawing.sheet import Row, compose
+    from ...inference.showing.sources import confidence_panel
 
     rows = []
     scale = max(1, 256 // truth.shape[2])
@@ -158,8 +158,8 @@ def _film(folder: Path, truth: np.ndarray, cases: list[_Case], footage: Footage)
     """All damages side by side, above as they are seen and below as they were restored; returns the file's name."""
     from importlib.util import find_spec
 
-    from ..inference.footage.animation import Animation
-    from ..inference.visualizer import contact_sheet, save_gif, save_mp4
+    from ...inference.footage.animation import Animation
+    from ...inference.visualizer import contact_sheet, save_gif, save_mp4
 
     delays = footage.delays[: len(truth)] if isinstance(footage, Animation) else []
     rate = float(len(delays) / sum(delays)) if any(delays) else footage.fps or 30.0
@@ -180,8 +180,8 @@ def _film(folder: Path, truth: np.ndarray, cases: list[_Case], footage: Footage)
 
 
 def _page(source: Path, truth: np.ndarray, cases: list[_Case]) -> str:
-    from .. import __version__
-    from ..inference.showing.page import Page
+    from ... import __version__
+    from ...inference.showing.page import Page
 
     gains = [case.psnr - case.fillers[case.best] for case in cases]
     facts = [(f"{case.psnr:.1f} dB", f"{case.name} restored; best simple filler {case.fillers[case.best]:.1f} dB")
@@ -199,8 +199,8 @@ def _page(source: Path, truth: np.ndarray, cases: list[_Case]) -> str:
 
 
 def _section(folder: Path, truth: np.ndarray, case: _Case) -> Section:
-    from ..inference.showing.figures import ReportSink
-    from ..inference.showing.page import Section
+    from ...inference.showing.figures import ReportSink
+    from ...inference.showing.page import Section
 
     sink = ReportSink(folder, EXAMPLES)
     for t in range(len(truth)):

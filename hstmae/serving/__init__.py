@@ -1,0 +1,1 @@
+"""The web page: `hstmae serve`, and what browsers play `.hst` files with (static/, built from web/)."""

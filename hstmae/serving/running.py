@@ -1,0 +1,55 @@
+"""Runs the server until it is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from ..errors import UsageError
+from .app import application
+from .guarding import LOOPBACK
+from .listing import Folder
+
+_CONNECTIONS = 256  # more at once are answered with 503
+_IDLE = 10  # seconds that a connection without a request is kept
+_HEADERS = 16 << 10  # bytes of a request's head
+
+
+def serve(host: str, port: int, files: Path | None, allowed: tuple[str, ...]) -> int:
+    """Answer at `host`:`port` until Ctrl-C or SIGTERM; 0.
+
+    Raises:
+        DataError: `files` is no folder.
+        UsageError: the address cannot be listened at.
+    """
+    folder = Folder(files) if files is not None else None
+    with contextlib.closing(_listening(host, port)) as listening:
+        address, port = listening.getsockname()[:2]
+        app = application(folder, (host, *allowed), addresses=not ipaddress.ip_address(address).is_loopback)
+        settings = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="off", http="h11",
+            limit_concurrency=_CONNECTIONS, timeout_keep_alive=_IDLE, h11_max_incomplete_event_size=_HEADERS,
+            timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        shown = f"[{host}]" if ":" in host else host
+        print(f"serving at http://{shown}:{port}/  (Ctrl-C ends)", flush=True)
+        if host not in LOOPBACK:
+            print("  anyone who reaches this address can see its sessions", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again when it has ended
+            uvicorn.Server(settings).run(sockets=[listening])
+    return 0
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"cannot listen at {host!r}, port {port}: {reason}; choose another --port, or an address of this machine"
+        ) from None

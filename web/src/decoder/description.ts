@@ -1,0 +1,107 @@
+/** What a .hst file says about an episode. As description.py reads it. */
+import { MAX_FRAMES, MAX_GOP } from "./chunks.js";
+import { HstError } from "./errors.js";
+import type { Native } from "./native.js";
+
+const MAX_SIDE = 8192, MAX_PIXELS = 2 ** 25, MAX_STATE = 2 ** 20, MAX_ACTIONS = 256, MAX_STREAMS = 16;
+const MAX_TEXT = 2 ** 20;
+export const MAX_DECODED = 256 * 2 ** 20; // bytes that one group may unpack to
+
+// Part of the format: never to be changed.
+const DICTIONARY = new TextEncoder().encode(
+  '{"actions":0,"channels":3,"fps":30.0,"frames":-1,"game":"generic","gop":64,"height":240,"level":"","name":"","' +
+    'notes":[["left_out",1],["repaired",1]],"outcome":"cut","outcome":"fail","outcome":"win","palette":"74747424188' +
+    'c0000a844009c8c0074a80010a400007c0800402c00004400005000003c14183c5c000000000000000000bcbcbc0070ec2038ec8000f0b' +
+    'c00bce40058d82800c84c0c88700000940000a800009038008088000000000000000000fcfcfc3cbcfc5c94fccc88fcf478fcfc74b4fc7' +
+    '460fc9838f0bc3c80d0104cdc4858f89800e8d8787878000000000000fcfcfca8e4fcc4d4fcd4c8fcfcc4fcfcc4d8fcbcb0fcd8a8fce4a' +
+    '0e0fca0a8f0bcb0fccc9cfcf0c4c4c4000000000000","problems":[],"profile":"neural","profile":"lossless","signature"' +
+    ':"","source":"","split":"val_level","split":"train","split":"val","split":"","state":2048,"streams":["ACTN","P' +
+    'ICT","STAT"],"tables":"smb","tables_sha256":"","width":256}{"actions":1,"channels":1,"fps":60.0988,"frames":-1' +
+    ',"game":"smb","gop":64,"height":240,"level":"',
+);
+
+export interface Description {
+  name: string;
+  game: string;
+  level: string;
+  outcome: string;
+  fps: number;
+  height: number;
+  width: number;
+  channels: 1 | 3;
+  palette: Uint8Array; // RGB of each index; empty for true colour
+  state: number; // bytes per frame, 0 = none
+  actions: number;
+  profile: string;
+  tables: string;
+  tablesHash: string;
+  streams: string[];
+  frames: number; // in the complete episode; -1 while it is being written
+  corner: [number, number]; // y and x of the pictures in the game's native one
+}
+
+/** Payload of an EPI chunk. Throws HstError where it makes no sense or is beyond a limit. */
+export function unpackDescription(native: Native, payload: Uint8Array): Description {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(native.inflate(payload, MAX_TEXT, DICTIONARY).data);
+    return checked(JSON.parse(text) as Record<string, unknown>);
+  } catch (error) {
+    throw new HstError(`senseless description of an episode (${(error as Error).message})`);
+  }
+}
+
+function checked(value: Record<string, unknown>): Description {
+  const text = (key: string, otherwise?: string): string => {
+    const found = value[key] ?? otherwise;
+    if (typeof found !== "string" || found.length > 2000) throw new Error(`${key} is no text, or too long`);
+    return found;
+  };
+  const number = (key: string, low: number, high: number, otherwise?: number): number => {
+    const found = value[key] ?? otherwise;
+    if (typeof found !== "number" || !Number.isInteger(found) || found < low || found > high) throw new Error(`${key} is ${String(found)}`);
+    return found;
+  };
+  const name = text("name");
+  if (!name || name === ".." || name === "." || /[/\p{C}]|[^ \P{Z}]/u.test(name)) throw new Error(`name ${JSON.stringify(name)}`);
+  const [height, width, channels] = [number("height", 1, MAX_SIDE), number("width", 1, MAX_SIDE), number("channels", 1, 3)];
+  const palette = bytesOf(text("palette"));
+  if (channels === 2 || height * width > MAX_PIXELS) throw new Error("impossible pictures");
+  if (palette.length % 3 || palette.length > 768 || palette.length > 0 !== (channels === 1)) throw new Error("impossible palette");
+  const fps = value.fps;
+  if (typeof fps !== "number" || !(fps > 0 && fps <= 100_000)) throw new Error(`fps is ${String(fps)}`);
+  const streams = value.streams;
+  if (!Array.isArray(streams) || !streams.length || streams.length > MAX_STREAMS || new Set(streams).size !== streams.length) throw new Error("impossible streams");
+  if (!streams.every((stream) => typeof stream === "string" && /^[A-Z0-9]{4}$/.test(stream))) throw new Error("impossible names of streams");
+  const corner = value.corner ?? [0, 0];
+  if (!Array.isArray(corner) || corner.length !== 2 || !corner.every((at) => Number.isInteger(at) && at >= 0 && at <= MAX_SIDE)) throw new Error("impossible corner");
+  number("gop", 1, MAX_GOP);
+  return {
+    name,
+    game: text("game"),
+    level: text("level", ""),
+    outcome: text("outcome", "cut"),
+    fps,
+    height,
+    width,
+    channels: channels as 1 | 3,
+    palette,
+    state: number("state", 0, MAX_STATE),
+    actions: number("actions", 0, MAX_ACTIONS),
+    profile: text("profile"),
+    tables: text("tables"),
+    tablesHash: text("tables_sha256"),
+    streams: streams as string[],
+    frames: number("frames", -1, MAX_FRAMES, -1),
+    corner: corner as [number, number],
+  };
+}
+
+function bytesOf(hex: string): Uint8Array {
+  if (hex.length % 2 || !/^[0-9a-fA-F]*$/.test(hex)) throw new Error("palette is not hexadecimal");
+  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+/** What so many frames take unpacked, memory and buttons included. */
+export function rawBytes(d: Description, frames: number): number {
+  return frames * (d.height * d.width * d.channels + d.state + d.actions);
+}

@@ -1,0 +1,48 @@
+/** The tables that groups are decoded with: fetched once, whatever the number of files. */
+import type { Description } from "./description.js";
+import { HstError } from "./errors.js";
+import { NEUTRAL, neutralTables, readTables, unpackFile } from "./models.js";
+import type { Tables } from "./models.js";
+import type { Native } from "./native.js";
+
+/** Where the tables of a game come from that should have the SHA-256 `hash`. */
+export interface TablesSource {
+  /** The file. Throws HstError. */
+  file(game: string, hash: string): Promise<Uint8Array>;
+  /** The same unpacked, where that was kept before. */
+  kept?(game: string, hash: string): Promise<Uint8Array | null>;
+  keep?(game: string, hash: string, raw: Uint8Array): Promise<void>;
+}
+
+export class Shelf {
+  private readonly tables = new Map<string, Promise<Tables>>();
+
+  constructor(readonly native: Native, private readonly source: TablesSource) {}
+
+  /** The very tables that an episode was coded with. Throws HstError where they are not here. */
+  async tablesOf(d: Description): Promise<Tables> {
+    const { name, game, profile, tables, tablesHash } = d;
+    if (profile !== "lossless") throw new HstError(`${name}: profile '${profile}' cannot be played in a browser; \`hstmae decode\` makes a film of it`);
+    const neutral = tables === NEUTRAL;
+    if (!neutral && !/^[a-z0-9_-]{1,64}$/i.test(game)) throw new HstError(`${name}: there are no tables of a game '${game}'`);
+    const key = neutral ? "" : game;
+    let found = this.tables.get(key);
+    if (!found) {
+      found = neutral ? Promise.resolve(neutralTables()) : this.fetched(game, tablesHash);
+      this.tables.set(key, found);
+      found.catch(() => this.tables.delete(key));
+    }
+    const known = await found;
+    if (known.hash !== tablesHash) throw new HstError(`${name}: was coded with '${tables}' (${tablesHash.slice(0, 12)}), here are others (${known.hash.slice(0, 12)}): play it with the version that made it`);
+    return known;
+  }
+
+  private async fetched(game: string, hash: string): Promise<Tables> {
+    const where = `${game}.tables`, { source } = this;
+    const kept = await source.kept?.(game, hash);
+    if (kept) return readTables({ raw: kept, hash }, where);
+    const unpacked = await unpackFile(this.native, await source.file(game, hash), where);
+    if (unpacked.hash === hash) source.keep?.(game, hash, unpacked.raw).catch(() => {}); // there may be no room
+    return readTables(unpacked, where);
+  }
+}
