@@ -11,7 +11,8 @@ import numpy as np
 
 from ..games.boxes import glowing, objects, sprites
 from ..games.pixels import View
-from .between import Likely, between
+from ..games.state import NOWHERE
+from .between import Likely
 from .locate import Locator
 from .maps import Located
 from .mazes import other_pages
@@ -22,6 +23,10 @@ SURE = 0.98  # trust from which the atlas is believed without asking the network
 MAYBE = 0.2  # trust from which it has a share in what the network draws
 BORNE_OUT = 0.9  # share of the visible pixels nearby that must look as the atlas says ...
 NEARBY = 32  # ... pixels to either side in the same frame ...
+DOUBT = np.float32(SURE + 0.002)  # trust of what is sure, however much is seen before it
+COVERED = 0.01  # share of the scenery that something stands before, as long as little was seen
+ROWS_AROUND, BEFORE = 12, 20000  # rows above and below that tell of it, beside so many pixels like the others
+KNOWN = 0.5  # share of a frame that the map has to show, or maps that look like what is visible are asked, too
 ENOUGH = 64  # ... if there are as many; else of the whole frame
 STATUS_BAR, OBJECT = np.float32(0.7), np.float32(1)  # `Known.share` of what status bars and objects mostly look like
 
@@ -119,13 +124,29 @@ def from_atlas(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray, n
 
 def _without_state(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray, np.ndarray]]:
     """Level "none": the place is found by what is visible; where nothing is, by the frames before and after."""
-    first, *others = between(locator.locate(view))
+    first, *others = locator.likely(view)
     claim = Claim(*locator.atlas.look_up(first.place, view))
     borne_out = _borne_out(view, claim.colours, claim.sure)
     mean, trust = _mean_of_fixed(view, first.place, claim, locator)
     if others:
         _blend(view, claim, (mean, trust), [first, *others], locator)
+    right = np.maximum(1 - _covered(view, claim, locator.atlas.backdrop(first.place.scene)), DOUBT)
+    claim.trust = np.where(claim.sure & ~view.fixed, np.minimum(claim.trust, right), claim.trust)
     return Claim(claim.colours, claim.trust * borne_out), (mean, trust * borne_out)
+
+
+def _covered(view: View, claim: Claim, backdrop: np.ndarray) -> np.ndarray:
+    """How likely something that no state tells of stands before the scenery, or it is other scenery: of each row of the
+    picture the share of the visible pixels around it that are not as claimed, float32 [H, 1]. Where backdrop, int16
+    [T], is claimed and seen counts for nothing: that all maps have."""
+    shown = ~view.mask & claim.sure & ~view.fixed
+    wrong = shown & (view.frames != claim.colours)
+    telling = shown & (wrong | (view.frames != backdrop[:, None, None]))
+    bad, pixels = (part.sum((0, 2)) for part in (wrong, telling))
+    kernel = np.ones(2 * ROWS_AROUND + 1)
+    near_bad, near = (np.convolve(count, kernel)[ROWS_AROUND:-ROWS_AROUND] for count in (bad, pixels))
+    before = (bad.sum() + COVERED * ENOUGH) / (pixels.sum() + ENOUGH)
+    return ((near_bad + BEFORE * before) / (near + BEFORE)).astype(np.float32)[:, None]
 
 
 def _blend(
@@ -159,9 +180,11 @@ def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray,
     if lost.any():
         claim = Claim(*other_pages(view, place, atlas, SURE))
         lost = _contradicted(view, claim)
-    if lost.any():
+    strange = (claim.sure & ~view.fixed).sum((1, 2)) < KNOWN * (~view.fixed).sum((1, 2))
+    if (lost | strange).any():
         found = locator.locate(view)
-        claim.replace_where(lost, *atlas.look_up(found, view))
+        strange &= found.scene != NOWHERE
+        claim.replace_where(lost | strange, *atlas.look_up(found, view))
         place = Located(np.where(lost, found.scene, place.scene), place.camera)  # only the map counts below
     _write_text(view, claim, locator)
     borne_out = _borne_out(view, claim.colours, claim.sure & ~view.moving)

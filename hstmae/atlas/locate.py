@@ -1,14 +1,15 @@
 """Where footage without a state was taken: visible pixels are matched against the atlas.
 
-Visible patches of 16 x 8 pixels are looked up, by a hash, among all places of all maps; each match votes for a map and
-a camera. The places voted for are compared with every visible pixel of the frame, and a path through them is chosen
-that explains the pixels with few jumps (Viterbi's algorithm).
+Where no map scrolls up and down, all places are weighed (see `place_search`). Otherwise visible patches of 16 x 8
+pixels are looked up, by a hash, among all places of all maps; each match votes for a map and a camera. The places voted
+for are compared with every visible pixel of the frame, and a path through them is chosen that explains the pixels with
+few jumps (Viterbi's algorithm).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy as np
 from ..games import GameSpec
 from ..games.pixels import View
 from ..games.state import NOWHERE
+from .between import Likely, between
 from .maps import Atlas, Located
+from .place_search import ColumnIndex, weigh
 
 _ROWS, _COLUMNS = 16, 8  # of a patch; patches stand on the rows that maps share with the screen
 _COMMON = 64  # patches that occur more often than this tell nothing
@@ -27,6 +30,9 @@ _PIXELS = 50.0  # wrong pixels that count as much as 1 in the path's cost ...
 _JUMP = 8.0  # ... where this is the cost of changing the map or moving by more than ...
 _MOVE = 16  # ... pixels between two frames
 _FEW = 128  # visible pixels below which a frame alone says nothing
+_PLACES = 6  # that may look alike
+_STRANGE = 0.14  # share of wrong pixels among those that are wrong or no backdrop, in frames of one map
+_SHARE = 0.02  # probability from which a place is one of them
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 
@@ -71,18 +77,77 @@ class Locator:
 
     atlas: Atlas
     game: GameSpec
+    _backdrops: dict[int, int] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def index(self) -> PlaceIndex:
         return PlaceIndex.of(self.atlas, self.game)
 
     @cached_property
+    def columns(self) -> ColumnIndex:
+        return ColumnIndex.of(self.atlas, tuple(_bands(self.game)), self.game.native_size[1])
+
+    @cached_property
     def _tall(self) -> bool:
         """Some map scrolls up and down."""
         return any(len(world.colours) > self.game.native_size[0] for world in self.atlas.maps.values())
 
+    def likely(self, view: View) -> list[Likely]:
+        """Places that frames may have been taken at, the likeliest first: where several look alike, and of frames in
+        which next to nothing is seen by those before and after. `scene` is NOWHERE where no place of the atlas fits.
+        The state is not read."""
+        if self._tall:
+            return between(self._by_patches(view))
+        scene, camera, weight = self._by_columns(view)
+        made = between(Located(scene[:, 0], camera[:, 0]))
+        found = scene[:, 0] != NOWHERE
+        for k in range(_PLACES):
+            if k == len(made) and weight[:, k].any():
+                made.append(Likely(Located(scene[:, 0].copy(), camera[:, 0].copy()), np.zeros(len(found), np.float32)))
+            if k < len(made):
+                place, share = made[k].place, made[k].weight
+                place.scene[found], place.camera[found], share[found] = (
+                    scene[found, k],
+                    camera[found, k],
+                    weight[found, k],
+                )
+        return made
+
     def locate(self, view: View) -> Located:
-        """The place of each frame; `scene` is NOWHERE where no place of the atlas fits. The state is not read."""
+        """The likeliest place of each frame in which enough is seen."""
+        if self._tall:
+            return self._by_patches(view)
+        scene, camera, _ = self._by_columns(view)
+        return Located(scene[:, 0], camera[:, 0])
+
+    def _by_columns(self, view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Maps and cameras int64 [T, _PLACES], and their probabilities, which add up to 1; NOWHERE where none fits."""
+        shown = ~view.mask & ~view.fixed
+        place, weight = weigh(self.columns, view.frames, shown, view.origin, _PLACES)
+        scene, camera = self.columns.scene_of(place)
+        wrong, telling = np.zeros((2, len(scene)), np.int64)
+        for t, pixels in enumerate(shown.sum((1, 2)).tolist()):
+            best = (int(scene[t, 0]), int(camera[t, 0]), 0)
+            bad = None
+            if pixels >= _FEW and weight[t, 0] >= _SHARE:
+                bad = self._wrong(view.frames[t], shown[t], best, view.origin)
+            if bad is None or bad > _NOTHING * pixels:
+                scene[t], camera[t], weight[t] = NOWHERE, 0, 0
+            else:
+                blank = self._backdrop(best[0])
+                wrong[t], telling[t] = bad, bad + (shown[t] & (view.frames[t] != blank)).sum()
+        for run in np.split(np.arange(len(scene)), np.flatnonzero(np.diff(scene[:, 0])) + 1):
+            if wrong[run].sum() > _STRANGE * telling[run].sum():  # another map, which is as empty at the same places
+                scene[run], camera[run], weight[run] = NOWHERE, 0, 0
+        weight[weight < _SHARE] = 0
+        return scene, camera, (weight / np.maximum(weight.sum(1, keepdims=True), 1e-9)).astype(np.float32)
+
+    def _backdrop(self, scene: int) -> int:
+        if scene not in self._backdrops:
+            self._backdrops[scene] = int(self.atlas.backdrop(np.array([scene]))[0])
+        return self._backdrops[scene]
+
+    def _by_patches(self, view: View) -> Located:
         frames, origin = view.frames, view.origin
         shown = ~view.mask & ~view.fixed
         places = [self._candidates(f, s, origin) for f, s in zip(frames, shown, strict=True)]

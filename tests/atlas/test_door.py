@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hstmae.atlas import known_pixels as door
+from hstmae.atlas.between import Likely
 from hstmae.atlas.known_pixels import ENOUGH, MAYBE, NEARBY, OBJECT, STATUS_BAR, SURE, known_pixels
 from hstmae.atlas.maps import Located
 from hstmae.atlas.recall import TRUST
@@ -73,6 +74,9 @@ class Finder:
     def locate(self, view: View) -> Located:
         self.asked += 1
         return Located(np.full(len(view.frames), 7), np.full(len(view.frames), 777))
+
+    def likely(self, view: View) -> list[Likely]:
+        return [Likely(self.locate(view), np.ones(len(view.frames), np.float32))]
 
 
 def state(frames: int = 1) -> GameState:

@@ -6,6 +6,8 @@ Meanings: [map] https://datacrystal.tcrf.net/wiki/Super_Mario_Bros./RAM_map; [da
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..spec import CoderHints, ConsoleLooks, GameSpec, StateField, TileLayer
@@ -156,20 +158,20 @@ class SuperMarioBros(GameSpec):
         self.check_state(state)
         return history(state, np.arange(2), context)[1]
 
-    def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
-        return self._decode(state, context, coding=False)
-
     def decode_for_coding(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
-        return self._decode(state, context, coding=True)
+        made = self.decode(state, context)
+        first = layers.metatiles(state, context, np.asarray(made.camera), coding=True)
+        guessed = np.minimum(made.tiles[0], first) >= self.looks.first_guess
+        return replace(made, tiles=(np.where(guessed, first, made.tiles[0]), *made.tiles[1:]))
 
-    def _decode(self, state: np.ndarray, context: np.ndarray | None, coding: bool) -> GameState:
+    def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         self.check_state(state)
         t = len(state)
         camera = 256 * state[:, 0x71A].astype(np.int32) + state[:, 0x71C]
         late, waits = undrawn(state, tuple(layers.HUD_DIGITS))
         tiles_xy = np.stack([-(camera % 16), np.full(t, layers.HUD_HEIGHT)], 1).astype(np.int16)
         return GameState(
-            tiles=(layers.metatiles(state, context, camera, coding), layers.status_bar(state)),
+            tiles=(layers.metatiles(state, context, camera), layers.status_bar(state)),
             tile_xy=(tiles_xy, np.zeros((t, 2), np.int16)),
             sprites=layers.sprites(state),
             globals=layers.global_values(state),

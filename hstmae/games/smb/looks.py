@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..state import GameState, ObjectBoxes
+from .objects import player_code
 
 Numbers = np.ndarray | int
 _ENEMY, _SLOTS, _PLAYER, _STATUS = 2, 6, 1, 8  # tokens; slot 5 holds power-ups and the flag
@@ -21,6 +22,7 @@ _PODOBOO, _PIRANHA, _BLOOPER, _FLAME, _BOWSER = 0x0C, 0x0D, 0x07, 0x15, 0x2D
 _FIREBARS, _LONG = (0x1B, 0x20), 0x1F
 _LIFTS, _SMALL = (0x24, 0x2D), (0x2B, 0x2D)  # small ones come in pairs half a turn of 256 pixels apart
 _HARD = 4 * 4 + 2  # levels from 5-3 on have short lifts
+_FROZEN = (9, 10, 11, 12)  # what the player is doing while nothing else moves
 _BALLS = 12  # of a long fire bar; others have half of them
 
 
@@ -46,13 +48,16 @@ def object_boxes(state: GameState) -> ObjectBoxes:
     kind, code = _number(them[..., 4:10]), _number(them[..., 10:19])
     vx, vy = np.rint(64 * them[..., 2]).astype(int), np.rint(8 * them[..., 3]).astype(int)
     status = tokens[:, _STATUS]
+    # While the player changes, is hurt or dies, all others stand still and are drawn where they are [data].
+    frozen = np.isin(player_code(state), _FROZEN)[:, None]
+    vx, vy = np.where(frozen, 0, vx), np.where(frozen, 0, vy)
     hard = (4 * _number(status[:, 0:3]) + _number(status[:, 3:5]) >= _HARD)[:, None]
 
     firebar = (kind >= _FIREBARS[0]) & (kind < _FIREBARS[1])
     lift, small = (kind >= _LIFTS[0]) & (kind < _LIFTS[1]), (kind >= _SMALL[0]) & (kind < _SMALL[1])
     bowser = kind == _BOWSER
     front = np.where(bowser & valid, x, 1 << 15).min(1, keepdims=True)  # the game makes Bowser of two objects
-    phase = (clock >> 3) & 1
+    phase = np.where(frozen, 1, (clock >> 3) & 1)
     phase = np.where(lift, hard, phase)
     phase = np.where(bowser, x > front, phase)
     phase = np.where(kind == _FLAME, clock & 3, phase)
