@@ -48,7 +48,8 @@ from hstmae.games.pixels import View
 from hstmae.inference.loading import load
 from hstmae.masks.tubes import numbered_tube
 from hstmae.models.state.place_memory import PlaceMemory
-from hstmae.restoration.restorer import Restorer, mix
+from hstmae.restoration.mixing import mix
+from hstmae.restoration.restorer import Restorer
 from hstmae.restoration.result import Restoration
 from hstmae.restoration.without_state import known_without_state
 
