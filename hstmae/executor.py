@@ -45,14 +45,15 @@ class Executor(Generic[Item, Piece]):
         workers: processes; 0 or 1: everything happens in this one.
         advance: what `work` reports progress to.
         advice: what the user can do when a process dies.
+        ahead: items that may wait for a free process before `submit` does; None = as many as there are processes.
     """
 
     def __init__(
         self, work: Work[Item, Piece], take: Callable[[Piece], object], *, workers: int, advance: Advance | None = None,
-        advice: str = "run again with fewer --workers", ordered: bool = True,
+        advice: str = "run again with fewer --workers", ordered: bool = True, ahead: int | None = None,
     ) -> None:  # fmt: skip
         self._work, self._take, self._workers, self._advice = work, take, workers, advice
-        self._ordered = ordered
+        self._ordered, self._ahead = ordered, workers if ahead is None else ahead
         self._advance = advance or (lambda count: None)
         self._processes: dict[_Pipe, Any] = {}
         self._idle: list[_Pipe] = []
@@ -92,7 +93,7 @@ class Executor(Generic[Item, Piece]):
         self._queue.append((self._submitted, item))
         self._submitted += 1
         self._pump(0)
-        while len(self._queue) > self._workers:
+        while len(self._queue) > self._ahead:
             self._pump(None)
 
     def finish(self) -> None:

@@ -25,7 +25,7 @@ from .film_options import (
 )
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
-from .options import add_lag, add_model
+from .options import PROCESSES, add_lag, add_model
 from .restoring.seeing import Seen, add_seeing, check_seeing, outputs_of, preview, watched
 from .restoring.summary import print_report, report_of
 
@@ -93,6 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much of the game's memory to use (auto: all there is)",
     )
     add_lag(parser)
+    many = "processes in which a model restores on the CPU (default: one per core, from 1,024 frames on)"
+    parser.add_argument("--workers", type=PROCESSES, default=0, metavar="N", help=many)
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
     add_seeing(parser)
     parser.add_argument(
@@ -149,6 +151,8 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     if args.out.resolve() == source:
         raise UsageError(f"{args.out}: is the folder of the input; restored frames need another one")
     film, masks = film_options(args), mask_rules(args)
+    from functools import partial
+
     from tqdm import tqdm
 
     from ..data.pairing import describe
@@ -156,6 +160,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     from ..inference.choosing import choose
     from ..inference.film_sink import FilmSink
     from ..inference.job import RestoreSummary, choose_level, restore_footage
+    from ..inference.side_by_side import side_by_side
     from ..inference.sinks import FolderSink, Sink
     from ..inputs.unpacking import as_given
     from ..journal import resuming
@@ -163,8 +168,9 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     from ..output import lies_in_output, publish, write_result
     from ..space import bytes_of, check_space
 
+    load = partial(_load, args.device, args.atlas)
     choice = choose(
-        args.input, args.checkpoint, args.game, masks, Mode(args.mode == "exact"), lambda name: _model(args, name),
+        args.input, args.checkpoint, args.game, masks, Mode(args.mode == "exact"), load,
         args.state != "none", args.on_error == "fail", args.lag,
     )  # fmt: skip
     game, found = choice.game, choice.footage
@@ -213,6 +219,8 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
             print(f"going on after {summary.frames} frames of an interrupted run", file=sys.stderr)
         lost: list[str] = []
         total = sum(s.count for s in sequences) if frames is None else len(frames)
+        many = side_by_side(predictor, partial(load, choice.model), total, args.workers)
+        restorer = beside.enter_context(many)
         with tqdm(total=total, initial=summary.frames, unit="frame", desc="restore") as bar:
             try:
                 for sequence in sequences:
@@ -228,7 +236,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
                         made = journal.folder / args.out.name
                         sink = FilmSink(made, seen.kept, sequence, film, rate, frames, sure, watched)
                     lost += restore_footage(
-                        predictor, sequence, masks, args.state, seen.also(sink, sequence), summary, frames=frames,
+                        restorer, sequence, masks, args.state, seen.also(sink, sequence), summary, frames=frames,
                         done=frozenset(journal.done.get(sequence.name, ())), note=note, progress=bar.update,
                     )  # fmt: skip
             except KeyboardInterrupt:
@@ -262,10 +270,10 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     return 0
 
 
-def _model(args: argparse.Namespace, name: str) -> Restores:
+def _load(device: str, atlas: str | None, name: str) -> Restores:
     from ..inference.loading import load
 
-    return load(name, args.device, args.atlas)
+    return load(name, device, atlas)
 
 
 def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Restores) -> str:

@@ -42,12 +42,14 @@ class Choice:
         game: whose rules the footage is read by; footage: its sequences.
         load: makes what restores; this is what takes its time.
         why: one sentence for the user.
+        model: which one, by name or path; "" where none is needed.
     """
 
     game: str
     footage: list[Footage]
     load: Callable[[], Restores]
     why: str
+    model: str = ""
 
 
 def choose(
@@ -86,14 +88,16 @@ def choose(
                 "leave out --checkpoint: footage of anything is restored by motion recall"
             )
         name = own
-        return Choice(name, opened(name), lambda: loaded[0] if loaded else model(checkpoint), f"by model {checkpoint}")
+        load = (lambda: loaded[0]) if loaded else partial(model, checkpoint)
+        return Choice(name, opened(name), load, f"by model {checkpoint}", checkpoint)
     if game is not None and get_game(game).indexed:
         if game not in MODELS:
             raise GameError(
                 f"no model of '{game}' comes with the package: give a --checkpoint, or leave out --game: footage of "
                 "anything is restored by motion recall"
             )
-        return Choice(game, opened(game), lambda: model(MODELS[game]), f"by model {MODELS[game]}, as --game says")
+        known = MODELS[game]
+        return Choice(game, opened(game), partial(model, known), f"by model {known}, as --game says", known)
     if game is None:
         for name, known in MODELS.items():
             try:
@@ -101,7 +105,8 @@ def choose(
             except DataError:
                 continue
             if _shows(footage, masks, name):
-                return Choice(name, footage, partial(model, known), f"by model {known}: the footage shows its game")
+                why = f"by model {known}: the footage shows its game"
+                return Choice(name, footage, partial(model, known), why, known)
     name = ANYTHING if game is None else game
     return Choice(name, opened(name), anything, "by motion recall: " + (
         "it shows no game that a bundled model knows" if game is None else f"no model of '{game}' is needed"

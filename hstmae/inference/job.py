@@ -15,6 +15,7 @@ from ..errors import DataError
 from .footage.base import Footage, Stretch
 from .mask_rules import MaskRules, Missing
 from .native_frames import native_frames, near_states, told_frames, without_blanks
+from .side_by_side import SideBySide
 from .sinks import RestoredFrame, Sink
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ STEP = 1.0  # seconds between two notes of what is finished
 
 
 class Restores(Protocol):
-    """What restores: a `Predictor`, or an `AnythingRestorer`."""
+    """What restores: a `Predictor`, an `AnythingRestorer`, or many of them `SideBySide`."""
 
     game: GameSpec
 
@@ -40,7 +41,7 @@ class Restores(Protocol):
         """Frames of this height and width that are held at a time, and that are seen before and after them."""
 
     @property
-    def restore(self) -> Callable[..., Restoration]:
+    def restore(self) -> Callable[..., Restoration | None]:
         """See `Predictor.restore`."""
 
 
@@ -152,6 +153,8 @@ def restore_footage(
         for stretch, own, first in _stretches(footage, predictor, length, done, frames):
             missing = masks.of(footage, stretch, first)
             _restore_stretch(predictor, stretch, own, first, missing, level, sink, summary, steps, progress)
+        if isinstance(predictor, SideBySide):
+            predictor.finish()
     finally:
         steps.settle()
     return sink.finish(footage)
@@ -229,8 +232,8 @@ def _restore_stretch(
 
     def finished(result: Restoration, frames: np.ndarray) -> None:
         done = []
-        for t in frames.tolist():
-            made, picture = native.restored(result, t), stretch.pictures[t]
+        for k, t in enumerate(frames.tolist()):
+            made, picture = native.restored(result, k, t), stretch.pictures[t]
             frame = RestoredFrame(
                 position=first + t,
                 file=stretch.files[t],

@@ -51,11 +51,11 @@ class NativeFrames:
     mask: np.ndarray
     palette: np.ndarray | None
 
-    def restored(self, result: Restoration, t: int) -> RestoredPicture:
-        """Frame `t`."""
-        pixels = result.rgb[t] if result.indices is None else result.indices[t]
-        maps = (None if one is None else one[t] for one in (result.confidence, result.method, result.shown))
-        return RestoredPicture(pixels, result.rgb[t], *maps)
+    def restored(self, made: Restoration, k: int, t: int) -> RestoredPicture:
+        """Frame `t`, which is the k-th of those that were `made`."""
+        pixels = made.rgb[k] if made.indices is None else made.indices[k]
+        maps = (None if one is None else one[k] for one in (made.confidence, made.method, made.shown))
+        return RestoredPicture(pixels, made.rgb[k], *maps)
 
 
 @dataclass(frozen=True)
@@ -69,23 +69,23 @@ class SnappedFrames(NativeFrames):
     snapper: Snapper
     films: list[np.ndarray]
 
-    def restored(self, result: Restoration, t: int) -> RestoredPicture:
-        assert result.indices is not None
-        entries, film = result.indices[t], self.films[t]
+    def restored(self, made: Restoration, k: int, t: int) -> RestoredPicture:
+        assert made.indices is not None
+        entries, film = made.indices[k], self.films[t]
         game = self.snapper.game.palette
         own = self.snapper.own_colours(film, entries, ~self.mask[t])
         # The mean colour, moved by how the film shows the likeliest one.
-        native = result.rgb[t] + (own - game)[entries]
+        native = made.rgb[k] + (own - game)[entries]
         shown = self.snapper.shown(native, film)
         y, x = self.snapper.place.owners((film.shape[0], film.shape[1]))
         outside = (y < 0)[:, None] | (x < 0)
 
         def spread(native: np.ndarray | None, beyond: np.generic) -> np.ndarray | None:
-            return None if native is None else np.where(outside, beyond, native[t][y][:, x])
+            return None if native is None else np.where(outside, beyond, native[k][y][:, x])
 
         return RestoredPicture(
-            shown, shown, spread(result.confidence, np.float32(1)), spread(result.method, np.uint8(0)),
-            spread(result.shown, np.bool_(True)),
+            shown, shown, spread(made.confidence, np.float32(1)), spread(made.method, np.uint8(0)),
+            spread(made.shown, np.bool_(True)),
         )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class AnythingRestorer:
             palette, state, context, origin, level, frame_numbers: not used; here to be called as a Predictor is.
             wanted: bool [T], frames to restore; the others only help and come back with their masked pixels cleared.
             progress: called with the number of frames finished.
-            finished: called with what is returned in the end and the positions of frames that will not change any more.
+            finished: called with what was made of some frames, and their positions [n].
         Raises:
             DataError: frames or mask of other types or shapes.
         """
@@ -115,5 +115,6 @@ def _hand_over(
     if progress is not None:
         progress(len(waiting))
     if finished is not None:
-        finished(made, np.array(sorted(waiting)))
+        frames = np.array(sorted(waiting))
+        finished(made.of(frames), frames)
     waiting.clear()

@@ -114,9 +114,9 @@ class Restorer:
             wanted: bool [T], frames to restore; the others only help and come back with their masked pixels cleared.
                 None = all.
             progress: called with the number of frames finished after each clip of the network.
-            finished: called after each clip with what is returned in the end and the positions of the frames that will
-                not change any more. What is in them does not depend on which other frames are wanted, as long as all
-                frames of a clip that finish together are.
+            finished: called after each clip with what was made of the frames that it finishes, and their positions
+                [n]. What is in them does not depend on which other frames are wanted, as long as all frames of a clip
+                that finish together are.
         """
         numbers = np.arange(len(frames)) if frame_numbers is None else np.asarray(frame_numbers)
         asked = np.ones(len(frames), bool) if wanted is None else wanted
@@ -150,7 +150,7 @@ class Restorer:
             if progress is not None:
                 progress(len(made))
             if finished is not None:
-                finished(result, made)
+                finished(result.of(made), made)
         if known is not None and result.indices is not None:
             dropped = known.found & ~asked[:, None, None]
             result.indices[dropped], result.rgb[dropped] = 0, colours[0]

@@ -38,6 +38,13 @@ class Restoration:
     method: np.ndarray | None = None
     shown: np.ndarray | None = None
 
+    def of(self, frames: np.ndarray) -> Restoration:
+        """A copy of `frames`, integer [t]."""
+        rest = (
+            None if one is None else one[frames] for one in (self.indices, self.confidence, self.method, self.shown)
+        )
+        return Restoration(self.rgb[frames], *rest)
+
     def _repr_html_(self) -> str:
         frames, height, width = self.rgb.shape[:3]
         rows: list[Row] = [("frames", f"{frames} of {width}x{height}"), ("colours", "true colour")]
