@@ -209,12 +209,14 @@ def _with_tiles(view: View, locator: Locator) -> Claim:
         claim.replace_where(other.trust > claim.trust, other.colours, other.trust)
     claim.trust[view.fixed] = 0  # a status bar shows what the state says, not what a map showed
     _write_text(view, claim, locator)
-    drawn, sure, _ = atlas.glow.paint(glowing(state, game), claim.colours, claim.sure, game.palette, view.origin)
+    drawn, sure, _ = atlas.glow.paint(
+        glowing(state, game), claim.colours, claim.sure, game.palette, view.origin, means=False
+    )
     claim.replace_where(sure >= SURE, drawn, sure)
     borne_out = _borne_out(view, claim.colours, claim.sure & ~moving)
     drawn, sure, _ = atlas.sprites.paint(
         sprites(state, game), claim.colours, claim.sure, game.palette, view.origin,
-        atlas.backdrop(place.scene), atlas.looks.solid(view),
+        atlas.backdrop(place.scene), atlas.looks.solid(view), means=False,
     )  # fmt: skip
     sure[sure < SURE] = 0
     sure *= _borne_out(view, drawn, (sure > 0) & moving)

@@ -47,6 +47,8 @@ class ObjectLooks:
         origin: tuple[int, int] = (0, 0),
         backdrop: np.ndarray | None = None,
         solid: np.ndarray | None = None,
+        *,
+        means: bool = True,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw a clip's objects over what is behind them.
 
@@ -58,19 +60,21 @@ class ObjectLooks:
             backdrop: int16 [T], see `Atlas.backdrop`; without one, and where it is -1, objects behind the background
                 are not drawn.
             solid: bool [T, H, W], background that is in front of them though it has the backdrop's colour.
+            means: False leaves out the mean colours, which then are empty.
         Returns:
             (palette entries uint8 [T, H, W], trust float32 [T, H, W], mean colours uint8 [T, H, W, 3]); trust is 0
             where there is no object of a known look, or what shows through it is not known.
         """
         entries, trust = behind.copy(), np.zeros(behind.shape, np.float32)
-        mean = np.zeros((*behind.shape, 3), np.uint8)
+        mean = np.zeros((*behind.shape, 3) if means else (0, 3), np.uint8)
         if not len(self.keys) or seen is None:
             return entries, trust, mean
         if self._row is None:
             self._row = {key.tobytes(): i for i, key in enumerate(np.ascontiguousarray(self.keys))}
         keys, boxes, used = seen.keys, seen.boxes, seen.used
         for t in range(len(behind)):
-            mean[t] = palette[behind[t]]
+            if means:
+                mean[t] = palette.take(behind[t], axis=0)
             believed = known[t].astype(np.float32)  # that `entries` are right
             for m in np.flatnonzero(used[t]):
                 x0, x1 = boxes[t, m, [0, 2]] - origin[1]
@@ -97,8 +101,9 @@ class ObjectLooks:
                 surely = np.where(through, clear * believed[here], share) * self.seen[row] / (self.seen[row] + 1)
                 surely[(believed[here] == 0) & (clear > _OPAQUE)] = 0
                 believed[here] = trust[t][here] = surely
-                blend = clear[..., None] * mean[t][here] + (1 - clear[..., None]) * self.rgb[row][inner]
-                mean[t][here] = np.rint(blend)
+                if means:
+                    blend = clear[..., None] * mean[t][here] + (1 - clear[..., None]) * self.rgb[row][inner]
+                    mean[t][here] = np.rint(blend)
         return entries, trust, mean
 
     def fits(self) -> bool:

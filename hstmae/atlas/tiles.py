@@ -46,11 +46,11 @@ class TileLooks:
         if not len(self.keys):
             return colours, kinds
         look, made = self.of_clip(ids, view, number)
-        y, x = (along % view.game.tile_layers[number].cell for along in view.from_corner(number))
+        cell, (y, x) = view.game.tile_layers[number].cell, view.from_corner(number)
         for t in range(len(ids)):
             pictures, sorts = made[tuple(look[t].tolist())]
-            colours[t] = pictures[ids[t], y[t, :, None], x[t]]  # id -1 reads the spare last entry
-            kinds[t] = sorts[ids[t], y[t, :, None], x[t]]
+            place = _places(ids[t], y[t], x[t], cell)
+            colours[t], kinds[t] = pictures.take(place), sorts.take(place)  # id -1 reads the spare last entry
         return colours, kinds
 
     def of_clip(
@@ -68,19 +68,20 @@ class TileLooks:
         palettes = (0,) * layer.ids if number else game.looks.tile_palettes
         changing = (game.looks.cycling_tiles, game.looks.cycling_text)[number]
         usable = ~view.mask & ~view.moving & (ids >= 0)
+        y, x = view.from_corner(number)
         every = [tuple(key) for key in np.unique(self.keys[:, :-1], axis=0).tolist()]
         made = {}
         for key in np.unique(look, axis=0):
-            some = (look == key).all(1)
+            some = np.flatnonzero((look == key).all(1)).tolist()
             seen = self.seen(key, layer.ids)
-            needed = np.unique(ids[some])
-            if number == 0:
-                needed = np.union1d(needed, game.looks.guessed_tiles).astype(np.int64)
-            if not steady(seen[1][needed[needed >= 0]]).all():
-                y, x = (along[some] % layer.cell for along in view.from_corner(number))
-                place = (ids[some].astype(np.int64) * layer.cell + y[:, :, None]) * layer.cell + x[:, None]
-                shown = usable[some]
-                seen = completed(seen, place[shown], view.frames[some][shown], changing)
+            needed = np.zeros(layer.ids + 1, bool)  # -1 is the last
+            needed[list(game.looks.guessed_tiles) if number == 0 else []] = True
+            for t in some:
+                needed[ids[t]] = True
+            if not steady(seen[1][:-1][needed[:-1]]).all():
+                place = [_places(ids[t], y[t], x[t], layer.cell)[usable[t]] for t in some]
+                shown = [view.frames[t][usable[t]] for t in some]
+                seen = completed(seen, np.concatenate(place), np.concatenate(shown), changing)
                 others = [self.seen(np.array(other), layer.ids) for other in every if other != tuple(key.tolist())]
                 seen = recoloured(seen, others, palettes) if palettes else seen
             made[tuple(key.tolist())] = seen
@@ -125,3 +126,12 @@ class TileLooks:
             and self.colours.shape == self.kinds.shape
             and len(self.keys) == len(self.colours)
         )
+
+
+def _places(ids: np.ndarray, y: np.ndarray, x: np.ndarray, cell: int) -> np.ndarray:
+    """Where the pixels of a frame stand in pictures [ids, cell, cell] of its tiles, flat int64 [H, W]: negative for -1.
+
+    Args:
+        ids: int16 [H, W]; y, x: [H] and [W] from the corner of the grid.
+    """
+    return ids * np.int64(cell * cell) + (y % cell * cell)[:, None] + x % cell

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..games.palette import differing
+
 WINDOW, SIGMA = 11, 1.5  # pixels of the Gaussian window
 C1, C2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
 _REACH = WINDOW // 2
@@ -118,12 +120,6 @@ def _ssim(truth: Tensor, made: Tensor) -> Tensor:
     shift = 127.5 * (mean_a + mean_b) + 127.5**2
     value = (2 * (product + shift) + C1) * (2 * (ab - product) + C2)
     return (value / ((squares + 2 * shift + C1) * (aa + bb - squares + C2))).mean(0)
-
-
-def differing(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Where colours [..., 3] are not equal, bool [...]."""
-    unlike = first != second
-    return np.asarray(unlike[..., 0] | unlike[..., 1] | unlike[..., 2])
 
 
 def ssim_map(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -130,13 +130,17 @@ class View:
 
     def _ids(self, number: int, ids: np.ndarray) -> np.ndarray:
         layer = self.game.tile_layers[number]
-        y, x = self.from_corner(number)
-        row, col = y // layer.cell, x // layer.cell
-        inside = ((row >= 0) & (row < layer.rows))[:, :, None] & ((col >= 0) & (col < layer.cols))[:, None]
-        row, col = row.clip(0, layer.rows - 1), col.clip(0, layer.cols - 1)
-        found = ids[np.arange(self.shape[0])[:, None, None], row[:, :, None], col[:, None]]
         guesses = layer.ids - 1 if number else min(self.game.looks.first_guess, layer.ids - 1)
-        return np.where(inside & (found < guesses), found, -1).astype(np.int16)
+        told = np.pad(np.where(ids < guesses, ids, -1).astype(np.int16), ((0, 0), (0, 1), (0, 1)), constant_values=-1)
+        made = np.empty(self.shape, np.int16)
+        for t, (y, x) in enumerate(zip(*self.from_corner(number), strict=True)):
+            row, col = y // layer.cell, x // layer.cell
+            row = np.where(
+                (row >= 0) & (row < layer.rows), row, layer.rows
+            )  # beside the grid stands the spare last one
+            col = np.where((col >= 0) & (col < layer.cols), col, layer.cols)
+            made[t] = told[t].take(row, 0).take(col, 1)
+        return made
 
     def from_corner(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Pixel rows [T, H] and columns [T, W] counted from the corner of a layer's grid."""

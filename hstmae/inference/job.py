@@ -12,6 +12,7 @@ import numpy as np
 
 from ..atlas.known_pixels import SURE
 from ..errors import DataError
+from ..games.palette import differing
 from .footage.base import Footage, Stretch
 from .mask_rules import MaskRules, Missing
 from .native_frames import native_frames, near_states, told_frames, without_blanks
@@ -280,10 +281,11 @@ def _restore_stretch(
 
 def _compare_with_truth(frame: RestoredFrame, summary: RestoreSummary) -> None:
     """A synthetic mask hides what is known: measure it (transparent pixels hide nothing known and are left out)."""
-    picture, pixels, rgb = frame.picture, frame.pixels, frame.rgb
-    known = frame.known
-    colours = picture.colours(picture.pixels[known])
-    equal = pixels[known] == picture.pixels[known]
-    summary.exact += int((equal if equal.ndim == 1 else equal.all(-1)).sum())
-    summary.squared += int(((rgb[known].astype(np.int64) - colours) ** 2).sum())
-    summary.known += int(known.sum())
+    picture, pixels, known = frame.picture, frame.pixels, frame.known
+    equal = pixels == picture.pixels
+    summary.exact += int(np.count_nonzero((equal if equal.ndim == 2 else equal.all(-1)) & known))
+    summary.known += int(np.count_nonzero(known))
+    colours = picture.colours(picture.pixels)
+    unlike = known & differing(frame.rgb, colours)
+    difference = frame.rgb[unlike].astype(np.int32) - colours[unlike]
+    summary.squared += int((difference * difference).sum(dtype=np.int64))

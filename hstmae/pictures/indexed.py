@@ -88,7 +88,7 @@ class IndexedPicture:
         return require_known(self.indices, self.packed, mask, game.name, where)
 
     def colours(self, pixels: np.ndarray) -> np.ndarray:
-        return self.palette[pixels]
+        return self.palette.take(pixels, axis=0)
 
     def restored(self, indices: np.ndarray, mask: np.ndarray) -> bytes:
         made = self._with(indices, mask) if mask.any() else self.native
@@ -103,7 +103,7 @@ class IndexedPicture:
         own = np.full(len(self.palette), -1)
         for entry in np.flatnonzero((meaning >= 0) & (native.palette[:, 3] == 255))[::-1]:
             own[meaning[entry]] = entry
-        new = np.unique(indices[mask])
+        new = np.flatnonzero(np.bincount(indices[mask], minlength=len(own)))
         new = new[own[new] < 0]
         own[new] = len(native.palette) + np.arange(len(new))
         added = np.concatenate([self.written[new], np.full((len(new), 1), 255, np.uint8)], 1)
@@ -111,7 +111,7 @@ class IndexedPicture:
         if len(palette) > 256:
             return native.with_colours(self.written[np.where(mask, indices, 0)], mask)
         samples = native.samples.copy()
-        samples[mask, 0] = own[indices[mask]]
+        np.copyto(samples[..., 0], own.astype(samples.dtype).take(indices, mode="clip"), where=mask)
         return native.with_entries(samples, palette)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..models.adaptive import ClipPalette, mean_colours
-from ..models.cubes import from_cubes, to_cubes
+from ..models.cubes import CUBE, DEPTH, from_cubes, to_cubes
 from ..models.inputs import MaskedClips
 from .result import Restoration
 
@@ -60,7 +60,9 @@ def reconstruct(
     cubes_at_once: int | None = None,
     fast: FastHead | None = None,
 ) -> Restoration:
-    """Let the network draw the cubes of `queries`: a batch of clips (leading axis B), all else from the input.
+    """Let the network draw the cubes of `queries`: a batch of clips (leading axis B).
+
+    Of all other cubes the entries are the input's, and colours are 0.
 
     Args:
         model: called as the contract of HSTMAE.forward says; in eval mode.
@@ -74,8 +76,8 @@ def reconstruct(
     frames = clips.frames
     batch, time, height, width = frames.shape[:4]
     palettes = None if palette is None else palette if palette.ndim == 3 else palette[None].expand(batch, -1, -1)
-    coloured = frames if palettes is None else torch.stack([p[f.int()] for p, f in zip(palettes, frames, strict=True)])
-    parts = [to_cubes(coloured).flatten(1, 2).clone()]  # [B, N * S, 2, 16, 16, 3]
+    cubes = height // CUBE * (width // CUBE) * (time // DEPTH)
+    parts = [torch.zeros(batch, cubes, DEPTH, CUBE, CUBE, 3, dtype=torch.uint8, device=frames.device)]
     if clips.palette is not None:
         parts.append(torch.ones(parts[0].shape[:-1], device=frames.device))
     elif not rgb_head:

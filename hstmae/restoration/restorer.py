@@ -135,7 +135,7 @@ class Restorer:
             result = Restoration(cleared, None, np.ones(mask.shape, np.float32) if self.adaptive else None)
         else:
             sure = None if self.config.head == "rgb" else np.ones(frames.shape, np.float32)
-            result = Restoration(colours[cleared], cleared, sure)
+            result = Restoration(colours.take(cleared, axis=0), cleared, sure)
         result.method, result.shown = sources(mask, known)
         for window in session_windows(numbers, self.game.stride, clip):
             owned = window.owned & asked[window.index]
