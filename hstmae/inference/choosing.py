@@ -19,9 +19,7 @@ from ..games import get_game
 from ..games.pixels import View
 from ..model_folders import ATLAS, find_model, model_game
 from .footage.base import Footage
-from .footage.coded import CodedFootage
 from .footage.opening import open_footage
-from .footage.stored import StoreFootage
 from .native_frames import native_frames
 
 if TYPE_CHECKING:
@@ -120,7 +118,7 @@ def _shows(footage: Sequence[Footage], masks: MaskRules, game: str) -> bool:
     looks like the game's maps or status bar: one sequence at least, and all of which enough is seen. Colours alone do
     not tell, nor does memory: other games of a console have the same.
     """
-    if all(isinstance(sequence, StoreFootage | CodedFootage) for sequence in footage):
+    if all(getattr(sequence, "of_game", False) for sequence in footage):
         return bool(footage)
     spec, locator, proven = get_game(game), _locator(game), False
     for sequence in footage:

@@ -58,6 +58,7 @@ class _Work:
             self.restorer = self.load()
         done: list[np.ndarray] = []
         made = self.restorer.restore(*ask.args, **ask.options, finished=lambda _, frames: done.append(frames))
+        assert made is not None  # the restorer is not `SideBySide` itself
         frames = np.concatenate(done)
         for start in range(0, len(frames), AT_ONCE):
             some = frames[start : start + AT_ONCE]

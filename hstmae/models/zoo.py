@@ -1,7 +1,9 @@
 """Named variants, and how a model is made from a name, a configuration or a folder."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..bundled import CONFIGS, SIZES
 from ..config import ModelConfig, load_config
@@ -11,9 +13,20 @@ from .pretrained import load_tensors, mismatch, save_pretrained
 
 __all__ = ["VARIANTS", "build_model", "load_pretrained", "load_tensors", "mismatch", "save_pretrained"]
 
-VARIANTS: dict[str, ModelConfig] = {
-    f"hst-mae-{size}": load_config(CONFIGS / f"mae_{size}.yaml").model for size in SIZES
-}  # those of the bundled configurations
+if TYPE_CHECKING:
+    VARIANTS: dict[str, ModelConfig]
+
+
+@cache
+def variants() -> dict[str, ModelConfig]:
+    """Those of the bundled configurations, by name."""
+    return {f"hst-mae-{size}": load_config(CONFIGS / f"mae_{size}.yaml").model for size in SIZES}
+
+
+def __getattr__(name: str) -> dict[str, ModelConfig]:
+    if name != "VARIANTS":
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return variants()  # read when they are asked for: a model that is loaded brings its own configuration
 
 
 def build_model(config: ModelConfig | str, **changes: object) -> HSTMAE:
@@ -23,9 +36,10 @@ def build_model(config: ModelConfig | str, **changes: object) -> HSTMAE:
         ConfigError: unknown name, or sizes that do not fit each other.
     """
     if isinstance(config, str):
-        if config not in VARIANTS:
-            raise ConfigError(f"unknown model '{config}'; known: {', '.join(VARIANTS)}")
-        config = VARIANTS[config]
+        known = variants()
+        if config not in known:
+            raise ConfigError(f"unknown model '{config}'; known: {', '.join(known)}")
+        config = known[config]
     config = replace(config, **changes)  # type: ignore[arg-type]
     return HSTMAE(config)
 

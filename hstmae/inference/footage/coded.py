@@ -28,6 +28,7 @@ class CodedFootage:
     """
 
     fps: float | None = None
+    of_game = True  # it says which game it shows
 
     def __init__(self, reader: HstReader, episode: int, name: str) -> None:
         self._reader, self._episode = reader, episode

@@ -23,7 +23,6 @@ from ...names import alike, portable_name
 from ...pictures.animated import is_animated
 from .animation import Animation
 from .base import RESERVED, Footage
-from .coded import open_coded
 from .files import PictureFiles
 from .film import Film
 from .memory import settle
@@ -75,6 +74,8 @@ def _found(path: Path, game: GameSpec, with_state: bool, strict: bool, lag: int 
         for episode in range(len(store)):
             yield StoreFootage(store, episode, strict)
     elif path.is_file() and file_kind(path) == "hst":
+        from .coded import open_coded  # the codec, which nothing else here needs
+
         yield from open_coded(path, game.name)
     elif path.is_file() and file_kind(path) in PICTURE_KINDS and (game.indexed or not is_animated(path)):
         yield PictureFiles("", [path], game, with_state, strict=strict, lag=lag)

@@ -27,6 +27,7 @@ class StoreFootage:
     """
 
     fps: float | None = None
+    of_game = True  # it says which game it shows
 
     def __init__(self, store: EpisodeStore, episode: int, strict: bool = False) -> None:
         self._store, self._episode, self._strict = store, episode, strict
