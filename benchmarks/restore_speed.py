@@ -94,6 +94,28 @@ def best(trees: list[Path], job: str, source: Path, rounds: int, number: int = 0
     return [min(found, key=lambda row: row.get("start", 0) + row["work"]) for found in rows]
 
 
+def _compared(trees: list[Path], source: Path, rounds: int, clips: int) -> dict[str, Any]:
+    """Measure `restore` and `evaluate` of each tree, and say how they compare."""
+    restored = best(trees, "restore", source, rounds)
+    for name, row in zip(("this", "against"), restored, strict=False):
+        whole = row["frames"] / (row["start"] + row["work"])
+        print(
+            f"restore, {name}: {whole:.1f} frames/CPU-s, without start {row['frames'] / row['work']:.1f} (start "
+            f"{row['start']:.2f} s); {row['psnr_masked']:.2f} dB, {row['exact_match']:.3%} exact"
+        )
+    rated = best(trees, "evaluate", source, rounds, clips)
+    for name, row in zip(("this", "against"), rated, strict=False):
+        print(f"evaluate, {name}: {row['clips'] / row['work']:.2f} clips/CPU-s; {row['psnr_masked']:.2f} dB")
+    if len(trees) > 1:
+        (new, old), (fast, slow) = restored, rated
+        spent = [row["start"] + row["work"] for row in (old, new)]
+        print(
+            f"this is {spent[0] / spent[1]:.2f} times as fast in restore, {old['work'] / new['work']:.2f} without "
+            f"start, {slow['work'] / fast['work']:.2f} in evaluate"
+        )
+    return {"restore": restored, "evaluate": rated}
+
+
 def chained(source: Path, folder: Path, frames: int) -> None:
     """A session of so many frames: the pictures of `source` again and again, by links."""
     files = sorted(source.rglob("*.png"), key=lambda path: (path.parent, _number(path)))
@@ -155,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sample = HERE / "hstmae" / "bundled" / "samples" / "sample_session"
     parser.add_argument("input", nargs="?", type=Path, default=sample, help="recordings in smbdataset layout")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="0 leaves out all but --long")
     parser.add_argument("--clips", type=int, default=4, help="of evaluate")
     parser.add_argument("--long", type=int, default=0, metavar="FRAMES", help="36000 are ten minutes; 0 = leave it out")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="another version, its kernels compiled")
@@ -168,26 +190,7 @@ def main() -> None:
         print(json.dumps(row))
         return
     trees = [HERE, *([] if args.against is None else [args.against.resolve()])]
-    result: dict[str, Any] = {}
-    restored = best(trees, "restore", args.input, args.rounds)
-    for name, row in zip(("this", "against"), restored, strict=False):
-        whole = row["frames"] / (row["start"] + row["work"])
-        print(
-            f"restore, {name}: {whole:.1f} frames/CPU-s, without start {row['frames'] / row['work']:.1f} (start "
-            f"{row['start']:.2f} s); {row['psnr_masked']:.2f} dB, {row['exact_match']:.3%} exact"
-        )
-    result["restore"] = restored
-    rated = best(trees, "evaluate", args.input, args.rounds, args.clips)
-    for name, row in zip(("this", "against"), rated, strict=False):
-        print(f"evaluate, {name}: {row['clips'] / row['work']:.2f} clips/CPU-s; {row['psnr_masked']:.2f} dB")
-    result["evaluate"] = rated
-    if args.against is not None:
-        (new, old), (fast, slow) = restored, rated
-        spent = [row["start"] + row["work"] for row in (old, new)]
-        print(
-            f"this is {spent[0] / spent[1]:.2f} times as fast in restore, {old['work'] / new['work']:.2f} without "
-            f"start, {slow['work'] / fast['work']:.2f} in evaluate"
-        )
+    result = _compared(trees, args.input, args.rounds, args.clips) if args.rounds else {}
     if args.long:
         result["long"] = row = long_session(args.input, args.long)
         held = ", ".join(f"{mb:,}" for mb in row["mb_by_quarter"])

@@ -41,7 +41,7 @@ class Atlas:
         self.elsewhere: Said | None = None  # what the maps show at the place that is found
 
     def painter(self, name: str) -> Any:
-        def paint(_: object, behind: np.ndarray, *rest: object) -> tuple[np.ndarray, ...]:
+        def paint(_: object, behind: np.ndarray, *rest: object, means: bool = True) -> tuple[np.ndarray, ...]:
             colours, trust = arrays(self.said[name], behind.shape)
             colours = np.where(trust > 0, colours, behind)
             return colours, trust, GAME.palette[colours]
