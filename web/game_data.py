@@ -37,7 +37,7 @@ def known() -> str:
             "look": _packed(layers._LOOK),
             "scenery": _packed(layers._SCENERY),
             "guess": _packed(layers._GUESS_ID),
-            "arrangements": _packed(scenery.SCENERY),
+            "arrangements": _packed(scenery.FIRST_SCENERY),
             "digits": _packed(layers._HUD_VALUE),
             "digit_places": [[column, address] for column, (address, _) in layers.HUD_DIGITS.items()],
             "attribute": _packed(layers._ATTRIBUTE),

@@ -86,12 +86,16 @@ typedef struct {
 
 static int rows_bit(Rows *r, const uint32_t *context, uint32_t node, int bit, int32_t *own, int32_t *shared) {
     Mix mix;
-    uint32_t *slot[CONTEXTS];
+    uint32_t *slot[CONTEXTS], hash[CONTEXTS];
     mix.n = INPUTS;
     mix.a = own;
     mix.b = shared;
     for (int i = 0; i < CONTEXTS; i++) {
-        slot[i] = hst_slot(r->slots, r->bits, hst_mix32(context[i] + node * 0x9e3779b1u));
+        hash[i] = hst_mix32(context[i] + node * 0x9e3779b1u);
+        hst_touch(r->slots + (hash[i] >> (32 - r->bits)));
+    }
+    for (int i = 0; i < CONTEXTS; i++) {
+        slot[i] = hst_slot(r->slots, r->bits, hash[i]);
         mix.in[i] = hst_slot_input(&r->maths, *slot[i]);
     }
     mix.in[CONTEXTS] = 256;

@@ -99,6 +99,17 @@ static inline uint32_t hst_slot_update(const Maths *m, uint32_t s, int bit, uint
     return ((uint32_t)p << 10) | (n << 6) | (s & 63);
 }
 
+/* Bring to the processor what is about to be needed: tables are larger than its caches, and waiting for one entry after
+ * the other takes longer than all the rest. WebAssembly has no such hint, and loads in place of it gain nothing.
+ */
+static inline void hst_touch(const uint32_t *entry) {
+#if defined(__GNUC__) && !defined(__wasm__)
+    __builtin_prefetch(entry, 1);
+#else
+    (void)entry;
+#endif
+}
+
 /* Logistic mixing with the sum of two sets of weights (16.16). */
 #define HST_MAX_INPUTS 48
 typedef struct {

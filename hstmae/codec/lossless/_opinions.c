@@ -23,31 +23,42 @@ static const uint8_t LEVEL[64] = {0, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5
                                   5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
                                   6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7};
 
-static void opinion(Pictures *p, Pixel *x, int64_t i, int s, int colour, int level) {
-    const uint8_t *e = p->wrong;
-    int near = (e[i - 1] >> s & 1) | (e[i - p->stride] >> s & 1) << 1 | (e[i - p->stride + 1] >> s & 1) << 2 |
-               (e[i] >> s & 1) << 3 | (e[i + 1] >> s & 1) << 4 | (e[i + p->stride] >> s & 1) << 5;
+/* Where sources were wrong around pixel `i`, one byte each: left, above, above right, and what follows of before. */
+static inline uint64_t mistakes(const Pictures *p, int64_t i) {
+    const uint8_t *e = p->wrong + i;
+    return (uint64_t)e[-1] | (uint64_t)e[-p->stride] << 8 | (uint64_t)e[-p->stride + 1] << 16 | (uint64_t)e[0] << 24 |
+           (uint64_t)e[1] << 32 | (uint64_t)e[p->stride] << 40;
+}
+
+static inline void opinion(Pictures *p, Pixel *x, int s, int colour, int level) {
     x->colour[s] = colour;
     if (colour < 0) {
         x->score[s] = 0;
         x->source[s] = 0;
         return;
     }
-    x->source[s] = p->sources + (s * 8 + level) * 64 + near;
-    x->score[s] = hst_stretch(&p->maths, *x->source[s] >> 16);
+    /* bit s of each of the six bytes, side by side */
+    int near = (int)((((x->mistakes >> s) & 0x010101010101u) * 0x0102040810204080u) >> 56);
+    int at = (s * 8 + level) * 64 + near;
+    x->source[s] = p->sources + at;
+    x->score[s] = p->scores[at];
 }
 
-static void opinion_of_cell(Pictures *p, Pixel *x, int64_t i, int s, uint32_t hash) {
+static inline void opinion_of_cell(Pictures *p, Pixel *x, int s, uint32_t hash) {
     x->key[s] = hash;
     x->cell[s] = cell_at(p, hash);
     int trust = cell_trust(*x->cell[s]);
-    opinion(p, x, i, s, trust ? cell_colour(*x->cell[s]) : -1, LEVEL[trust]);
+    opinion(p, x, s, trust ? cell_colour(*x->cell[s]) : -1, LEVEL[trust]);
 }
+
+static inline uint32_t tile_hash(const Pictures *p, int64_t i) { return hst_hash2(hst_hash2(p->tile[i], p->look[0]), 1); }
+static inline uint32_t sprite_hash(const Pictures *p, uint32_t key) { return hst_hash2(hst_hash2(key, p->look[0]), 2); }
+static inline uint32_t over_hash(const Pictures *p, uint32_t over) { return hst_hash2(hst_hash2(over, p->look[1]), 3); }
 
 /* What tile and sprites say: sprites may be transparent where they are, which is learned like their colours. */
 static void rendered(Pictures *p, Pixel *x, int64_t i) {
     uint32_t tile = p->tile[i], front = p->front[i], second = p->second[i];
-    uint32_t hash = hst_hash2(hst_hash2(tile, p->look[0]), 1);
+    uint32_t hash = tile_hash(p, i);
     x->key[0] = hash;
     x->cell[0] = cell_at(p, hash);
     int trust = cell_trust(*x->cell[0]), colour = trust ? cell_colour(*x->cell[0]) : -1;
@@ -56,7 +67,7 @@ static void rendered(Pictures *p, Pixel *x, int64_t i) {
         uint32_t key = n ? front : second;
         x->under[n] = colour;
         if (!key) continue;
-        x->key[0] = hst_hash2(hst_hash2(key, p->look[0]), 2);
+        x->key[0] = sprite_hash(p, key);
         uint32_t *c = x->sprite[n] = cell_at(p, x->key[0]);
         int sure = cell_trust(*c);
         if (sure && cell_colour(*c) != TRANSPARENT) {
@@ -67,52 +78,97 @@ static void rendered(Pictures *p, Pixel *x, int64_t i) {
             if (!sure) colour = -1;
         }
     }
-    opinion(p, x, i, 0, colour, LEVEL[trust]);
+    opinion(p, x, 0, colour, LEVEL[trust]);
     uint32_t over = front ? hst_hash2(front, (uint32_t)(x->under[1] + 1)) : hst_hash2(tile, 0);
-    opinion_of_cell(p, x, i, 1, hst_hash2(hst_hash2(over, p->look[1]), 3));
+    opinion_of_cell(p, x, 1, over_hash(p, over));
 }
 
-void hst_look_at(Pictures *p, Pixel *x, int64_t i) {
-    int64_t s = p->stride, j = i + p->shift;
-    const uint8_t *c = p->cur + i, *q = p->prev + j;
+/* Hashes of what is around a pixel at `c` in its picture and at `q` in the one before: [3], of sources 4, 5 and 6. */
+static inline void surroundings(const uint8_t *c, const uint8_t *q, int64_t s, uint32_t *hash) {
     uint32_t near = (uint32_t)c[-1] | (uint32_t)c[-s] << 8 | (uint32_t)c[-s - 1] << 16 | (uint32_t)c[-s + 1] << 24;
     uint32_t far = (uint32_t)c[-2] | (uint32_t)c[-2 * s] << 8 | (uint32_t)c[-s + 2] << 16 | (uint32_t)c[-s - 2] << 24;
     uint32_t farther = (uint32_t)c[-3] | (uint32_t)c[-2 * s + 1] << 8 | (uint32_t)c[-2 * s - 1] << 16 |
                        (uint32_t)c[-s + 3] << 24;
     uint32_t old = (uint32_t)q[0] | (uint32_t)q[1] << 8 | (uint32_t)q[s] << 16 | (uint32_t)q[-1] << 24;
     uint32_t older = (uint32_t)q[-s] | (uint32_t)q[s + 1] << 8 | (uint32_t)q[s - 1] << 16 | (uint32_t)q[2] << 24;
+    hash[0] = hst_hash2(hst_hash2(near, far & 0xffff), 4);
+    hash[1] = hst_hash2(hst_hash2(hst_hash2(near & 0xffffff, old), older & 0xffffff), 5);
+    hash[2] = hst_hash2(hst_hash2(hst_hash2(near, far), farther), 6);
+}
+
+static inline void touch_cell(const Pictures *p, uint32_t hash) { hst_touch(p->cells + (hash >> (32 - p->cell_bits))); }
+
+void hst_expect(const Pictures *p, int64_t i) {
+    const uint8_t *q = p->prev + i + p->shift;
     if (p->rendered) {
-        rendered(p, x, i);
-    } else {
-        opinion(p, x, i, 0, -1, 0);
-        opinion(p, x, i, 1, -1, 0);
-        x->cell[0] = x->cell[1] = x->sprite[0] = x->sprite[1] = 0;
+        uint32_t front = p->front[i], second = p->second[i];
+        touch_cell(p, tile_hash(p, i));
+        if (front) touch_cell(p, sprite_hash(p, front));
+        else touch_cell(p, over_hash(p, hst_hash2(p->tile[i], 0)));
+        if (second) touch_cell(p, sprite_hash(p, second));
     }
-    opinion(p, x, i, 2, q[0], p->first ? 0 : 7);
-    opinion(p, x, i, 3, p->prev[i], p->first ? 0 : 7);
-    opinion_of_cell(p, x, i, 4, hst_hash2(hst_hash2(near, far & 0xffff), 4));
-    if (p->first) {
-        x->key[5] = 0;
-        x->cell[5] = 0;
-        opinion(p, x, i, 5, -1, 0);
-    } else {
-        opinion_of_cell(p, x, i, 5, hst_hash2(hst_hash2(hst_hash2(near & 0xffffff, old), older & 0xffffff), 5));
-    }
-    opinion_of_cell(p, x, i, 6, hst_hash2(hst_hash2(hst_hash2(near, far), farther), 6));
-    if (!p->rendered) x->key[0] = x->key[6];
+    if (p->first) return;
+    uint32_t hash[3];
+    surroundings(q, q, p->stride, hash);
+    for (int n = 0; n < 3; n++) touch_cell(p, hash[n]);
+}
+
+/* The colour with the highest sum of scores, of those with equal sums the first. */
+static void vote(Pixel *x) {
+    int all = 0, same = 1;
     x->top = -1;
     x->top_score = 0;
     for (int a = 0; a < SOURCES; a++) {
+        all += x->score[a];
         if (x->colour[a] < 0) continue;
-        int vote = 0;
-        for (int b = 0; b < SOURCES; b++)
-            if (x->colour[b] == x->colour[a]) vote += x->score[b];
-        x->vote[a] = vote;
-        if (x->top < 0 || vote > x->top_score) {
+        if (x->top < 0) x->top = x->colour[a];
+        same &= x->colour[a] == x->top;
+    }
+    if (same) { /* as nearly always */
+        for (int a = 0; a < SOURCES; a++) x->vote[a] = all;
+        x->top_score = all;
+        return;
+    }
+    x->top = -1;
+    for (int a = 0; a < SOURCES; a++) {
+        if (x->colour[a] < 0) continue;
+        int sum = 0;
+        for (int b = 0; b < SOURCES; b++) sum += x->colour[b] == x->colour[a] ? x->score[b] : 0;
+        x->vote[a] = sum;
+        if (x->top < 0 || sum > x->top_score) {
             x->top = x->colour[a];
-            x->top_score = vote;
+            x->top_score = sum;
         }
     }
+}
+
+void hst_look_at(Pictures *p, Pixel *x, int64_t i) {
+    int64_t s = p->stride, j = i + p->shift;
+    const uint8_t *c = p->cur + i, *q = p->prev + j;
+    uint32_t hash[3];
+    surroundings(c, q, s, hash);
+    for (int n = 0; n < 3; n++) touch_cell(p, hash[n]);
+    x->mistakes = mistakes(p, i);
+    if (p->rendered) {
+        rendered(p, x, i);
+    } else {
+        opinion(p, x, 0, -1, 0);
+        opinion(p, x, 1, -1, 0);
+        x->cell[0] = x->cell[1] = x->sprite[0] = x->sprite[1] = 0;
+    }
+    opinion(p, x, 2, q[0], p->first ? 0 : 7);
+    opinion(p, x, 3, p->prev[i], p->first ? 0 : 7);
+    opinion_of_cell(p, x, 4, hash[0]);
+    if (p->first) {
+        x->key[5] = 0;
+        x->cell[5] = 0;
+        opinion(p, x, 5, -1, 0);
+    } else {
+        opinion_of_cell(p, x, 5, hash[1]);
+    }
+    opinion_of_cell(p, x, 6, hash[2]);
+    if (!p->rendered) x->key[0] = x->key[6];
+    vote(x);
     if (x->top < 0) x->top = c[-1];
 }
 
@@ -122,7 +178,9 @@ void hst_learn_pixel(Pictures *p, Pixel *x, int64_t i, int colour, int sources) 
         if (x->colour[s] < 0) continue;
         int right = x->colour[s] == colour;
         if (!right) wrong |= 1 << s;
-        if (sources) *x->source[s] = hst_slot_update(&p->maths, *x->source[s], right, 15);
+        if (!sources) continue;
+        *x->source[s] = hst_slot_update(&p->maths, *x->source[s], right, 15);
+        p->scores[x->source[s] - p->sources] = (int16_t)hst_stretch(&p->maths, *x->source[s] >> 16);
     }
     p->wrong[i] = (uint8_t)wrong;
     if (p->rendered) {

@@ -90,6 +90,8 @@ static void code_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *sourc
     uint8_t kept[BLOCK * BLOCK], kept_wrong[BLOCK * BLOCK];
     int low = 1 << 20, weak = 0, same = 1, n = 0;
     for (int64_t y = by * BLOCK; y < y1; y++)
+        for (int64_t x = bx * BLOCK; x < x1; x++) hst_expect(p, (y + PAD) * s + x + PAD);
+    for (int64_t y = by * BLOCK; y < y1; y++)
         for (int64_t x = bx * BLOCK; x < x1; x++, n++) {
             int64_t i = (y + PAD) * s + x + PAD;
             kept[n] = p->cur[i];
@@ -190,6 +192,7 @@ HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, cons
                     .flags = bytes + 3 * area, .tile = keys, .front = keys + area, .second = keys + 2 * area,
                     .first = 1, .rendered = scene.layers + scene.sprites > 0, .mode = mode, .scene = scene,
                     .hints = hints, .last = 8 * 17 + 8};
+    for (int i = 0; i < SOURCES * 8 * 64; i++) p->scores[i] = (int16_t)hst_stretch(&p->maths, sources[i] >> 16);
     hst_coder_start(&p->coder, mode, buf, cap);
     return (intptr_t)p;
 }

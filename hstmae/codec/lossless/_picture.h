@@ -45,6 +45,7 @@ typedef struct {
     uint32_t look[2];
     int first, rendered, mode;
     int64_t t;     /* pictures so far */
+    int16_t scores[SOURCES * 8 * 64]; /* of `sources`, so that they need not be looked up in a large table */
     uint32_t last; /* how the last one scrolled */
     uint8_t *bytes;
     const uint8_t *hints;
@@ -56,8 +57,10 @@ typedef struct {
     uint32_t *source[SOURCES], *cell[SOURCES], *sprite[2];
     uint32_t key[SOURCES];
     int top, top_score, under[2];
+    uint64_t mistakes;
 } Pixel;
 
+void hst_expect(const Pictures *p, int64_t i); /* touch what hst_look_at will need if the picture stays as it was */
 void hst_look_at(Pictures *p, Pixel *x, int64_t i);
 void hst_learn_pixel(Pictures *p, Pixel *x, int64_t i, int colour, int sources);
 void hst_render(Pictures *p, const Scene *scene, int64_t t);
