@@ -13,6 +13,7 @@ from ..games.boxes import glowing, objects, sprites
 from ..games.pixels import View
 from ..games.state import NOWHERE
 from .between import Likely
+from .glowing_tiles import glowing_tiles
 from .locate import Locator
 from .maps import Located
 from .mazes import other_pages
@@ -26,6 +27,7 @@ NEARBY = 32  # ... pixels to either side in the same frame ...
 DOUBT = np.float32(SURE + 0.002)  # trust of what is sure, however much is seen before it
 COVERED = 0.01  # share of the scenery that something stands before, as long as little was seen
 ROWS_AROUND, BEFORE = 12, 20000  # rows above and below that tell of it, beside so many pixels like the others
+LIT = np.float32(0.9)  # trust in a tile that glows where the map has one
 KNOWN = 0.5  # share of a frame that the map has to show, or maps that look like what is visible are asked, too
 ENOUGH = 64  # ... if there are as many; else of the whole frame
 STATUS_BAR, OBJECT = np.float32(0.7), np.float32(1)  # `Known.share` of what status bars and objects mostly look like
@@ -187,6 +189,8 @@ def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray,
         claim.replace_where(lost | strange, *atlas.look_up(found, view))
         place = Located(np.where(lost, found.scene, place.scene), place.camera)  # only the map counts below
     _write_text(view, claim, locator)
+    drawn, sure = glowing_tiles(view, place, atlas, claim.colours, claim.sure)
+    claim.replace_where((sure >= SURE) & (claim.trust < LIT), drawn, np.full(view.shape, LIT))
     borne_out = _borne_out(view, claim.colours, claim.sure & ~view.moving)
     mean, trust = _mean_of_fixed(view, place, claim, locator)
     claim.colours, sure, drawn = atlas.objects.paint(

@@ -125,6 +125,7 @@ def _weigh(some: _Candidates, seen: np.ndarray, cell: int) -> tuple[np.ndarray, 
     maps, drawn = len(some.marked), some.drawn
     wrong = (some.known & (seen != _UNSEEN) & (drawn != seen)).sum(1)  # [C, w]
     wrong = wrong.reshape(len(drawn), -1, cell).sum(2)
+    elsewhere = _ELSEWHERE * wrong[1 + maps :].sum(1, keepdims=True)
     wrong = (wrong - wrong[0]).astype(float)  # more than of the guess
     padded = np.pad(wrong, ((0, 0), (_AROUND, _AROUND)))
     near = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1, axis=1).sum(2)
@@ -132,7 +133,7 @@ def _weigh(some: _Candidates, seen: np.ndarray, cell: int) -> tuple[np.ndarray, 
         edges = np.flatnonzero(np.diff(np.concatenate([[0], marked, [0]])))
         for begin, end in edges.reshape(-1, 2).tolist():
             near[n, begin:end] = padded[n, begin : end + 2 * _AROUND].sum()
-    near[1 + maps :] += _ELSEWHERE * wrong[1 + maps :].sum(1, keepdims=True)
+    near[1 + maps :] += elsewhere
     before = np.repeat([1.0, 1 / max(maps, 1), _MAP / max(maps, 1)], [1, maps, maps])
     weight = before[:, None] * np.exp(-(near - near.min(0)) / _WRONG)
     weight = weight.repeat(cell, 1)[:, None]

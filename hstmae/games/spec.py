@@ -273,6 +273,10 @@ class GameSpec(ABC):
         memory is drawn. `level` is how much of the state is used, "full" or "compact"."""
         return np.asarray(state.tiles[1])
 
+    def shown_glow(self, state: GameState, level: str) -> np.ndarray:
+        """Which colours tiles that glow show, int [T], see `GameState.glow`, as far as `level` of the state tells."""
+        return np.asarray(state.glow)
+
     def check_state(self, state: np.ndarray) -> None:
         if state.dtype != np.uint8 or state.ndim != 2 or state.shape[1] != self.state_size:
             raise GameError(

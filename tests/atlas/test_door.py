@@ -37,6 +37,7 @@ class Atlas:
         self.said = {name: NOTHING for name in ("maps", "tiles", "text", "glow", "sprites", "objects", "mean")} | said
         self.glow, self.sprites, self.objects = (self.painter(name) for name in ("glow", "sprites", "objects"))
         self.looks = SimpleNamespace(solid=lambda view: np.zeros(view.shape, bool))
+        self.maps: dict[int, object] = {}
         self.mean_of: list[int] = []
         self.elsewhere: Said | None = None  # what the maps show at the place that is found
 

@@ -122,3 +122,20 @@ def test_models_that_restore_differently_have_other_fingerprints(predictor: Pred
         Predictor(predictor.model, predictor.config, atlas=a).fingerprint() for a in (None, predictor.atlas, other)
     }
     assert len(prints) == 3 and predictor.fingerprint() in prints
+
+
+def test_tiles_that_glow_show_the_colours_of_their_turn_at_compact(
+    predictor, locator, sample_store, monkeypatch
+) -> None:  # type: ignore[no-untyped-def]
+    read = sample_store.read(0, np.arange(32, 96, 4))
+    state, mask = predictor.game.decode(read.state, read.context), np.ones((16, 240, 256), bool)
+    mask[:, :, ::32] = False  # the atlas has to be borne out
+    view = View(seen(read.frames, mask), mask, predictor.game, state, "compact")
+    whole = View.whole(read.frames, predictor.game, state)
+    glow = np.isin(whole.tile_ids(0), predictor.game.looks.cycling_tiles) & ~whole.moving & mask
+    assert glow.sum() > 2000
+    right = []
+    for code in (state.tokens[:, 8, 18], (state.tokens[:, 8, 18] + 0.5) % 1):  # the true turn, and three steps on
+        state.tokens[:, 8, 18] = code
+        right.append((known_pixels(view, locator).indices == read.frames)[glow].mean())
+    assert right[0] > 0.8 and right[0] > right[1] + 0.1

@@ -132,3 +132,15 @@ def test_pictures_that_scroll_up_and_down_are_left_to_the_network() -> None:
     two.camera_y[1] = 3
     both = View(np.zeros((2, H, W), np.uint8), np.ones((2, H, W), bool), GAME, two, "full")
     assert not complete(both, atlas())[1].any() and complete(one, atlas())[1].any()
+
+
+def test_a_landmark_is_one_thing() -> None:
+    """What is seen of one of its columns tells of all of them, and the guess beside it stays what it was."""
+    other = grid(-1, c3_2=LANDMARK, c3_3=LANDMARK, c3_4=LANDMARK, c3_5=LANDMARK, c3_6=LANDMARK, c3_7=LANDMARK)
+    other[5, :] = OTHER  # what the map shows beside its landmark is not what is guessed
+    tiles = grid(UNKNOWN)
+    tiles[5, 2:8] = guess(GUESSED)
+    tiles[3, 2:8] = guess(0) if 0 in LOOKS.guessed_tiles else UNKNOWN
+    colours, trust = complete(view(tiles, {(3, 2): BRICK + 1}), atlas(other))
+    assert (cell(colours, 3, 7) == BRICK + 1).all() and cell(trust, 3, 7).min() > 0.9
+    assert (cell(colours, 5, 5) == BRICK).all() and cell(trust, 5, 5).min() > 0.5

@@ -16,7 +16,7 @@ from . import layers
 from .earlier import camera_step, one_frame_before
 from .history import COLUMNS, ROWS, history
 from .looks import object_boxes
-from .objects import FEATURES, HUD, TOKENS, decode_objects, flip_objects, player_code
+from .objects import FEATURES, HUD, TOKENS, colour_code, decode_objects, flip_objects, player_code
 from .overscan import USUAL, find_corner
 from .palettes import FCEUX, OTHERS
 from .scenery import IDS as GUESSES
@@ -195,6 +195,10 @@ class SuperMarioBros(GameSpec):
             blank, unknown = int(layers.HUD_FIXED[3, 24]), layers.HUD_IDS - 1
             hold_digits(ids[:, 3], np.asarray(state.undrawn), layers.HUD_COLUMNS, blank, unknown)
         return ids
+
+    def shown_glow(self, state: GameState, level: str) -> np.ndarray:
+        """The tokens tell the step of the cycle, and not whether it is drawn already."""
+        return np.asarray(state.glow) if level == "full" else colour_code(state)
 
     def drawn_objects(self, state: GameState) -> ObjectBoxes:
         return object_boxes(state)

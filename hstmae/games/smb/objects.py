@@ -178,6 +178,11 @@ def player_code(state: GameState) -> np.ndarray:
     return (np.asarray(state.tokens)[:, _PLAYER, _CODE : _CODE + 4] @ (1, 2, 4, 8)).astype(int)
 
 
+def colour_code(state: GameState) -> np.ndarray:
+    """The step of the colour cycle (0x6D4), read back from the tokens: int32 [T]."""
+    return np.rint(6 * np.asarray(state.tokens)[:, _STATUS, 18]).astype(np.int32)
+
+
 def flip_objects(flipped: GameState) -> GameState:
     """Mirror the tokens of a state whose other parts are mirrored already (see GameSpec.flip)."""
     tokens, xy = flipped.tokens.copy(), flipped.token_xy.copy()
