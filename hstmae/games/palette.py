@@ -12,6 +12,7 @@ from ..errors import DataError
 from .spec import GameSpec
 
 _FEW = 4  # colours that must nearly be those of a table, before it is believed to be another table
+_SMALL = 1 << 16  # pixels of which each is looked up by itself; of more, each colour once
 NEAR = 8  # steps of a channel between a colour and its entry: what 15-bit and 16-bit colours lose
 
 
@@ -53,9 +54,10 @@ def _colour_table(palette: bytes, order: tuple[int, ...]) -> Mapping[int, int]:
 
 def to_indices(packed: np.ndarray, table: Mapping[int, int]) -> np.ndarray:
     """Packed colours int32 [...] -> palette entries int16 [...], -1 for a colour that the game does not have."""
+    if packed.size <= _SMALL:
+        return np.array([table.get(value, -1) for value in packed.ravel().tolist()], np.int16).reshape(packed.shape)
     values, inverse = np.unique(packed, return_inverse=True)
-    lookup = np.array([table.get(int(v), -1) for v in values], np.int16)
-    return lookup[inverse].reshape(packed.shape)
+    return to_indices(values, table)[inverse].reshape(packed.shape)
 
 
 def recognised(

@@ -49,7 +49,8 @@ def look(path: Path) -> Look:
             size = file.height, file.width
             if file.format in ("JPEG", "WEBP") or file.info.get("exif"):
                 size = size[::-1] if file.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8) else size
-            fits = Image.registered_extensions().get(path.suffix.lower()) == form
+            # The endings of PNG and of the file's own format: to ask for all would load what reads every other one.
+            fits = Image.EXTENSION.get(path.suffix.lower()) == form
             frames = 1 if file.format in ("JPEG", "MPO") else int(getattr(file, "n_frames", 1))
             return Look(path.suffix if fits else ENDINGS[form], size, frames)
     except Image.UnidentifiedImageError:
