@@ -15,13 +15,14 @@
 #endif
 
 #define EVIDENCE 7
+#define OWN 3                   /* numbers that a layer may have of each pixel */
 #define MOST 512                /* layers; weighing.py asks for no more */
 
 /* Places in the list of columns, as in weighing.py. */
 enum {
     SEEN_5, ALIKE_5, SEEN_13, ALIKE_13, TEXTURED, ALIKE_TEXTURED, ROWS, ALIKE_ROWS, SHIFT, CENTRE_ALIKE, CENTRE_OTHER,
     EDGE_AWAY, SUPPORT, BEST_SUPPORT, LEAD_13, LEAD_TEXTURED, LEAD_SUPPORT, EARLY, VOTES, LIKE_USUAL,
-    ACTIVITY, ACTIVITY_AROUND, KEPT
+    ACTIVITY, ACTIVITY_AROUND, KEPT, PASSED, MUCH, ALIKE_AGAIN
 };
 
 /* Which pixels are settled: at least `least` layers offer something, and all of these the same.
@@ -107,7 +108,10 @@ static void compare(
    base: float32 [layers, wide], what all rows of a layer have in common; columns: int32, see above.
    shift: float32 [layers, tiles], the size of each tile's shift, of which pixel i has tile[i], int32 [n].
    band: float32 [., height, 2], rows and alike ones; band_of: int32 [layers], which of them, -1 = none; y: int32 [n].
-   own: float32 [., n, 2], two more numbers of each pixel in columns own_col, int32 [layers, 2]; own_of: as band_of.
+   own: float32 [., n, OWN], more numbers of each pixel in columns own_col, int32 [layers, OWN], -1 = none; own_of: as
+   band_of.
+   pace: float32 [., cells, 2], how much time passed in each cell, two numbers; pace_of: as band_of; cell: int32 [n];
+   again: float32 [lags, n], how often each pixel looks the same again so much later; lag_of: int32 [layers], which.
    fine: float32 [., n, 3], colours that are not whole; fine_of: as band_of.
    usual: uint32 [n]; pixel: float32 [n, 3], edge away and the two activities; logs: float32 [256].
    nearest, usual_kind: the first kinds that are not of recall, and not of other frames.
@@ -116,7 +120,8 @@ EXPORT void hst_fill(
     const uint32_t *colour, const uint8_t *evidence, const uint8_t *kind, int64_t layers, int64_t n, const int64_t *open,
     int64_t m, const int64_t *start, const float *base, int64_t wide, const int32_t *col, const float *shift,
     const int32_t *tile, int64_t tiles, const float *band, const int32_t *band_of, const int32_t *y, int64_t height,
-    const float *own, const int32_t *own_of, const int32_t *own_col, const float *fine, const int32_t *fine_of,
+    const float *own, const int32_t *own_of, const int32_t *own_col, const float *pace, const int32_t *pace_of,
+    const int32_t *cell, int64_t cells, const float *again, const int32_t *lag_of, const float *fine, const int32_t *fine_of,
     const uint32_t *usual, const float *pixel, const float *logs, int64_t nearest, int64_t usual_kind, float *rgb, uint32_t *key, uint8_t *kinds,
     float *numbers
 ) {
@@ -149,7 +154,13 @@ EXPORT void hst_fill(
                 row[col[ROWS]] = b[0]; row[col[ALIKE_ROWS]] = b[1];
             }
             if (own_of[p] >= 0)
-                for (int c = 0; c < 2; c++) row[own_col[2 * p + c]] = own[2 * (own_of[p] * n + i) + c];
+                for (int c = 0; c < OWN && own_col[OWN * p + c] >= 0; c++)
+                    row[own_col[OWN * p + c]] = own[OWN * (own_of[p] * n + i) + c];
+            if (pace_of[p] >= 0) {
+                const float *own_pace = pace + 2 * (pace_of[p] * cells + cell[i]);
+                row[col[PASSED]] = own_pace[0]; row[col[MUCH]] = own_pace[1];
+                row[col[ALIKE_AGAIN]] = again[lag_of[p] * n + i];
+            }
             row[col[EDGE_AWAY]] = pixel[3 * i];
             row[col[ACTIVITY]] = pixel[3 * i + 1]; row[col[ACTIVITY_AROUND]] = pixel[3 * i + 2];
             row[col[LIKE_USUAL]] = mine[r] == usual[i];

@@ -8,15 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from .frames import Frame, is_soft
 from .kernel import kernel
-from .shifts import TILE, Shift, everywhere, part_shifts, scaled, tiles, whole_shifts
+from .loops import NOWHERE
+from .scene import Points, Scene
+from .shifts import TILE, everywhere, part_shifts, scaled, whole_shifts
 
-BESIDE = 3  # frames before and after that are asked first
-FAR = (4, 5, 6, 8, 11, 16, 22, 32, 45, 62)  # distances of other frames that may be asked ...
-MOST_FAR = 4  # ... of which so many are, those that show most of what is still missing
 BAND = 4  # rows above and below whose movement counts for a row
-PROBES = 400  # missing pixels by which they are chosen
+ONWARD = 4  # frames between two by which it is told how something moves on
+MOST_ONWARD = 6.0  # times as far as it moved between them
 ZERO, WHOLE, PART = 0, 1, 2  # what moved
 
 
@@ -64,112 +63,6 @@ class Move:
         return both, float(total[-1, 1] / max(total[-1, 0], 1))
 
 
-class Scene:
-    """A stretch of frames, of which motion is known.
-
-    Args:
-        frames: uint8 [T, H, W, 3]; mask: bool [T, H, W], True = missing.
-        soft: whether colours are never exactly the same; None = found out.
-    """
-
-    def __init__(self, frames: np.ndarray, mask: np.ndarray, soft: bool | None = None) -> None:
-        self.rgb, self.mask = frames, mask
-        self.soft = is_soft(frames, mask) if soft is None else soft
-        self.tolerance = 10 if self.soft else 0
-        self.frames = [Frame(f, m, self.soft) for f, m in zip(frames, mask, strict=True)]
-        self.size: tuple[int, int] = mask.shape[1:]
-        self.there = [t for t, frame in enumerate(self.frames) if not frame.lost]
-
-    @cached_property
-    def position(self) -> np.ndarray:
-        """float64 [T, 2]: how far what fills most of the picture has moved since the first frame, (dy, dx)."""
-        at = np.zeros((len(self.frames), 2))
-        for p, n in zip(self.there, self.there[1:], strict=False):
-            found = whole_shifts(self.frames[p], self.frames[n], most=1)
-            at[n] = at[p] + (found[0] if found else (0, 0))
-        if self.there:
-            every = np.arange(len(at))
-            for axis in range(2):
-                at[:, axis] = np.interp(every, self.there, at[self.there, axis])
-        return at
-
-    def moved(self, t: int, s: int) -> Shift:
-        """How far what fills most of the picture moves from frame t to frame s."""
-        dy, dx = np.rint(self.position[s] - self.position[t]).astype(int).tolist()
-        return dy, dx
-
-    def beside(self, t: int) -> tuple[list[int], list[int]]:
-        """Frames before and after t that are not lost, nearest first."""
-        k = int(np.searchsorted(self.there, t))
-        after = k + (k < len(self.there) and self.there[k] == t)
-        return self.there[max(0, k - BESIDE) : k][::-1], self.there[after : after + BESIDE]
-
-    def far(self, t: int, places: np.ndarray, taken: list[int]) -> list[int]:
-        """Further frames that show what those `taken` do not; places: int64 [n] flat places that are missing in t."""
-        width = self.size[1]
-        some = places[np.linspace(0, len(places) - 1, min(PROBES, len(places))).astype(int)]
-        y, x = some // width, some % width
-
-        def shows(s: int) -> np.ndarray:
-            dy, dx = self.moved(t, s)
-            made = ~self.mask[s].reshape(-1)[some]
-            yy, xx = y + dy, x + dx
-            inside = (yy >= 0) & (yy < self.size[0]) & (xx >= 0) & (xx < width)
-            moved = np.zeros(len(some), bool)
-            moved[inside] = ~self.mask[s, yy[inside], xx[inside]]
-            return np.asarray(np.stack([made, moved]))
-
-        open_ = np.ones((2, len(some)), bool)
-        for s in taken:
-            open_ &= ~shows(s)
-        others = {s: shows(s) for k in FAR for s in (t - k, t + k) if s in self._there and s not in taken}
-        found: list[int] = []
-        while others and len(found) < MOST_FAR:
-            gain = {s: float((seen & open_).sum()) / (1 + 0.02 * abs(s - t)) for s, seen in others.items()}
-            s = max(gain, key=lambda one: gain[one])
-            if gain[s] < 0.01 * len(some):
-                break
-            found.append(s)
-            open_ &= ~others.pop(s)
-        return found
-
-    @cached_property
-    def _there(self) -> frozenset[int]:
-        return frozenset(self.there)
-
-
-class Points:
-    """Missing pixels of a frame, those of a tile together.
-
-    Attributes:
-        place: int32 [n], y * W + x; y, tile: int32 [n]; start: int32 [tiles + 1], where those of each tile begin.
-    """
-
-    def __init__(self, place: np.ndarray, y: np.ndarray, tile: np.ndarray, start: np.ndarray) -> None:
-        self.place, self.y, self.tile, self.start = place, y, tile, start
-
-    @classmethod
-    def of(cls, mask: np.ndarray) -> Points:
-        """All of bool [H, W]."""
-        place = np.flatnonzero(mask)
-        width = mask.shape[1]
-        y = place // width
-        tile = y // TILE * -(-width // TILE) + (place - y * width) // TILE
-        order = np.argsort(tile, kind="stable")
-        start = np.concatenate([[0], np.cumsum(np.bincount(tile, minlength=tiles(mask.shape)))])
-        return cls(*(a.astype(np.int32) for a in (place[order], y[order], tile[order], start)))
-
-    def parts(self, most: int) -> Iterator[Points]:
-        """Those of some tiles each, about `most` points together."""
-        count = len(self.place)
-        for k in range(0, max(count, 1), most):
-            first, end = (int(self.start[np.searchsorted(self.start, min(n, count))]) for n in (k, k + most))
-            if end > first or not count:
-                own = slice(first, end)
-                start = np.clip(self.start, first, end) - first
-                yield Points(self.place[own], self.y[own], self.tile[own], start)
-
-
 def moves(scene: Scene, t: int, place: np.ndarray) -> Iterator[Move]:
     """All ways in which other frames may show the missing pixels of frame t, int32 [n] flat places."""
     before, after = scene.beside(t)
@@ -179,9 +72,12 @@ def moves(scene: Scene, t: int, place: np.ndarray) -> Iterator[Move]:
             yield from _direct(scene, t, s, s not in far)
     for p, n in zip(before[:2], after[:2], strict=False):
         yield from _through(scene, t, p, n, p == before[0])
-    if scene.frames[t].lost and not (before and after):
-        for s in (before + after)[:1]:
-            yield from _guessed(scene, t, s)
+    if not scene.frames[t].lost:
+        return
+    for side in (before, after):
+        yield from _onward(scene, t, side)
+    if not (before and after):
+        yield from _guessed(scene, t, before + after)
 
 
 def _direct(scene: Scene, t: int, s: int, near: bool) -> Iterator[Move]:
@@ -203,7 +99,10 @@ def _direct(scene: Scene, t: int, s: int, near: bool) -> Iterator[Move]:
 def _through(scene: Scene, t: int, p: int, n: int, parts: bool) -> Iterator[Move]:
     """What moves evenly from frame p to frame n, on both sides of t."""
     a, b = scene.frames[p], scene.frames[n]
-    share = (t - p) / (n - p)
+    share: float | np.ndarray = (t - p) / (n - p)
+    if scene.frames[t].lost:
+        time = scene.tile_time
+        share = ((time[t] - time[p]) / (time[n] - time[p]))[:, None]
     expected = scene.moved(p, n)
     whole = list(dict.fromkeys([(0, 0), expected, *whole_shifts(a, b)]))
     found = [(everywhere(shift, scene.size), WHOLE if any(shift) else ZERO) for shift in whole]
@@ -211,9 +110,9 @@ def _through(scene: Scene, t: int, p: int, n: int, parts: bool) -> Iterator[Move
         local = part_shifts(a, b, whole)
         found += [(np.ascontiguousarray(local[:, k]), PART) for k in range(local.shape[1])]
     for shifts, kind in found:
-        back = scaled(-shifts, share)
+        back = scaled(-shifts, share if kind == PART or isinstance(share, float) else float(share.mean()))
         on = shifts + back
-        on[shifts[:, 0] == shifts.dtype.type(-32768)] = -32768
+        on[shifts[:, 0] == NOWHERE] = NOWHERE
         rows = None
         if kind != PART:
             one, two = tuple(back[0].tolist()), tuple(on[0].tolist())
@@ -222,13 +121,35 @@ def _through(scene: Scene, t: int, p: int, n: int, parts: bool) -> Iterator[Move
         yield Move(n, on, p, back, kind, True, rows)
 
 
-def _guessed(scene: Scene, t: int, s: int) -> Iterator[Move]:
-    """Frame s as it is and as the picture would have moved on, where nothing tells."""
-    speed = _speed(scene, s, t)
-    on = tuple(np.rint(np.array(speed) * (s - t)).astype(int).tolist())
-    for shift in dict.fromkeys([(0, 0), on]):
-        shifts = everywhere(shift, scene.size)
-        yield Move(s, shifts, t, shifts * 0, WHOLE if any(shift) else ZERO, False, None)
+def _onward(scene: Scene, t: int, side: list[int]) -> Iterator[Move]:
+    """What moves before (or after) a gap, moved on into it: objects that look another way on its other side.
+
+    Args:
+        side: frames before or after t, nearest first.
+    """
+    close = [s for s in side[1:] if abs(s - side[0]) <= ONWARD]
+    if not close:
+        return
+    s, far, time = side[0], close[-1], scene.tile_time
+    a, b = scene.frames[s], scene.frames[far]
+    parts = part_shifts(a, b, list(dict.fromkeys([(0, 0), scene.moved(s, far)])))
+    ratio = np.clip((time[t] - time[s]) / (time[s] - time[far]), 0, MOST_ONWARD)[:, None]
+    for k in range(parts.shape[1]):
+        shifts = np.ascontiguousarray(parts[:, k])
+        on = scaled(shifts, ratio)
+        other = on + shifts
+        other[shifts[:, 0] == NOWHERE] = NOWHERE
+        yield Move(s, on, far, other, PART, False, None)
+
+
+def _guessed(scene: Scene, t: int, side: list[int]) -> Iterator[Move]:
+    """The nearest frames as they are, and the first as the picture would have moved on, where nothing tells."""
+    for s in side:
+        speed = _speed(scene, s, t)
+        on = tuple(np.rint(np.array(speed) * (s - t)).astype(int).tolist())
+        for shift in dict.fromkeys([(0, 0), on] if s == side[0] else [(0, 0)]):
+            shifts = everywhere(shift, scene.size)
+            yield Move(s, shifts, t, shifts * 0, WHOLE if any(shift) else ZERO, False, None)
 
 
 def _speed(scene: Scene, s: int, t: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CheckpointError
-from .features import COUNT, KINDS, MEAN, NEAREST, NUMBERS, SIDE, SMOOTH, Choices
+from .features import COUNT, FILLERS, KINDS, MEAN, NEAREST, NUMBERS, SIDE, SMOOTH, Choices
 from .frames import unpack
 from .weigher import weigher
 from .weighing import Rows
@@ -21,6 +21,7 @@ from .weighing import Rows
 WEIGHTS = Path(__file__).with_name("combiner.npz")
 SNAP = 0.85  # share from which a colour that is offered is taken as it is, instead of the mean
 SHOWN = 0.5  # share of the offers of other frames, below which it is the surroundings that drew a pixel
+MOST = 0.5  # part from which it is a filler that draws a stretch
 SETTLED = 0.99  # what is said of a pixel for which all other frames offer one colour
 
 
@@ -30,12 +31,16 @@ class Combiner:
 
     Attributes:
         bias: float32 [kinds], added to the score of each kind of offer, and
-        sharpness: by which scores are multiplied: what a stretch of footage itself taught (see `gate`).
+        sharpness: by which scores are multiplied, and
+        filler: which of FILLERS has
+        part: of what is drawn: what a stretch of footage itself taught (see `gate`).
     """
 
     layers: tuple[tuple[np.ndarray, np.ndarray], ...]
     bias: np.ndarray
     sharpness: float = 1.0
+    filler: int = 0
+    part: float = 0.0
 
     def scores(self, numbers: np.ndarray, kind: np.ndarray) -> np.ndarray:
         """float32 [rows] of the rows' numbers, float32 [rows, COUNT], and kinds, uint8 [rows]."""
@@ -47,13 +52,17 @@ class Combiner:
         return weigher().softmax(self.scores(rows.numbers, rows.kind), rows.start)
 
 
-@lru_cache(maxsize=1)
-def load_combiner(path: Path = WEIGHTS) -> Combiner:
-    """Raises CheckpointError where the file is damaged or of another version."""
+@lru_cache(maxsize=2)
+def load_combiner(lost: bool, path: Path = WEIGHTS) -> Combiner:
+    """Of frames that are lost whole, or of all others.
+
+    Raises CheckpointError where the file is damaged or of another version.
+    """
+    which = "lost_" if lost else ""
     try:
         with np.load(path) as file:
-            names = [name for name in file.files if name.startswith("w")]
-            layers = tuple((file[f"w{k}"], file[f"b{k}"]) for k in range(len(names)))
+            names = [name for name in file.files if name.startswith(f"{which}w")]
+            layers = tuple((file[f"{which}w{k}"], file[f"{which}b{k}"]) for k in range(len(names)))
             told = [str(name) for name in file["inputs"]]
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}); install the package again") from error
@@ -80,8 +89,8 @@ class Drawn:
     kind: np.ndarray
 
 
-def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
-    """The mean of the offers by their shares, or their likeliest colour.
+def draw(choices: Choices, combiner: Combiner, exact: bool) -> Drawn:
+    """The mean of the offers by their shares, or their likeliest colour; where a filler has a part, with that.
 
     Args:
         exact: take the likeliest of the colours that are offered; else the mean, except where one is all but certain.
@@ -89,10 +98,28 @@ def draw(choices: Choices, shares: np.ndarray, exact: bool) -> Drawn:
     n = len(choices.points.place)
     known = unpack(choices.known)
     made = Drawn(known, np.full(n, SETTLED, np.float32), known.copy(), np.ones(n, bool), choices.by.copy())
-    own = weigher().drawn(choices.rows, shares, exact, SNAP, SIDE, SHOWN)
+    own = weigher().drawn(choices.rows, combiner.shares(choices.rows), exact, SNAP, SIDE, SHOWN)
     made.rgb[choices.open], made.confidence[choices.open], made.likeliest[choices.open] = own[:3]
     made.shown[choices.open], made.kind[choices.open] = own[3:]
+    if combiner.part > 0:
+        _fill(made, choices, combiner, exact)
     return made
+
+
+def _fill(made: Drawn, choices: Choices, combiner: Combiner, exact: bool) -> None:
+    """Let a filler have its part, in place: of the colours, or where it has most of it, of what is likeliest, too."""
+    colours, there = (a[combiner.filler] for a in choices.fillers)
+    filled, part = unpack(colours), combiner.part
+    most = there & (part > MOST)
+    if not exact:
+        mixed = (1 - part) * made.rgb + part * filled.astype(np.float32)
+        made.rgb[there] = np.rint(mixed).astype(np.uint8)[there]
+    other = most & (made.likeliest != filled).any(1)
+    made.likeliest[most] = filled[most]
+    if exact:
+        made.rgb[most] = filled[most]
+    made.confidence[other] = 1 - made.confidence[other]
+    made.kind[most], made.shown[most] = FILLERS[combiner.filler], FILLERS[combiner.filler] < SIDE
 
 
 def joined(parts: list[Drawn]) -> Drawn:

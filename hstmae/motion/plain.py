@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .frames import unpack
-from .weighing import Layers, Meaning, Offered, Rows
+from .weighing import OWN, Layers, Meaning, Offered, Rows
 
 BLOCK = 32768  # offers weighed at a time
 
@@ -53,8 +53,14 @@ class Plain:
         for k, name in enumerate(("rows", "alike rows")):
             put(name, banded, o.band[o.band_of[layer[banded]], o.y[pixel[banded]], k])
         owned = np.flatnonzero(o.own_of[layer] >= 0)
-        for k in range(2):
-            numbers[owned, o.own_columns[layer[owned], k]] = o.own[o.own_of[layer[owned]], pixel[owned], k]
+        for k in range(OWN):
+            some = owned[o.own_columns[layer[owned], k] >= 0]
+            numbers[some, o.own_columns[layer[some], k]] = o.own[o.own_of[layer[some]], pixel[some], k]
+        paced = np.flatnonzero(o.pace_of[layer] >= 0)
+        own_layer, own_pixel = layer[paced], pixel[paced]
+        for k, name in enumerate(("passed", "much")):
+            put(name, paced, o.pace[o.pace_of[own_layer], o.cell[own_pixel], k])
+        put("alike again", paced, o.again[o.lag_of[own_layer], own_pixel])
         for k, name in enumerate(("edge away", "activity", "activity around")):
             numbers[:, col[name]] = o.pixel[pixel, k]
         numbers[:, col["like usual"]] = key == o.usual[pixel]

@@ -9,10 +9,11 @@ from functools import cached_property
 
 import numpy as np
 
-from .candidates import Points, Scene, moves
+from .candidates import moves
 from .combiner import Combiner, Drawn, draw, joined, load_combiner
 from .features import Choices, choices
-from .gate import fitted, more_hidden, tested_frames, tested_points
+from .gate import GAP_PIXELS, PIXELS, fitted, judged, more_hidden, tested_frames, tested_gaps, tested_points
+from .scene import Points, Scene
 from .spatial import Still, Surroundings
 
 MARGIN = 64  # frames before and after a stretch that may show something of it
@@ -51,9 +52,9 @@ class Recall:
         self.scene = Scene(cleared, mask)
 
     @cached_property
-    def combiner(self) -> Combiner:
-        """With what the self-test taught, if it is asked for."""
-        made = load_combiner()
+    def _of_seen(self) -> Combiner:
+        """For frames of which something is seen, with what the self-test taught, if it is asked for."""
+        made = load_combiner(False)
         if not self.mode.gate:
             return made
         hidden = more_hidden(self.mask)
@@ -64,10 +65,22 @@ class Recall:
         around = Around(scene)
         tests = []
         for t in frames:
-            points = tested_points(hidden[t])
-            found = around.choices(t, points)
-            tests.append((found.rows, self.scene.rgb[t].reshape(-1, 3)[points.place[found.open]]))
-        return fitted(made, tests)
+            points = tested_points(hidden[t], PIXELS)
+            tests.append((around.choices(t, points), self.scene.rgb[t].reshape(-1, 3)[points.place]))
+        return judged(fitted(made, tests), tests)
+
+    @cached_property
+    def _of_lost(self) -> Combiner:
+        """For frames that are lost whole."""
+        made = load_combiner(True)
+        if not self.mode.gate:
+            return made
+        tests = []
+        for t, hidden in tested_gaps(self.scene.there, len(self.mask)):
+            points = tested_points(~self.mask[t], GAP_PIXELS)
+            around = Around(self.scene.losing(hidden), self._around.still)
+            tests.append((around.choices(t, points), self.scene.rgb[t].reshape(-1, 3)[points.place]))
+        return judged(fitted(made, tests), tests)
 
     @cached_property
     def _around(self) -> Around:
@@ -76,12 +89,14 @@ class Recall:
     def draw(self, t: int) -> tuple[Points, Drawn]:
         """The missing pixels of one frame."""
         points = Points.of(self.mask[t])
-        found = self._around.parts(t, points, POINTS)
-        return points, joined([draw(part, self.combiner.shares(part.rows), self.mode.exact) for part in found])
+        combiner = self._of_lost if self.scene.frames[t].lost else self._of_seen
+        return points, joined([draw(part, combiner, self.mode.exact) for part in self._around.parts(t, points, POINTS)])
 
     def draw_all(self, wanted: list[int]) -> Iterator[tuple[int, Points, Drawn]]:
         """Several frames, in their order, on several threads."""
-        assert self.combiner is not None and self._around is not None  # made once, before threads ask for them
+        for t in wanted:  # made once, before threads ask for them
+            assert (self._of_lost if self.scene.frames[t].lost else self._of_seen) is not None
+        assert self._around is not None
         if self.threads <= 1:
             for t in wanted:
                 yield t, *self.draw(t)
@@ -98,11 +113,14 @@ class Recall:
 class Around:
     """What all frames of a scene have in common."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, still: Still | None = None) -> None:
+        """still: what is known already of a scene that now loses frames."""
         self.scene = scene
-        self.still = Still.of(scene.rgb, scene.mask, [frame.colours for frame in scene.frames])
+        self.still = still or Still.of(scene.rgb, scene.mask, [frame.colours for frame in scene.frames])
         scene.position  # noqa: B018  before threads ask for it
-        self.before, self.after = _nearest_seen(scene.mask)
+        if len(scene.there) < len(scene.frames):
+            scene.tile_time  # noqa: B018
+        self._near = () if still else (_Seen(scene.mask, False), _Seen(scene.mask, True))
 
     def choices(self, t: int, points: Points) -> Choices:
         """What is offered for some missing pixels of frame t."""
@@ -111,11 +129,21 @@ class Around:
     def parts(self, t: int, points: Points, most: int) -> Iterator[Choices]:
         """The same for about `most` of them after the others, as what is offered for a pixel takes some kilobytes."""
         frame = self.scene.frames[t]
-        seen_from = list(moves(self.scene, t, points.place))
+        scene = self.scene.near_side(t) if frame.lost else self.scene
+        seen_from = list(moves(scene, t, points.place))
         surroundings = Surroundings(frame.rgb, frame.colours, frame.seen)
         for part in points.parts(most):
-            near = np.stack([self.before.of(t, part.place), self.after.of(t, part.place)])
-            yield choices(self.scene, t, part, seen_from, self.still, surroundings, near)
+            yield choices(scene, t, part, seen_from, self.still, surroundings, self._nearest(scene, t, part.place))
+
+    def _nearest(self, scene: Scene, t: int, place: np.ndarray) -> np.ndarray:
+        """int16 [2, n], the nearest frames before and after in which places are seen; -1 = none."""
+        if not scene.frames[t].lost:
+            return np.stack([near.of(t, place) for near in self._near])
+        made = np.full((2, len(place)), -1, np.int16)
+        for side, frames in zip(made, scene.beside(t), strict=True):
+            for s in frames[::-1]:
+                side[scene.frames[s].seen.reshape(-1)[place] > 0] = s
+        return made
 
 
 class _Seen:
@@ -138,7 +166,3 @@ class _Seen:
     def of(self, t: int, place: np.ndarray) -> np.ndarray:
         """int16 [n], -1 where it never is."""
         return np.asarray(self._last[t][np.searchsorted(self._places[t], place)])
-
-
-def _nearest_seen(mask: np.ndarray) -> tuple[_Seen, _Seen]:
-    return _Seen(mask, False), _Seen(mask, True)

@@ -55,8 +55,8 @@ def everywhere(shift: Shift, size: tuple[int, int]) -> np.ndarray:
     return np.tile(np.array(shift, np.int16), (tiles(size), 1))
 
 
-def scaled(shifts: np.ndarray, share: float) -> np.ndarray:
-    """A share of each shift, rounded; NOWHERE stays."""
+def scaled(shifts: np.ndarray, share: float | np.ndarray) -> np.ndarray:
+    """A share of each shift, or of each tile's, [tiles, 1], rounded; NOWHERE stays."""
     made = np.rint(shifts.astype(np.float32) * share).astype(np.int16)
     made[shifts[:, 0] == NOWHERE] = NOWHERE
     return made

@@ -39,7 +39,7 @@ class Still:
             both = ~(mask[t] | mask[t - 1])
             pairs += both
             changes += both & (colours[t] != colours[t - 1])
-        many, few = _around(pairs), _around(changes)
+        many, few = box_sums(pairs, AROUND), box_sums(changes, AROUND)
         whole = changes.sum() / max(float(pairs.sum()), 1)
         around = (few + whole) / (many + 1)
         activity = np.stack([(changes + around) / (pairs + 1), around])
@@ -48,10 +48,10 @@ class Still:
         return cls(usual(frames, mask), activity.astype(np.float32), mean.astype(np.float32))
 
 
-def _around(a: np.ndarray) -> np.ndarray:
-    """Sums over the 9 x 9 pixels around each."""
-    total = np.pad(a, ((AROUND + 1, AROUND), (AROUND + 1, AROUND))).astype(np.float64).cumsum(0).cumsum(1)
-    k = 2 * AROUND + 1
+def box_sums(a: np.ndarray, reach: int) -> np.ndarray:
+    """Sums over the squares of `reach` around each of [H, W]."""
+    total = np.pad(a, ((reach + 1, reach), (reach + 1, reach))).astype(np.float64).cumsum(0).cumsum(1)
+    k = 2 * reach + 1
     return np.asarray(total[k:, k:] - total[:-k, k:] - total[k:, :-k] + total[:-k, :-k])
 
 

@@ -42,9 +42,9 @@ class CompiledWeigher:
         columns = np.array([meaning.columns[name] for name in COLUMNS], np.int32)
         self._library.hst_fill(*given(
             o.colour, o.evidence, o.kind, count, n, open_, m, start, o.base, meaning.wide, columns, o.shift, o.tile,
-            o.shift.shape[1], o.band, o.band_of, o.y, o.band.shape[1], o.own, o.own_of, o.own_columns, o.fine,
-            o.fine_of, o.usual, o.pixel, LOGS, meaning.nearest, meaning.usual, made.rgb, made.key, made.kind,
-            made.numbers,
+            o.shift.shape[1], o.band, o.band_of, o.y, o.band.shape[1], o.own, o.own_of, o.own_columns, o.pace,
+            o.pace_of, o.cell, o.pace.shape[1], o.again, o.lag_of, o.fine, o.fine_of, o.usual, o.pixel, LOGS,
+            meaning.nearest, meaning.usual, made.rgb, made.key, made.kind, made.numbers,
         ))  # fmt: skip
         return made
 

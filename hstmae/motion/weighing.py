@@ -11,7 +11,9 @@ COLUMNS = (
     "seen 5", "alike 5", "seen 13", "alike 13", "textured", "alike textured", "rows", "alike rows", "shift",
     "centre alike", "centre other", "edge away", "support", "best support", "lead 13", "lead textured", "lead support",
     "early", "votes", "like usual", "activity", "activity around", "kept",
+    "passed", "much", "alike again",
 )  # fmt: skip  # numbers that differ within a layer, in the order of the list in `_weighing.c`
+OWN = 3  # numbers that a layer may have of each pixel, as in `_weighing.c`
 Layers = tuple[tuple[np.ndarray, np.ndarray], ...]  # of a network: float32 [in, out] weights, float32 [out] biases
 
 
@@ -42,7 +44,11 @@ class Offered:
         shift: float32 [layers, tiles], the number "shift" of each tile; tile: int32 [n].
         band: float32 [., H, 2], the numbers "rows" and "alike rows"; band_of: int32 [layers], which of them, -1 = none;
             y: int32 [n].
-        own: float32 [., n, 2], two further numbers of each pixel; own_of: as band_of; own_columns: int32 [layers, 2].
+        own: float32 [., n, OWN], further numbers of each pixel; own_of: as band_of; own_columns: int32 [layers, OWN],
+            where they stand, -1 = nowhere, and so are those after it.
+        pace: float32 [., cells, 2], the numbers "passed" and "much" of each cell; pace_of: as band_of; cell: int32 [n].
+        again: float32 [lags, n], the number "alike again" for each lag; lag_of: int32 [layers], which of them, where
+            there is a pace.
         fine: float32 [., n, 3], colours that are not whole; fine_of: as band_of.
         usual: uint32 [n]; pixel: float32 [n, 3], "edge away", "activity" and "activity around".
     """
@@ -59,6 +65,11 @@ class Offered:
     own: np.ndarray
     own_of: np.ndarray
     own_columns: np.ndarray
+    pace: np.ndarray
+    pace_of: np.ndarray
+    cell: np.ndarray
+    again: np.ndarray
+    lag_of: np.ndarray
     fine: np.ndarray
     fine_of: np.ndarray
     usual: np.ndarray

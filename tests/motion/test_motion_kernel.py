@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hstmae.motion.candidates import Points
 from hstmae.motion.kernel import Compiled, kernel
 from hstmae.motion.loops import NOWHERE
 from hstmae.motion.reference import Reference
+from hstmae.motion.scene import Points
 from hstmae.motion.shifts import TILE, tiles
 
 compiled = pytest.mark.skipif(not isinstance(kernel(), Compiled), reason="needs the compiled kernel")

@@ -122,7 +122,7 @@ def test_numpy_draws_the_same_as_the_compiled_loops(monkeypatch: pytest.MonkeyPa
     frames = scrolling(6)
     mask = blocks(frames.shape[:3], 0.1)
     made = restored(frames, mask)
-    for module in ("frames", "shifts", "candidates", "spatial"):
+    for module in ("frames", "shifts", "candidates", "scene", "spatial"):
         monkeypatch.setattr(f"hstmae.motion.{module}.kernel", Reference)
     for module in ("combiner", "features", "gate", "spatial"):
         monkeypatch.setattr(f"hstmae.motion.{module}.weigher", Plain)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hstmae.motion.candidates import Points
 from hstmae.motion.features import COUNT, KINDS, MEANING, SIDE, N
 from hstmae.motion.loops import EVIDENCE
 from hstmae.motion.plain import Plain
+from hstmae.motion.scene import Points
 from hstmae.motion.weigher import CompiledWeigher, weigher
-from hstmae.motion.weighing import COLUMNS, Offered
+from hstmae.motion.weighing import COLUMNS, OWN, Offered
 
 compiled = pytest.mark.skipif(not isinstance(weigher(), CompiledWeigher), reason="needs the compiled weighing")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -25,10 +25,10 @@ def offered(rng: np.random.Generator, n: int, layers: int) -> Offered:
     evidence[..., 0] = rng.choice([0, 1, 3, 5], (layers, n))
     evidence[-1, :, 0] = 1
     floats, tiles, height = rng.random, 5, 9
-    columns = np.array([[N["side away"], N["opposite"]], [N["distance"], N["early"]]])
+    columns = np.array([[N["side away"], N["opposite"], -1], [N["distance"], N["early"], N["passed"]]])
     base = floats((layers, COUNT)).astype(np.float32)
     base[:, N["early"]] = rng.integers(0, 2, layers)
-    early = rng.integers(0, 2, (2, n, 2))
+    early = rng.integers(0, 2, (2, n, OWN))
     return Offered(
         rng.integers(0, len(KINDS), layers).astype(np.uint8),
         rng.choice(np.array([0, 7, 0x10203, 0xFFFFFF], np.uint32), (layers, n)), evidence, base,
@@ -36,6 +36,9 @@ def offered(rng: np.random.Generator, n: int, layers: int) -> Offered:
         floats((2, height, 2)).astype(np.float32), rng.integers(-1, 2, layers).astype(np.int32),
         rng.integers(0, height, n).astype(np.int32), early.astype(np.float32),
         rng.integers(-1, 2, layers).astype(np.int32), columns[rng.integers(0, 2, layers)].astype(np.int32),
+        floats((2, tiles, 2)).astype(np.float32), rng.integers(-1, 2, layers).astype(np.int32),
+        rng.integers(0, tiles, n).astype(np.int32), floats((4, n)).astype(np.float32),
+        rng.integers(0, 4, layers).astype(np.int32),
         (255 * floats((1, n, 3))).astype(np.float32), rng.integers(-1, 1, layers).astype(np.int32),
         rng.choice(np.array([0, 7], np.uint32), n), floats((n, 3)).astype(np.float32),
     )  # fmt: skip
