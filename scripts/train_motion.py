@@ -57,25 +57,30 @@ class Rows:
 
 
 class Scorer(nn.Sequential):
-    def __init__(self) -> None:
+    """lost: of lost frames. Whether before or after a gap is likelier is not to be learned from the few things that
+    change in one only."""
+
+    def __init__(self, lost: bool) -> None:
         super().__init__(
             nn.Linear(COUNT, WIDTHS[0]), nn.ReLU(), nn.Linear(WIDTHS[0], WIDTHS[1]), nn.ReLU(), nn.Linear(WIDTHS[1], 1)
         )
+        self.sees = torch.ones(COUNT)
+        self.sees[N["early"]] = not lost
 
     def shares(self, rows: Rows, pixels: np.ndarray) -> tuple[np.ndarray, Tensor, Tensor]:
         """Rows, which pixel each belongs to, and its share."""
         index, pixel = rows.of(pixels)
         own = torch.from_numpy(pixel)
-        score = self(rows.numbers[index].float())[:, 0]
+        score = self(rows.numbers[index].float() * self.sees)[:, 0]
         top = torch.full((len(pixels),), -torch.inf).scatter_reduce(0, own, score.detach(), "amax")
         made = torch.exp(score - top[own])
         return index, own, made / torch.zeros(len(pixels)).index_add(0, own, made)[own]
 
 
-def fit(rows: Rows, used: np.ndarray, steps: int) -> Scorer:
+def fit(rows: Rows, used: np.ndarray, steps: int, lost: bool) -> Scorer:
     """used: bool [groups by number]."""
     torch.manual_seed(0)
-    rng, scorer = np.random.default_rng(0), Scorer()
+    rng, scorer = np.random.default_rng(0), Scorer(lost)
     optimizer = torch.optim.AdamW(scorer.parameters(), weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
     groups = [np.flatnonzero(rows.group == g) for g in np.unique(rows.group) if used[g]]
@@ -149,7 +154,8 @@ def save(scorers: tuple[Scorer, Scorer], path: Path) -> None:
         layers = [layer for layer in scorer if isinstance(layer, nn.Linear)]
         for k, layer in enumerate(layers):
             factor = np.float32(calm if k == len(layers) - 1 else 1)
-            arrays[f"{which}w{k}"] = layer.weight.detach().numpy().T * factor
+            weight = layer.weight.detach() * (scorer.sees if not k else 1)
+            arrays[f"{which}w{k}"] = weight.numpy().T * factor
             arrays[f"{which}b{k}"] = layer.bias.detach().numpy() * factor
     np.savez(path, inputs=np.array([*KINDS, *NUMBERS]), **arrays)  # type: ignore[arg-type]
 
@@ -171,7 +177,7 @@ def main() -> None:
     game = np.arange(int(rows.group.max()) + 1) // len(DAMAGES) // 2  # two episodes of each
     held = game % args.hold_out == args.hold_out - 1 if args.hold_out else np.zeros(len(game), bool)
     lost = np.arange(len(held)) % len(DAMAGES) == LOST
-    scorers = fit(rows, ~held & ~lost, args.steps), fit(rows, ~held & lost, args.steps)
+    scorers = fit(rows, ~held & ~lost, args.steps, False), fit(rows, ~held & lost, args.steps, True)
     for scorer, own in zip(scorers, (~lost, lost), strict=True):
         measure(rows, scorer, own & (held if args.hold_out else ~held))
     if args.out:

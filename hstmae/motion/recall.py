@@ -67,7 +67,7 @@ class Recall:
         for t in frames:
             points = tested_points(hidden[t], PIXELS)
             tests.append((around.choices(t, points), self.scene.rgb[t].reshape(-1, 3)[points.place]))
-        return judged(fitted(made, tests), tests)
+        return fitted(made, tests)
 
     @cached_property
     def _of_lost(self) -> Combiner:
@@ -80,7 +80,7 @@ class Recall:
             points = tested_points(~self.mask[t], GAP_PIXELS)
             around = Around(self.scene.losing(hidden), self._around.still)
             tests.append((around.choices(t, points), self.scene.rgb[t].reshape(-1, 3)[points.place]))
-        return judged(fitted(made, tests), tests)
+        return judged(made, tests)
 
     @cached_property
     def _around(self) -> Around:
