@@ -159,7 +159,7 @@ def tested_gaps(there: list[int], count: int, seed: int = 0) -> list[tuple[int, 
     """
     seen, rng = np.zeros(count, bool), np.random.default_rng(seed)
     seen[there] = True
-    lost, found = np.flatnonzero(~seen), []
+    lost, found = np.flatnonzero(~seen), list[tuple[int, range]]()
     for t in rng.permutation(lost)[: 4 * FRAMES].tolist() if there else ():
         before, after = seen[:t].nonzero()[0][-1:], seen[t:].nonzero()[0][:1] + t
         back, on = (int(abs(t - side[0])) if len(side) else 0 for side in (before, after))

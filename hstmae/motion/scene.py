@@ -17,7 +17,7 @@ BESIDE = 3  # frames before and after that are asked first
 FAR = (4, 5, 6, 8, 11, 16, 22, 32, 45, 62)  # distances of other frames that may be asked ...
 MOST_FAR = 4  # ... of which so many are, those that show most of what is still missing
 PROBES = 400  # missing pixels by which they are chosen
-CUT = 0.8  # of what is alike within a scene, below which there is a cut
+CUT = 0.3  # of what is alike within a scene, below which there is a cut
 
 
 class Scene:
