@@ -25,6 +25,10 @@ enum {
     ACTIVITY, ACTIVITY_AROUND, KEPT, PASSED, MUCH, ALIKE_AGAIN
 };
 
+#define FORM 2                  /* of what the functions are given; weigher.py asks for it */
+
+EXPORT int hst_weighing_form(void) { return FORM; }
+
 /* Which pixels are settled: at least `least` layers offer something, and all of these the same.
    kind: uint8 [layers]; known: uint32 [n], by: uint8 [n], colour and kind of the first offer; settled: uint8 [n]. */
 EXPORT void hst_settle(

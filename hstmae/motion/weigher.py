@@ -12,7 +12,7 @@ from .kernel import given
 from .plain import Plain
 from .weighing import COLUMNS, Layers, Meaning, Offered, Rows, Weigher
 
-LANES, WIDEST, MOST = 16, 256, 512  # as in the C sources
+LANES, WIDEST, MOST, FORM = 16, 256, 512, 2  # as in the C sources
 LOGS = (np.log2(1 + np.arange(256)) / 7).astype(np.float32)
 
 
@@ -20,6 +20,9 @@ class CompiledWeigher:
     """The shared library beside this file."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
+        """Raises OSError or AttributeError for a library that was compiled from other sources."""
+        if library.hst_weighing_form() != FORM:
+            raise OSError("compiled from other sources")
         self._library = library
         library.hst_smooth.restype = ctypes.c_int
 
@@ -97,6 +100,6 @@ def weigher() -> Weigher:
     if path is not None:
         try:
             return CompiledWeigher(ctypes.CDLL(str(path)))
-        except (OSError, AttributeError):  # built for another machine
+        except (OSError, AttributeError):  # built for another machine, or from other sources
             pass
     return Plain()

@@ -99,6 +99,17 @@ def test_smooth_surfaces_agree(height: int, width: int, share: float, seed: int)
     np.testing.assert_allclose(a[seen > 0], rgb[seen > 0], atol=1e-3)
 
 
+def test_a_library_of_other_sources_is_not_used() -> None:
+    class Other:
+        def hst_weighing_form(self) -> int:
+            return -1
+
+    with pytest.raises(OSError):
+        CompiledWeigher(Other())  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        CompiledWeigher(object())  # type: ignore[arg-type]
+
+
 def test_numbers_that_the_compiled_code_fills_in_are_numbers() -> None:
     assert set(COLUMNS) <= set(N) and len(set(COLUMNS)) == len(COLUMNS)
 
