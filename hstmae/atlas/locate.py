@@ -31,7 +31,7 @@ _JUMP = 8.0  # ... where this is the cost of changing the map or moving by more 
 _MOVE = 16  # ... pixels between two frames
 _FEW = 128  # visible pixels below which a frame alone says nothing
 _PLACES = 6  # that may look alike
-_STRANGE = 0.14  # share of wrong pixels among those that are wrong or no backdrop, in frames of one map
+_STRANGE = 0.3  # share of wrong pixels among those that are wrong or no backdrop, in frames of one map
 _SHARE = 0.02  # probability from which a place is one of them
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
