@@ -30,16 +30,24 @@ from hstmae.games.smb.game import SuperMarioBros
 BUNDLED = SAMPLES / "sample_session.hst"
 
 
-def test_golden_files_decode_to_the_same_bytes() -> None:
+@pytest.fixture(scope="module")
+def found() -> dict[Path, Any]:
+    """What the browser's decoder makes of the golden files and the bundled session."""
+    paths = [*sorted(make_golden.GOLDEN.glob("*.hst")), BUNDLED]
+    return dict(zip(paths, decoded(paths), strict=True))
+
+
+def test_golden_files_decode_to_the_same_bytes(found: dict[Path, Any]) -> None:
     paths = sorted(make_golden.GOLDEN.glob("*.hst"))
-    for path, found in zip(paths, decoded(paths), strict=True):
-        assert found.get("episodes") == expected(path)["episodes"], path
+    assert paths
+    for path in paths:
+        assert found[path].get("episodes") == expected(path)["episodes"], path
 
 
-def test_the_bundled_session_is_the_recording_beside_it() -> None:
+def test_the_bundled_session_is_the_recording_beside_it(found: dict[Path, Any]) -> None:
     """Else: hstmae encode assets/sample_session assets/sample_session.hst --gop 16 --overwrite"""
-    whole, (found,) = make_golden.sample(96), decoded([BUNDLED])
-    (episode,) = found["episodes"]
+    whole = make_golden.sample(96)
+    (episode,) = found[BUNDLED]["episodes"]
     assert episode["frames"] == frame_hashes(whole.frames, whole.state, whole.actions, whole.frame_numbers)
     with HstReader(BUNDLED) as reader:
         assert max(header.frames for _, header in reader.entries[0].gops) <= 16  # any frame is reached soon
@@ -75,7 +83,7 @@ def test_damaged_files_are_read_as_python_reads_them_or_refused(tmp_path: Path) 
         paths.append(tmp_path / f"{len(paths)}.hst")
         paths[-1].write_bytes(data)
 
-    for _ in range(36):
+    for _ in range(24):
         data, at = bytearray(whole), rng.randrange(len(whole))
         data[at] ^= 1 << rng.randrange(8)
         add(data)
@@ -93,7 +101,7 @@ def test_damaged_files_are_read_as_python_reads_them_or_refused(tmp_path: Path) 
         theirs = expected(path)
         assert mine.get("episodes") == theirs.get("episodes"), (path, mine, theirs)
         assert ("error" in mine) == ("error" in theirs)
-    assert 12 < sum("error" in mine for mine in found) < len(found) - 10  # both kinds were tried
+    assert 8 < sum("error" in mine for mine in found) < len(found) - 10  # both kinds were tried
 
 
 def test_parts_that_python_packs_are_unpacked_and_damage_is_noticed() -> None:
