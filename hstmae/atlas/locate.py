@@ -32,7 +32,7 @@ _MOVE = 16  # ... pixels between two frames
 _FEW = 128  # visible pixels below which a frame alone says nothing
 _PLACES = 6  # that may look alike
 _STRANGE = 0.3  # share of wrong pixels among those that are wrong or no backdrop, in frames of one map
-_SHARE = 0.02  # probability from which a place is one of them
+_SHARE = 0.02  # of the probability of the likeliest one, from which a place is one of them
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 
@@ -129,7 +129,7 @@ class Locator:
         for t, pixels in enumerate(shown.sum((1, 2)).tolist()):
             best = (int(scene[t, 0]), int(camera[t, 0]), 0)
             bad = None
-            if pixels >= _FEW and weight[t, 0] >= _SHARE:
+            if pixels >= _FEW and weight[t, 0] > 0:
                 bad = self._wrong(view.frames[t], shown[t], best, view.origin)
             if bad is None or bad > _NOTHING * pixels:
                 scene[t], camera[t], weight[t] = NOWHERE, 0, 0
@@ -139,7 +139,7 @@ class Locator:
         for run in np.split(np.arange(len(scene)), np.flatnonzero(np.diff(scene[:, 0])) + 1):
             if wrong[run].sum() > _STRANGE * telling[run].sum():  # another map, which is as empty at the same places
                 scene[run], camera[run], weight[run] = NOWHERE, 0, 0
-        weight[weight < _SHARE] = 0
+        weight[weight < _SHARE * weight[:, :1]] = 0
         return scene, camera, (weight / np.maximum(weight.sum(1, keepdims=True), 1e-9)).astype(np.float32)
 
     def _backdrop(self, scene: int) -> int:

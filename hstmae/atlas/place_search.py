@@ -59,7 +59,8 @@ class ColumnIndex:
     def of(cls, atlas: Atlas, bands: tuple[int, ...], width: int) -> ColumnIndex:
         """The index of an atlas, for pictures of this native width."""
         maps = {scene: world for scene, world in sorted(atlas.maps.items()) if world.colours.shape[1] >= width}
-        sizes = [world.colours.shape[1] for world in maps.values()]
+        beyond = (0, width // 4)  # columns beyond a map's end, which earlier visits may not have come to
+        sizes = [world.colours.shape[1] + beyond[1] for world in maps.values()]
         first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         cameras = np.zeros(int(first[-1]), bool)
         for start, size in zip(first, sizes, strict=False):
@@ -68,8 +69,8 @@ class ColumnIndex:
         ids = np.zeros((len(bands), len(cameras)), np.int32)
         for k, band in enumerate(bands if maps else ()):
             rows = slice(band, band + ROWS)
-            column = np.concatenate([_columns(world.colours[rows]) for world in maps.values()])
-            known = np.concatenate([(world.kinds[rows] > 0).all(0) for world in maps.values()])
+            column = np.concatenate([np.pad(_columns(world.colours[rows]), beyond) for world in maps.values()])
+            known = np.concatenate([np.pad((world.kinds[rows] > 0).all(0), beyond) for world in maps.values()])
             unique, inverse = np.unique(column[known], return_inverse=True)
             ids[k, known] = inverse + 1 + sum(map(len, hashes))
             hashes.append(unique)
