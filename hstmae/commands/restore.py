@@ -26,6 +26,7 @@ from .film_options import (
 from .mask_options import EXAMPLES as MASK_EXAMPLES
 from .mask_options import add_masks, mask_key, mask_rules
 from .options import PROCESSES, add_lag, add_model
+from .restoring.refining import WEIGHTS, add_refine, check_refine, refined
 from .restoring.seeing import Seen, add_seeing, check_seeing, outputs_of, preview, watched
 from .restoring.summary import print_report, report_of
 
@@ -46,6 +47,8 @@ examples:
       six of its frames side by side in restored.preview.png, and how long the whole film would take
   hstmae restore film.mp4 --mask logo.png --out restored.mp4 --before-after beside.mp4 --report report.html
       also a film of before and after, and a page that shows what was done, and how sure it is
+  hstmae restore film.mp4 --mask logo.png --out restored.mp4 --refine 5
+      learn on the film's own visible pixels for five minutes first
   hstmae restore masked.png --out restored/
       what is transparent in the picture is filled in
   hstmae restore frames/ --mask overlay.png --out restored/
@@ -76,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how = "of what motion recall finds, take the colour most likely to be exactly right (sharp), or the mean, which "
     how += "has the least squared error (default: %(default)s)"
     parser.add_argument("--mode", choices=("psnr", "exact"), default="psnr", help=how)
+    add_refine(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -205,6 +209,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     print(f"restoring {choice.why}", file=sys.stderr)
     if args.confidence and not predictor.rates:
         raise UsageError(f"--confidence: {args.checkpoint} answers with colours and does not say how sure it is")
+    learner = check_refine(args, choice.why, predictor)
     if args.preview is not None:
         return preview(args, predictor, sequences, masks, frames)
     with (
@@ -214,6 +219,8 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
         seen = Seen(args, journal.folder, rate, frames, masks)
         if journal.done and seen.lost:
             journal.begin()
+        if learner is not None:
+            predictor = refined(args, learner, sequences, masks, frames, journal.folder)
         summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
         if summary.frames:
             print(f"going on after {summary.frames} frames of an interrupted run", file=sys.stderr)
@@ -265,6 +272,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
                   "pairing": pairing}  # fmt: skip
         seen.page(choice.why, report, summary, beside)
         seen.clear()
+        (journal.folder / WEIGHTS).unlink(missing_ok=True)
     write_result(args.json, report)
     print_report(report)
     return 0
@@ -281,5 +289,5 @@ def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Rest
     from ..journal import key_of
 
     beside = [args.compare, args.confidence, args.before_after is not None, args.report is not None]
-    how = [*mask_key(args), *film_key(args), args.state, args.mode, *beside]
+    how = [*mask_key(args), *film_key(args), args.state, args.mode, args.refine, *beside]
     return key_of([s.signature() for s in sequences], predictor.fingerprint(), how)

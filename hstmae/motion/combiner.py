@@ -6,12 +6,14 @@ gets a score from its numbers alone; the softmax over a pixel's offers gives the
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from ..atomic import write_bytes
 from ..errors import CheckpointError
 from .features import COUNT, FILLERS, KINDS, MEAN, NEAREST, NUMBERS, SIDE, SMOOTH, Choices
 from .frames import unpack
@@ -53,12 +55,25 @@ class Combiner:
 
 
 @lru_cache(maxsize=2)
-def load_combiner(lost: bool, path: Path = WEIGHTS) -> Combiner:
-    """Of frames that are lost whole, or of all others.
+def load_combiner(lost: bool) -> Combiner:
+    """The bundled one of frames that are lost whole, or of all others. Raises as `read_combiner` does."""
+    return read_combiner(WEIGHTS, "lost_" if lost else "")
+
+
+def save_combiner(combiner: Combiner, path: Path) -> None:
+    """Write what `read_combiner` reads."""
+    arrays = {f"w{k}": weight for k, (weight, _) in enumerate(combiner.layers)}
+    arrays |= {f"b{k}": bias for k, (_, bias) in enumerate(combiner.layers)}
+    file = io.BytesIO()
+    np.savez(file, inputs=np.array([*KINDS, *NUMBERS]), **arrays)  # type: ignore[arg-type]
+    write_bytes(path, file.getvalue())
+
+
+def read_combiner(path: Path, which: str = "") -> Combiner:
+    """That of a file whose names begin with `which`.
 
     Raises CheckpointError where the file is damaged or of another version.
     """
-    which = "lost_" if lost else ""
     try:
         with np.load(path) as file:
             names = [name for name in file.files if name.startswith(f"{which}w")]

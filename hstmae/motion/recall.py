@@ -43,10 +43,14 @@ class Recall:
     Args:
         frames: uint8 [T, H, W, 3]; what stands in missing pixels is not read.
         mask: bool [T, H, W], True = missing.
+        combiner: weighs the offers in frames of which something is seen; None = the bundled one.
     """
 
-    def __init__(self, frames: np.ndarray, mask: np.ndarray, mode: Mode = USUAL, threads: int = 1) -> None:
-        self.mode, self.threads = mode, threads
+    def __init__(
+        self, frames: np.ndarray, mask: np.ndarray, mode: Mode = USUAL, threads: int = 1,
+        combiner: Combiner | None = None,
+    ) -> None:  # fmt: skip
+        self.mode, self.threads, self._given = mode, threads, combiner
         cleared = np.where(mask[..., None], np.uint8(0), frames)
         self.mask = mask
         self.scene = Scene(cleared, mask)
@@ -54,7 +58,7 @@ class Recall:
     @cached_property
     def _of_seen(self) -> Combiner:
         """For frames of which something is seen, with what the self-test taught, if it is asked for."""
-        made = load_combiner(False)
+        made = self._given or load_combiner(False)
         if not self.mode.gate:
             return made
         hidden = more_hidden(self.mask)

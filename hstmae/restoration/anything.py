@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..games import GameSpec, get_game
-from ..motion.combiner import WEIGHTS
+from ..motion.combiner import WEIGHTS, Combiner
 from ..motion.features import KINDS
 from ..motion.recall import MARGIN, USUAL, Mode, Recall
 from .result import METHODS, Restoration
@@ -31,18 +31,20 @@ class AnythingRestorer:
     Attributes:
         game: that of true colour.
         mode: how colours are made from what is found.
+        combiner: weighs what is found in frames of which something is seen; None = the bundled one.
         rates: it says how sure each pixel is.
     """
 
     rates = True
 
-    def __init__(self, mode: Mode = USUAL) -> None:
+    def __init__(self, mode: Mode = USUAL, combiner: Combiner | None = None) -> None:
         self.game: GameSpec = get_game(GAME)
-        self.mode = mode
+        self.mode, self.combiner = mode, combiner
 
     def fingerprint(self) -> str:
         """A hash of all that decides how it restores."""
-        return hashlib.sha256(WEIGHTS.read_bytes() + repr(self.mode).encode()).hexdigest()
+        own = [] if self.combiner is None else [part.tobytes() for layer in self.combiner.layers for part in layer]
+        return hashlib.sha256(b"".join([WEIGHTS.read_bytes(), repr(self.mode).encode(), *own])).hexdigest()
 
     def stretch(self, size: tuple[int, int]) -> tuple[int, int]:
         """Frames of this height and width that are restored at a time, and that are seen before and after them."""
@@ -93,7 +95,7 @@ class AnythingRestorer:
         todo = np.flatnonzero(asked & damaged).tolist()
         waiting = np.flatnonzero(asked & ~damaged).tolist()
         if todo:
-            recall = Recall(frames, mask, self.mode, threads())
+            recall = Recall(frames, mask, self.mode, threads(), self.combiner)
             for t, points, drawn in recall.draw_all(todo):
                 made.rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
                 sure[t].reshape(-1)[points.place] = drawn.confidence
