@@ -187,6 +187,7 @@ def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray,
         found = locator.locate(view)
         strange &= found.scene != NOWHERE
         claim.replace_where(lost | strange, *atlas.look_up(found, view))
+        claim.trust[strange] = np.minimum(claim.trust[strange], DOUBT)  # a map that looks alike may be another
         place = Located(np.where(lost, found.scene, place.scene), place.camera)  # only the map counts below
     _write_text(view, claim, locator)
     drawn, sure = glowing_tiles(view, place, atlas, claim.colours, claim.sure)
