@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 THREADS = max(1, min(2, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 os.environ["OMP_NUM_THREADS"] = str(THREADS)  # before PyTorch is loaded; processes that tests start inherit it
 
+# A shell that starts something in the background has it ignore Ctrl-C, and all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # A busy machine is no failure. Where CI is set the same examples are tried each time, so that a change is judged by
 # itself; elsewhere new ones.
-settings.register_profile("default", deadline=None, max_examples=30, derandomize="CI" in os.environ)
+settings.register_profile("default", deadline=None, max_examples=25, derandomize="CI" in os.environ)
 settings.load_profile("default")
 
 

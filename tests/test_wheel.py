@@ -98,8 +98,7 @@ demo --frames 4
 demo --checkpoint checkpoints/hst-mae-nano --input_image assets/sample_masked.png
 preprocess --input_dir assets/sample_session --output_dir data/preprocessed --workers 1
 demo --any --frames 4
-train --config mae_nano --max-steps 2 {_FEW} --out runs/name
-train --config configs/mae_nano.yaml --max-steps 1 {_FEW} --out runs/path
+train --config mae_nano --max-steps 1 {_FEW} --out runs/name
 encode few lossless.hst --workers 1
 info lossless.hst
 decode lossless.hst again --to smbdataset

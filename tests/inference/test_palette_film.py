@@ -64,7 +64,6 @@ def test_a_film_of_a_palette_game_is_restored_at_its_own_size(
     ("made", "sure"),
     [
         ("new.mkv", "new.confidence/f000003.png"),
-        ("new.gif", "new.confidence/f000003.png"),
         ("new.png", "new.confidence.png"),
         ("new", "new/confidence/f000003.png"),
     ],

@@ -26,8 +26,8 @@ def ablation() -> ModuleType:
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     base = tmp_path_factory.mktemp("ablation")
-    fixed = ["--store", str(make_store(base)), "--out", str(base / "runs"), "--steps", "3", "--clips", "1"]
-    return [*fixed, *OPTIONS, "--set", "train.steps=3"]
+    fixed = ["--store", str(make_store(base)), "--out", str(base / "runs"), "--steps", "2", "--clips", "1"]
+    return [*fixed, *OPTIONS, "--set", "train.steps=2"]
 
 
 def test_finished_runs_are_kept_and_tabulated(

@@ -70,6 +70,7 @@ def test_interrupted_sweep_ends_as_an_undisturbed_one(
         fit(self, resume, max_steps=3)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("hstmae.training.sweep.report.plot", lambda *_: None)  # once is enough
     fit = Trainer.fit
     monkeypatch.setattr(Trainer, "fit", killed)
     with pytest.raises(KeyboardInterrupt):
