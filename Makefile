@@ -18,9 +18,10 @@ install:
 demo: install
 	@$(BIN)/hstmae demo --out out/demo --overwrite
 
-# Compiled modules are kept whatever the environment says: tests start many processes.
+# Some tests wait: three processes keep two cores busy. Compiled modules are kept whatever the environment says, as
+# tests start many processes.
 test: install
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 -q
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 -q
 
 lint: install
 	@$(BIN)/ruff check

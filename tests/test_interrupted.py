@@ -51,7 +51,7 @@ class Dying(FolderSink):
 @pytest.mark.parametrize("error", [Stopped, OSError])
 def test_restoring_goes_on_wherever_it_was_stopped(tmp_path: Path, error: type[BaseException]) -> None:
     """Clips that were finished are kept, none is made twice, and pictures and summary are those of an unbroken run."""
-    count, rng = 30, random.Random(repr(error))
+    count, rng = 24, random.Random(repr(error))
     (tmp_path / "in").mkdir()
     for t, frame in enumerate(footage(count, (32, 32))):
         (tmp_path / "in" / f"{t}.png").write_bytes(to_png(frame, get_game("smb").palette))
@@ -93,7 +93,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k in range(2):
         target = folder / sample.name.replace("_e0_", f"_e{k}_")
         target.mkdir()
-        for file in sorted(sample.glob("*.png"))[: 8 + 4 * k]:
+        for file in sorted(sample.glob("*.png"))[: 12 + 4 * k]:
             (target / file.name.replace("_e0_", f"_e{k}_")).write_bytes(file.read_bytes())
     return folder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import CASES, attack, damaged
+from fuzzing import CASES, USUAL, attack, damaged
 from test_film_profile import make, run
 
 from hstmae.codec.container.chunks import FILM, GOP, REST, chunk, pack_preamble, read_payload
@@ -52,7 +52,7 @@ def test_damaged_files(whole, tmp_path):
         path.write_bytes(damaged(data, np.random.default_rng(case)))
         use(path)
 
-    attack(read, min(CASES, 25) if CASES == 200 else CASES)
+    attack(read, 20 if CASES == USUAL else CASES)
 
 
 @pytest.mark.parametrize("kind", [FILM, GOP, REST])
@@ -73,7 +73,7 @@ def test_senseless_content_under_right_checksums(whole, kind, tmp_path):
         path.write_bytes(b"".join(parts))
         use(path)
 
-    attack(read, min(CASES, 12) if CASES == 200 else CASES)
+    attack(read, 10 if CASES == USUAL else CASES)
 
 
 def test_tables_and_heads_of_noise(whole):

@@ -15,7 +15,8 @@ import numpy as np
 
 from hstmae.errors import HstError
 
-CASES = int(os.environ.get("HSTMAE_FUZZ_CASES", "150"))
+USUAL = 150
+CASES = int(os.environ.get("HSTMAE_FUZZ_CASES", USUAL))
 MEMORY = 64 << 20  # bytes that one case may take beyond what was there; the inputs are below 1 MB
 SECONDS = 5.0  # CPU time of one case
 LENGTHS = (0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF)
