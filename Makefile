@@ -18,10 +18,9 @@ install:
 demo: install
 	@$(BIN)/hstmae demo --out out/demo --overwrite
 
-# Some tests wait: three processes keep two cores busy. Compiled modules are kept whatever the environment says, as
-# tests start many processes.
+# Compiled modules are kept whatever the environment says: tests start many processes.
 test: install
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 -q
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 -q
 
 lint: install
 	@$(BIN)/ruff check
