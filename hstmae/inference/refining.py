@@ -11,7 +11,7 @@ import numpy as np
 from ..games import get_game
 from ..motion.combiner import Combiner
 from ..motion.refining import MOST, Example, Learned, examples_of, learned
-from ..restoration.anything import GAME
+from ..restoration.anything import GAME, PIXELS, SHORTEST
 from .footage.base import Footage
 from .mask_rules import MaskRules
 from .native_frames import native_frames
@@ -37,8 +37,10 @@ def refine(
     began = last = time.monotonic()
     found: list[Example] = []
     count = 0
-    for footage, start, seed in _turns(sequences, frames):
-        stop = min(start + FRAMES, footage.count if frames is None else frames.stop)
+    places = _places(sequences, frames)
+    for turn, (footage, start, stop, seed) in enumerate(_turns(places)):
+        if turn == len(places) and not count:  # where one damage teaches nothing, others of its kind do not
+            break
         stretch = footage.read(start, stop)
         if stretch.pictures:
             mask = masks.of(footage, stretch, start).mask
@@ -54,15 +56,21 @@ def refine(
     return learned(combiner, found, max(seconds - (last - began), 1.0), exact, progress)
 
 
-def _turns(sequences: Sequence[Footage], frames: range | None) -> Iterator[tuple[Footage, int, int]]:
-    """Stretches in a mixed order, each of them again and again with another seed: footage, first frame, seed."""
-    places = [
-        (footage, start)
-        for footage in sequences
-        for start in range(
-            0 if frames is None else frames.start, footage.count if frames is None else frames.stop, FRAMES
-        )
-    ]
+def _places(sequences: Sequence[Footage], frames: range | None) -> list[tuple[Footage, int, int]]:
+    """Stretches of all of it, no longer than memory holds at a time: footage, first frame, end."""
+    found = []
+    for footage in sequences:
+        own = range(footage.count) if frames is None else frames
+        probe = footage.read(own.start, own.start + 1).pictures
+        if probe:
+            height, width = probe[0].size
+            length = max(SHORTEST, min(FRAMES, PIXELS // (height * width)))
+            found += [(footage, start, min(start + length, own.stop)) for start in range(own.start, own.stop, length)]
+    return found
+
+
+def _turns(places: list[tuple[Footage, int, int]]) -> Iterator[tuple[Footage, int, int, int]]:
+    """Stretches in a mixed order, each of them again and again with another seed, which comes last."""
     rng, seeds = np.random.default_rng(0), itertools.count(1)
     for _ in range(ROUNDS):
         for k in rng.permutation(len(places)).tolist():
