@@ -3,13 +3,14 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 py
 VENV := $(or $(HSTMAE_VENV),.venv)
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test lint docs clean
 
 help:
 	@echo "make install   virtual environment with everything needed (nothing to do the second time)"
 	@echo "make demo      mask the bundled session, restore it, write pictures and figures to out/demo"
 	@echo "make test      the whole test suite"
 	@echo "make lint      ruff, mypy, import directions"
+	@echo "make docs      the documentation as a site in site/; a warning is an error"
 	@echo "make clean     remove caches and out/ (not the environment, data or runs)"
 
 install:
@@ -27,6 +28,9 @@ lint: install
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: install
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean:
 	@rm -rf out site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
