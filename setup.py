@@ -30,13 +30,14 @@ class AnyPython(bdist_wheel):
 
 FLAGS = ["-O3", "-fvisibility=hidden"] if os.name != "nt" else []
 LOSSLESS, FAST = "hstmae/codec/lossless", "hstmae/models/fast"
+LOSSLESS_SOURCES = ("_kernel", "_rows", "_lines", "_guesses", "_picture", "_quiet", "_opinions", "_scene", "_partners")
 
 setup(
     ext_modules=[
         Extension(
             "hstmae.codec.lossless._kernel",
-            sources=[f"{LOSSLESS}/{name}.c" for name in ("_kernel", "_picture", "_opinions", "_scene", "_partners")],
-            depends=[f"{LOSSLESS}/_kernel.h", f"{LOSSLESS}/_picture.h"],
+            sources=[f"{LOSSLESS}/{name}.c" for name in LOSSLESS_SOURCES],
+            depends=[f"{LOSSLESS}/{name}.h" for name in ("_kernel", "_rows", "_picture")],
             extra_compile_args=FLAGS,
             optional=True,
         ),

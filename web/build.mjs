@@ -13,7 +13,7 @@ const out = process.argv.slice(2).find((word) => !word.startsWith("--")) ?? join
 const kernel = join("hstmae", "codec", "lossless");
 
 const SOURCES = [
-  ...["_kernel.c", "_picture.c", "_opinions.c", "_scene.c"].map((name) => join(kernel, name)),
+  ...["_kernel.c", "_rows.c", "_lines.c", "_guesses.c", "_picture.c", "_quiet.c", "_opinions.c", "_scene.c"].map((name) => join(kernel, name)),
   ...readdirSync(join(here, "native")).filter((name) => name.endsWith(".c")).sort().map((name) => join("web", "native", name)),
 ];
 const EXPORTS = ["malloc", "free", "hst_inflate", "hst_lzma2", "hst_crc32", "hst_blake_size", "hst_blake_start",
@@ -22,7 +22,7 @@ const EXPORTS = ["malloc", "free", "hst_inflate", "hst_lzma2", "hst_crc32", "hst
 
 mkdirSync(out, { recursive: true });
 if (!process.argv.includes("--no-wasm"))
-  execFileSync("clang", ["--target=wasm32-wasi", "-O3", "-mexec-model=reactor", "-fvisibility=hidden", "-Wall", "-Wextra",
+  execFileSync("clang", ["--target=wasm32-wasi", "-O3", "-msimd128", "-mexec-model=reactor", "-fvisibility=hidden", "-Wall", "-Wextra",
     "-I", kernel, ...SOURCES, ...EXPORTS.map((name) => `-Wl,--export=${name}`), "-Wl,-z,stack-size=262144",
     "-Wl,--initial-memory=67108864", "-Wl,--max-memory=1073741824", "-Wl,--strip-all", "-o", join(out, "hst-kernel.wasm")],
     { cwd: root, stdio: "inherit" });
@@ -58,7 +58,7 @@ for (const name of ["index.html", "page.css"]) copyFileSync(join(here, "src", "p
 // What it was built from: tests notice a source that has changed since, also where nothing can be built.
 const read = (path) => readFileSync(join(root, path));
 const scripts = readdirSync(join(here, "src"), { recursive: true }).filter((name) => /\.(ts|json|html|css)$/.test(name));
-const headers = ["_kernel.h", "_picture.h"].map((name) => join(kernel, name));
+const headers = ["_kernel.h", "_rows.h", "_picture.h"].map((name) => join(kernel, name));
 const used = [...SOURCES, ...headers, ...scripts.map((name) => join("web", "src", name)), "web/build.mjs", "web/package-lock.json"];
 const digest = createHash("sha256");
 for (const path of used.map((name) => name.replaceAll("\\", "/")).sort()) digest.update(path).update(read(path));

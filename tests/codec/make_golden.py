@@ -2,7 +2,8 @@
 
     python tests/codec/make_golden.py
 
-To be run when the format or a profile has changed on purpose, and then told in docs/file-format.md.
+To be run when the format or a profile has changed on purpose, and then told in docs/file-format.md. Files of earlier
+versions of the streams are only ever added to.
 """
 
 from __future__ import annotations
@@ -53,11 +54,15 @@ def colours() -> Episode:
     )  # fmt: skip
 
 
-def contents() -> dict[str, tuple[list[Episode], int]]:
-    """Episodes and frames per group of each golden file."""
+def contents() -> dict[str, tuple[list[Episode], int, int]]:
+    """Episodes, frames per group and version of the streams of each golden file."""
     whole = sample(20)
     bare = Episode(**{**vars(whole), "state": None, "actions": None, "name": "bare"})
-    return {"session": ([whole], 8), "several": ([bare, colours()], 16)}
+    found: dict[str, tuple[list[Episode], int, int]] = {}
+    for version, ending in ((1, ""), (2, "-2")):
+        found[f"session{ending}"] = [whole], 8, version
+        found[f"several{ending}"] = [bare, colours()], 16, version
+    return found
 
 
 def digest(episode: Episode) -> str:
@@ -67,19 +72,19 @@ def digest(episode: Episode) -> str:
     return running.hexdigest()
 
 
-def write(path: Path, episodes: list[Episode], gop: int) -> None:
+def write(path: Path, episodes: list[Episode], gop: int, version: int) -> None:
     with HstWriter(path) as writer:
         for episode in episodes:
-            writer.add(make_profile("lossless", episode.game), episode, gop=gop)
+            writer.add(make_profile("lossless", episode.game, version=version), episode, gop=gop)
 
 
 def main() -> None:
     GOLDEN.mkdir(exist_ok=True)
     expected = {}
-    for name, (episodes, gop) in contents().items():
+    for name, (episodes, gop, version) in contents().items():
         path = GOLDEN / f"{name}.hst"
         path.unlink(missing_ok=True)
-        write(path, episodes, gop)
+        write(path, episodes, gop, version)
         with HstReader(path) as reader:
             expected[name] = {
                 "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

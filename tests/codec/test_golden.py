@@ -21,15 +21,15 @@ def test_golden_files_decode_to_what_they_held(name: str) -> None:
     assert hashlib.sha256(path.read_bytes()).hexdigest() == expected["file_sha256"]
     assert verify_file(path).problems == ()
     with HstReader(path) as reader:
-        episodes, _ = make_golden.contents()[name]
+        episodes, _, _ = make_golden.contents()[name]
         decoded = [make_golden.digest(reader.episode(k)) for k in range(len(reader.episodes()))]
     assert decoded == expected["content_sha256"] == [make_golden.digest(episode) for episode in episodes]
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_golden_files_are_made_again_bit_for_bit(name: str, tmp_path: Path) -> None:
-    episodes, gop = make_golden.contents()[name]
-    make_golden.write(tmp_path / "x.hst", episodes, gop)
+    episodes, gop, version = make_golden.contents()[name]
+    make_golden.write(tmp_path / "x.hst", episodes, gop, version)
     assert hashlib.sha256((tmp_path / "x.hst").read_bytes()).hexdigest() == EXPECTED[name]["file_sha256"]
 
 

@@ -8,6 +8,12 @@
 
 #include <stdint.h>
 
+#ifdef _WIN32
+#define HST_API __declspec(dllexport)
+#else
+#define HST_API __attribute__((visibility("default")))
+#endif
+
 enum { HST_ENCODE = 0, HST_DECODE = 1 };
 enum { HST_OVERFLOW = -1, HST_MEMORY = -2, HST_ARGUMENT = -3, HST_TRAILING = -4 };
 
@@ -99,6 +105,33 @@ static inline uint32_t hst_slot_update(const Maths *m, uint32_t s, int bit, uint
     return ((uint32_t)p << 10) | (n << 6) | (s & 63);
 }
 
+/* ---- memory of values by context: check in 8 bits, confidence in 6, value in 9 ---- */
+
+static inline uint32_t *hst_cell(uint32_t *cells, int bits, uint32_t hash) {
+    uint32_t *c = cells + (hash >> (32 - bits));
+    if ((*c >> 16) != (hash & 0xff)) *c = (hash & 0xff) << 16;
+    return c;
+}
+
+static inline int hst_cell_value(uint32_t c) { return (int)(c & 511); }
+static inline int hst_cell_trust(uint32_t c) { return (int)((c >> 9) & 63); }
+
+static inline uint32_t hst_cell_make(uint32_t old, int trust, int value) {
+    return (old & 0x00ff0000u) | (uint32_t)trust << 9 | (uint32_t)value;
+}
+
+static inline void hst_cell_learn(uint32_t *c, int value) {
+    int trust = hst_cell_trust(*c);
+    if (trust && hst_cell_value(*c) == value) *c = hst_cell_make(*c, trust < 63 ? trust + 1 : 63, value);
+    else if (trust > 1) *c = hst_cell_make(*c, trust / 2, hst_cell_value(*c));
+    else *c = hst_cell_make(*c, 1, value);
+}
+
+/* How sure a cell is, 0 to 7, by its trust. */
+static const uint8_t HST_LEVEL[64] = {0, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5,
+                                      5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
+                                      6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7};
+
 /* Bring to the processor what is about to be needed: tables are larger than its caches, and waiting for one entry after
  * the other takes longer than all the rest. WebAssembly has no such hint, and loads in place of it gain nothing.
  */
@@ -136,6 +169,28 @@ static inline void hst_learn(Mix *x, int bit, uint32_t p, int speed) {
         x->a[i] = hst_clamp_weight(x->a[i] + step);
         x->b[i] = hst_clamp_weight(x->b[i] + step);
     }
+}
+
+/* The same with products of 16 bits, which processors and WebAssembly do eight at once; `n` is a multiple of 8. */
+typedef struct {
+    int16_t in[HST_MAX_INPUTS];
+    int32_t *a, *b;
+} Mix16;
+
+static inline uint32_t hst_mix16(const Maths *m, const Mix16 *x, int n) {
+    int16_t weight[HST_MAX_INPUTS];
+    int32_t dot = 0;
+    for (int i = 0; i < n; i++) weight[i] = (int16_t)((x->a[i] + x->b[i]) >> 7); /* within +-2**14 */
+    for (int i = 0; i < n; i++) dot += x->in[i] * weight[i];
+    return hst_squash(m, dot >> 9);
+}
+
+static inline void hst_learn16(Mix16 *x, int n, int bit, uint32_t p, int speed) {
+    int16_t error = (int16_t)((((bit << 16) - bit - (int32_t)p) * speed) >> 4); /* speed is 8 at most */
+    int32_t step[HST_MAX_INPUTS];
+    for (int i = 0; i < n; i++) step[i] = (x->in[i] * error + (1 << 13)) >> 14;
+    for (int i = 0; i < n; i++) x->a[i] = hst_clamp_weight(x->a[i] + step[i]);
+    for (int i = 0; i < n; i++) x->b[i] = hst_clamp_weight(x->b[i] + step[i]);
 }
 
 #endif

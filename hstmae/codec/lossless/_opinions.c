@@ -1,28 +1,6 @@
 /* Picture coder: what each source says about a pixel, and what is learned from the truth. Twin: reference_pictures.py. */
 #include "_picture.h"
 
-/* ---- memory of colours: check in 8 bits, confidence in 6, colour in 9 ---- */
-
-static uint32_t *cell_at(Pictures *p, uint32_t hash) {
-    uint32_t *c = p->cells + (hash >> (32 - p->cell_bits));
-    if ((*c >> 16) != (hash & 0xff)) *c = (hash & 0xff) << 16;
-    return c;
-}
-static inline int cell_colour(uint32_t c) { return (int)(c & 511); }
-static inline int cell_trust(uint32_t c) { return (int)((c >> 9) & 63); }
-static inline uint32_t cell_make(uint32_t old, int trust, int colour) {
-    return (old & 0x00ff0000u) | (uint32_t)trust << 9 | (uint32_t)colour;
-}
-static void cell_learn(uint32_t *c, int colour, int fallback) {
-    int trust = cell_trust(*c);
-    if (trust && cell_colour(*c) == colour) *c = cell_make(*c, trust < 63 ? trust + 1 : 63, colour);
-    else if (trust > 1) *c = cell_make(*c, trust / 2, cell_colour(*c));
-    else *c = cell_make(*c, 1, fallback);
-}
-static const uint8_t LEVEL[64] = {0, 1, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5,
-                                  5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
-                                  6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7};
-
 /* Where sources were wrong around pixel `i`, one byte each: left, above, above right, and what follows of before. */
 static inline uint64_t mistakes(const Pictures *p, int64_t i) {
     const uint8_t *e = p->wrong + i;
@@ -46,9 +24,9 @@ static inline void opinion(Pictures *p, Pixel *x, int s, int colour, int level) 
 
 static inline void opinion_of_cell(Pictures *p, Pixel *x, int s, uint32_t hash) {
     x->key[s] = hash;
-    x->cell[s] = cell_at(p, hash);
-    int trust = cell_trust(*x->cell[s]);
-    opinion(p, x, s, trust ? cell_colour(*x->cell[s]) : -1, LEVEL[trust]);
+    x->cell[s] = hst_cell(p->cells, p->cell_bits, hash);
+    int trust = hst_cell_trust(*x->cell[s]);
+    opinion(p, x, s, trust ? hst_cell_value(*x->cell[s]) : -1, HST_LEVEL[trust]);
 }
 
 static inline uint32_t tile_hash(const Pictures *p, int64_t i) { return hst_hash2(hst_hash2(p->tile[i], p->look[0]), 1); }
@@ -60,27 +38,32 @@ static void rendered(Pictures *p, Pixel *x, int64_t i) {
     uint32_t tile = p->tile[i], front = p->front[i], second = p->second[i];
     uint32_t hash = tile_hash(p, i);
     x->key[0] = hash;
-    x->cell[0] = cell_at(p, hash);
-    int trust = cell_trust(*x->cell[0]), colour = trust ? cell_colour(*x->cell[0]) : -1;
+    x->cell[0] = hst_cell(p->cells, p->cell_bits, hash);
+    int trust = hst_cell_trust(*x->cell[0]), colour = trust ? hst_cell_value(*x->cell[0]) : -1;
     x->sprite[0] = x->sprite[1] = 0;
     for (int n = 0; n < 2; n++) {
         uint32_t key = n ? front : second;
         x->under[n] = colour;
         if (!key) continue;
         x->key[0] = sprite_hash(p, key);
-        uint32_t *c = x->sprite[n] = cell_at(p, x->key[0]);
-        int sure = cell_trust(*c);
-        if (sure && cell_colour(*c) != TRANSPARENT) {
-            colour = cell_colour(*c);
+        uint32_t *c = x->sprite[n] = hst_cell(p->cells, p->cell_bits, x->key[0]);
+        int sure = hst_cell_trust(*c);
+        if (sure && hst_cell_value(*c) != TRANSPARENT) {
+            colour = hst_cell_value(*c);
             trust = sure;
         } else if (sure < trust) {
             trust = sure;
             if (!sure) colour = -1;
         }
     }
-    opinion(p, x, 0, colour, LEVEL[trust]);
+    opinion(p, x, 0, colour, HST_LEVEL[trust]);
     uint32_t over = front ? hst_hash2(front, (uint32_t)(x->under[1] + 1)) : hst_hash2(tile, 0);
     opinion_of_cell(p, x, 1, over_hash(p, over));
+}
+
+void hst_look_rendered(Pictures *p, Pixel *x, int64_t i) {
+    x->mistakes = 0;
+    rendered(p, x, i);
 }
 
 /* Hashes of what is around a pixel at `c` in its picture and at `q` in the one before: [3], of sources 4, 5 and 6. */
@@ -172,6 +155,21 @@ void hst_look_at(Pictures *p, Pixel *x, int64_t i) {
     if (x->top < 0) x->top = c[-1];
 }
 
+void hst_learn_rendered(Pixel *x, int colour) {
+    int covered = 0;
+    for (int n = 1; n >= 0 && !covered; n--) {
+        uint32_t *c = x->sprite[n];
+        if (!c) continue;
+        int clear = colour == x->under[n];
+        int known = hst_cell_trust(*c) && hst_cell_value(*c) == TRANSPARENT;
+        if (clear && (known || !hst_cell_trust(*c) || hst_cell_value(*c) != colour)) hst_cell_learn(c, TRANSPARENT);
+        else hst_cell_learn(c, colour);
+        covered = hst_cell_value(*c) != TRANSPARENT;
+    }
+    if (!covered) hst_cell_learn(x->cell[0], colour);
+    hst_cell_learn(x->cell[1], colour);
+}
+
 void hst_learn_pixel(Pictures *p, Pixel *x, int64_t i, int colour, int sources) {
     int wrong = colour != x->top ? TOP_MISSED : 0;
     for (int s = 0; s < SOURCES; s++) {
@@ -183,20 +181,7 @@ void hst_learn_pixel(Pictures *p, Pixel *x, int64_t i, int colour, int sources) 
         p->scores[x->source[s] - p->sources] = (int16_t)hst_stretch(&p->maths, *x->source[s] >> 16);
     }
     p->wrong[i] = (uint8_t)wrong;
-    if (p->rendered) {
-        int covered = 0;
-        for (int n = 1; n >= 0 && !covered; n--) {
-            uint32_t *c = x->sprite[n];
-            if (!c) continue;
-            int clear = colour == x->under[n];
-            int known = cell_trust(*c) && cell_colour(*c) == TRANSPARENT;
-            if (clear && (known || !cell_trust(*c) || cell_colour(*c) != colour)) cell_learn(c, TRANSPARENT, TRANSPARENT);
-            else cell_learn(c, colour, colour);
-            covered = cell_colour(*c) != TRANSPARENT;
-        }
-        if (!covered) cell_learn(x->cell[0], colour, colour);
-        cell_learn(x->cell[1], colour, colour);
-    }
+    if (p->rendered) hst_learn_rendered(x, colour);
     for (int s = 4; s < SOURCES; s++)
-        if (x->cell[s]) cell_learn(x->cell[s], colour, colour);
+        if (x->cell[s]) hst_cell_learn(x->cell[s], colour);
 }

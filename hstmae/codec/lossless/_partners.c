@@ -5,12 +5,6 @@
 
 #include "_kernel.h"
 
-#ifdef _WIN32
-#define HST_API __declspec(dllexport)
-#else
-#define HST_API __attribute__((visibility("default")))
-#endif
-
 /* Cost in 1/65536 bits of coding one byte of `count` rows given what is known and one candidate more.
  *
  * columns [bytes, count]; value, changed [count] what is coded; known [count] hash of what is known; candidates

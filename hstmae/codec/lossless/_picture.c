@@ -4,13 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef _WIN32
-#define HST_API __declspec(dllexport)
-#else
-#define HST_API __attribute__((visibility("default")))
-#endif
-
-static int mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int slots, int bit) {
+int hst_mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int slots, int bit) {
     uint32_t *slot[PIXEL_SLOTS];
     for (int n = 0; n < slots; n++) {
         slot[n] = hst_slot(p->slots, p->slot_bits, hash[n]);
@@ -19,7 +13,7 @@ static int mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int
     mix->in[fixed + slots] = 256;
     mix->n = fixed + slots + 1;
     uint32_t probability = hst_mix(&p->maths, mix);
-    bit = hst_code_bit(&p->coder, bit, probability);
+    bit = hst_code_bit(p->coder, bit, probability);
     for (int n = 0; n < slots; n++) *slot[n] = hst_slot_update(&p->maths, *slot[n], bit, p->limit);
     hst_learn(mix, bit, probability, p->speed);
     return bit;
@@ -67,7 +61,7 @@ static int code_pixel(Pictures *p, Pixel *x, int64_t i, int64_t at, int missed, 
         for (int n = 0; n < PIXEL_SLOTS; n++) hash[n] = hst_hash2(hash[n], (uint32_t)n + 16);
         mix.a = p->w_pixel + (rank * 128 + (int)agree) * PIXEL_INPUTS;
         mix.b = p->w_pixel + (RANKS * 128 + rank * 32 + (int)trail) * PIXEL_INPUTS;
-        if (mixed_bit(p, &mix, SOURCES, hash, PIXEL_SLOTS, guess == colour)) return guess;
+        if (hst_mixed_bit(p, &mix, SOURCES, hash, PIXEL_SLOTS, guess == colour)) return guess;
         tried[rank] = guess;
     }
     int node = 1;
@@ -77,7 +71,7 @@ static int code_pixel(Pictures *p, Pixel *x, int64_t i, int64_t at, int missed, 
         for (int n = 0; n < ESCAPE_SLOTS; n++) hash[n] = hst_hash2(hst_hash2(hash[n], (uint32_t)node), (uint32_t)n + 32);
         mix.a = p->w_escape;
         mix.b = p->w_escape + (1 + bit) * ESCAPE_INPUTS;
-        node = node * 2 + mixed_bit(p, &mix, 0, hash, ESCAPE_SLOTS, colour >> bit & 1);
+        node = node * 2 + hst_mixed_bit(p, &mix, 0, hash, ESCAPE_SLOTS, colour >> bit & 1);
     }
     return node & 255;
 }
@@ -86,6 +80,7 @@ static void code_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *sourc
     int64_t s = p->stride, y1 = (by + 1) * BLOCK, x1 = (bx + 1) * BLOCK, across = (p->width + BLOCK - 1) / BLOCK;
     if (y1 > p->height) y1 = p->height;
     if (x1 > p->width) x1 = p->width;
+    if (p->w_quiet && !p->first && hst_quiet_block(p, by, bx, source, target)) return;
     Pixel pixel[BLOCK * BLOCK];
     uint8_t kept[BLOCK * BLOCK], kept_wrong[BLOCK * BLOCK];
     int low = 1 << 20, weak = 0, same = 1, n = 0;
@@ -118,8 +113,8 @@ static void code_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *sourc
     mix.in[0] = low < -2839 ? -2839 : low > 2839 ? 2839 : low;
     mix.a = p->w_flag + p->first * FLAG_INPUTS;
     mix.b = p->w_flag + (2 + (int)lowest) * FLAG_INPUTS;
-    same = mixed_bit(p, &mix, 1, hash, FLAG_SLOTS, same);
-    *f = (uint8_t)!same;
+    same = hst_mixed_bit(p, &mix, 1, hash, FLAG_SLOTS, same);
+    *f = p->w_quiet && !p->first ? 1 : (uint8_t)!same;
     n = 0;
     int missed = 0;
     if (!same)
@@ -152,7 +147,7 @@ static int code_shift(Pictures *p, int value, uint32_t last, uint32_t hint) {
         for (int n = 0; n < ESCAPE_SLOTS; n++) hash[n] = hst_hash2(hst_hash2(hash[n], (uint32_t)node), (uint32_t)n + 64);
         mix.a = p->w_escape + 9 * ESCAPE_INPUTS;
         mix.b = p->w_escape + (10 + bit) * ESCAPE_INPUTS;
-        node = node * 2 + mixed_bit(p, &mix, 0, hash, ESCAPE_SLOTS, value >> bit & 1);
+        node = node * 2 + hst_mixed_bit(p, &mix, 0, hash, ESCAPE_SLOTS, value >> bit & 1);
     }
     return node & 511;
 }
@@ -161,15 +156,16 @@ static int code_shift(Pictures *p, int value, uint32_t last, uint32_t hint) {
  * take, or a negative error; until then all arrays stay where they are. hints [frames]: a byte that tells about the
  * camera's movement. What belongs to one frame of them is read when that frame is coded.
  *
- * sources [7, 8, 64]; w_flag [34, 7], w_pixel [640, 16], w_escape [19, 5]: weights.
+ * sources [7, 8, 64]; w_flag [34, 7], w_pixel [640, 16], w_escape [19, 5]: weights. w_quiet [36, 8] is null in the
+ * first version, which has no quiet blocks.
  */
 HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, const int64_t *scene_sizes,
                                    const int32_t *layout, const int16_t *tiles, const int16_t *corners,
                                    const int16_t *list, const uint32_t *look, const uint8_t *hints, uint32_t *slots,
                                    int slot_bits, uint32_t *cells, int cell_bits, uint32_t *sources, int32_t *w_flag,
-                                   int32_t *w_pixel, int32_t *w_escape, const int16_t *stretch, const uint16_t *squash,
-                                   const int32_t *rate, const int32_t *trust, int limit, int speed, uint8_t *buf,
-                                   int64_t cap) {
+                                   int32_t *w_pixel, int32_t *w_escape, int32_t *w_quiet, const int16_t *stretch,
+                                   const uint16_t *squash, const int32_t *rate, const int32_t *trust, int limit,
+                                   int speed, uint8_t *buf, int64_t cap) {
     if (height < 1 || width < 1 || height > 65535 || width > 65535 || slot_bits < 8 || slot_bits > 24 ||
         cell_bits < 8 || cell_bits > 24)
         return HST_ARGUMENT;
@@ -177,8 +173,8 @@ HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, cons
     int64_t stride = width + 2 * PAD, area = stride * (height + 2 * PAD);
     int64_t down = (height + BLOCK - 1) / BLOCK, across = (width + BLOCK - 1) / BLOCK, flags = (down + 2) * (across + 2);
     Pictures *p = calloc(1, sizeof *p);
-    uint8_t *bytes = calloc((size_t)(3 * area + flags), 1);
-    uint32_t *keys = calloc((size_t)(3 * area), 4);
+    uint8_t *bytes = calloc((size_t)(3 * area + 2 * flags), 1);
+    uint32_t *keys = calloc((size_t)((w_quiet ? 6 : 3) * area), 4);
     if (!p || !bytes || !keys) {
         free(p);
         free(bytes);
@@ -189,11 +185,13 @@ HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, cons
                     .cell_bits = cell_bits, .sources = sources, .w_flag = w_flag, .w_pixel = w_pixel,
                     .w_escape = w_escape, .limit = (uint32_t)limit, .speed = speed, .height = height, .width = width,
                     .stride = stride, .bytes = bytes, .cur = bytes, .prev = bytes + area, .wrong = bytes + 2 * area,
-                    .flags = bytes + 3 * area, .tile = keys, .front = keys + area, .second = keys + 2 * area,
+                    .flags = bytes + 3 * area, .from = bytes + 3 * area + flags, .keys = keys, .tile = keys,
+                    .front = keys + area, .second = keys + 2 * area, .w_quiet = w_quiet,
                     .first = 1, .rendered = scene.layers + scene.sprites > 0, .mode = mode, .scene = scene,
                     .hints = hints, .last = 8 * 17 + 8};
     for (int i = 0; i < SOURCES * 8 * 64; i++) p->scores[i] = (int16_t)hst_stretch(&p->maths, sources[i] >> 16);
-    hst_coder_start(&p->coder, mode, buf, cap);
+    p->coder = &p->own_coder;
+    hst_coder_start(p->coder, mode, buf, cap);
     return (intptr_t)p;
 }
 
@@ -202,7 +200,13 @@ HST_API int64_t hst_pictures_next(Pictures *p, uint8_t *frame) {
     int64_t t = p->t++, down = (p->height + BLOCK - 1) / BLOCK, across = (p->width + BLOCK - 1) / BLOCK;
     const uint8_t *source = p->mode == HST_ENCODE ? frame : 0;
     if (p->rendered) {
+        if (p->w_quiet) {
+            int64_t area = p->stride * (p->height + 2 * PAD), half = t & 1 ? 3 * area : 0;
+            p->old_tile = p->tile, p->old_front = p->front, p->old_second = p->second;
+            p->tile = p->keys + half, p->front = p->tile + area, p->second = p->front + area;
+        }
         hst_render(p, &p->scene, t);
+        p->look_changed = p->look[0] != p->scene.look[t * 2] || p->look[1] != p->scene.look[t * 2 + 1];
         p->look[0] = p->scene.look[t * 2];
         p->look[1] = p->scene.look[t * 2 + 1];
     }
@@ -212,7 +216,7 @@ HST_API int64_t hst_pictures_next(Pictures *p, uint8_t *frame) {
         p->cur = swap;
         memcpy(p->cur, p->prev, (size_t)(p->stride * (p->height + 2 * PAD)));
         p->first = 0;
-        p->last = (uint32_t)code_shift(p, source ? hst_find_shift(p, source) : 0, p->last, p->hints[t]);
+        p->last = (uint32_t)code_shift(p, source ? hst_find_shift(p, source, p->w_quiet ? 4 : 2) : 0, p->last, p->hints[t]);
         int64_t dy = (int64_t)p->last / 17 - 8, dx = (int64_t)p->last % 17 - 8;
         if (dy > 8) return HST_ARGUMENT;
         p->shift = dy * p->stride + dx;
@@ -222,11 +226,14 @@ HST_API int64_t hst_pictures_next(Pictures *p, uint8_t *frame) {
     return 0;
 }
 
+/* From now on code with a coder that others use, too, as hst_packets_open gives it. */
+HST_API void hst_pictures_share(Pictures *p, Coder *coder) { p->coder = coder; }
+
 /* Bytes written, or a negative error. */
 HST_API int64_t hst_pictures_close(Pictures *p) {
-    int64_t result = hst_coder_finish(&p->coder);
+    int64_t result = hst_coder_finish(p->coder);
     free(p->bytes);
-    free(p->tile);
+    free(p->keys);
     free(p);
     return result;
 }
@@ -236,17 +243,17 @@ HST_API int64_t hst_pictures(int mode, uint8_t *frames, int64_t count, int64_t h
                              const int64_t *scene_sizes, const int32_t *layout, const int16_t *tiles,
                              const int16_t *corners, const int16_t *list, const uint32_t *look, const uint8_t *hints,
                              uint32_t *slots, int slot_bits, uint32_t *cells, int cell_bits, uint32_t *sources,
-                             int32_t *w_flag, int32_t *w_pixel, int32_t *w_escape, const int16_t *stretch,
-                             const uint16_t *squash, const int32_t *rate, const int32_t *trust, int limit, int speed,
-                             uint8_t *buf, int64_t cap) {
+                             int32_t *w_flag, int32_t *w_pixel, int32_t *w_escape, int32_t *w_quiet,
+                             const int16_t *stretch, const uint16_t *squash, const int32_t *rate, const int32_t *trust,
+                             int limit, int speed, uint8_t *buf, int64_t cap) {
     if (count < 1) return HST_ARGUMENT;
     intptr_t opened = hst_pictures_open(mode, height, width, scene_sizes, layout, tiles, corners, list, look, hints,
                                         slots, slot_bits, cells, cell_bits, sources, w_flag, w_pixel, w_escape,
-                                        stretch, squash, rate, trust, limit, speed, buf, cap);
+                                        w_quiet, stretch, squash, rate, trust, limit, speed, buf, cap);
     if (opened < 0) return opened;
     Pictures *p = (Pictures *)opened;
     int64_t wrong = 0;
-    while (!wrong && p->t < count && !p->coder.overflow) wrong = hst_pictures_next(p, frames + p->t * height * width);
+    while (!wrong && p->t < count && !p->coder->overflow) wrong = hst_pictures_next(p, frames + p->t * height * width);
     int64_t result = hst_pictures_close(p);
     return wrong ? wrong : result;
 }

@@ -14,6 +14,8 @@ enum {
     PIXEL_INPUTS = SOURCES + PIXEL_SLOTS + 1,
     FLAG_SLOTS = 5,
     FLAG_INPUTS = FLAG_SLOTS + 2,
+    QUIET_SLOTS = 6,
+    QUIET_INPUTS = QUIET_SLOTS + 2,
     ESCAPE_SLOTS = 4,
     ESCAPE_INPUTS = ESCAPE_SLOTS + 1,
     TRANSPARENT = 256,
@@ -32,17 +34,21 @@ typedef struct {
 
 typedef struct {
     Maths maths;
-    Coder coder;
+    Coder own_coder, *coder;
     uint32_t *slots, *cells, *sources;
     int slot_bits, cell_bits;
     int32_t *w_flag, *w_pixel, *w_escape;
+    int32_t *w_quiet; /* of the second version, else 0 */
     uint32_t limit;
     int speed;
     int64_t height, width, stride;
     uint8_t *cur, *prev, *wrong, *flags;
     uint32_t *tile, *front, *second; /* keys of the tile and of the two foremost sprites of each pixel, 0 = none */
+    uint32_t *keys, *old_tile, *old_front, *old_second; /* all of them; those of the previous picture */
+    uint8_t *from;                                      /* of each block, whether it was where it is now: see _quiet.c */
     int64_t shift;                   /* from a pixel to the place in the previous picture that the scroll brings here */
     uint32_t look[2];
+    int look_changed;
     int first, rendered, mode;
     int64_t t;     /* pictures so far */
     int16_t scores[SOURCES * 8 * 64]; /* of `sources`, so that they need not be looked up in a large table */
@@ -60,10 +66,14 @@ typedef struct {
     uint64_t mistakes;
 } Pixel;
 
+int hst_mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int slots, int bit);
+int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, uint8_t *target);
+void hst_look_rendered(Pictures *p, Pixel *x, int64_t i);
+void hst_learn_rendered(Pixel *x, int colour);
 void hst_expect(const Pictures *p, int64_t i); /* touch what hst_look_at will need if the picture stays as it was */
 void hst_look_at(Pictures *p, Pixel *x, int64_t i);
 void hst_learn_pixel(Pictures *p, Pixel *x, int64_t i, int colour, int sources);
 void hst_render(Pictures *p, const Scene *scene, int64_t t);
-int hst_find_shift(const Pictures *p, const uint8_t *source);
+int hst_find_shift(const Pictures *p, const uint8_t *source, int64_t step);
 
 #endif

@@ -16,16 +16,15 @@ void hst_render(Pictures *p, const Scene *scene, int64_t t) {
         const int16_t *corner = scene->corners + (t * scene->layers + layer) * 2;
         for (int64_t r = 0; r < rows; r++)
             for (int64_t c = 0; c < columns; c++) {
-                uint32_t id = (uint16_t)tiles[r * columns + c];
+                uint32_t id = (uint16_t)tiles[r * columns + c], layers = (uint32_t)scene->layers;
+                int64_t left = corner[0] + c * cell, u0 = left < 0 ? -left : 0;
+                int64_t u1 = left + cell > p->width ? p->width - left : cell;
                 for (int64_t v = 0; v < cell; v++) {
                     int64_t y = corner[1] + r * cell + v;
                     if (y < 0 || y >= p->height) continue;
-                    for (int64_t u = 0; u < cell; u++) {
-                        int64_t x = corner[0] + c * cell + u;
-                        if (x < 0 || x >= p->width) continue;
-                        uint32_t texel = (uint32_t)((int64_t)id * cell * cell + v * cell + u);
-                        p->tile[(y + PAD) * s + x + PAD] = texel * (uint32_t)scene->layers + (uint32_t)layer + 1;
-                    }
+                    uint32_t *key = p->tile + (y + PAD) * s + PAD;
+                    uint32_t texel = (uint32_t)((int64_t)id * cell * cell + v * cell);
+                    for (int64_t u = u0; u < u1; u++) key[left + u] = (texel + (uint32_t)u) * layers + (uint32_t)layer + 1;
                 }
             }
         tiles += rows * columns;
@@ -45,21 +44,27 @@ void hst_render(Pictures *p, const Scene *scene, int64_t t) {
     }
 }
 
-/* The shift of the previous picture that explains most of what changed, as (dy + 8) * 17 + dx + 8; axes only. */
-int hst_find_shift(const Pictures *p, const uint8_t *source) {
+static int64_t alike(const Pictures *p, const uint8_t *source, int64_t shift, int64_t step) {
+    int64_t all = 0;
+    for (int64_t y = 0; y < p->height; y += step) {
+        const uint8_t *new = source + y * p->width, *old = p->prev + (y + PAD) * p->stride + PAD + shift;
+        int32_t same = 0;
+        for (int64_t x = 0; x < p->width; x++) same += new[x] == old[x];
+        all += same;
+    }
+    return all;
+}
+
+/* The shift of the previous picture that explains most of what changed, as (dy + 8) * 17 + dx + 8; axes only, and every
+ * `step`-th line.
+ */
+int hst_find_shift(const Pictures *p, const uint8_t *source, int64_t step) {
     int best = 8 * 17 + 8;
-    int64_t most = 0;
-    for (int k = -16; k <= 17; k++) {
+    int64_t most = alike(p, source, 0, step);
+    if (most == (p->height + step - 1) / step * p->width) return best;
+    for (int k = -16; k <= 16; k++) {
         int dy = k >= -8 && k <= 8 ? 0 : k < 0 ? k + 8 : k - 8, dx = k >= -8 && k <= 8 ? k : 0;
-        if (dy > 8) continue;
-        int64_t found = 0;
-        for (int64_t y = 0; y < p->height; y += 2)
-            for (int64_t x = 0; x < p->width; x++) {
-                int64_t i = (y + PAD) * p->stride + x + PAD;
-                uint8_t c = source[y * p->width + x];
-                if (c != p->prev[i]) found += c == p->prev[i + dy * p->stride + dx];
-                else found -= c != p->prev[i + dy * p->stride + dx];
-            }
+        int64_t found = alike(p, source, dy * p->stride + dx, step);
         if (found > most) most = found, best = (dy + 8) * 17 + dx + 8;
     }
     return best;

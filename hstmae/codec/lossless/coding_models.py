@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+VERSION = 2  # of the streams that are written; all up to it are read
 PARTNERS = 6  # bytes of the same row that a byte is predicted from
 ROW_INPUTS = 33
-PIXEL_INPUTS, FLAG_INPUTS, ESCAPE_INPUTS = 16, 7, 5
+WIDE = 40  # ROW_INPUTS of the second version, filled up for what computes eight at once
+LINE, LINE_PARTNERS, LINE_INPUTS = 8, 3, 16  # bytes of a line of the second version; what it is predicted from
+GUESS_INPUTS = 24
+PIXEL_INPUTS, FLAG_INPUTS, ESCAPE_INPUTS, QUIET_INPUTS = 16, 7, 5, 8
 SOURCES, LEVELS, NEAR = 7, 8, 64
 LEVEL_START = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.985)  # how often sources are right, by how sure they are
 
@@ -41,7 +46,13 @@ class RowModel:
         partners: uint16 [S, PARTNERS], positions in the row, or S + position in the side information.
         start: uint8 [S], stands for the row before the first.
         slots: bit probabilities by hashed context.
-        own, shared: int32 [S, 2, ROW_INPUTS] and [32, ROW_INPUTS], mixing weights in 1/65536.
+        own, shared: int32 [S, 2, ROW_INPUTS] and [32, ROW_INPUTS], mixing weights in 1/65536; WIDE in the second
+            version.
+        first_partners: uint16 [S, PARTNERS] for the first row; None in the first version, as the rest of this.
+        line_partners: uint16 [L, LINE_PARTNERS], likewise, for each line of LINE bytes in the order of coding.
+        line_own, line_shared: int32 [L, LINE_INPUTS] and [8, LINE_INPUTS], mixing weights of lines.
+        cells: likely values by hashed context; guess_own, guess_shared: int32 [S, GUESS_INPUTS] and [64, GUESS_INPUTS],
+            weights of whether they are right.
     """
 
     order: np.ndarray
@@ -50,23 +61,48 @@ class RowModel:
     slots: Hashed
     own: np.ndarray
     shared: np.ndarray
+    first_partners: np.ndarray | None = None
+    line_partners: np.ndarray | None = None
+    line_own: np.ndarray | None = None
+    line_shared: np.ndarray | None = None
+    cells: Hashed | None = None
+    guess_own: np.ndarray | None = None
+    guess_shared: np.ndarray | None = None
 
     @staticmethod
-    def neutral(size: int, side: int, bits: int = 18) -> RowModel:
+    def neutral(size: int, side: int, bits: int = 18, version: int = VERSION) -> RowModel:
         """A start that knows nothing of a game. `side`: bytes of side information per row."""
         a = np.arange(size)
         near = [np.maximum(a - d, 0) for d in (1, 2, 4, 16)]
         extra = [np.full(size, size if side else 0), np.minimum(a + 1, size - 1)]
-        shared = np.full((32, ROW_INPUTS), 18350, np.int32)
-        shared[:, -1] = 0
+        partners, inputs = np.stack([*near, *extra], 1).astype(np.uint16), ROW_INPUTS if version == 1 else WIDE
+        shared = np.full((32, inputs), 18350, np.int32)
+        shared[:, ROW_INPUTS - 1 :] = 0
         return RowModel(
             order=a.astype(np.uint16),
-            partners=np.stack([*near, *extra], 1).astype(np.uint16),
+            partners=partners,
             start=np.zeros(size, np.uint8),
             slots=Hashed.empty(bits),
-            own=np.zeros((size, 2, ROW_INPUTS), np.int32),
+            own=np.zeros((size, 2, inputs), np.int32),
             shared=shared,
+            **({} if version == 1 else _neutral_lines(partners, bits)),
         )
+
+
+def _neutral_lines(partners: np.ndarray, bits: int) -> dict[str, Any]:
+    """What the second version of RowModel has besides."""
+    lines = -(-len(partners) // LINE)
+    shared = np.full((8, LINE_INPUTS), 18350, np.int32)
+    shared[:, -1] = 0
+    return {
+        "first_partners": partners.copy(),
+        "line_partners": partners[::LINE, [0, 3, 4]].copy(),
+        "line_own": np.zeros((lines, LINE_INPUTS), np.int32),
+        "line_shared": shared,
+        "cells": Hashed.empty(bits),
+        "guess_own": np.zeros((len(partners), GUESS_INPUTS), np.int32),
+        "guess_shared": np.full((64, GUESS_INPUTS), 9830, np.int32),
+    }
 
 
 @dataclass(frozen=True)
@@ -78,6 +114,7 @@ class PictureModel:
         cells: likely colours by hashed context.
         sources: uint32 [SOURCES, LEVELS, NEAR], how often each source of opinions is right.
         flag, pixel, escape: int32 weights in 1/65536, [34, 7], [640, 16], [19, 5].
+        quiet: likewise [36, 8]; None in the first version.
     """
 
     slots: Hashed
@@ -86,9 +123,10 @@ class PictureModel:
     flag: np.ndarray
     pixel: np.ndarray
     escape: np.ndarray
+    quiet: np.ndarray | None = None
 
     @staticmethod
-    def neutral(bits: int = 18) -> PictureModel:
+    def neutral(bits: int = 18, version: int = VERSION) -> PictureModel:
         level = np.array([round(p * 4194303) << 10 for p in LEVEL_START], np.uint32)
         return PictureModel(
             slots=Hashed.empty(bits),
@@ -97,4 +135,5 @@ class PictureModel:
             flag=np.full((34, FLAG_INPUTS), 9830, np.int32),
             pixel=np.full((640, PIXEL_INPUTS), 7864, np.int32),
             escape=np.full((19, ESCAPE_INPUTS), 13107, np.int32),
+            quiet=None if version == 1 else np.full((36, QUIET_INPUTS), 9830, np.int32),
         )

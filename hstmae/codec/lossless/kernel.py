@@ -1,7 +1,9 @@
 """The lossless kernel: compiled where there is a compiler, otherwise its pure-Python twin with the same bytes."""
 
 import ctypes
+import threading
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +12,9 @@ import numpy as np
 
 from ...errors import CodecError
 from ...native import library_path as find_library
-from .coding_models import PictureModel, RowModel
+from .coding_models import Hashed, PictureModel, RowModel
+from .opened import CompiledFrames
+from .parts import Parts
 from .probability import RATE, TRUST, squash_table, stretch_table
 from .range_coder import DECODE, ENCODE, PART
 from .scene import Scene
@@ -23,6 +27,16 @@ _ERRORS = {
     -3: "values that no encoder writes",
     _LEFT_OVER: "bytes left over",
 }
+
+
+class Frames(Protocol):
+    """A group that is coded frame by frame."""
+
+    def code(self, t: int, packet: bytes, between: Callable[[], object]) -> bytes:
+        """Code frame `t`, the next one: the packet in encoding, b"" in decoding. `between` is called when buttons and
+        memory are known and the picture is not. Raises CodecError; then nothing more can be coded."""
+
+    def close(self) -> None: ...
 
 
 class Backend(Protocol):
@@ -39,6 +53,9 @@ class Backend(Protocol):
 
     def pictures(self, mode: int, frames: np.ndarray, scene: Scene, model: PictureModel, data: bytes) -> bytes:
         """frames uint8 [T, H, W]."""
+
+    def open(self, mode: int, parts: Parts) -> Frames:
+        """The frames of a group one by one; see Parts."""
 
 
 def check(result: int) -> int:
@@ -57,29 +74,56 @@ class Compiled:
         self._library.hst_rows.restype = ctypes.c_int64
         self._library.hst_pictures.restype = ctypes.c_int64
         self._library.hst_partners.restype = ctypes.c_int64
+        for name in ("packets_end", "pictures_next", "rows_open", "pictures_open"):
+            getattr(self._library, f"hst_{name}").restype = ctypes.c_int64
+        self._library.hst_packets_open.restype = ctypes.c_void_p
+        for name in ("rows_share", "pictures_share"):
+            getattr(self._library, f"hst_{name}").argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        for name in ("rows_next", "rows_close", "pictures_close", "packets_end", "packets_close"):
+            getattr(self._library, f"hst_{name}").argtypes = [ctypes.c_void_p]
+        self._library.hst_pictures_next.argtypes = [ctypes.c_void_p] * 2
+        self._library.hst_packets_begin.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int64]
         self._maths = (stretch_table(), squash_table(), RATE, TRUST)
 
     def rows(self, mode: int, rows: np.ndarray, side: np.ndarray, model: RowModel, data: bytes) -> bytes:
-        work = [model.slots.table(), model.slots.bits, model.own.copy(), model.shared.copy()]
-        return self._rows(mode, rows, side, model, work, SPEED, data)
+        work, lines = row_work(model, _scratch)
+        return self._rows(mode, rows, side, model, work, lines, SPEED, data)
 
     def pictures(self, mode: int, frames: np.ndarray, scene: Scene, model: PictureModel, data: bytes) -> bytes:
-        work = [model.slots.table(), model.slots.bits, model.cells.table(), model.cells.bits, model.sources.copy()]
-        work += [model.flag.copy(), model.pixel.copy(), model.escape.copy()]
-        return self._pictures(mode, frames, scene, work, SPEED, data)
+        return self._pictures(mode, frames, scene, picture_work(model, _scratch), SPEED, data)
+
+    def open(self, mode: int, parts: Parts) -> Frames:
+        rows, end = [], [*self._maths, LIMIT, SPEED]
+        pairs = ((parts.actions, parts.nothing, parts.action_model), (parts.state, parts.actions, parts.state_model))
+        for array, side, model in pairs:
+            if array.shape[1]:
+                work, lines = row_work(model, own_table)
+                rows.append([array, *_sizes(array), *_row_parts(side, model, work, lines), *end])
+        pictures = None
+        if parts.picture is not None:
+            work = picture_work(parts.picture_model, own_table)
+            pictures = [*_sizes(parts.picture), *_scene_parts(parts.scene), *work, *end]
+        held = [rows, pictures]
+        return CompiledFrames(
+            self._library, mode, parts, [list(map(_pointer, row)) for row in rows],
+            None if pictures is None else list(map(_pointer, pictures)), check, held,
+        )  # fmt: skip
 
     def train_rows(
-        self, rows: np.ndarray, side: np.ndarray, model: RowModel, slots: np.ndarray, bits: int, speed: int
-    ) -> None:
-        """Encode for what it teaches: `slots` and the model's weights are changed in place."""
-        self._rows(ENCODE, rows, side, model, [slots, bits, model.own, model.shared], speed, b"")
+        self, rows: np.ndarray, side: np.ndarray, model: RowModel, slots: np.ndarray, cells: np.ndarray, bits: int,
+        speed: int,
+    ) -> None:  # fmt: skip
+        """Encode for what it teaches: both tables and the model's weights are changed in place."""
+        work = [slots, bits, model.own, model.shared]
+        lines = [model.line_own, model.line_shared, cells, bits, model.guess_own, model.guess_shared]
+        self._rows(ENCODE, rows, side, model, work, lines, speed, b"")
 
     def train_pictures(
         self, frames: np.ndarray, scene: Scene, model: PictureModel, slots: np.ndarray, cells: np.ndarray, bits: int,
         speed: int,
     ) -> None:  # fmt: skip
         """Encode for what it teaches: both tables, the sources and the weights are changed in place."""
-        work = [slots, bits, cells, bits, model.sources, model.flag, model.pixel, model.escape]
+        work = [slots, bits, cells, bits, model.sources, model.flag, model.pixel, model.escape, model.quiet]
         self._pictures(ENCODE, frames, scene, work, speed, b"")
 
     def partners(
@@ -93,24 +137,100 @@ class Compiled:
         check(self._library.hst_partners(*map(_pointer, arguments)))
 
     def _rows(
-        self, mode: int, rows: np.ndarray, side: np.ndarray, model: RowModel, work: list[Any], speed: int, data: bytes
-    ) -> bytes:
-        sides = [np.ascontiguousarray(side), ctypes.c_int64(side.shape[1])]
-        fixed = [model.order, model.partners, model.start]
-        return self._run("hst_rows", mode, rows, [*sides, *fixed, *work], speed, data)
+        self, mode: int, rows: np.ndarray, side: np.ndarray, model: RowModel, work: list[Any], lines: list[Any],
+        speed: int, data: bytes,
+    ) -> bytes:  # fmt: skip
+        return self._run("hst_rows", mode, rows, _row_parts(side, model, work, lines), speed, data)
 
     def _pictures(self, mode: int, frames: np.ndarray, scene: Scene, work: list[Any], speed: int, data: bytes) -> bytes:
-        drawn = [scene.sizes, scene.layout, scene.tiles, scene.corners, scene.sprites, scene.look, scene.hints]
-        return self._run("hst_pictures", mode, frames, [*drawn, *work], speed, data)
+        return self._run("hst_pictures", mode, frames, [*_scene_parts(scene), *work], speed, data)
 
     def _run(self, name: str, mode: int, array: np.ndarray, rest: list[Any], speed: int, data: bytes) -> bytes:
         buffer = np.empty(2 * array.size + 1024, np.uint8) if mode == ENCODE else np.frombuffer(data, np.uint8)
-        shape = map(ctypes.c_int64, array.shape)
-        arguments = [array, *shape, *rest, *self._maths, LIMIT, speed, buffer, ctypes.c_int64(len(buffer))]
+        arguments = [array, *_sizes(array), *rest, *self._maths, LIMIT, speed, buffer, ctypes.c_int64(len(buffer))]
         done = getattr(self._library, name)(min(mode, DECODE), *map(_pointer, arguments))
         if mode != PART or done != _LEFT_OVER:
             check(done)
         return buffer[:done].tobytes() if mode == ENCODE else b""
+
+
+def _sizes(array: np.ndarray) -> list[Any]:
+    return [ctypes.c_int64(size) for size in array.shape]
+
+
+def _row_parts(side: np.ndarray, model: RowModel, work: list[Any], lines: list[Any]) -> list[Any]:
+    known = [np.ascontiguousarray(side), ctypes.c_int64(side.shape[1]), model.order, model.partners, model.start]
+    return [*known, *work, model.first_partners, model.line_partners, *lines]
+
+
+def _scene_parts(scene: Scene) -> list[Any]:
+    return [scene.sizes, scene.layout, scene.tiles, scene.corners, scene.sprites, scene.look, scene.hints]
+
+
+Table = Callable[[Hashed, str], np.ndarray]  # a table that coding may change, and what it is of
+
+
+def row_work(model: RowModel, table: Table) -> tuple[list[Any], list[Any]]:
+    """What coding rows changes, from a fresh start: of both versions, and of the second one."""
+    work = [table(model.slots, "slots"), model.slots.bits, model.own.copy(), model.shared.copy()]
+    lines: list[Any] = [_copy(model.line_own), _copy(model.line_shared)]
+    lines += [None, 0] if model.cells is None else [table(model.cells, "cells"), model.cells.bits]
+    return work, [*lines, _copy(model.guess_own), _copy(model.guess_shared)]
+
+
+def picture_work(model: PictureModel, table: Table) -> list[Any]:
+    """What coding pictures changes, from a fresh start."""
+    slots, cells = table(model.slots, "slots"), table(model.cells, "cells")
+    work = [slots, model.slots.bits, cells, model.cells.bits, model.sources.copy()]
+    return [*work, model.flag.copy(), model.pixel.copy(), model.escape.copy(), _copy(model.quiet)]
+
+
+class _Same:
+    """An object as a key of caches: equal to itself only."""
+
+    def __init__(self, held: Hashed) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.held is self.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+
+@lru_cache(maxsize=16)
+def _filled(hashed: _Same) -> np.ndarray:
+    return hashed.held.table()
+
+
+_LARGE = 1 << 19  # entries; smaller tables are made anew
+_threads = threading.local()
+
+
+def own_table(hashed: Hashed, name: str) -> np.ndarray:
+    """A table of its own, for what is coded frame by frame."""
+    return hashed.table() if 1 << hashed.bits < _LARGE else _filled(_Same(hashed)).copy()
+
+
+def _scratch(hashed: Hashed, name: str) -> np.ndarray:
+    """A table that the next call of this thread overwrites: to fill one that is there takes a fraction of the time."""
+    if 1 << hashed.bits < _LARGE:
+        return hashed.table()
+    kept = _kept(name, hashed.bits)
+    np.copyto(kept, _filled(_Same(hashed)))
+    return kept
+
+
+def _kept(name: str, bits: int) -> np.ndarray:
+    key = f"{name}{bits}"
+    if not hasattr(_threads, key):
+        setattr(_threads, key, np.empty(1 << bits, np.uint32))
+    found: np.ndarray = getattr(_threads, key)
+    return found
+
+
+def _copy(a: np.ndarray | None) -> np.ndarray | None:
+    return None if a is None else a.copy()
 
 
 def _pointer(a: Any) -> Any:

@@ -4,6 +4,7 @@ import lzma
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +12,13 @@ from ...errors import CodecError, GameError
 from ...games.registry import get_game
 from ...games.spec import GameSpec
 from ..container.gop import Gop, GopShape
+from .coding_models import VERSION, PictureModel, RowModel
 from .kernel import DECODE, ENCODE, PART, Backend, backend
 from .scene import Scene
 from .tables import tables_for
 
 _AT_ONCE = 1 << 15  # bytes: while they are compressed nothing else happens, not even Ctrl-C
+_PER_FRAME = ("tiles", "corners", "sprites", "look", "hints")  # parts of a Scene
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
 
 
@@ -28,6 +31,7 @@ class LosslessProfile:
         game: registered game, for its tables and for what its memory says; None or an unknown name: neither.
         tables: other tables than the bundled ones.
         kernel: another backend than the best one.
+        version: of the streams that are written, where `tables` does not say it: those of before stay readable.
     Attributes:
         step: called with the share of a group that was encoded since the last call, where that takes long.
     Raises:
@@ -36,14 +40,16 @@ class LosslessProfile:
 
     name = "lossless"
 
-    def __init__(self, game: str | None, tables: Path | None = None, kernel: Backend | None = None) -> None:
+    def __init__(
+        self, game: str | None, tables: Path | None = None, kernel: Backend | None = None, version: int = VERSION
+    ) -> None:
         self._game: GameSpec | None = None
         if game:
             try:
                 self._game = get_game(game)
             except GameError:
                 self._game = None  # a game that is not known here is coded without knowing it
-        self._tables = tables_for(self._game.name if self._game else None, tables)
+        self._tables = tables_for(self._game.name if self._game else None, tables, version)
         self._kernel = kernel
         self.step: Callable[[float], object] = lambda share: None
         self.tables_id = self._tables.name
@@ -75,7 +81,7 @@ class LosslessProfile:
         wanted = {"PICT"} | ({"STAT"} if shape.state else set()) | ({"ACTN"} if shape.actions else set())
         if set(streams) != wanted:
             raise CodecError(f"streams {sorted(streams)} instead of {sorted(wanted)}")
-        kernel, tables = self._kernel or backend(), self._tables
+        kernel, tables = self.kernel, self._tables
         # Without a word of the game, what the memory says of a picture may depend on later memory.
         ahead = shape.state > 0 and self._game is not None and not self._game.coding.looks_back
         known = replace(shape, frames=shape.frames if ahead else count)
@@ -100,6 +106,34 @@ class LosslessProfile:
             actions=(actions[:, 0] if shape.actions == 1 else actions) if shape.actions else None,
             corner=shape.corner,
         )
+
+    @property
+    def kernel(self) -> Backend:
+        """What codes."""
+        return self._kernel or backend()
+
+    def models(self, state: np.ndarray, actions: np.ndarray) -> tuple[RowModel, RowModel, PictureModel]:
+        """Of the buttons uint8 [T, A], the memory uint8 [T, S] and the pictures."""
+        tables = self._tables
+        return tables.action_model(actions), tables.state_model(state, actions), tables.pictures
+
+    def live_scene(self, shape: GopShape) -> Scene:
+        """Room for what is known of each frame, for `draw_live`; empty where that may follow from later memory."""
+        game = self._game
+        if shape.channels == 3 or not shape.state or game is None or not game.coding.looks_back:
+            return Scene.nothing(shape.frames)
+        one = self._scene(np.zeros((1, shape.state), np.uint8), replace(shape, frames=1))
+        room: dict[str, Any] = {name: np.repeat(getattr(one, name), shape.frames, 0) for name in _PER_FRAME}
+        return replace(one, **room)
+
+    def draw_live(self, room: Scene, state: np.ndarray, shape: GopShape) -> None:
+        """Fill in what memory uint8 [t + 1, S] says of picture t."""
+        if not len(room.layout) and not room.sprites.shape[1]:
+            return
+        t = len(state) - 1
+        found = self._scene(state, replace(shape, frames=t + 1))
+        for name in _PER_FRAME:
+            getattr(room, name)[t] = getattr(found, name)[t]
 
     def _scene(self, state: np.ndarray | None, shape: GopShape) -> Scene:
         game = self._game

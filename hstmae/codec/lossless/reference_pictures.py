@@ -1,6 +1,5 @@
 """Palette pictures in plain Python: the twin of hst_pictures in _picture.c, and of the files that it includes."""
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,13 +7,12 @@ import numpy as np
 from ...errors import CodecError
 from .coding_models import LEVELS, NEAR, SOURCES, PictureModel
 from .range_coder import MASK
-from .reference_mixer import Mixer, hash2
+from .reference_mixer import Cells, Mixer, hash2, sure
+from .reference_quiet import quiet_block
+from .reference_scene import CENTRE, PAD, find_shift, render
 from .scene import Scene
 
 BLOCK, RANKS, TRANSPARENT, TOP_MISSED = 8, 4, 256, 128
-PAD = 12
-CENTRE = 8 * 17 + 8  # no shift
-_SURE = (1, 2, 3, 5, 9, 24, 63)  # times in a row (0 .. 63) that a cell was right, from which it is surer, 0 .. 7
 
 
 @dataclass
@@ -44,93 +42,78 @@ class Pictures:
         self.height, self.width = size
         self.stride = s = self.width + 2 * PAD
         self.around = (-1, -s, -s - 1, -s + 1)
-        self.cells, self.down = model.cells.table().tolist(), 32 - model.cells.bits
+        self.cells = Cells(model.cells)
         self.sources = model.sources.ravel().tolist()
         self.w_flag, self.w_pixel, self.w_escape = model.flag.tolist(), model.pixel.tolist(), model.escape.tolist()
         self.cur, self.prev, self.wrong = ([0] * (s * (self.height + 2 * PAD)) for _ in range(3))
         self.across, self.rows = -(-self.width // BLOCK), -(-self.height // BLOCK)
+        self.nothing_wrong = [0] * len(self.cur)
         self.flags = [0] * ((self.rows + 2) * (self.across + 2))
         self.rendered = len(scene.layout) + scene.sprites.shape[1] > 0
-        self.shift, self.first, self.look = 0, 1, [0, 0]
+        self.w_quiet = None if model.quiet is None else model.quiet.tolist()
+        self.come = list(self.flags)  # of each block, whether it was where it is now: see reference_quiet.py
+        self.tile, self.front, self.second = self.old = (list[int](), list[int](), list[int]())
+        self.shift, self.first, self.look, self.look_changed = 0, 1, [0, 0], False
+        self.scrolled = CENTRE
 
-    def code(self, frames: np.ndarray) -> None:
-        last = CENTRE
-        for t in range(len(frames)):
-            if self.rendered:
-                self.tile, self.front, self.second = render(self.scene, t, self.height, self.width)
-                self.look = self.scene.look[t].tolist()
-            if t:
-                self.prev, self.cur, self.first = self.cur, list(self.cur), 0
-                shift, hint = find_shift(frames[t], self.prev, self.stride), int(self.scene.hints[t])
-                last = self.tree([last, hint, last << 8 ^ hint, 0], 9, 64, 9, shift)
-                dy, dx = last // 17 - 8, last % 17 - 8
-                if dy > 8:
-                    raise CodecError("damaged stream: values that no encoder writes")
-                self.shift = dy * self.stride + dx
-            for by in range(self.rows):
-                for bx in range(self.across):
-                    self.code_block(by, bx, frames[t])
-            if self.mixer.coder.decoding:
-                padded = np.array(self.cur, np.uint8).reshape(-1, self.stride)
-                frames[t] = padded[PAD : PAD + self.height, PAD : PAD + self.width]
-
-    # -- colours by context --
-
-    def cell_at(self, h: int) -> int:
-        at = h >> self.down
-        if self.cells[at] >> 16 != h & 0xFF:
-            self.cells[at] = (h & 0xFF) << 16
-        return at
-
-    def cell(self, at: int) -> tuple[int, int]:
-        """Trust and colour."""
-        return self.cells[at] >> 9 & 63, self.cells[at] & 511
-
-    def cell_learn(self, at: int, colour: int) -> None:
-        trust, known = self.cell(at)
-        if trust and known == colour:
-            trust = min(trust + 1, 63)
-        elif trust > 1:
-            trust //= 2
-        else:
-            trust, known = 1, colour
-        self.cells[at] = self.cells[at] & 0xFF0000 | trust << 9 | known
+    def code(self, frame: np.ndarray, t: int) -> None:
+        """Encode picture `t`, uint8 [H, W], or fill it."""
+        if self.rendered:
+            self.old = self.tile, self.front, self.second
+            self.tile, self.front, self.second = render(self.scene, t, self.height, self.width)
+            look = self.scene.look[t].tolist()
+            self.look, self.look_changed = look, look != self.look
+        if t:
+            self.prev, self.cur, self.first = self.cur, list(self.cur), 0
+            shift = find_shift(frame, self.prev, self.stride, 4 if self.w_quiet else 2)
+            last, hint = self.scrolled, int(self.scene.hints[t])
+            self.scrolled = self.tree([last, hint, last << 8 ^ hint, 0], 9, 64, 9, shift)
+            dy, dx = self.scrolled // 17 - 8, self.scrolled % 17 - 8
+            if dy > 8:
+                raise CodecError("damaged stream: values that no encoder writes")
+            self.shift = dy * self.stride + dx
+        for by in range(self.rows):
+            for bx in range(self.across):
+                self.code_block(by, bx, frame)
+        if self.mixer.coder.decoding:
+            padded = np.array(self.cur, np.uint8).reshape(-1, self.stride)
+            frame[:] = padded[PAD : PAD + self.height, PAD : PAD + self.width]
 
     # -- opinions --
 
-    def opinion(self, x: Pixel, i: int, s: int, colour: int, sure: int) -> None:
+    def opinion(self, x: Pixel, i: int, s: int, colour: int, level: int) -> None:
         if colour >= 0:
             ring = (i - 1, i - self.stride, i - self.stride + 1, i, i + 1, i + self.stride)
             near = sum((self.wrong[j] >> s & 1) << n for n, j in enumerate(ring))
-            place = (s * LEVELS + sure) * NEAR + near
+            place = (s * LEVELS + level) * NEAR + near
             x.said[s] = colour, self.mixer.stretch[self.sources[place] >> 16], place
             x.votes[colour] = x.votes.get(colour, 0) + x.said[s][1]
 
     def opinion_of_cell(self, x: Pixel, i: int, s: int, h: int) -> None:
-        x.key[s], x.cell[s] = h, self.cell_at(h)
-        trust, colour = self.cell(x.cell[s])
-        self.opinion(x, i, s, colour if trust else -1, bisect_right(_SURE, trust))
+        x.key[s], x.cell[s] = h, self.cells.at(h)
+        trust, colour = self.cells[x.cell[s]]
+        self.opinion(x, i, s, colour if trust else -1, sure(trust))
 
     def read_state(self, x: Pixel, i: int) -> None:
         tile, keys = self.tile[i], (self.second[i], self.front[i])
         x.key[0] = hash2(hash2(tile, self.look[0]), 1)
-        x.cell[0] = self.cell_at(x.key[0])
-        trust, known = self.cell(x.cell[0])
+        x.cell[0] = self.cells.at(x.key[0])
+        trust, known = self.cells[x.cell[0]]
         colour = known if trust else -1
         for n, key in enumerate(keys):
             x.under[n] = colour
             if not key:
                 continue
             x.key[0] = hash2(hash2(key, self.look[0]), 2)
-            x.sprite[n] = self.cell_at(x.key[0])
-            sure, known = self.cell(x.sprite[n])
-            if sure and known != TRANSPARENT:
-                colour, trust = known, sure
-            elif sure < trust:
-                trust = sure
-                if not sure:
+            x.sprite[n] = self.cells.at(x.key[0])
+            here, known = self.cells[x.sprite[n]]
+            if here and known != TRANSPARENT:
+                colour, trust = known, here
+            elif here < trust:
+                trust = here
+                if not here:
                     colour = -1
-        self.opinion(x, i, 0, colour, bisect_right(_SURE, trust))
+        self.opinion(x, i, 0, colour, sure(trust))
         over = hash2(keys[1], x.under[1] + 1) if keys[1] else hash2(tile, 0)
         self.opinion_of_cell(x, i, 1, hash2(hash2(over, self.look[1]), 3))
 
@@ -166,19 +149,31 @@ class Pictures:
             if sources:
                 self.sources[place] = self.mixer.updated(self.sources[place], int(opinion == colour), 15)
         if self.rendered:
-            covered = False
-            for n in (1, 0):
-                at = x.sprite[n]
-                if covered or at < 0:
-                    continue
-                trust, known = self.cell(at)
-                clear = colour == x.under[n] and (not trust or known == TRANSPARENT or known != colour)
-                self.cell_learn(at, TRANSPARENT if clear else colour)
-                covered = self.cell(at)[1] != TRANSPARENT
-            if covered:
-                del x.cell[0]
-        for at in x.cell.values():
-            self.cell_learn(at, colour)
+            self.learn_state(x, colour)
+        for s, at in x.cell.items():
+            if s > 1:
+                self.cells.learn(at, colour)
+
+    def look_at_state(self, i: int) -> Pixel:
+        """What tiles and sprites say of a pixel of which nothing else is known."""
+        x, kept = Pixel(), self.wrong
+        self.wrong = self.nothing_wrong
+        self.read_state(x, i)
+        self.wrong = kept
+        return x
+
+    def learn_state(self, x: Pixel, colour: int) -> None:
+        covered = False
+        for n in (1, 0):
+            at = x.sprite[n]
+            if covered or at < 0:
+                continue
+            trust, known = self.cells[at]
+            clear = colour == x.under[n] and (not trust or known == TRANSPARENT or known != colour)
+            self.cells.learn(at, TRANSPARENT if clear else colour)
+            covered = self.cells[at][1] != TRANSPARENT
+        for s in (1,) if covered else (0, 1):
+            self.cells.learn(x.cell[s], colour)
 
     def code_pixel(self, x: Pixel, i: int, at: int, missed: int, colour: int) -> int:
         near = [self.cur[i + o] for o in self.around]
@@ -194,9 +189,9 @@ class Pictures:
                 said, score, _ = x.said.get(s, (-1, 0, 0))
                 given.append(0 if said in tried else score if said == guess else -score)
                 agree |= (said == guess) << s
-            g, sure = guess | rank << 8, min(max(left.get(guess, 0), 0) // 256, 31)
+            g, bucket = guess | rank << 8, min(max(left.get(guess, 0), 0) // 256, 31)
             pairs = [(x.key[0], g), (agree << 2 | min(missed, 3), rank), (near[0] << 8 | near[1], g), (x.key[4], g)]
-            pairs += [(self.prev[i + self.shift] << 16 | self.prev[i] << 8 | near[0], g), (sure << 5 | trail, rank)]
+            pairs += [(self.prev[i + self.shift] << 16 | self.prev[i] << 8 | near[0], g), (bucket << 5 | trail, rank)]
             pairs += [(x.key[5], g), (at, g)]
             hashes = [hash2(hash2(*pair), n + 16) for n, pair in enumerate(pairs)]
             own, shared = self.w_pixel[rank * 128 + agree], self.w_pixel[RANKS * 128 + rank * 32 + trail]
@@ -219,6 +214,12 @@ class Pictures:
         part = wanted[by * BLOCK :, bx * BLOCK :][:BLOCK, :BLOCK]
         places = [(by * BLOCK + y, bx * BLOCK + x) for y, x in np.ndindex(part.shape)]
         cells = [(y + PAD) * self.stride + x + PAD for y, x in places]
+        truth = part.ravel().tolist()
+        if self.w_quiet and not self.first:
+            rows, columns = part.shape
+            middle = cells[0] + rows // 2 * self.stride + columns // 2
+            if quiet_block(self, by, bx, cells, middle, truth):
+                return
         kept = [(self.cur[i], self.wrong[i]) for i in cells]
         pixels = []
         for i in cells:
@@ -227,7 +228,6 @@ class Pictures:
             self.cur[i] = x.top & 255
             self.wrong[i] = sum((said[0] != x.top) << s for s, said in x.said.items())
         scores = [x.votes[x.top] for x in pixels]
-        truth = part.ravel().tolist()
         same = self.code_flag(by, bx, min(scores), sum(s < 1800 for s in scores), int(truth == [x.top for x in pixels]))
         if not same:
             for i, (colour, wrong) in zip(cells, kept, strict=True):
@@ -243,57 +243,17 @@ class Pictures:
     def code_flag(self, by: int, bx: int, low: int, weak: int, same: int) -> int:
         f1 = self.across + 2
         f = (by + 1) * f1 + bx + 1
-        around = sum(self.flags[f + o] << n for n, o in enumerate((-1, -f1, -f1 - 1, -f1 + 1, 0, 1, f1)))
+        around = self.flags_around(f)
         lowest, many, here = min(max(low, 0) // 256, 31), min(weak, 15), by * self.across + bx
         found = [lowest << 4 | many, around, here << 1 | around >> 4 & 1, lowest << 7 | around]
         found.append(many << 1 | int(self.shift != 0))
         hashes = [hash2(h * 2 + self.first, n + 48) for n, h in enumerate(found)]
         own, shared = self.w_flag[self.first], self.w_flag[2 + lowest]
         same = self.mixer.bit([min(max(low, -2839), 2839)], hashes, own, shared, same)
-        self.flags[f] = 1 - same
+        self.flags[f] = 1 if self.w_quiet and not self.first else 1 - same
         return same
 
-
-def render(scene: Scene, t: int, height: int, width: int) -> tuple[list[int], list[int], list[int]]:
-    """Keys of the tile and of the two foremost sprites at each pixel of the padded picture; 0 = none."""
-    stride = width + 2 * PAD
-    tile, front, second = ([0] * (stride * (height + 2 * PAD)) for _ in range(3))
-    layers, at = len(scene.layout), 0
-    for layer, (rows, columns, cell) in enumerate(scene.layout.tolist()):
-        left, top = scene.corners[t, layer].tolist()
-        ids = scene.tiles[t, at : at + rows * columns].tolist()
-        at += rows * columns
-        for y in range(max(top, 0), min(top + rows * cell, height)):
-            for x in range(max(left, 0), min(left + columns * cell, width)):
-                row, v = divmod(y - top, cell)
-                column, u = divmod(x - left, cell)
-                texel = (ids[row * columns + column] & 0xFFFF) * cell * cell + v * cell + u
-                tile[(y + PAD) * stride + x + PAD] = (texel * layers + layer + 1) & MASK
-    size = scene.size
-    for left, top, name, attribute in reversed(scene.sprites[t].tolist()):
-        base = (name & 0xFFFF) * 64 + (attribute & 63)
-        for v in range(max(-top, 0), min(size, height - top)):
-            for u in range(max(-left, 0), min(size, width - left)):
-                tv = size - 1 - v if attribute & 128 else v
-                tu = size - 1 - u if attribute & 64 else u
-                i = (top + v + PAD) * stride + left + u + PAD
-                second[i] = front[i]
-                front[i] = 0x80000000 | ((base * size * size + tv * size + tu) & MASK)
-    return tile, front, second
-
-
-def find_shift(new: np.ndarray, prev: list[int], stride: int) -> int:
-    """The shift of the previous padded picture that explains most of what changed: (dy + 8) * 17 + dx + 8."""
-    old, (height, width) = np.array(prev).reshape(-1, stride), new.shape
-
-    def agrees(dy: int, dx: int) -> np.ndarray:
-        return np.asarray(new == old[PAD + dy :, PAD + dx :][:height, :width])[::2]
-
-    still, best, most = agrees(0, 0), CENTRE, 0
-    shifts = [(dy, 0) for dy in range(-8, 0)] + [(0, dx) for dx in range(-8, 9)] + [(dy, 0) for dy in range(1, 9)]
-    for dy, dx in shifts:
-        moved = agrees(dy, dx)
-        found = int((moved & ~still).sum()) - int((~moved & still).sum())
-        if found > most:
-            most, best = found, (dy + 8) * 17 + dx + 8
-    return best
+    def flags_around(self, f: int) -> int:
+        """Which blocks around were not as expected; those that are still to come, in the previous picture."""
+        f1 = self.across + 2
+        return sum(self.flags[f + o] << n for n, o in enumerate((-1, -f1, -f1 - 1, -f1 + 1, 0, 1, f1)))

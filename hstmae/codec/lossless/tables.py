@@ -3,7 +3,7 @@
 import hashlib
 import json
 import lzma
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 
 from ...atomic import write_bytes
 from ...errors import CodecError
-from .coding_models import Hashed, PictureModel, RowModel
+from .coding_models import VERSION, Hashed, PictureModel, RowModel
 
-MAGIC = b"HSTTABLE1\n"
+MAGICS = {1: b"HSTTABLE1\n", 2: b"HSTTABLE2\n"}  # by the version of the streams
+MAGIC_BYTES = 10
 LARGEST = 64 << 20  # bytes unpacked
 FOLDER = Path(__file__).with_name("tables")
 
@@ -31,17 +32,21 @@ class Tables:
 
     def state_model(self, rows: np.ndarray, side: np.ndarray) -> RowModel:
         """For memory uint8 [T, S] with controllers uint8 [T, A]; neutral where the tables are of other rows."""
-        return _fitting(self.state, rows.shape[1], side.shape[1])
+        return self._fitting(self.state, rows.shape[1], side.shape[1])
 
     def action_model(self, rows: np.ndarray) -> RowModel:
         """For controllers uint8 [T, A], likewise."""
-        return _fitting(self.actions, rows.shape[1], 0)
+        return self._fitting(self.actions, rows.shape[1], 0)
+
+    def _fitting(self, model: RowModel | None, size: int, side: int) -> RowModel:
+        if model is not None and len(model.start) == size and int(model.partners.max()) < size + side:
+            return model
+        return RowModel.neutral(size, side, version=version_of(self.pictures))
 
 
-def _fitting(model: RowModel | None, size: int, side: int) -> RowModel:
-    if model is not None and len(model.start) == size and int(model.partners.max()) < size + side:
-        return model
-    return RowModel.neutral(size, side)
+def version_of(pictures: PictureModel) -> int:
+    """Of the streams that a model is of."""
+    return 1 if pictures.quiet is None else 2
 
 
 def save_tables(path: Path, name: str, state: RowModel, actions: RowModel, pictures: PictureModel) -> None:
@@ -50,6 +55,8 @@ def save_tables(path: Path, name: str, state: RowModel, actions: RowModel, pictu
     for part, model in (("state", state), ("actions", actions), ("pictures", pictures)):
         for field in fields(model):
             value = getattr(model, field.name)
+            if value is None:
+                continue
             if isinstance(value, Hashed):
                 arrays.update(_pack_hashed(f"{part}.{field.name}", value))
             else:
@@ -57,7 +64,8 @@ def save_tables(path: Path, name: str, state: RowModel, actions: RowModel, pictu
     index = [(key, a.dtype.str, a.shape) for key, a in arrays.items()]
     header = json.dumps({"name": name, "arrays": index}).encode() + b"\n"
     planes = [a.reshape(-1).view(np.uint8).reshape(-1, a.itemsize).T.tobytes() for a in arrays.values()]
-    write_bytes(path, MAGIC + lzma.compress(header + b"".join(planes), preset=9 | lzma.PRESET_EXTREME))
+    packed = lzma.compress(header + b"".join(planes), preset=9 | lzma.PRESET_EXTREME)
+    write_bytes(path, MAGICS[version_of(pictures)] + packed)
 
 
 def _pack_hashed(key: str, h: Hashed) -> dict[str, np.ndarray]:
@@ -72,10 +80,10 @@ def load_tables(path: Path) -> Tables:
         data = path.read_bytes()
     except OSError as error:
         raise CodecError(f"{path}: tables of the lossless codec cannot be read ({error.strerror})") from None
-    if not data.startswith(MAGIC):
+    if data[:MAGIC_BYTES] not in MAGICS.values():
         raise CodecError(f"{path}: no tables of the lossless codec, or of another version")
     try:
-        raw = lzma.LZMADecompressor(memlimit=1 << 30).decompress(data[len(MAGIC) :], LARGEST)
+        raw = lzma.LZMADecompressor(memlimit=1 << 30).decompress(data[MAGIC_BYTES:], LARGEST)
         header, _, rest = raw.partition(b"\n")
         index = json.loads(header)
         arrays, at = {}, 0
@@ -93,7 +101,10 @@ def load_tables(path: Path) -> Tables:
 
 
 def _parts(model: type[RowModel] | type[PictureModel], part: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    return {f.name: _take(arrays, f"{part}.{f.name}") for f in fields(model)}
+    """Without what an earlier version does not have."""
+    known = {key.partition(":")[0] for key in arrays}
+    stated = [f.name for f in fields(model) if f.default is MISSING or f"{part}.{f.name}" in known]
+    return {name: _take(arrays, f"{part}.{name}") for name in stated}
 
 
 def _take(arrays: dict[str, np.ndarray], key: str) -> np.ndarray | Hashed:
@@ -106,17 +117,18 @@ def _take(arrays: dict[str, np.ndarray], key: str) -> np.ndarray | Hashed:
     return Hashed(bits, at.astype(np.uint32), arrays[f"{key}:value"])
 
 
-def tables_for(game: str | None, path: Path | None = None) -> Tables:
-    """The tables at `path`, else those bundled for a game, else a neutral start."""
+def tables_for(game: str | None, path: Path | None = None, version: int = VERSION) -> Tables:
+    """The tables at `path`, else those bundled for a game and a version, else a neutral start."""
     if path is not None:
         return load_tables(Path(path))
-    bundled = FOLDER / f"{game}.tables"
+    bundled = FOLDER / (f"{game}.tables" if version == VERSION else f"{game}-{version}.tables")
     if game and game.isidentifier() and bundled.is_file():
         return load_tables(bundled)
-    return neutral_tables()
+    return neutral_tables(version)
 
 
-def neutral_tables() -> Tables:
+def neutral_tables(version: int = VERSION) -> Tables:
     """A start that knows nothing of a game."""
-    name = "neutral-1"
-    return Tables(name, hashlib.sha256(name.encode()).hexdigest(), None, None, PictureModel.neutral())
+    name = f"neutral-{version}"
+    model = PictureModel.neutral(version=version)
+    return Tables(name, hashlib.sha256(name.encode()).hexdigest(), None, None, model)

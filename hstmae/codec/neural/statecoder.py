@@ -31,7 +31,7 @@ class StateCoder:
     def of(folder: Path, kept: np.ndarray) -> StateCoder:
         """That of a model folder. Raises CodecError for damaged tables."""
         file = folder / TABLES
-        return StateCoder(kept, load_tables(file) if file.is_file() else neutral_tables())
+        return StateCoder(kept, load_tables(file) if file.is_file() else neutral_tables(1))
 
     def encode(self, state: np.ndarray, actions: np.ndarray, full: bool) -> bytes:
         """state uint8 [T, S], actions uint8 [T, A] (A = 0 for none); `full`: all bytes instead of the kept ones."""

@@ -88,6 +88,13 @@ class EpisodeEncoder:
         Raises:
             DataError: it does not go with the frames before it.
         """
+        self.check(frame, number, state, action)
+        self._last = number
+        self._waiting.append((frame, number, state, action))
+        return self.flush() if len(self._waiting) == self.description.gop else b""
+
+    def check(self, frame: np.ndarray, number: int, state: np.ndarray | None, action: int | None) -> None:
+        """Raises DataError where `add` does."""
         description = self.description
         shape = description.frame_shape
         sizes = (0 if state is None else len(state), 0 if action is None else 1)
@@ -98,9 +105,6 @@ class EpisodeEncoder:
             )
         if not self._last < number < 1 << 31:
             raise DataError(f"{description.name}: frame number {number} after {self._last}; they must ascend")
-        self._last = number
-        self._waiting.append((frame, number, state, action))
-        return self.flush() if len(self._waiting) == description.gop else b""
 
     def flush(self) -> bytes:
         """End the group that is being collected, although it may not be full."""

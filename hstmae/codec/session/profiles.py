@@ -12,10 +12,16 @@ LIVE_GOP = 64  # frames in a group that is written while it happens: so many wai
 Maker = Callable[..., Profile]  # called with game=NAME and the options of `make_profile`
 
 
-def _lossless(game: str | None = None) -> Profile:
+def _lossless(game: str | None = None, **options: Any) -> Profile:
     from ..lossless.profile import LosslessProfile
 
-    return LosslessProfile(game)
+    return LosslessProfile(game, **options)
+
+
+def _live(game: str | None = None, **options: Any) -> Profile:
+    from ..lossless.live import LiveProfile
+
+    return LiveProfile(game, **options)
 
 
 def _neural(game: str | None = None, **options: Any) -> Profile:
@@ -28,7 +34,7 @@ def _video(game: str | None = None, **options: Any) -> Profile:
     raise CodecError("profile 'video' keeps films as they are: it takes films, and nothing that is put together anew")
 
 
-_MAKERS: dict[str, Maker] = {"lossless": _lossless, "neural": _neural, FILM_PROFILE: _video}
+_MAKERS: dict[str, Maker] = {"lossless": _lossless, "live": _live, "neural": _neural, FILM_PROFILE: _video}
 _APPROXIMATE = {"neural"}
 
 
@@ -47,7 +53,7 @@ def usual_gop(name: str) -> int:
 
     Films are cut where their key frames allow, so this is the least for them.
     """
-    return 192 if name == "lossless" else LIVE_GOP
+    return {"lossless": 192, "live": 32}.get(name, LIVE_GOP)
 
 
 def profile_names() -> list[str]:
@@ -75,6 +81,8 @@ def profile_of(description: Description, **options: Any) -> Profile:
         CodecError: unknown here, or its tables or model are not those the episode was encoded with: nothing else can
             decode it, so nothing else is tried.
     """
+    if description.profile in ("lossless", "live") and description.tables.endswith("-1"):
+        options = {**options, "version": 1}  # the streams of before, which no tables but these are of
     profile = make_profile(description.profile, description.game, **options)
     if (profile.tables_id, profile.tables_sha256) != (description.tables, description.tables_sha256):
         raise CodecError(

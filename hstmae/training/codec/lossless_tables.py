@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ...codec.lossless.coding_models import PARTNERS, Hashed, PictureModel, RowModel
-from ...codec.lossless.kernel import Compiled, backend
+from ...codec.lossless.coding_models import VERSION, Hashed, PictureModel, RowModel
 from ...codec.lossless.probability import squash_table, stretch_table
 from ...codec.lossless.scene import Scene
 from ...codec.lossless.tables import save_tables
@@ -22,6 +22,7 @@ from ...data.store.reader import EpisodeStore
 from ...errors import CodecError, HstError, UsageError
 from ...games.registry import get_game
 from ...games.spec import GameSpec
+from .lossless_partners import Rows, choose_first, choose_lines, choose_partners, compiled
 
 SPEED = 3  # of learning weights here, half of what coding uses: they are to fit all groups
 
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{store.frames} frames of {store.game}", flush=True)
         state, actions = train_rows(store, args.groups, args.slots)
         pictures = train_pictures(store, args.groups)
-        save_tables(args.out, f"{store.game}-1", state, actions, pictures)
+        save_tables(args.out, f"{store.game}-{VERSION}", state, actions, pictures)
     except HstError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -87,13 +88,6 @@ def memory_of(e: Episode) -> tuple[np.ndarray, np.ndarray]:
     if e.state is None or e.actions is None:
         raise CodecError(f"{e.name}: tables are made from pictures with memory and actions")
     return np.ascontiguousarray(e.state), np.ascontiguousarray(e.actions.reshape(len(e), -1))
-
-
-def compiled() -> Compiled:
-    found = backend()
-    if not isinstance(found, Compiled):
-        raise CodecError("pretraining needs the compiled kernel: install a C compiler and the package again")
-    return found
 
 
 class Learner:
@@ -129,11 +123,17 @@ def round_slots(slots: Hashed) -> Hashed:
     return Hashed(slots.bits, slots.at, p << 16 | count << 6 | (slots.value & 63))
 
 
+def round_cells(cells: Hashed) -> Hashed:
+    """Fewer different degrees of trust, likewise."""
+    trust = np.array([0, 1, 2, 3, 3, 5, 5, 5, 5, *[10] * 15, *[30] * 40], np.uint32)[(cells.value >> 9) & 63]
+    return Hashed(cells.bits, cells.at, (cells.value & 0x00FF01FF) | trust << 9)
+
+
 def round_weights(w: np.ndarray) -> np.ndarray:
     return ((w + 256) >> 9 << 9).astype(np.int32)
 
 
-Rows = tuple[np.ndarray, np.ndarray]  # memory uint8 [T, S] and controllers uint8 [T, A] of a group
+_ROW_WEIGHTS = ("own", "shared", "line_own", "line_shared", "guess_own", "guess_shared")
 
 
 def train_rows(store: EpisodeStore, count: int, keep: int) -> tuple[RowModel, RowModel]:
@@ -168,57 +168,28 @@ def learn_rows(
     rows = np.concatenate([memory for memory, _ in few])[::every]
     start = np.array([np.bincount(rows[:, a], minlength=256).argmax() for a in range(size)], np.uint8)
     base = RowModel.neutral(size, width)
-    models = RowModel(order, partners, start, base.slots, base.own, base.shared), RowModel.neutral(width, 0)
+    chosen: dict[str, Any] = {
+        "first_partners": choose_first(few, order, partners),
+        "line_partners": choose_lines(few, order),
+    }
+    models = replace(base, order=order, partners=partners, start=start, **chosen), RowModel.neutral(width, 0)
     slots = Learner(bits[0][0], 63), Learner(bits[1][0], 63)
+    cells = Learner(bits[0][0], 0x00FF0000), Learner(bits[1][0], 0x00FF0000)
     for memory, held in many:
         none = np.zeros((len(held), 0), np.uint8)
-        for row, side, model, learner in zip((memory, held), (held, none), models, slots, strict=True):
-            kernel.train_rows(row, side, model, learner.table, learner.bits, SPEED)
-            learner.count()
-    state, actions = (
-        replace(m, slots=round_slots(s.thinned(k, b)), own=round_weights(m.own), shared=round_weights(m.shared))
-        for m, s, k, (_, b) in zip(models, slots, keep, bits, strict=True)
-    )
-    return state, actions
-
-
-def choose_partners(rows: list[np.ndarray], size: int, last: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Order of coding, uint16 [size], and the bytes that say most about each, uint16 [size, PARTNERS].
-
-    Args:
-        rows: groups of uint8 [T, size + sides].
-        last: positions to be coded last.
-    """
-    late = [a for a in last if a < size]
-    order = np.array([*sorted(set(range(size)) - set(late)), *late], np.uint16)
-    now = np.ascontiguousarray(np.concatenate([r[1:] for r in rows]).T)
-    before = np.ascontiguousarray(np.concatenate([r[:-1] for r in rows]).T)
-    changed = (now != before).astype(np.uint8)
-    rate = changed.mean(1)
-    place = np.full(len(now), -1)
-    place[order] = np.arange(size)
-    useful = np.flatnonzero((rate > 0.002) | (np.ptp(now, 1) > 3))
-    log2 = np.round(np.log2(np.maximum(np.arange(65536), 1)) * 65536).astype(np.int32)
-    partners = RowModel.neutral(size, len(now) - size).partners.copy()
-    for a in np.flatnonzero(rate[:size] >= 0.0008):
-        candidates = useful[place[useful] < place[a]].astype(np.int32)
-        known = before[a].astype(np.uint32) * np.uint32(0x1003F)
-        chosen: list[int] = []
-        cost = np.empty(len(candidates), np.int64)
-        for n in range(min(PARTNERS, len(candidates))):
-            if n == 3:  # three that belong together, then three more beside the best of them
-                known = before[a].astype(np.uint32) * np.uint32(0x1003F)
-                known = _join(known, now[chosen[0]])
-            compiled().partners(now, now[a], changed[a], known, candidates, log2, cost)
-            cost[np.isin(candidates, chosen)] = np.iinfo(np.int64).max
-            chosen.append(int(candidates[cost.argmin()]))
-            known = _join(known, now[chosen[-1]])
-        partners[a, : len(chosen)] = chosen
-    return order, partners
-
-
-def _join(known: np.ndarray, column: np.ndarray) -> np.ndarray:
-    return (known * np.uint32(0x85EBCA6B)) ^ (column.astype(np.uint32) * np.uint32(0xC2B2AE35))
+        for row, side, model, slot, cell in zip((memory, held), (held, none), models, slots, cells, strict=True):
+            kernel.train_rows(row, side, model, slot.table, cell.table, slot.bits, SPEED)
+            slot.count()
+            cell.count()
+    made = []
+    for model, slot, cell, most, (_, size) in zip(models, slots, cells, keep, bits, strict=True):
+        weights: dict[str, Any] = {name: round_weights(getattr(model, name)) for name in _ROW_WEIGHTS}
+        tables: dict[str, Any] = {
+            "slots": round_slots(slot.thinned(most, size)),
+            "cells": round_cells(cell.thinned(most // 3, size - 1)),
+        }
+        made.append(replace(model, **tables, **weights))
+    return made[0], made[1]
 
 
 def train_pictures(store: EpisodeStore, count: int) -> PictureModel:
@@ -231,9 +202,7 @@ def train_pictures(store: EpisodeStore, count: int) -> PictureModel:
             kernel.train_pictures(e.frames, scene, model, slots.table, cells.table, 22, SPEED)
         slots.count()
         cells.count()
-    kept = cells.thinned(260_000, 21)
-    trust = np.array([0, 1, 2, 3, 3, 5, 5, 5, 5, *[10] * 15, *[30] * 40], np.uint32)[(kept.value >> 9) & 63]
-    kept = Hashed(kept.bits, kept.at, (kept.value & 0x00FF01FF) | trust << 9)
+    kept = round_cells(cells.thinned(260_000, 21))
     return PictureModel(
         slots=round_slots(slots.thinned(120_000, 20)),
         cells=kept,
@@ -241,6 +210,7 @@ def train_pictures(store: EpisodeStore, count: int) -> PictureModel:
         flag=round_weights(model.flag),
         pixel=round_weights(model.pixel),
         escape=round_weights(model.escape),
+        quiet=None if model.quiet is None else round_weights(model.quiet),
     )
 
 

@@ -73,8 +73,13 @@ class Rows {
     this.at = held.take(frames * size);
     const own = [held.in(model.order), held.in(model.partners), held.in(model.start), held.in(model.slots)];
     const weights = [bitsOf(model.slots), held.in(model.own), held.in(model.shared)];
+    const { lines } = model;
+    const second = !lines ? [0, 0, 0, 0, 0, 0, 0, 0] : [
+      ...[lines.firstPartners, lines.linePartners, lines.lineOwn, lines.lineShared, lines.cells].map((part) => held.in(part)),
+      ...[bitsOf(lines.cells), held.in(lines.guessOwn), held.in(lines.guessShared)],
+    ];
     this.open = held.native.calls.hst_rows_open(DECODE, this.at, BigInt(frames), BigInt(size), side.at, BigInt(side.size),
-      ...own, ...weights, ...Maths.of(held.native).places, LIMIT, SPEED, held.in(data), BigInt(data.length)); // prettier-ignore
+      ...own, ...weights, ...second, ...Maths.of(held.native).places, LIMIT, SPEED, held.in(data), BigInt(data.length)); // prettier-ignore
     held.native.check(this.open);
   }
 
@@ -131,7 +136,7 @@ class PalettePictures implements Pictures {
     this.hints = held.take(frames);
     const drawn = [sizes, held.in(Int32Array.from(shape.layout)), this.tiles, this.corners, this.sprites, this.look, this.hints];
     const tables = [held.in(model.slots), bitsOf(model.slots), held.in(model.cells), bitsOf(model.cells), held.in(model.sources)];
-    const weights = [held.in(model.flag), held.in(model.pixel), held.in(model.escape)];
+    const weights = [held.in(model.flag), held.in(model.pixel), held.in(model.escape), model.quiet ? held.in(model.quiet) : 0];
     this.open = native.calls.hst_pictures_open(DECODE, BigInt(d.height), BigInt(d.width), ...drawn, ...tables, ...weights,
       ...Maths.of(native).places, LIMIT, SPEED, held.in(data), BigInt(data.length)); // prettier-ignore
     native.check(this.open);
@@ -241,13 +246,13 @@ export class GroupDecoder {
     const { d, frames, held } = this, streams = this.parts.streams;
     const wanted = ["PICT", ...(d.state ? ["STAT"] : []), ...(d.actions ? ["ACTN"] : [])].sort();
     if ([...streams.keys()].sort().join() !== wanted.join()) throw new HstError(`streams ${[...streams.keys()].join(", ")} instead of ${wanted.join(", ")}`);
-    const none = { at: 0, size: 0 };
+    const none = { at: 0, size: 0 }, version = tables.pictures.quiet ? 2 : 1;
     if (d.actions) {
-      this.buttons = new Rows(held, streams.get("ACTN")!, frames, d.actions, none, fitting(tables.actions, d.actions, 0));
+      this.buttons = new Rows(held, streams.get("ACTN")!, frames, d.actions, none, fitting(tables.actions, d.actions, 0, version));
       for (let t = 0; t < frames; t++) this.buttons.next();
       this.buttons.close(true);
     }
-    if (d.state) this.memory = new Rows(held, streams.get("STAT")!, frames, d.state, this.buttons ?? none, fitting(tables.state, d.state, d.actions));
+    if (d.state) this.memory = new Rows(held, streams.get("STAT")!, frames, d.state, this.buttons ?? none, fitting(tables.state, d.state, d.actions, version));
     const data = streams.get("PICT")!;
     this.pictures = d.channels === 3 ? new TrueColourPictures(held, data, d, frames) : new PalettePictures(held, data, d, frames, tables.pictures);
   }

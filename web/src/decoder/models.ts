@@ -5,11 +5,14 @@ import type { Native } from "./native.js";
 import { ownSha256, sha256 } from "./sha256.js";
 
 const PARTNERS = 6, ROW_INPUTS = 33;
+const WIDE = 40, LINE = 8, LINE_INPUTS = 16, GUESS_INPUTS = 24, QUIET_INPUTS = 8; // of the second version
 const SOURCES = 7, LEVELS = 8, NEAR = 64;
 const LEVEL_START = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.985];
-const MAGIC = "HSTTABLE1\n";
+const MAGICS = ["HSTTABLE1\n", "HSTTABLE2\n"];
 const LARGEST = 64 * 2 ** 20; // bytes unpacked
-export const NEUTRAL = "neutral-1";
+export const NEUTRAL = { 1: "neutral-1", 2: "neutral-2" } as const;
+
+export type Version = 1 | 2; // of the streams
 
 export interface RowModel {
   size: number;
@@ -19,6 +22,17 @@ export interface RowModel {
   slots: Uint32Array; // 2^bits
   own: Int32Array;
   shared: Int32Array;
+  lines: LineModel | null; // of the second version
+}
+
+export interface LineModel {
+  firstPartners: Uint16Array;
+  linePartners: Uint16Array;
+  lineOwn: Int32Array;
+  lineShared: Int32Array;
+  cells: Uint32Array; // 2^bits
+  guessOwn: Int32Array;
+  guessShared: Int32Array;
 }
 
 export interface PictureModel {
@@ -28,6 +42,7 @@ export interface PictureModel {
   flag: Int32Array;
   pixel: Int32Array;
   escape: Int32Array;
+  quiet: Int32Array | null; // of the second version
 }
 
 export interface Tables {
@@ -39,7 +54,7 @@ export interface Tables {
 
 export const bitsOf = (table: Uint32Array): number => 31 - Math.clz32(table.length);
 
-export function neutralTables(): Tables {
+export function neutralTables(version: Version): Tables {
   const levels = LEVEL_START.map((p) => Math.round(p * 4194303) * 1024);
   const sources = Uint32Array.from({ length: SOURCES * LEVELS * NEAR }, (_, i) => levels[Math.floor(i / NEAR) % LEVELS]!);
   const pictures: PictureModel = {
@@ -49,27 +64,42 @@ export function neutralTables(): Tables {
     flag: new Int32Array(34 * 7).fill(9830),
     pixel: new Int32Array(640 * 16).fill(7864),
     escape: new Int32Array(19 * 5).fill(13107),
+    quiet: version === 1 ? null : new Int32Array(36 * QUIET_INPUTS).fill(9830),
   };
-  return { hash: ownSha256(new TextEncoder().encode(NEUTRAL)), state: null, actions: null, pictures };
+  return { hash: ownSha256(new TextEncoder().encode(NEUTRAL[version])), state: null, actions: null, pictures };
 }
 
+/** Weights of `inputs` inputs, the last of which stand for a constant, or nothing. */
+const weights = (sets: number, inputs: number, used: number, weight: number): Int32Array =>
+  new Int32Array(sets * inputs).map((_, i) => (i % inputs < used ? weight : 0));
+
 /** `model` where it is one of such rows, else a start that knows nothing. */
-export function fitting(model: RowModel | null, size: number, side: number): RowModel {
+export function fitting(model: RowModel | null, size: number, side: number, version: Version): RowModel {
   if (model && model.size === size && model.partners.every((at) => at < size + side)) return model;
   const partners = new Uint16Array(size * PARTNERS);
   for (let a = 0; a < size; a++) {
     const near = [1, 2, 4, 16].map((distance) => Math.max(a - distance, 0));
     partners.set([...near, side ? size : 0, Math.min(a + 1, size - 1)], a * PARTNERS);
   }
-  const shared = new Int32Array(32 * ROW_INPUTS).map((_, i) => (i % ROW_INPUTS === ROW_INPUTS - 1 ? 0 : 18350));
+  const inputs = version === 1 ? ROW_INPUTS : WIDE, lines = Math.ceil(size / LINE);
+  const first = (line: number): number[] => [0, 3, 4].map((k) => partners[line * LINE * PARTNERS + k]!);
   return {
     size,
     order: Uint16Array.from({ length: size }, (_, a) => a),
     partners,
     start: new Uint8Array(size),
     slots: new Uint32Array(1 << 18),
-    own: new Int32Array(size * 2 * ROW_INPUTS),
-    shared,
+    own: new Int32Array(size * 2 * inputs),
+    shared: weights(32, inputs, ROW_INPUTS - 1, 18350),
+    lines: version === 1 ? null : {
+      firstPartners: partners,
+      linePartners: Uint16Array.from(Array.from({ length: lines }, (_, line) => first(line)).flat()),
+      lineOwn: new Int32Array(lines * LINE_INPUTS),
+      lineShared: weights(8, LINE_INPUTS, LINE_INPUTS - 1, 18350),
+      cells: new Uint32Array(1 << 18),
+      guessOwn: new Int32Array(size * GUESS_INPUTS),
+      guessShared: new Int32Array(64 * GUESS_INPUTS).fill(9830),
+    },
   };
 }
 
@@ -95,10 +125,10 @@ export interface RawTables {
 
 /** Throws HstError where the file is damaged, or no such file. */
 export async function unpackFile(native: Native, file: Uint8Array, where: string): Promise<RawTables> {
-  const magic = String.fromCharCode(...file.subarray(0, MAGIC.length));
-  if (magic !== MAGIC) throw new HstError(`${where}: no tables of the lossless codec, or of another version`);
+  const magic = String.fromCharCode(...file.subarray(0, 10));
+  if (!MAGICS.includes(magic)) throw new HstError(`${where}: no tables of the lossless codec, or of another version`);
   try {
-    return { raw: unpackXz(native, file.subarray(MAGIC.length)), hash: await sha256(file) };
+    return { raw: unpackXz(native, file.subarray(10)), hash: await sha256(file) };
   } catch (error) {
     throw new HstError(`${where}: damaged tables of the lossless codec (${(error as Error).message})`);
   }
@@ -132,6 +162,15 @@ export function readTables({ raw, hash }: RawTables, where: string): Tables {
         slots: hashed(get, `${part}.slots`),
         own: get(`${part}.own`),
         shared: get(`${part}.shared`),
+        lines: !arrays.has(`${part}.line_own`) ? null : {
+          firstPartners: get(`${part}.first_partners`),
+          linePartners: get(`${part}.line_partners`),
+          lineOwn: get(`${part}.line_own`),
+          lineShared: get(`${part}.line_shared`),
+          cells: hashed(get, `${part}.cells`),
+          guessOwn: get(`${part}.guess_own`),
+          guessShared: get(`${part}.guess_shared`),
+        },
       };
     };
     const pictures: PictureModel = {
@@ -141,6 +180,7 @@ export function readTables({ raw, hash }: RawTables, where: string): Tables {
       flag: get("pictures.flag"),
       pixel: get("pictures.pixel"),
       escape: get("pictures.escape"),
+      quiet: arrays.has("pictures.quiet") ? get("pictures.quiet") : null,
     };
     return { hash, state: rows("state"), actions: rows("actions"), pictures };
   } catch (error) {

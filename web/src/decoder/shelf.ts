@@ -5,13 +5,13 @@ import { NEUTRAL, neutralTables, readTables, unpackFile } from "./models.js";
 import type { Tables } from "./models.js";
 import type { Native } from "./native.js";
 
-/** Where the tables of a game come from that should have the SHA-256 `hash`. */
+/** Where tables come from: the file `name`.tables, which should have the SHA-256 `hash`. */
 export interface TablesSource {
   /** The file. Throws HstError. */
-  file(game: string, hash: string): Promise<Uint8Array>;
+  file(name: string, hash: string): Promise<Uint8Array>;
   /** The same unpacked, where that was kept before. */
-  kept?(game: string, hash: string): Promise<Uint8Array | null>;
-  keep?(game: string, hash: string, raw: Uint8Array): Promise<void>;
+  kept?(name: string, hash: string): Promise<Uint8Array | null>;
+  keep?(name: string, hash: string, raw: Uint8Array): Promise<void>;
 }
 
 export class Shelf {
@@ -23,12 +23,13 @@ export class Shelf {
   async tablesOf(d: Description): Promise<Tables> {
     const { name, game, profile, tables, tablesHash } = d;
     if (profile !== "lossless") throw new HstError(`${name}: profile '${profile}' cannot be played in a browser; \`hstmae decode\` makes a film of it`);
-    const neutral = tables === NEUTRAL;
+    const neutral = tables === NEUTRAL[1] || tables === NEUTRAL[2];
     if (!neutral && !/^[a-z0-9_-]{1,64}$/i.test(game)) throw new HstError(`${name}: there are no tables of a game '${game}'`);
-    const key = neutral ? "" : game;
+    const version = tables.endsWith("-1") ? 1 : 2; // files of before have tables of their own
+    const key = neutral ? tables : version === 1 ? `${game}-1` : game;
     let found = this.tables.get(key);
     if (!found) {
-      found = neutral ? Promise.resolve(neutralTables()) : this.fetched(game, tablesHash);
+      found = neutral ? Promise.resolve(neutralTables(version)) : this.fetched(key, tablesHash);
       this.tables.set(key, found);
       found.catch(() => this.tables.delete(key));
     }
@@ -37,12 +38,12 @@ export class Shelf {
     return known;
   }
 
-  private async fetched(game: string, hash: string): Promise<Tables> {
-    const where = `${game}.tables`, { source } = this;
-    const kept = await source.kept?.(game, hash);
+  private async fetched(name: string, hash: string): Promise<Tables> {
+    const where = `${name}.tables`, { source } = this;
+    const kept = await source.kept?.(name, hash);
     if (kept) return readTables({ raw: kept, hash }, where);
-    const unpacked = await unpackFile(this.native, await source.file(game, hash), where);
-    if (unpacked.hash === hash) source.keep?.(game, hash, unpacked.raw).catch(() => {}); // there may be no room
+    const unpacked = await unpackFile(this.native, await source.file(name, hash), where);
+    if (unpacked.hash === hash) source.keep?.(name, hash, unpacked.raw).catch(() => {}); // there may be no room
     return readTables(unpacked, where);
   }
 }

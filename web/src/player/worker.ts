@@ -143,15 +143,15 @@ async function fetched(url: string): Promise<Uint8Array> {
 
 async function makeShelf(order: Order & { kind: "open" }): Promise<Shelf> {
   const native = await Native.load((await fetched(order.kernel)) as BufferSource);
-  const url = (game: string, hash: string) => `${new URL(`${game}.tables`, order.tables).href}?${hash.slice(0, 16)}`;
+  const url = (name: string, hash: string) => `${new URL(`${name}.tables`, order.tables).href}?${hash.slice(0, 16)}`;
   const store = async () => globalThis.caches?.open("hst-tables-1"); // unpacking takes longer than fetching
   return new Shelf(native, {
-    file: (game, hash) => fetched(url(game, hash)),
-    kept: async (game, hash) => {
-      const found = await (await store().catch(() => undefined))?.match(url(game, hash));
+    file: (name, hash) => fetched(url(name, hash)),
+    kept: async (name, hash) => {
+      const found = await (await store().catch(() => undefined))?.match(url(name, hash));
       return found?.headers.get("hash") === hash ? new Uint8Array(await found.arrayBuffer()) : null;
     },
-    keep: async (game, hash, raw) => (await store())?.put(url(game, hash), new Response(raw as BodyInit, { headers: { hash } })),
+    keep: async (name, hash, raw) => (await store())?.put(url(name, hash), new Response(raw as BodyInit, { headers: { hash } })),
   });
 }
 

@@ -1,0 +1,127 @@
+/* Picture coder, second version: blocks that are as expected, told before any opinion is worked out.
+ *
+ * What is expected: where the game's memory says the same as it did of the previous picture, here or where the scroll
+ * comes from, the previous picture; elsewhere what its tiles and sprites look like. Without memory, the previous
+ * picture. Twin: reference_quiet.py.
+ */
+#include <string.h>
+
+#include "_picture.h"
+
+enum { SCROLLED, STILL, DRAWN, KINDS }; /* the previous picture where the scroll comes from, or here; tiles and sprites */
+
+typedef struct {
+    uint8_t colour[BLOCK * BLOCK];
+    Pixel pixel[BLOCK * BLOCK]; /* of those that are drawn */
+    uint8_t drawn[BLOCK * BLOCK];
+    int kind, low, many, sprites;
+} Expected;
+
+static inline int same_key(const Pictures *p, int64_t i, int64_t j) {
+    return p->tile[i] == p->old_tile[j] && p->front[i] == p->old_front[j] && p->second[i] == p->old_second[j];
+}
+
+/* Whether the memory says the same of all of a block and of what lies `shift` away in the previous picture. */
+static int same_keys(const Pictures *p, int64_t i, int64_t shift, int64_t rows, size_t bytes) {
+    int different = 0;
+    for (int64_t y = 0; y < rows && !different; y++, i += p->stride)
+        different = memcmp(p->tile + i, p->old_tile + i + shift, bytes) ||
+                    memcmp(p->front + i, p->old_front + i + shift, bytes) ||
+                    memcmp(p->second + i, p->old_second + i + shift, bytes);
+    return !different;
+}
+
+static void draw(Pictures *p, Expected *e, int64_t first, int64_t rows, int64_t columns) {
+    e->kind = DRAWN;
+    for (int64_t y = 0, n = 0; y < rows; y++)
+        for (int64_t c = 0; c < columns; c++, n++) {
+            int64_t i = first + y * p->stride + c;
+            e->drawn[n] = 0;
+            if (p->front[i]) e->sprites++;
+            if (!p->look_changed && same_key(p, i, i + p->shift)) {
+                e->colour[n] = p->prev[i + p->shift];
+                continue;
+            }
+            if (!p->look_changed && same_key(p, i, i)) {
+                e->colour[n] = p->prev[i];
+                continue;
+            }
+            Pixel *x = e->pixel + n;
+            hst_look_rendered(p, x, i);
+            int best = x->colour[1] >= 0 && (x->colour[0] < 0 || x->score[1] > x->score[0]);
+            int colour = x->colour[best], score = colour < 0 ? 0 : x->score[best];
+            if (colour >= TRANSPARENT) colour = -1, score = 0;
+            e->drawn[n] = 1;
+            e->many++;
+            e->colour[n] = colour < 0 ? p->prev[i + p->shift] : (uint8_t)colour;
+            if (score < e->low) e->low = score;
+        }
+}
+
+static void expect(Pictures *p, Expected *e, int64_t i, int64_t rows, int64_t columns, int from) {
+    e->low = 8191;
+    e->many = e->sprites = 0;
+    e->kind = SCROLLED;
+    if (p->rendered) {
+        size_t bytes = (size_t)columns * 4;
+        if (p->look_changed || !same_keys(p, i, p->shift, rows, bytes)) {
+            if (p->look_changed || !p->shift || !same_keys(p, i, 0, rows, bytes)) {
+                draw(p, e, i, rows, columns);
+                return;
+            }
+            e->kind = STILL;
+        }
+    } else if (p->shift && from) {
+        e->kind = STILL;
+    }
+    const uint8_t *q = p->prev + i + (e->kind == STILL ? 0 : p->shift);
+    for (int64_t y = 0; y < rows; y++) memcpy(e->colour + y * columns, q + y * p->stride, (size_t)columns);
+}
+
+/* Code whether a block is as expected; if so it is done. */
+int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, uint8_t *target) {
+    int64_t s = p->stride, y0 = by * BLOCK, x0 = bx * BLOCK, across = (p->width + BLOCK - 1) / BLOCK, f1 = across + 2;
+    int64_t rows = p->height - y0 < BLOCK ? p->height - y0 : BLOCK, columns = p->width - x0 < BLOCK ? p->width - x0 : BLOCK;
+    int64_t i = (y0 + PAD) * s + x0 + PAD, place = (by + 1) * f1 + bx + 1, middle = i + rows / 2 * s + columns / 2;
+    uint8_t *f = p->flags + place, *from = p->from + place;
+    Expected e;
+    expect(p, &e, i, rows, columns, *from);
+    int quiet = 1;
+    if (source)
+        for (int64_t y = 0; y < rows && quiet; y++)
+            quiet = !memcmp(source + (y0 + y) * p->width + x0, e.colour + y * columns, (size_t)columns);
+    uint32_t around = (uint32_t)(f[-1] | f[-f1] << 1 | f[-f1 - 1] << 2 | f[-f1 + 1] << 3 | f[0] << 4 | f[1] << 5 | f[f1] << 6);
+    uint32_t kind = (uint32_t)e.kind, low = e.low < 0 ? 0 : e.low > 8191 ? 31 : (uint32_t)e.low / 256;
+    uint32_t many = e.many > 31 ? 4 : e.many > 15 ? 3 : e.many > 5 ? 2 : e.many > 0, what = 0;
+    uint32_t sprites = e.sprites > 31 ? 3 : e.sprites > 7 ? 2 : e.sprites > 0;
+    if (p->rendered) what = hst_hash2(p->tile[middle], p->front[middle]);
+    else
+        for (int n = 0; n < (int)(rows * columns); n++) what = (what ^ e.colour[n]) * 0x01000193u;
+    uint32_t moved = (uint32_t)(p->shift != 0) << 1 | (uint32_t)p->look_changed;
+    Mix mix;
+    uint32_t hash[QUIET_SLOTS] = {kind << 8 | low << 3 | many,
+                                  around << 2 | kind,
+                                  (uint32_t)(by * across + bx) << 3 | kind << 1 | (around >> 4 & 1),
+                                  low << 7 | around,
+                                  hst_hash2(what, kind << 2 | moved),
+                                  (kind << 2 | moved) << 5 | sprites << 3 | many};
+    for (int k = 0; k < QUIET_SLOTS; k++) hash[k] = hst_hash2(hash[k], (uint32_t)k + 80);
+    mix.in[0] = e.low > 2839 ? 2839 : e.low < -2839 ? -2839 : e.low;
+    mix.a = p->w_quiet + e.kind * QUIET_INPUTS;
+    mix.b = p->w_quiet + (4 + (int)low) * QUIET_INPUTS;
+    quiet = hst_mixed_bit(p, &mix, 1, hash, QUIET_SLOTS, quiet);
+    *f = (uint8_t)!quiet;
+    if (!quiet) {
+        if (!p->rendered) *from = (uint8_t)!*from;
+        return 0;
+    }
+    for (int64_t y = 0, n = 0; y < rows; y++, n += columns) {
+        memcpy(p->cur + i + y * s, e.colour + n, (size_t)columns);
+        memset(p->wrong + i + y * s, 0, (size_t)columns);
+        if (target) memcpy(target + (y0 + y) * p->width + x0, e.colour + n, (size_t)columns);
+    }
+    if (e.kind == DRAWN)
+        for (int n = 0; n < (int)(rows * columns); n++)
+            if (e.drawn[n]) hst_learn_rendered(e.pixel + n, e.colour[n]);
+    return 1;
+}

@@ -1,0 +1,54 @@
+"""What the state says is drawn, and how the picture scrolled, in plain Python: the twin of _scene.c."""
+
+import numpy as np
+
+from .range_coder import MASK
+from .scene import Scene
+
+PAD = 12  # rows and columns of zeros around a picture
+CENTRE = 8 * 17 + 8  # no shift
+
+
+def render(scene: Scene, t: int, height: int, width: int) -> tuple[list[int], list[int], list[int]]:
+    """Keys of the tile and of the two foremost sprites at each pixel of the padded picture; 0 = none."""
+    stride = width + 2 * PAD
+    tile, front, second = ([0] * (stride * (height + 2 * PAD)) for _ in range(3))
+    layers, at = len(scene.layout), 0
+    for layer, (rows, columns, cell) in enumerate(scene.layout.tolist()):
+        left, top = scene.corners[t, layer].tolist()
+        ids = scene.tiles[t, at : at + rows * columns].tolist()
+        at += rows * columns
+        for y in range(max(top, 0), min(top + rows * cell, height)):
+            for x in range(max(left, 0), min(left + columns * cell, width)):
+                row, v = divmod(y - top, cell)
+                column, u = divmod(x - left, cell)
+                texel = (ids[row * columns + column] & 0xFFFF) * cell * cell + v * cell + u
+                tile[(y + PAD) * stride + x + PAD] = (texel * layers + layer + 1) & MASK
+    size = scene.size
+    for left, top, name, attribute in reversed(scene.sprites[t].tolist()):
+        base = (name & 0xFFFF) * 64 + (attribute & 63)
+        for v in range(max(-top, 0), min(size, height - top)):
+            for u in range(max(-left, 0), min(size, width - left)):
+                tv = size - 1 - v if attribute & 128 else v
+                tu = size - 1 - u if attribute & 64 else u
+                i = (top + v + PAD) * stride + left + u + PAD
+                second[i] = front[i]
+                front[i] = 0x80000000 | ((base * size * size + tv * size + tu) & MASK)
+    return tile, front, second
+
+
+def find_shift(new: np.ndarray, prev: list[int], stride: int, step: int) -> int:
+    """The shift of the previous padded picture that explains most of what changed, (dy + 8) * 17 + dx + 8, in every
+    `step`-th line."""
+    old, (height, width) = np.array(prev).reshape(-1, stride), new.shape
+
+    def alike(dy: int, dx: int) -> int:
+        return int((new == old[PAD + dy :, PAD + dx :][:height, :width])[::step].sum())
+
+    best, most = CENTRE, alike(0, 0)
+    shifts = [(dy, 0) for dy in range(-8, 0)] + [(0, dx) for dx in range(-8, 9)] + [(dy, 0) for dy in range(1, 9)]
+    for dy, dx in shifts:
+        found = alike(dy, dx)
+        if found > most:
+            most, best = found, (dy + 8) * 17 + dx + 8
+    return best
