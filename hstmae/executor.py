@@ -172,6 +172,12 @@ def worker_count(wanted: int, jobs: int) -> int:
     return min(wanted or os.cpu_count() or 1, jobs)
 
 
+def threads_of(wanted: int, jobs: int) -> int:
+    """Threads that each of `worker_count(wanted, jobs)` processes may use, so that none of `wanted` is idle."""
+    processes = max(worker_count(wanted, jobs), 1)
+    return -(-(wanted or os.cpu_count() or 1) // processes)
+
+
 def _serve(work: Work[Any, Any], pipe: _Pipe) -> None:
     """A worker process: items in, pieces out, until the pipe is closed."""
     leave_to_the_main_process()

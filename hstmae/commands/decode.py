@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..executor import threads_of
 from ..journal import Journal, keeping, key_of, resuming
 from ..output import STDOUT, Kind, Output, unfinished
 from ..space import check_space
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fps", type=RATE, metavar="N", help="png, mp4, film: pictures a second (default: as recorded)")
     add("--blend", action="store_true", help="with --fps: mix neighbours instead of showing a frame again")
     add("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
-    add("--workers", type=PROCESSES, default=0, metavar="N", help="store, smbdataset: processes (one per core)")
+    add("--workers", type=PROCESSES, default=0, metavar="N", help="processes, or groups at a time (one per core)")
     add("--resume", action="store_true", help="smbdataset: keep episodes that are there already")
 
 
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if args.resume and args.to != "smbdataset":
         raise UsageError("--resume is for --to smbdataset; a store goes on by itself")
     options = {} if args.checkpoint is None else {"checkpoint": args.checkpoint}
-    with HstReader(args.input, **options) as reader:
+    with HstReader(args.input, threads=threads_of(args.workers, 1), **options) as reader:
         parts = parts_of(reader, args.episode, args.frames)
         for name in sorted({reader.episodes()[part.position].name for part in parts if reader.missing(part.position)}):
             print(f"{name}: the file is damaged and has not all of its frames; `hstmae verify` tells more")
@@ -211,7 +212,7 @@ def _kept(reader: HstReader, journal: Journal) -> HstReader:
     """Another reader of the file, which keeps what it has decoded beside the output until that is finished."""
     from ..codec.session.reader import HstReader
 
-    return HstReader(reader.path, keep=journal.folder, **reader.options)
+    return HstReader(reader.path, keep=journal.folder, threads=reader.threads, **reader.options)
 
 
 def _note(journal: Journal, part: Part, places: list[int]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from ...atomic import TEMP_MARK, replacing, sync_files, write_json
 from ...data.sources.finding import FileLooks, Layout, layout_of
 from ...errors import CodecError, UsageError
-from ...executor import Advance, run_all, worker_count
+from ...executor import Advance, run_all, threads_of, worker_count
 from ...games import get_game
 from ...names import portable_name, portable_names
 from ...output import filling
@@ -279,5 +279,8 @@ def write_recordings(
     Returns:
         How many files are named and packed as the original ones were.
     """
-    write = partial(_write, partial(HstReader, reader.path, keep=kept, **reader.options), folder, overwrite, kept)
+    threads = threads_of(workers, len(parts))
+    write = partial(
+        _write, partial(HstReader, reader.path, keep=kept, threads=threads, **reader.options), folder, overwrite, kept
+    )
     return sum(run_all(write, parts, workers=worker_count(workers, len(parts)), advance=progress))

@@ -12,6 +12,7 @@ from ...data.sources.base import Problem
 from ...data.sources.settling import with_pairing
 from ...data.store.jobs import run_jobs
 from ...errors import DataError, UsageError
+from ...executor import threads_of
 from ...journal import keeping, key_of
 from ...names import portable_names
 from ...output import Kind, check_output
@@ -79,7 +80,7 @@ def archive(
     they are. The file's bytes do not depend on any of it.
 
     Args:
-        workers: processes; 0 = one per core.
+        workers: processes; 0 = one per core. Of fewer episodes each process codes several groups at the same time.
         overwrite: a file of this name may be replaced.
         progress: called with the number of frames dealt with since the last call.
     Raises:
@@ -121,6 +122,8 @@ def archive(
         if progress is not None and kept:
             progress(kept)
         written = [] if writer.contents is None else [entry.description for entry in writer.contents.episodes]
+        threads = threads_of(workers, len(todo))
+        todo = [replace(task, threads=threads) for task in todo]
         # Groups are written as they come, so that a killed run loses few of them; the writer orders them at the end.
         run_jobs(
             encode_source, todo, take, target.parent, workers=workers, advance=advance, ordered=False,

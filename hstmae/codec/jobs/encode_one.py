@@ -94,35 +94,39 @@ def _encoded(run: _Run, advance: Advance) -> Iterator[bytes]:
     log, carried = _log(task), _beside(run)
     steps = _Steps(advance)
     frames = _with_memory(episode.frames(run.report, run.notes), log)
-    for row, frame in enumerate(islice(frames, 0, None, task.settings.stride)):
-        state = frame.state if task.settings.with_state else None
+    try:
+        for row, frame in enumerate(islice(frames, 0, None, task.settings.stride)):
+            state = frame.state if task.settings.with_state else None
+            if encoder is None:
+                encoder = _encoder(task, frame, signature, steps)
+            if row < task.first:
+                continue
+            steps.waiting += 1
+            chunks = encoder.add(frame.pixels, frame.number, state, frame.action)
+            if chunks:
+                yield chunks
+                steps.group_is_done()
         if encoder is None:
-            encoder = _encoder(task, frame, signature, steps)
-        if row < task.first:
-            continue
-        steps.waiting += 1
-        chunks = encoder.add(frame.pixels, frame.number, state, frame.action)
-        if chunks:
-            yield chunks
-            steps.group_is_done()
-    if encoder is None:
-        run.report(no_frame(episode, run.notes))
-        return
-    run.notes["left_out"] = sum(problem.count for problem in run.problems if problem.left_out)
-    last = encoder.flush()
-    files = carried.files
-    if log is not None and log.frames:
-        assert encoder.description.colours is not None
-        files = log.pack(encoder.description.colours)
-        run.files, run.exact = log.frames, log.exact if decodes_exactly(task.profile) else 0
-    elif files is not None:
-        run.carried = encoder.frames
-    if not task.has_files:
-        last += b"" if carried.facts is None else chunk(FACTS, carried.facts, episode=task.number)
-        last += b"" if files is None else chunk(FILES, files, episode=task.number)
-    yield last + encoder.finish(episode.outcome, sorted(run.notes.items()), run.listed())
-    steps.group_is_done()
-    run.frames = encoder.frames
+            run.report(no_frame(episode, run.notes))
+            return
+        run.notes["left_out"] = sum(problem.count for problem in run.problems if problem.left_out)
+        last = encoder.flush()
+        files = carried.files
+        if log is not None and log.frames:
+            assert encoder.description.colours is not None
+            files = log.pack(encoder.description.colours)
+            run.files, run.exact = log.frames, log.exact if decodes_exactly(task.profile) else 0
+        elif files is not None:
+            run.carried = encoder.frames
+        if not task.has_files:
+            last += b"" if carried.facts is None else chunk(FACTS, carried.facts, episode=task.number)
+            last += b"" if files is None else chunk(FILES, files, episode=task.number)
+        yield last + encoder.finish(episode.outcome, sorted(run.notes.items()), run.listed())
+        steps.group_is_done()
+        run.frames = encoder.frames
+    finally:
+        if encoder is not None:
+            encoder.close()
 
 
 def _with_memory(frames: Iterator[SourceFrame], log: FileLog | None) -> Iterator[SourceFrame]:
@@ -266,10 +270,10 @@ def _encoder(task: Task, frame: SourceFrame, signature: str, steps: _Steps) -> E
     profile = (
         make_profile(task.profile, task.game, **options) if task.begun is None else profile_of(task.begun, **options)
     )
-    if hasattr(profile, "step"):
+    if hasattr(profile, "step") and (task.threads == 1 or frame.pixels.ndim == 3):  # not from several threads
         profile.step = steps.step
     if task.begun is not None:
-        return EpisodeEncoder(profile, task.begun, task.number, task.first)
+        return EpisodeEncoder(profile, task.begun, task.number, task.first, task.threads)
     description = description_of(
         profile,
         frame=frame.pixels,
@@ -282,4 +286,4 @@ def _encoder(task: Task, frame: SourceFrame, signature: str, steps: _Steps) -> E
         pairing=pairing_of(episode),
         **_known(task, signature),
     )
-    return EpisodeEncoder(profile, description, task.number)
+    return EpisodeEncoder(profile, description, task.number, threads=task.threads)

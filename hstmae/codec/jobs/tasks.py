@@ -67,6 +67,7 @@ class Task:
         has_files: whether the looks of its files are in the file, too.
         chunks: of it in the file already.
         keep: folder for what a film is gone on with; None = it is not.
+        threads: groups that are coded at the same time.
     """
 
     episode: SourceEpisode
@@ -79,6 +80,7 @@ class Task:
     has_files: bool = False
     chunks: int = 0
     keep: Path | None = None
+    threads: int = 1
 
     @property
     def profile(self) -> str:

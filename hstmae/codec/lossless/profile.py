@@ -39,6 +39,7 @@ class LosslessProfile:
     """
 
     name = "lossless"
+    side_by_side = True  # groups may be coded in threads at the same time: the kernel is not Python
 
     def __init__(
         self, game: str | None, tables: Path | None = None, kernel: Backend | None = None, version: int = VERSION

@@ -1,7 +1,9 @@
 """Frames in, chunks out: one episode on its way into a .hst file. Knows no file, so it runs in any process."""
 
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,15 @@ def description_of(
     )
 
 
+@dataclass(frozen=True)
+class _Group:
+    """A group that is coded: the position of its first frame, their numbers, and what becomes its streams and hash."""
+
+    first: int
+    numbers: np.ndarray
+    coded: Future[tuple[dict[str, bytes], bytes]]
+
+
 class EpisodeEncoder:
     """Collects frames and gives chunks: the description with the first group, a chunk for each group, the rest.
 
@@ -65,15 +76,22 @@ class EpisodeEncoder:
         description: of the episode, from `description_of`; as the file holds it where a part of it is written already.
         number: of the episode in its file.
         first: frames that are written already; None = nothing at all, not even the description.
+        threads: groups that are coded at the same time, where the profile allows it. The chunks are the same.
     """
 
-    def __init__(self, profile: Profile, description: Description, number: int, first: int | None = None) -> None:
+    def __init__(
+        self, profile: Profile, description: Description, number: int, first: int | None = None, threads: int = 1
+    ) -> None:
         self.description = description
         self._profile, self._number, self._first = profile, number, first or 0
         self._begun = first is not None
         self._exact = decodes_exactly(profile.name)
         self._waiting: list[tuple[np.ndarray, int, np.ndarray | None, int | None]] = []  # as they were added
         self._last = -1
+        side_by_side = threads > 1 and getattr(profile, "side_by_side", False) and description.channels == 1
+        self._pool = ThreadPoolExecutor(threads) if side_by_side else None
+        self._coding: deque[_Group] = deque()
+        self._ahead = threads
 
     @property
     def frames(self) -> int:
@@ -91,7 +109,10 @@ class EpisodeEncoder:
         self.check(frame, number, state, action)
         self._last = number
         self._waiting.append((frame, number, state, action))
-        return self.flush() if len(self._waiting) == self.description.gop else b""
+        if len(self._waiting) < self.description.gop:
+            return b""
+        self._code()
+        return self._coded(self._ahead if self._pool is not None else 0)
 
     def check(self, frame: np.ndarray, number: int, state: np.ndarray | None, action: int | None) -> None:
         """Raises DataError where `add` does."""
@@ -108,24 +129,47 @@ class EpisodeEncoder:
 
     def flush(self) -> bytes:
         """End the group that is being collected, although it may not be full."""
-        if not self._waiting:
-            return b""
+        if self._waiting:
+            self._code()
+        return self._coded(0)
+
+    def close(self) -> None:
+        """Give up: what is not coded yet is not wanted any more."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _code(self) -> None:
+        """Have the collected frames coded."""
         frames, order, states, actions = zip(*self._waiting, strict=True)
         state = np.stack(states) if self.description.state else None
         action = np.array(actions, np.uint8) if self.description.actions else None
         gop = Gop(np.stack(frames), self.description.colours, state, action, self.description.corner)
         numbers = np.array(order, np.int32)
-        streams = self._profile.encode(gop)
-        head = b""
-        if not self._begun:
-            self._begun = True
-            self.description = replace(self.description, streams=tuple(sorted(streams)))
-            head = self.description.pack(self._number)
-        digest = content_hash(gop, numbers) if self._exact else b""
-        packed = pack_gop(self.description, self._number, self._first, numbers, streams, digest)
-        self._first += len(numbers)
         self._waiting.clear()
-        return head + packed
+
+        def code() -> tuple[dict[str, bytes], bytes]:
+            return self._profile.encode(gop), content_hash(gop, numbers) if self._exact else b""
+
+        if self._pool is not None:
+            coded = self._pool.submit(code)
+        else:
+            coded = Future()
+            coded.set_result(code())
+        self._coding.append(_Group(self._first, numbers, coded))
+        self._first += len(numbers)
+
+    def _coded(self, left: int) -> bytes:
+        """The chunks of the groups that are coded, in order; `left`: so many may still be going on."""
+        chunks = b""
+        while self._coding and (len(self._coding) > left or self._coding[0].coded.done()):
+            group = self._coding.popleft()
+            streams, digest = group.coded.result()
+            if not self._begun:
+                self._begun = True
+                self.description = replace(self.description, streams=tuple(sorted(streams)))
+                chunks += self.description.pack(self._number)
+            chunks += pack_gop(self.description, self._number, group.first, group.numbers, streams, digest)
+        return chunks
 
     def finish(
         self,
@@ -135,6 +179,7 @@ class EpisodeEncoder:
     ) -> bytes:
         """The last chunks. Raises DataError for an episode without frames."""
         rest = self.flush()
+        self.close()
         if not self._first:
             raise DataError(f"{self.description.name}: an episode needs at least one frame")
         self.description = replace(
@@ -147,7 +192,9 @@ class EpisodeEncoder:
         return rest + self.description.pack(self._number)
 
 
-def encode_episode(profile: Profile, episode: Episode, number: int, gop: int | None = None) -> Iterable[bytes]:
+def encode_episode(
+    profile: Profile, episode: Episode, number: int, gop: int | None = None, threads: int = 1
+) -> Iterable[bytes]:
     """The chunks of a whole episode, group by group; `gop` None: as many frames in each as `usual_gop` says.
 
     Raises DataError as `description_of` and `EpisodeEncoder` do."""
@@ -164,11 +211,14 @@ def encode_episode(profile: Profile, episode: Episode, number: int, gop: int | N
         gop=usual_gop(profile.name) if gop is None else gop,
         **known,
     )
-    encoder = EpisodeEncoder(profile, description, number)
-    for t, n in enumerate(episode.frame_numbers.tolist()):
-        chunks = encoder.add(
-            episode.frames[t], n, None if state is None else state[t], None if actions is None else int(actions[t])
-        )
-        if chunks:
-            yield chunks
-    yield encoder.finish(notes=sorted(episode.notes.items()))
+    encoder = EpisodeEncoder(profile, description, number, threads=threads)
+    try:
+        for t, n in enumerate(episode.frame_numbers.tolist()):
+            chunks = encoder.add(
+                episode.frames[t], n, None if state is None else state[t], None if actions is None else int(actions[t])
+            )
+            if chunks:
+                yield chunks
+        yield encoder.finish(notes=sorted(episode.notes.items()))
+    finally:
+        encoder.close()

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,17 +42,20 @@ class Groups:
         cache: bytes of decoded groups that are kept; the last one always is.
         options: for the profile that decodes.
         keep: where decoded groups are kept on the disk; None = nowhere.
+        threads: groups that are decoded at the same time, where one after the other is asked for. To be closed.
     """
 
     def __init__(
         self, data: memoryview, where: str, entries: Sequence[tuple[Entry, Description]], cache: int,
-        options: dict[str, Any], keep: Path | None = None,
+        options: dict[str, Any], keep: Path | None = None, threads: int = 1,
     ) -> None:  # fmt: skip
         self.keep = None if keep is None else KeptGroups(keep)
         self._data, self._where, self._entries, self._limit, self._options = data, where, entries, cache, options
         self._lock = threading.Lock()
         self._groups: OrderedDict[tuple[int, int], DecodedGroup] = OrderedDict()
         self._kept = 0
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._ahead, self._coming = threads, dict[tuple[int, int], Future[tuple[Gop, GopParts]]]()
         self._profiles: dict[tuple[str, ...], Profile] = {}
         self._films: dict[int, Film] = {}
 
@@ -158,6 +162,26 @@ class Groups:
             self.keep.save(name, gop)
         return gop, parts
 
+    def _soon(self, position: int, k: int) -> tuple[Gop, GopParts]:
+        """Group `k`, decoded whole; those behind it are begun with."""
+        gops = self._entries[position][0].gops
+        if self._pool is None or not getattr(self.profile(position), "side_by_side", False):
+            return self._decoded(position, k, gops[k][1].frames)
+        with self._lock:
+            for n in range(k, min(k + self._ahead, len(gops))):
+                if (position, n) not in self._coming and (n == k or (position, n) not in self._groups):
+                    job = self._pool.submit(self._decoded, position, n, gops[n][1].frames)
+                    self._coming[position, n] = job
+            for key in [key for key in self._coming if not (key[0] == position and k <= key[1] < k + self._ahead)]:
+                self._coming.pop(key).cancel()  # what was begun with for nothing
+            mine = self._coming.pop((position, k))
+        return mine.result()
+
+    def close(self) -> None:
+        """Wait for what is being decoded."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
     def check_film(self, position: int) -> str:
         """Whether the file of a film comes back byte for byte: "" when it does, else what is wrong."""
         try:
@@ -180,7 +204,7 @@ class Groups:
                 self._groups.move_to_end((position, k))
                 return found
         count = frames if found is not None else min(frames, -(-count // _BESIDE) * _BESIDE)
-        gop, parts = self._decoded(position, k, count)
+        gop, parts = self._soon(position, k) if count == frames else self._decoded(position, k, count)
         size = sum(a.nbytes for a in (gop.frames, gop.state, gop.actions) if a is not None)
         group = DecodedGroup(gop, parts.numbers, size)
         with self._lock:

@@ -43,6 +43,7 @@ class HstReader(AbstractContextManager["HstReader"]):
         path: of the file.
         cache: bytes of decoded groups that are kept in memory.
         keep: folder where decoded groups are kept for a job that may be interrupted; None = nowhere.
+        threads: groups that are decoded at the same time while frames are read in a row.
         **options: for the profile that decodes, e.g. `checkpoint` for the neural one.
     Attributes:
         data: the bytes of the file.
@@ -52,9 +53,11 @@ class HstReader(AbstractContextManager["HstReader"]):
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: str | Path, *, cache: int = CACHE_BYTES, keep: Path | None = None, **options: Any) -> None:
+    def __init__(
+        self, path: str | Path, *, cache: int = CACHE_BYTES, keep: Path | None = None, threads: int = 1, **options: Any
+    ) -> None:
         self.path = Path(path)
-        self.options, self._limit, self._keep = options, cache, keep
+        self.options, self._limit, self._keep, self.threads = options, cache, keep, threads
         self._map: mmap.mmap | None = map_file(self.path)
         self.data = memoryview(self._map)
         try:
@@ -75,10 +78,11 @@ class HstReader(AbstractContextManager["HstReader"]):
         self._starts = np.cumsum([0, *(entry.frames for entry in self.entries)])
         # Positions of the first frame of each group among the frames that are there.
         self._firsts = [np.cumsum([0, *(h.frames for _, h in e.gops)]) for e in self.entries]
-        self.groups = Groups(self.data, str(self.path), found, cache, options, keep)
+        self.groups = Groups(self.data, str(self.path), found, cache, options, keep, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(HstReader, cache=self._limit, keep=self._keep, **self.options), (self.path,)
+        how = {"cache": self._limit, "keep": self._keep, "threads": self.threads}
+        return partial(HstReader, **how, **self.options), (self.path,)
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -86,6 +90,8 @@ class HstReader(AbstractContextManager["HstReader"]):
     def close(self) -> None:
         """Let go of the file; reading from it is over."""
         if self._map is not None:
+            if hasattr(self, "groups"):
+                self.groups.close()
             self.data.release()
             self._map.close()
             self._map = None

@@ -135,12 +135,12 @@ class HstWriter(AbstractContextManager["HstWriter"]):
         self._file.write(data)
         self._file.flush()
 
-    def add(self, profile: Profile, episode: Episode, *, gop: int | None = None) -> None:
-        """Write a whole episode, `gop` frames in a group (None: see `usual_gop`).
+    def add(self, profile: Profile, episode: Episode, *, gop: int | None = None, threads: int = 1) -> None:
+        """Write a whole episode, `gop` frames in a group (None: see `usual_gop`), `threads` groups at the same time.
 
         Raises DataError where it does not fit the format.
         """
-        for packed in encode_episode(profile, episode, self.next_number, gop):
+        for packed in encode_episode(profile, episode, self.next_number, gop, threads):
             self.append(packed)
 
     @contextmanager
