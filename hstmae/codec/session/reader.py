@@ -81,7 +81,7 @@ class HstReader(AbstractContextManager["HstReader"]):
         self.groups = Groups(self.data, str(self.path), found, cache, options, keep, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        how = {"cache": self._limit, "keep": self._keep, "threads": self.threads}
+        how: dict[str, Any] = {"cache": self._limit, "keep": self._keep, "threads": self.threads}
         return partial(HstReader, **how, **self.options), (self.path,)
 
     def __exit__(self, *_: object) -> None:
