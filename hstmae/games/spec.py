@@ -264,6 +264,11 @@ class GameSpec(ABC):
             raise GameError(f"{self.name}: pictures with state cannot be flipped, its tokens have no mirror image")
         return flipped
 
+    def screen_columns(self, memory: np.ndarray) -> tuple[int, np.ndarray] | None:
+        """What memory uint8 [S] says of the columns of the console's picture memory: the one at the picture's left edge,
+        and of each uint8 [columns, K]. Replay streams are read by it. None: nothing."""
+        return None
+
     def drawn_objects(self, state: GameState) -> ObjectBoxes | None:
         """The objects that the tokens tell of (numpy arrays, leading axis T), for `compact`; None where none are."""
         return None

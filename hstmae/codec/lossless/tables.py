@@ -32,13 +32,14 @@ class Tables:
 
     def state_model(self, rows: np.ndarray, side: np.ndarray) -> RowModel:
         """For memory uint8 [T, S] with controllers uint8 [T, A]; neutral where the tables are of other rows."""
-        return self._fitting(self.state, rows.shape[1], side.shape[1])
+        return self.fitting(self.state, rows.shape[1], side.shape[1])
 
     def action_model(self, rows: np.ndarray) -> RowModel:
         """For controllers uint8 [T, A], likewise."""
-        return self._fitting(self.actions, rows.shape[1], 0)
+        return self.fitting(self.actions, rows.shape[1], 0)
 
-    def _fitting(self, model: RowModel | None, size: int, side: int) -> RowModel:
+    def fitting(self, model: RowModel | None, size: int, side: int) -> RowModel:
+        """`model` where it is one of such rows, else a neutral one."""
         if model is not None and len(model.start) == size and int(model.partners.max()) < size + side:
             return model
         return RowModel.neutral(size, side, version=version_of(self.pictures))

@@ -13,6 +13,7 @@ import numpy as np
 from ..spec import CoderHints, ConsoleLooks, GameSpec, StateField, TileLayer
 from ..state import GameState, ObjectBoxes
 from . import layers
+from .columns import columns
 from .earlier import camera_step, one_frame_before
 from .history import COLUMNS, ROWS, history
 from .looks import object_boxes
@@ -183,6 +184,9 @@ class SuperMarioBros(GameSpec):
             glow=colour_step(state, waits),
             undrawn=late,
         )
+
+    def screen_columns(self, memory: np.ndarray) -> tuple[int, np.ndarray]:
+        return columns(memory)
 
     def shown_text(self, state: GameState, level: str) -> np.ndarray:
         """While the player comes onto a map (state 0 or 7) the timer is not drawn [data]. What full state says is not

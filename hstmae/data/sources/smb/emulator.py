@@ -111,6 +111,13 @@ class NesEmulator:
         """Back to a saved state of the same ROM."""
         self._nes.load(state)
 
+    @property
+    def pixels(self) -> np.ndarray:
+        """What the last frame showed, as cynes shows it: uint8 [240, 256, 3]; the next frame changes it."""
+        if self._pixels is None:
+            raise ValueError("no frame has been run yet")
+        return self._pixels
+
     def picture(self) -> np.ndarray:
         """What the last frame showed, as NES colours 0-63: uint8 [240, 256].
 
@@ -118,13 +125,11 @@ class NesEmulator:
         memory decides: it cannot change between the last visible line and the end of a frame. Raises DataError for a
         colour outside of the palette memory (colour emphasis, or a palette changed within a picture).
         """
-        if self._pixels is None:
-            raise ValueError("no frame has been run yet")
-        key, keys = _screen_colours(self._rom)
+        key, keys = _screen_keys(self._rom)
         table = np.full(1 << 16, _UNKNOWN, np.uint8)
         present = self._nes.save()[_PALETTE] & 63
         table[keys[present[::-1]]] = present[::-1]  # the first palette entry of a colour decides
-        rgb = self._pixels.astype(np.uint16)
+        rgb = self.pixels.astype(np.uint16)
         out: np.ndarray = table[rgb[..., 0] * key[0] + rgb[..., 1] * key[1] + rgb[..., 2] * key[2]]
         if out.max() == _UNKNOWN:
             raise DataError("the picture shows colours outside of the console's palette memory")
@@ -150,12 +155,9 @@ def _console(rom: str) -> Any:
 
 
 @lru_cache(maxsize=4)
-def _screen_colours(rom: str) -> tuple[np.ndarray, np.ndarray]:
-    """How cynes shows the 64 NES colours, found by showing each: multipliers uint16 [3] and keys uint16 [64].
-
-    Before the program turns drawing on, the screen has the colour of palette entry 0. A pixel's key is
-    r * m0 + g * m1 + b * m2 modulo 65536, with multipliers that keep different colours apart.
-    """
+def shown_colours(rom: str) -> np.ndarray:
+    """How cynes shows the 64 NES colours, uint16 [64, 3], found by showing each: before the program turns drawing on,
+    the screen has the colour of palette entry 0. Raises DataError where it draws at once."""
     nes = _console(rom)
     nes.step()
     state = np.array(nes.save())
@@ -167,6 +169,14 @@ def _screen_colours(rom: str) -> tuple[np.ndarray, np.ndarray]:
         shown[colour] = picture[0, 0]
         if (picture != picture[0, 0]).any():
             raise DataError(f"{rom}: draws in its first frames: its colours cannot be told apart")
+    return shown
+
+
+@lru_cache(maxsize=4)
+def _screen_keys(rom: str) -> tuple[np.ndarray, np.ndarray]:
+    """A key for each of the 64 NES colours: multipliers uint16 [3] and keys uint16 [64]. A pixel's key is
+    r * m0 + g * m1 + b * m2 modulo 65536, with multipliers that keep different colours apart."""
+    shown = shown_colours(rom)
     distinct = len(np.unique(shown, axis=0))
     for seed in range(1000):
         key = np.random.default_rng(seed).integers(1, 1 << 16, 3).astype(np.uint16)

@@ -1,0 +1,194 @@
+"""Frames in, replay streams out: runs the console along with an episode and notes where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..container.gop import Gop
+from ..lossless.kernel import Backend
+from .group import BLOCK, Key, Replay, blocks_checked, check_of, seen
+from .keys import KeyCoder
+from .marks import Marks, usual_steps
+from .predictor import MAX_STEPS, Predictor, Script
+
+_MORE_STEPS = 3  # console frames that are tried beyond what the numbers say
+_MOST_WRONG = 8  # one frame in so many: then other ways to start are tried
+
+
+@dataclass
+class _Run:
+    """What the console made of a group, and its state at the last frame."""
+
+    marks: Marks
+    rows: list[np.ndarray]
+    pictures: list[np.ndarray]
+    state: np.ndarray
+    colours: np.ndarray | None = None
+
+    @property
+    def wrong(self) -> int:
+        return len(self.rows) + len(self.pictures)
+
+
+class ReplayEncoder:
+    """Codes the groups of one episode in order.
+
+    Args:
+        console: that both ends have.
+        coder, kernel: of key data, and of what the console has wrong.
+        starts: scripts after which the episode may begin, the likeliest first.
+        spacing: a group gets key data where so many frames came since the last one that has.
+    """
+
+    def __init__(
+        self, console: Predictor, coder: KeyCoder, kernel: Backend, starts: Sequence[Script], spacing: int
+    ) -> None:
+        self._console, self._coder, self._kernel = console, coder, kernel
+        self._starts = [*starts, console.begin]
+        self._spacing = spacing
+        self._last: tuple[np.ndarray, int] | None = None  # state at the frame before, and its number
+        self._screen: np.ndarray | None = None  # the same with all of the picture memory
+        self._since = self._back = 0
+        self._colours: np.ndarray | None = None
+
+    def fits(self, gop: Gop) -> bool:
+        """Whether frames are such that the console can show them."""
+        shape, (height, width) = gop.shape, self._console.size
+        inside = gop.corner[0] + shape.height <= height and gop.corner[1] + shape.width <= width
+        return inside and (shape.channels, shape.state, shape.actions) == (1, self._console.memory, 1)
+
+    def forget(self) -> None:
+        """The frames of a group were coded in another way: nothing goes on from them."""
+        self._last = self._screen = None
+        self._since = self._back = 0
+
+    def encode(self, gop: Gop, numbers: np.ndarray) -> tuple[bytes, int]:
+        """The stream of a group, and in how many ways its frames are other than the console has it.
+
+        Args:
+            numbers: int32 [T] of the recorder.
+        """
+        assert gop.state is not None and gop.actions is not None
+        goes_on = self._last is not None and self._since + len(numbers) <= self._spacing
+        if goes_on:
+            assert self._last is not None
+            key, (before, number) = None, self._last
+            run = self._coloured(gop, usual_steps(numbers, number), before)
+            self._back += 1
+        else:
+            key, run = self._with_key(gop, numbers)
+            self._since = self._back = 0
+        self._since += len(numbers)
+        self._last, self._screen = (run.state, int(numbers[-1])), run.state
+        replay = Replay(
+            self._back, key, run.colours, run.marks, _stack(run.rows, gop.state[:0]),
+            _stack(run.pictures, gop.frames[:0]), _checks(gop),
+        )  # fmt: skip
+        buttons = gop.actions.reshape(len(numbers), -1)
+        return replay.pack(self._console, self._coder, self._kernel, buttons[0]), run.wrong
+
+    def _with_key(self, gop: Gop, numbers: np.ndarray) -> tuple[Key, _Run]:
+        """The best key among those that come into question, and the run that begins there."""
+        usual = usual_steps(numbers, None)
+        best: tuple[Key, _Run] | None = None
+        for key in self._keys(gop, numbers):
+            run = self._coloured(gop, usual, key.state(self._console))
+            if best is None or run.wrong < best[1].wrong:
+                best = key, run
+            if run.wrong * _MOST_WRONG <= len(usual):
+                break
+        assert best is not None
+        return best
+
+    def _keys(self, gop: Gop, numbers: np.ndarray) -> list[Key]:
+        assert gop.state is not None and gop.actions is not None
+        console, memory = self._console, gop.state[0]
+        if self._last is None or self._screen is None:
+            return [Key(script, memory) for script in self._starts]
+        step = int(usual_steps(numbers[:1], self._last[1])[0])
+        console.load(self._screen)
+        console.leave(int(gop.actions.reshape(-1)[0]), step)
+        state = console.save()
+        screen, there = console.screen_of(state), console.start(console.begin)
+        rest = console.rest_of(state)
+        plain = Key(console.begin, memory, screen)
+        return [plain, replace(plain, rest=state[rest] - there[rest])]
+
+    def _coloured(self, gop: Gop, usual: np.ndarray, before: np.ndarray) -> _Run:
+        """`_run`, with the colours as the recording has them."""
+        run, seen_as = self._run(gop, usual, before, self._colours)
+        if len(run.pictures) * _MOST_WRONG > len(usual):
+            colours = seen_as.argmax(1).astype(np.uint8)
+            there = seen_as.any(1)
+            colours[~there] = np.arange(256, dtype=np.uint8)[~there]
+            other = None if (colours[there] == np.flatnonzero(there)).all() else colours
+            if not _same(other, self._colours):
+                again, _ = self._run(gop, usual, before, other)
+                if len(again.pictures) < len(run.pictures):
+                    run, self._colours = again, other
+        run.colours = self._colours
+        return run
+
+    def _run(
+        self, gop: Gop, usual: np.ndarray, before: np.ndarray, colours: np.ndarray | None
+    ) -> tuple[_Run, np.ndarray]:
+        """Run the console along. Also int64 [256, 256], how often each of its colours was which index, where wrong."""
+        assert gop.state is not None and gop.actions is not None
+        console, shape, buttons = self._console, gop.shape, gop.actions.reshape(-1).tolist()
+        marks, last = Marks.blank(usual), shape.frames - 1
+        run, seen_as = _Run(marks, [], [], before), np.zeros((256, 256), np.int64)
+        console.load(before)
+        for t in range(shape.frames):
+            if t == 0 and usual[0] >= 0:
+                console.leave(buttons[0], int(usual[0]))
+            if usual[t] >= 0:
+                marks.steps[t] = self._stepped(run.state, gop.state[t], buttons[t], int(usual[t]))
+            state = console.save()
+            memory = console.memory_of(state)
+            if not np.array_equal(memory, gop.state[t]):
+                marks.memory[t] = False
+                run.rows.append(gop.state[t] - memory)
+                memory[:] = gop.state[t]
+                console.load(state)
+            run.state = state
+            drawn = console.leave(*(buttons[t + 1], int(usual[t + 1])) if t < last else (buttons[t], 0))
+            picture = seen(drawn, shape, colours)
+            if not np.array_equal(picture, gop.frames[t]):
+                marks.picture[t] = False
+                run.pictures.append(gop.frames[t] - picture)
+                pairs = seen(drawn, shape, None).astype(np.intp) * 256 + gop.frames[t]
+                seen_as += np.bincount(pairs.reshape(-1), minlength=1 << 16).reshape(256, 256)
+        return run, seen_as
+
+    def _stepped(self, before: np.ndarray, memory: np.ndarray, buttons: int, usual: int) -> int:
+        """How many frames the console has to run from the state before to this memory; it is left there. `usual`: how
+        many it has run; where no number does they stay."""
+        console = self._console
+        if np.array_equal(console.memory_of(console.save()), memory):
+            return usual
+        there = console.save()
+        for steps in [*range(min(usual, _MORE_STEPS)), *range(usual + 1, min(usual + _MORE_STEPS, MAX_STEPS) + 1)]:
+            console.load(before)
+            if steps:
+                console.leave(buttons, steps)
+            if np.array_equal(console.memory_of(console.save()), memory):
+                return steps
+        console.load(there)
+        return usual
+
+
+def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def _stack(found: list[np.ndarray], none: np.ndarray) -> np.ndarray:
+    return np.stack(found) if found else none
+
+
+def _checks(gop: Gop) -> bytes:
+    assert gop.state is not None
+    parts = [slice(k * BLOCK, (k + 1) * BLOCK) for k in range(blocks_checked(len(gop.frames)))]
+    return b"".join(check_of(gop.frames[part], gop.state[part]) for part in parts)
