@@ -33,3 +33,7 @@ class CheckpointError(HstError):
 
 class CodecError(HstError):
     """Coded data that is damaged, of another version, or does not fit what it is decoded with."""
+
+
+class RomError(CodecError):
+    """Coded data needs a ROM, or an emulator, that is not here, or the one that is given is another one."""

@@ -14,7 +14,7 @@ from ..executor import threads_of
 from ..journal import Journal, keeping, key_of, resuming
 from ..output import STDOUT, Kind, Output, unfinished
 from ..space import check_space
-from .options import PROCESSES, RATE
+from .options import PROCESSES, RATE, add_rom
 
 if TYPE_CHECKING:
     from ..codec.jobs.decode import Part
@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   hstmae decode sessions.hst recordings --to smbdataset
   hstmae decode session.hst clip.mp4 --to mp4 --frames 600:900
   hstmae decode film.hst film.mkv --to film
+  hstmae decode small.hst recordings --to smbdataset --rom mario.nes
   hstmae decode session.hst frames --to png --frames 100:101
   hstmae decode session.hst session.npz --to npz --episode player_abcd_e0_1-1_win
 
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fps", type=RATE, metavar="N", help="png, mp4, film: pictures a second (default: as recorded)")
     add("--blend", action="store_true", help="with --fps: mix neighbours instead of showing a frame again")
     add("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
+    add_rom(parser, "for sessions that were encoded with it: ")
     add("--workers", type=PROCESSES, default=0, metavar="N", help="processes, or groups at a time (one per core)")
     add("--resume", action="store_true", help="smbdataset: keep episodes that are there already")
 
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--blend needs --fps")
     if args.resume and args.to != "smbdataset":
         raise UsageError("--resume is for --to smbdataset; a store goes on by itself")
-    options = {} if args.checkpoint is None else {"checkpoint": args.checkpoint}
+    options = {name: value for name in ("checkpoint", "rom") if (value := getattr(args, name)) is not None}
     with HstReader(args.input, threads=threads_of(args.workers, 1), **options) as reader:
         parts = parts_of(reader, args.episode, args.frames)
         for name in sorted({reader.episodes()[part.position].name for part in parts if reader.missing(part.position)}):

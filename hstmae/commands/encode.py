@@ -6,7 +6,7 @@ from pathlib import Path
 from ..bundled import find
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
-from .options import AMOUNT, COUNT, Number, add_footage, add_lag, names, video_options
+from .options import AMOUNT, COUNT, Number, add_footage, add_lag, add_rom, names, video_options
 
 HELP = "pack recordings, a store or a film into one small, seekable .hst file"
 EXAMPLES = """examples:
@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   hstmae encode clip.mp4 clip.hst
   hstmae encode screenshots clip.hst --fps 30 --allow-loss alpha
   hstmae encode data/preprocessed small.hst --profile neural --stride 4 --gop 32 --quality 38.5
+  hstmae encode recordings small.hst --rom mario.nes --gop 4096
   hstmae encode data/preprocessed part.hst --episodes 'player_*_1-1_*' --no-state
 
 INPUT is a store, a folder or .7z archive of recordings (smbdataset layout), a film, a folder of films or pictures, or a
@@ -24,20 +25,27 @@ bit, and recordings as the very files they were (except those that another progr
 counts them, and --exact keeps them whole). Films are kept as they are, with sound and all the rest; pictures of which
 8-bit RGB frames would lose something that is seen are left out and counted, unless --allow-loss names it.
 
+With --rom the game's console predicts memory and pictures from the buttons, and only what it has wrong is kept: less
+than a byte a frame. The same ROM is needed for reading; nothing of it is in the file.
+
 While it is written, the file is OUT.hst.part, which can be read and recovered at any moment. A run that was stopped or
 killed goes on when the same command is given again: what is written is not made again."""
 
 MAX_GOP = 1024  # that of hstmae.codec.container.chunks, which is not loaded for this
+MAX_SPACING = 1 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("input", type=find, metavar="INPUT", help="what to pack")
     add("out", type=Path, metavar="OUT.hst", help="file to write")
-    profile = "lossless, neural or video (default: video, which keeps films as they are, else lossless)"
+    profile = "lossless, neural, replay or video (default: video, which keeps films as they are, else lossless; with "
+    profile += "--rom replay)"
     add("--profile", metavar="NAME", help=profile)
-    gop = "frames per group: larger is smaller, and slower to reach one frame in (default: 192; films and neural: 64)"
-    add("--gop", type=Number(1, MAX_GOP), metavar="N", help=gop)
+    gop = "frames per group: larger is smaller, and slower to reach one frame in (default: 192; films and neural: 64; "
+    gop += "replay: 1024, and more may be given)"
+    add("--gop", type=Number(1, MAX_SPACING), metavar="N", help=gop)
+    add_rom(parser, "code against what the game's console does: ")
     add("--stride", type=COUNT, default=1, metavar="N", help="keep every Nth frame (default: all)")
     add("--no-state", action="store_true", help="leave the game's memory out")
     add("--episodes", type=names, default=[], metavar="NAME,...", help="only these; * and ? for any")
@@ -80,14 +88,23 @@ def run(args: argparse.Namespace) -> int:
     options = {key: value for key, value in options.items() if value is not None}
     if options and args.profile != "neural":
         raise UsageError("--checkpoint, --quality and --bitrate belong to --profile neural")
+    profile = args.profile or ("replay" if args.rom else None)
+    if args.rom and profile != "replay":
+        raise UsageError(f"--rom belongs to --profile replay, not to {profile}")
+    if args.gop is not None and args.gop > MAX_GOP and profile != "replay":
+        raise UsageError(f"--gop {args.gop}: groups hold at most {MAX_GOP} frames, but for those of --rom")
+    if profile == "replay":
+        if args.no_state or args.stride > 1:
+            raise UsageError("--rom predicts memory, frame by frame: leave --no-state and --stride out")
+        options = {"spacing": args.gop or MAX_GOP} | ({"rom": str(args.rom)} if args.rom else {})
     settings = Settings(
-        args.profile, tuple(sorted(options.items())), args.gop, args.stride, with_state=not args.no_state,
+        profile, tuple(sorted(options.items())), args.gop, args.stride, with_state=not args.no_state,
         with_files=not args.no_files, exact=args.exact, fail=args.on_error == "fail",
         allow_loss=tuple(args.allow_loss),
     )  # fmt: skip
     found = find_input(args.input, None if args.game is None else use_game(args.game), video, args.episodes, args.lag)
     films, all_of_it = bytes_of(args.input)
-    kept = args.profile in (None, "video") and args.game is None and not args.resize  # films as they are
+    kept = profile in (None, "video", "replay") and args.game is None and not args.resize  # films as they are
     if not args.episodes and args.stride == 1:
         check_space(args.out, films * kept + (all_of_it - films) / SMALLER)
     total = sum(-(-episode.size // args.stride) for episode in found.episodes)
@@ -105,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"kept      {summary.kept_frames:,} frames of the run before")
     if summary.files:
         print(f"files     {summary.exact_files:,} of {summary.files:,} come back byte for byte")
+    if profile == "replay":
+        print(f"console   {summary.predicted_frames:,} of {summary.coded_frames:,} frames are as it predicts")
     for line in summary.pairing:
         print(f"pairing   {line}")
     if summary.carried_files:

@@ -81,6 +81,12 @@ def load_model(args: argparse.Namespace) -> Predictor:
     return load(args.checkpoint, args.device, args.atlas)
 
 
+def add_rom(parser: argparse.ArgumentParser, what: str = "") -> None:
+    """`--rom`, None where it is not given."""
+    what += "your own ROM of the game (reading: or the variable HSTMAE_ROM)"
+    parser.add_argument("--rom", type=Path, metavar="FILE", help=what)
+
+
 def names(text: str) -> list[str]:
     """What a comma-separated list names."""
     return [word.strip() for word in text.split(",") if word.strip()]

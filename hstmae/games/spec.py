@@ -265,8 +265,8 @@ class GameSpec(ABC):
         return flipped
 
     def screen_columns(self, memory: np.ndarray) -> tuple[int, np.ndarray] | None:
-        """What memory uint8 [S] says of the columns of the console's picture memory: the one at the picture's left edge,
-        and of each uint8 [columns, K]. Replay streams are read by it. None: nothing."""
+        """What memory uint8 [S] says of the columns of the console's picture memory, None for nothing: which one is at
+        the picture's left edge, and of each uint8 [columns, K]. Replay streams are read by it."""
         return None
 
     def drawn_objects(self, state: GameState) -> ObjectBoxes | None:

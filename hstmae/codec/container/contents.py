@@ -47,6 +47,11 @@ class Entry:
         """Frames that are there."""
         return sum(header.frames for _, header in self.gops)
 
+    def follows(self, k: int) -> bool:
+        """Whether group `k` begins where the one before it ends."""
+        before = self.gops[k - 1][1] if k else None
+        return before is not None and before.first + before.frames == self.gops[k][1].first
+
     def missing(self) -> list[tuple[int, int]]:
         """(first, count) of each stretch of frames that the episode had and the file has no longer."""
         found, at = [], 0

@@ -26,6 +26,7 @@ MAX_DECODED = 256 << 20  # bytes that one group of pictures may unpack to
 MAX_TEXT = 1 << 20  # bytes of an episode's description, unpacked
 MAX_STREAMS = 16
 FILM_PROFILE = "video"  # its groups are decoded one frame at a time
+REPLAY_PROFILE, REPLAY_STREAM = "replay", "RPLY"  # groups with this stream are made by running a console
 _ABSENT = 0xFFFF_FFFF
 _HASH_BYTES = 8
 _RUN = struct.Struct("<iH")

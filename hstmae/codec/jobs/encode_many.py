@@ -17,7 +17,7 @@ from ...journal import keeping, key_of
 from ...names import portable_names
 from ...output import Kind, check_output
 from ..container.description import FILM_PROFILE
-from ..session.profiles import make_profile
+from ..session.profiles import Following, make_profile
 from ..session.writer import PART, HstWriter
 from .encode_one import encode_source
 from .inputs import Found
@@ -35,6 +35,7 @@ class Archived:
         raw_bytes: what all of it takes unpacked.
         files, exact_files: source files whose looks are kept, and how many of them come back byte for byte.
         carried_files: source files whose looks came along from another .hst file.
+        predicted_frames: of this run, those that a console at both ends makes by itself.
         films: episodes that were kept as they are.
         counts: files of pictures that lost something ("lost_KIND") or were left out for it ("refused_KIND"), see
             `sources.losses`.
@@ -53,6 +54,7 @@ class Archived:
     files: int
     exact_files: int
     carried_files: int
+    predicted_frames: int
     films: int
     counts: dict[str, int]
     problems: tuple[Problem, ...]
@@ -97,7 +99,9 @@ def archive(
     ]
     used = {(str(task.settings.profile), task.game) for task in tasks if task.settings.profile != FILM_PROFILE}
     for profile, game in sorted(used):
-        make_profile(profile, game, **dict(settings.options))  # what is missing is said before any work
+        made = make_profile(profile, game, **dict(settings.options))  # what is missing is said before any work
+        if isinstance(made, Following):
+            made.session("")
     begun = target.with_name(target.name + PART).exists()
     with (
         keeping(target, key_of("encode")) as journal,
@@ -148,6 +152,7 @@ def archive(
         files=sum(done.files for done in results),
         exact_files=sum(done.exact for done in results),
         carried_files=sum(done.carried for done in results),
+        predicted_frames=sum(done.predicted for done in results),
         films=sum(task.settings.profile == FILM_PROFILE for task in tasks),
         counts=_counts(results),
         problems=problems,

@@ -41,6 +41,7 @@ class _Run:
     problems: list[Problem] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     frames: int = 0
+    predicted: int = 0
     files: int = 0
     exact: int = 0
     carried: int = 0
@@ -82,7 +83,7 @@ def encode_source(task: Task, advance: Advance) -> Iterator[bytes | Done]:
         raise
     discard(task.episode)
     notes = tuple(sorted((k, v) for k, v in run.notes.items() if v))
-    yield Done(task.name, run.frames, tuple(run.problems), run.files, run.exact, run.carried, notes)
+    yield Done(task.name, run.frames, tuple(run.problems), run.files, run.exact, run.carried, notes, run.predicted)
 
 
 def _encoded(run: _Run, advance: Advance) -> Iterator[bytes]:
@@ -99,9 +100,9 @@ def _encoded(run: _Run, advance: Advance) -> Iterator[bytes]:
             state = frame.state if task.settings.with_state else None
             if encoder is None:
                 encoder = _encoder(task, frame, signature, steps)
-            if row < task.first:
+            if row < encoder.skipped:
                 continue
-            steps.waiting += 1
+            steps.waiting += row >= task.first
             chunks = encoder.add(frame.pixels, frame.number, state, frame.action)
             if chunks:
                 yield chunks
@@ -123,7 +124,7 @@ def _encoded(run: _Run, advance: Advance) -> Iterator[bytes]:
             last += b"" if files is None else chunk(FILES, files, episode=task.number)
         yield last + encoder.finish(episode.outcome, sorted(run.notes.items()), run.listed())
         steps.group_is_done()
-        run.frames = encoder.frames
+        run.frames, run.predicted = encoder.frames, encoder.predicted
     finally:
         if encoder is not None:
             encoder.close()

@@ -16,7 +16,8 @@ from ...data.sources.pictures import PicturesEpisode
 from ...data.store.manifest import canonical
 from ...errors import UsageError
 from ...games import get_game
-from ..container.description import FILM_PROFILE, Description
+from ..container.chunks import MAX_GOP
+from ..container.description import FILM_PROFILE, REPLAY_PROFILE, Description
 from ..session.profiles import decodes_exactly, usual_gop
 from .inputs import CodedEpisode
 
@@ -89,15 +90,15 @@ class Task:
     @property
     def gop(self) -> int:
         """Frames in a group."""
-        return self.settings.gop or usual_gop(self.profile)
+        return min(self.settings.gop or usual_gop(self.profile), MAX_GOP)
 
     def signature(self) -> str:
         """Changes when the content of the source or the settings change; a copy of the source has the same."""
         s = self.settings
         settings: list[object] = [self.game, s.profile, self.gop, s.stride, s.with_state, s.with_files, s.exact]
         settings += [sorted(s.allow_loss)] if s.allow_loss else []
-        # The model is named by its hash in the description, wherever it lies.
-        options = [[key, str(value)] for key, value in s.options if key != "checkpoint"]
+        # The model, or the ROM, is named by its hash in the description, wherever it lies.
+        options = [[key, str(value)] for key, value in s.options if key not in ("checkpoint", "rom")]
         return hashlib.sha256(canonical([settings, options, self.episode.signature(content=True)])).hexdigest()[:16]
 
 
@@ -111,6 +112,8 @@ def task_of(episode: SourceEpisode, number: int, game: str, name: str, settings:
     if settings.profile == FILM_PROFILE and why:
         raise UsageError(f"{episode.name}: --profile {FILM_PROFILE} keeps films as they are; {why}")
     profile = settings.profile or (LOSSLESS if why else FILM_PROFILE)
+    if profile == REPLAY_PROFILE and not why:
+        profile, settings = FILM_PROFILE, replace(settings, options=())  # no console plays a film
     if (
         isinstance(episode, PicturesEpisode | AnimationEpisode)
         and decodes_exactly(profile)
@@ -146,6 +149,7 @@ class Done:
         files: source files whose looks are kept; `exact` of them can be written again as the very files they were.
         carried: whether they came from another .hst file, where the looks of files were known already.
         notes: counts by name.
+        predicted: frames that a console at both ends makes.
     """
 
     name: str
@@ -155,3 +159,4 @@ class Done:
     exact: int = 0
     carried: int = 0
     notes: tuple[tuple[str, int], ...] = ()
+    predicted: int = 0

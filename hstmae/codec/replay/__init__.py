@@ -1,1 +1,1 @@
-"""Replay streams: a console that both ends have predicts memory and pictures; what it has wrong is all that is coded."""
+"""Replay streams: a console at both ends predicts memory and pictures; coded is what it has wrong."""

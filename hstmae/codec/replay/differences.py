@@ -61,7 +61,7 @@ def unpack_rows(kernel: Backend, data: bytes, count: int, size: int) -> np.ndarr
 
 
 def _listed(rows: np.ndarray) -> bytes:
-    """For each row the number of bytes that are not 0, and of each how far it lies behind the one before, and itself."""
+    """For each row the number of bytes that are not 0; of each how far it lies behind the one before, and itself."""
     out = bytearray()
     for row in rows:
         at = np.flatnonzero(row)

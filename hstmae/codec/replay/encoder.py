@@ -15,6 +15,9 @@ from .marks import Marks, usual_steps
 from .predictor import MAX_STEPS, Predictor, Script
 
 _MORE_STEPS = 3  # console frames that are tried beyond what the numbers say
+_PATIENCE = 8  # frames of a group that nothing helps, before that is given up
+_MENDABLE = 0.7  # share of a picture's pixels that may be wrong
+_SURE = 0.95  # share of a colour's pixels that are one index, where that stands for it
 _MOST_WRONG = 8  # one frame in so many: then other ways to start are tried
 
 
@@ -27,6 +30,7 @@ class _Run:
     pictures: list[np.ndarray]
     state: np.ndarray
     colours: np.ndarray | None = None
+    pixels: int = 0  # wrong ones
 
     @property
     def wrong(self) -> int:
@@ -53,6 +57,7 @@ class ReplayEncoder:
         self._screen: np.ndarray | None = None  # the same with all of the picture memory
         self._since = self._back = 0
         self._colours: np.ndarray | None = None
+        self._hope = True  # that wrong pictures can be mended
 
     def fits(self, gop: Gop) -> bool:
         """Whether frames are such that the console can show them."""
@@ -101,7 +106,59 @@ class ReplayEncoder:
             if run.wrong * _MOST_WRONG <= len(usual):
                 break
         assert best is not None
+        key, run = best
+        if run.pictures and self._hope and (mended := self._mended(key, gop, usual)) is not None:
+            again = self._coloured(gop, usual, mended.state(self._console))
+            if again.wrong < run.wrong:
+                best = mended, again
+        self._hope = len(best[1].pictures) * _MOST_WRONG <= len(usual)
         return best
+
+    def _mended(self, key: Key, gop: Gop, usual: np.ndarray) -> Key | None:
+        """A key whose picture memory is as the pictures have it, found by running along; None where it stays as it is.
+        What is seen late was there from the beginning where the console has not changed it since."""
+        assert gop.state is not None and gop.actions is not None
+        console, buttons = self._console, gop.actions.reshape(-1).tolist()
+        state, mended, patience = key.state(console), False, _PATIENCE
+        first = [part.copy() for part in console.screen_of(state)]
+        for t in range(len(buttons)):
+            if t:
+                console.load(state)
+                console.leave(buttons[t], int(usual[t]))
+                state = console.save()
+                console.memory_of(state)[:] = gop.state[t]
+            wrong = self._wrong(state, gop, t, buttons[t])
+            mendable = 0 < wrong <= _MENDABLE * gop.frames[t].size
+            better = console.mend(state, self._wanted(gop, t)) if mendable else None
+            if better is None or self._wrong(better, gop, t, buttons[t]) >= wrong:
+                patience -= wrong > 0
+                if not patience:
+                    break
+                continue
+            before, after = console.screen_of(state), console.screen_of(better)
+            for part, old, new in zip(first, before, after, strict=True):
+                part[(part == old) & (old != new)] = new[(part == old) & (old != new)]
+            state, mended = better, True
+        return replace(key, screen=tuple(first)) if mended else None
+
+    def _wrong(self, state: np.ndarray, gop: Gop, t: int, buttons: int) -> int:
+        """Pixels of a frame that the console draws otherwise."""
+        self._console.load(state)
+        drawn = seen(self._console.leave(buttons, 0), gop.shape, self._colours)
+        return int((drawn != gop.frames[t]).sum())
+
+    def _wanted(self, gop: Gop, t: int) -> np.ndarray:
+        """The console's picture as a frame has it, int16 [H, W], -1 where that tells nothing."""
+        wanted = np.full(self._console.size, -1, np.int16)
+        y, x = gop.corner
+        height, width = gop.frames.shape[1:]
+        back = np.arange(256, dtype=np.int16)
+        if self._colours is not None:
+            other = np.flatnonzero(self._colours != back)
+            back[other] = -1
+            back[self._colours[other]] = other
+        wanted[y : y + height, x : x + width] = back[gop.frames[t]]
+        return wanted
 
     def _keys(self, gop: Gop, numbers: np.ndarray) -> list[Key]:
         assert gop.state is not None and gop.actions is not None
@@ -121,13 +178,10 @@ class ReplayEncoder:
         """`_run`, with the colours as the recording has them."""
         run, seen_as = self._run(gop, usual, before, self._colours)
         if len(run.pictures) * _MOST_WRONG > len(usual):
-            colours = seen_as.argmax(1).astype(np.uint8)
-            there = seen_as.any(1)
-            colours[~there] = np.arange(256, dtype=np.uint8)[~there]
-            other = None if (colours[there] == np.flatnonzero(there)).all() else colours
+            other = _other_colours(seen_as)
             if not _same(other, self._colours):
                 again, _ = self._run(gop, usual, before, other)
-                if len(again.pictures) < len(run.pictures):
+                if 4 * again.pixels < run.pixels:
                     run, self._colours = again, other
         run.colours = self._colours
         return run
@@ -139,13 +193,15 @@ class ReplayEncoder:
         assert gop.state is not None and gop.actions is not None
         console, shape, buttons = self._console, gop.shape, gop.actions.reshape(-1).tolist()
         marks, last = Marks.blank(usual), shape.frames - 1
-        run, seen_as = _Run(marks, [], [], before), np.zeros((256, 256), np.int64)
+        run, seen_as, patience = _Run(marks, [], [], before), np.zeros((256, 256), np.int64), _PATIENCE
         console.load(before)
         for t in range(shape.frames):
             if t == 0 and usual[0] >= 0:
                 console.leave(buttons[0], int(usual[0]))
             if usual[t] >= 0:
-                marks.steps[t] = self._stepped(run.state, gop.state[t], buttons[t], int(usual[t]))
+                steps = self._stepped(run.state, gop.state[t], buttons[t], int(usual[t]), patience > 0)
+                patience -= steps is None
+                marks.steps[t] = usual[t] if steps is None else steps
             state = console.save()
             memory = console.memory_of(state)
             if not np.array_equal(memory, gop.state[t]):
@@ -159,16 +215,19 @@ class ReplayEncoder:
             if not np.array_equal(picture, gop.frames[t]):
                 marks.picture[t] = False
                 run.pictures.append(gop.frames[t] - picture)
+                run.pixels += np.count_nonzero(run.pictures[-1])
                 pairs = seen(drawn, shape, None).astype(np.intp) * 256 + gop.frames[t]
                 seen_as += np.bincount(pairs.reshape(-1), minlength=1 << 16).reshape(256, 256)
         return run, seen_as
 
-    def _stepped(self, before: np.ndarray, memory: np.ndarray, buttons: int, usual: int) -> int:
-        """How many frames the console has to run from the state before to this memory; it is left there. `usual`: how
-        many it has run; where no number does they stay."""
+    def _stepped(self, before: np.ndarray, memory: np.ndarray, buttons: int, usual: int, patient: bool) -> int | None:
+        """How many frames the console has to run from the state before to this memory; it is left there. None: no
+        number does, or it is not looked for. `usual`: how many it has run."""
         console = self._console
         if np.array_equal(console.memory_of(console.save()), memory):
             return usual
+        if not patient:
+            return None
         there = console.save()
         for steps in [*range(min(usual, _MORE_STEPS)), *range(usual + 1, min(usual + _MORE_STEPS, MAX_STEPS) + 1)]:
             console.load(before)
@@ -177,7 +236,17 @@ class ReplayEncoder:
             if np.array_equal(console.memory_of(console.save()), memory):
                 return steps
         console.load(there)
-        return usual
+        return None
+
+
+def _other_colours(seen_as: np.ndarray) -> np.ndarray | None:
+    """uint8 [256], which index each colour of the console is, from how often it was which; None: each is itself, or
+    that would explain little."""
+    colours = np.arange(256, dtype=np.uint8)
+    often = seen_as.max(1)
+    sure = (often > 0) & (often >= _SURE * seen_as.sum(1))
+    colours[sure] = seen_as.argmax(1)[sure]
+    return None if (colours == np.arange(256)).all() else colours
 
 
 def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from .predictor import Predictor, Script
 
 BLOCK = 128  # frames that are decoded, and checked, together
 _CHECK = 4  # bytes
+_SAME = np.arange(256, dtype=np.uint8)
 _PATCHED, _CODED = b"\0", b"\1"  # first byte of the picture memory
 
 
@@ -74,7 +75,8 @@ class Replay:
     def pack(self, console: Predictor, coder: KeyCoder, kernel: Backend, buttons: np.ndarray) -> bytes:
         """`buttons`: uint8 [A] of the first frame."""
         parts = {"back": varint(self.back) if self.back else b"", "checks": self.checks, "marks": self.marks.pack()}
-        parts["colours"] = b"" if self.colours is None else self.colours.tobytes()
+        if self.colours is not None:
+            parts["colours"] = pack_rows(kernel, (self.colours - _SAME)[None])
         parts["rows"], parts["pictures"] = pack_rows(kernel, self.rows), pack_pictures(kernel, self.pictures)
         if self.key is not None:
             key = self.key
@@ -115,9 +117,9 @@ class Replay:
         rows = unpack_rows(kernel, parts["rows"], int((~marks.memory).sum()), shape.state)
         count = int((~marks.picture).sum())
         pictures = unpack_pictures(kernel, parts["pictures"], count, shape.height, shape.width)
-        if len(parts["checks"]) != _CHECK * blocks_checked(shape.frames) or len(parts["colours"]) not in (0, 256):
-            raise CodecError("damaged stream: sections of a size that no encoder writes")
-        colours = np.frombuffer(parts["colours"], np.uint8) if parts["colours"] else None
+        if len(parts["checks"]) != _CHECK * blocks_checked(shape.frames):
+            raise CodecError("damaged stream: other checks than an encoder writes")
+        colours = unpack_rows(kernel, parts["colours"], 1, 256)[0] + _SAME if parts["colours"] else None
         return Replay(back, key, colours, marks, rows, pictures, parts["checks"])
 
 
@@ -195,6 +197,6 @@ def frames_of(
         yield picture, console.memory_of(state), state
 
 
-def gop_of(frames: list[np.ndarray], memory: list[np.ndarray], buttons: np.ndarray, shape: GopShape) -> Gop:
+def gop_of(frames: Sequence[np.ndarray], memory: Sequence[np.ndarray], buttons: np.ndarray, shape: GopShape) -> Gop:
     actions = buttons if shape.actions else None
     return Gop(np.stack(frames), None, np.stack(memory), actions, shape.corner)

@@ -31,8 +31,19 @@ class KeyCoder:
     """
 
     def __init__(self, kernel: Backend, tables: Tables, screens: Tables | None, game: GameSpec | None) -> None:
-        self._kernel, self._tables, self._game = kernel, tables, game
+        self._kernel, self._tables, self.game = kernel, tables, game
         self._models = (None, None) if screens is None else (screens.state, screens.actions)
+
+    def pack_buttons(self, buttons: np.ndarray) -> bytes:
+        """uint8 [T], or [T, A]: the same bytes as in the lossless profile."""
+        rows = np.ascontiguousarray(buttons.reshape(len(buttons), -1))
+        return self._kernel.rows(ENCODE, rows, rows[:, :0].copy(), self._tables.action_model(rows), b"")
+
+    def unpack_buttons(self, data: bytes, frames: int) -> np.ndarray:
+        """uint8 [frames]. Raises CodecError for bytes that make no sense."""
+        rows = np.zeros((frames, 1), np.uint8)
+        self._kernel.rows(DECODE, rows, rows[:, :0].copy(), self._tables.action_model(rows), data)
+        return rows[:, 0]
 
     def pack_memory(self, memory: np.ndarray, buttons: np.ndarray) -> bytes:
         """uint8 [S] with the buttons uint8 [A] of its frame."""
@@ -73,7 +84,7 @@ class KeyCoder:
 
     def _told(self, k: int, shape: tuple[int, ...], memory: np.ndarray) -> tuple[int, np.ndarray]:
         """The row of part `k` that is coded first, and what the memory says of its rows in the order of coding."""
-        return told(self._game, k, shape, memory)
+        return told(self.game, k, shape, memory)
 
 
 def told(game: GameSpec | None, k: int, shape: tuple[int, ...], memory: np.ndarray) -> tuple[int, np.ndarray]:

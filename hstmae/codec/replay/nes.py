@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from contextlib import AbstractContextManager
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from ...data.sources.smb.emulator import NesEmulator, shown_colours
-from ...errors import CodecError, DataError
+from ...errors import DataError, RomError
+from .nes_screen import ScreenSolver, patterns_of
 from .predictor import Script
 
 _HEADER = 16  # bytes of an iNES file before the program
 _LARGEST = 4 << 20
-# A cynes save state ends with name tables (2,048 bytes), work RAM (2,048), sprites (256), palette (32), controllers (4).
+# A save state of cynes ends with name tables (2,048 bytes), RAM (2,048), sprites (256), palette (32), controllers (4).
 _TABLES, _RAM, _PALETTE = slice(-4388, -2340), slice(-2340, -292), slice(-36, -4)
 _KEPT = 1000  # palettes
+_FEW, _MOSTLY = 8, 0.9  # pixels of a palette entry that tell its colour, and the share that has to agree
 _COLUMNS, _ROWS = 32, 15  # of the two name tables, in units of 16 pixels
 
 
 def read_program(rom: Path) -> str:
-    """SHA-256 of what stands behind the header of an iNES file. Raises CodecError where it is none."""
+    """SHA-256 of what stands behind the header of an iNES file. Raises RomError where it is none."""
     try:
         with rom.open("rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
-        raise CodecError(f"{rom}: cannot be read: {error.strerror}") from None
+        raise RomError(f"{rom}: cannot be read: {error.strerror}") from None
     if data[:4] != b"NES\x1a" or len(data) <= _HEADER or len(data) > _LARGEST:
         found = data[:4].hex(" ").upper() or "nothing"
-        raise CodecError(f"{rom} is no ROM of the NES: expected a file that begins with 4E 45 53 1A, found {found}")
+        raise RomError(f"{rom} is no ROM of the NES: expected a file that begins with 4E 45 53 1A, found {found}")
     return hashlib.sha256(data[_HEADER:]).hexdigest()
 
 
@@ -47,7 +51,7 @@ class NesPredictor:
     Args:
         rom: the user's iNES file.
     Raises:
-        CodecError: no such file, or the emulator is not installed or cannot run it.
+        RomError: no such file, or the emulator is not installed or cannot run it.
     """
 
     kind = "nes"
@@ -56,13 +60,16 @@ class NesPredictor:
     begin = Script(((40, 0),))
 
     def __init__(self, rom: Path) -> None:
+        self.lock: AbstractContextManager[object] = threading.RLock()
         self.program = read_program(rom)
         self.emulator = emulator_version()
         try:
             self._console = NesEmulator(rom)
-            self._colours = shown_colours(str(rom))
+            self._colours = shown_colours()
         except DataError as error:
-            raise CodecError(str(error)) from None
+            raise RomError(str(error)) from None
+        patterns = patterns_of(rom)
+        self._solver = None if patterns is None else ScreenSolver(patterns)
         self._tables: dict[bytes, tuple[int, bytes]] = {}  # by what the palette memory holds
         self._started: dict[Script, np.ndarray] = {}
 
@@ -78,7 +85,7 @@ class NesPredictor:
                         self._console.poke(address, value)
                     self._console.step(buttons)
             except DataError as error:
-                raise CodecError(str(error)) from None
+                raise RomError(str(error)) from None
             self._started[script] = self._console.save()
         return self._started[script].copy()
 
@@ -117,6 +124,44 @@ class NesPredictor:
             known[part] = True
         return np.flatnonzero(~known)
 
+    def mend(self, state: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
+        if self._solver is None:
+            return None
+        given, state = state, self._recoloured(state, wanted)
+        drawn, tables, palette = self._drawn(state)
+        probe = state.copy()
+        probe[_TABLES] = self._solver.mixed(tables).reshape(-1)
+        shown, mixed, colours = self._drawn(probe)
+        shifts = self._solver.shifts(mixed, colours, shown)
+        new = self._solver.solve(tables, palette, shifts, drawn.astype(np.int16), wanted)
+        if new is not None:
+            changed = np.flatnonzero((new != tables).reshape(-1))
+            state[_TABLES][changed] = new.reshape(-1)[changed]
+        return None if np.array_equal(state, given) else state
+
+    def _recoloured(self, state: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """A copy with those palette entries changed that show one and the same other colour nearly everywhere. Drawn
+        with a palette of colours that all differ, a picture tells which entry each pixel is."""
+        probe, out = state.copy(), state.copy()
+        probe[_PALETTE] = np.sort(np.unique(self._colours, axis=0, return_index=True)[1])[:32]
+        shown, _, palette = self._drawn(probe)
+        for entry in range(32):
+            there = (shown == palette[entry]) & (wanted >= 0)
+            if entry % 4 == 0 and entry:  # never shown, or the same as entry 0
+                continue
+            found = np.bincount(wanted[there], minlength=64)
+            if found.sum() >= _FEW and found.max() >= _MOSTLY * found.sum():
+                colour = int(found.argmax())
+                if (self._colours[colour] != self._colours[out[_PALETTE][entry] & 63]).any():
+                    out[_PALETTE][entry] = colour
+        return out
+
+    def _drawn(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The picture that belongs to a state, and the name tables uint8 [2, 1024] and NES colours it is drawn with."""
+        self.load(state)
+        picture, then = self.leave(0, 1), self.save()
+        return picture, then[_TABLES].reshape(2, 1024).copy(), then[_PALETTE] & 63
+
     def leave(self, buttons: int, frames: int) -> np.ndarray:
         if not frames:  # the picture is drawn by a frame that is not gone
             state = self.save()
@@ -129,12 +174,12 @@ class NesPredictor:
             for _ in range(frames - 1):
                 self._console.step(buttons)
         except DataError as error:
-            raise CodecError(str(error)) from None
+            raise RomError(str(error)) from None
         return picture
 
     def _picture(self) -> np.ndarray:
         """NES colours of what was just drawn. Of colours that look alike the first one in the palette memory counts; a
-        colour that is not in it (it was changed within the picture) becomes any other, which costs bytes and no more."""
+        colour that is not in it (it was changed within the picture) becomes any other: that costs bytes, no more."""
         palette = self.save()[_PALETTE].tobytes()
         if palette not in self._tables:
             if len(self._tables) > _KEPT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +17,7 @@ _MAX_SCRIPT = 20_000  # frames
 
 @dataclass(frozen=True)
 class Script:
-    """Input from power-on: (frames, buttons) in order, and (frame, address, value), memory written before that frame."""
+    """Input from power-on: (frames, buttons) in order; (frame, address, value), memory written before that frame."""
 
     runs: tuple[tuple[int, int], ...]
     pokes: tuple[tuple[int, int, int], ...] = ()
@@ -63,6 +64,7 @@ class Predictor(Protocol):
         program: SHA-256 of what it runs, 64 hexadecimal digits.
         memory: bytes of memory that recordings hold.
         size: height and width of its pictures.
+        lock: to be held while it is used: it has one state.
         begin: the shortest script after which its program runs as it does in play.
     """
 
@@ -71,6 +73,7 @@ class Predictor(Protocol):
     program: str
     memory: int
     size: tuple[int, int]
+    lock: AbstractContextManager[object]
     begin: Script
 
     def start(self, script: Script) -> np.ndarray:
@@ -93,6 +96,10 @@ class Predictor(Protocol):
 
     def rest_of(self, state: np.ndarray) -> np.ndarray:
         """Positions int64 [N] in a state of all that is neither."""
+
+    def mend(self, state: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
+        """A state with other picture memory whose picture is nearer to a wanted one, int16 [H, W], -1 = anything. None
+        where the machine finds none."""
 
     def leave(self, buttons: int, frames: int) -> np.ndarray:
         """Go on by so many frames (0 or more) with these buttons held.

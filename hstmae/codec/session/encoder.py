@@ -13,7 +13,7 @@ from ...errors import DataError
 from ..container.chunks import MAX_GOP
 from ..container.description import MAX_PIXELS, MAX_SIDE, Description, content_hash, pack_gop
 from ..container.gop import Gop, Profile
-from .profiles import LIVE_GOP, decodes_exactly, usual_gop
+from .profiles import LIVE_GOP, Following, decodes_exactly, usual_gop
 
 _MAX_RAW = 64 << 20  # a group is held in memory several times over, so large pictures come in smaller groups
 
@@ -85,6 +85,10 @@ class EpisodeEncoder:
         self.description = description
         self._profile, self._number, self._first = profile, number, first or 0
         self._begun = first is not None
+        self._written = 0
+        self._following = profile.session(description.level) if isinstance(profile, Following) else None
+        if self._following is not None:  # what is written already is gone through again: the rest goes on from it
+            self._first, self._written = 0, self._first
         self._exact = decodes_exactly(profile.name)
         self._waiting: list[tuple[np.ndarray, int, np.ndarray | None, int | None]] = []  # as they were added
         self._last = -1
@@ -92,6 +96,16 @@ class EpisodeEncoder:
         self._pool = ThreadPoolExecutor(threads) if side_by_side else None
         self._coding: deque[_Group] = deque()
         self._ahead = threads
+
+    @property
+    def skipped(self) -> int:
+        """Frames at the beginning that `add` is not to be called for, since they are written."""
+        return self._first if self._following is None else 0
+
+    @property
+    def predicted(self) -> int:
+        """Frames that cost next to nothing, since a machine at both ends makes them."""
+        return 0 if self._following is None else self._following.predicted
 
     @property
     def frames(self) -> int:
@@ -148,7 +162,9 @@ class EpisodeEncoder:
         self._waiting.clear()
 
         def code() -> tuple[dict[str, bytes], bytes]:
-            return self._profile.encode(gop), content_hash(gop, numbers) if self._exact else b""
+            follow = self._following
+            streams = self._profile.encode(gop) if follow is None else follow.encode(gop, numbers)
+            return streams, content_hash(gop, numbers) if self._exact else b""
 
         if self._pool is not None:
             coded = self._pool.submit(code)
@@ -166,9 +182,11 @@ class EpisodeEncoder:
             streams, digest = group.coded.result()
             if not self._begun:
                 self._begun = True
-                self.description = replace(self.description, streams=tuple(sorted(streams)))
+                there = streams if self._following is None else self._following.streams
+                self.description = replace(self.description, streams=tuple(sorted(there)))
                 chunks += self.description.pack(self._number)
-            chunks += pack_gop(self.description, self._number, group.first, group.numbers, streams, digest)
+            if group.first >= self._written:
+                chunks += pack_gop(self.description, self._number, group.first, group.numbers, streams, digest)
         return chunks
 
     def finish(

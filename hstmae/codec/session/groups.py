@@ -1,24 +1,39 @@
 """Decoded groups of pictures of one file: made when they are asked for, the last ones kept."""
 
+from __future__ import annotations
+
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from ...errors import CodecError
+from ...errors import CodecError, RomError
 from ..container.chunks import HASHED, Header, parse_header, read_payload
 from ..container.contents import Entry
-from ..container.description import FILM_PROFILE, Description, GopParts, content_hash, unpack_gop
+from ..container.description import (
+    FILM_PROFILE,
+    REPLAY_PROFILE,
+    Description,
+    GopParts,
+    content_hash,
+    unpack_gop,
+)
 from ..container.gop import Gop, PartlyDecoding, Profile
 from .films import Film
 from .kept import KeptGroups
 from .profiles import profile_of
+
+if TYPE_CHECKING:
+    from ..replay.player import ReplayPlayer
+    from ..replay.profile import ReplayProfile
+
+T = TypeVar("T")
 
 _BESIDE = 16  # frames that are decoded together: those beside the wanted one are wanted next
 
@@ -58,6 +73,8 @@ class Groups:
         self._ahead, self._coming = threads, dict[tuple[int, int], Future[tuple[Gop, GopParts]]]()
         self._profiles: dict[tuple[str, ...], Profile] = {}
         self._films: dict[int, Film] = {}
+        self._replays: dict[int, ReplayPlayer] = {}
+        self._playing = threading.RLock()
 
     def profile(self, position: int) -> Profile:
         """What decodes an episode. Raises CodecError where that is not here."""
@@ -82,6 +99,20 @@ class Groups:
                     raise CodecError(f"{self._where}: {description.name}: {error}") from None
             return self._films[position]
 
+    def _replay(self, position: int, k: int) -> ReplayPlayer | None:
+        """What runs the console for group `k` of an episode, None for groups that need none."""
+        entry, description = self._entries[position]
+        if description.profile != REPLAY_PROFILE:
+            return None
+        from ..replay.player import ReplayPlayer
+
+        profile = cast("ReplayProfile", self.profile(position))
+        with self._playing:
+            if position not in self._replays:
+                parts = partial(self.parts, position)
+                self._replays[position] = ReplayPlayer(profile, description, parts, entry.follows, self._limit)
+            return self._replays[position] if self._replays[position].runs(k) else None
+
     def rows(
         self, position: int, k: int, at: np.ndarray, onward: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
@@ -99,6 +130,10 @@ class Groups:
             except CodecError as error:
                 name, first = self._entries[position][1].name, self._entries[position][0].gops[k][1].first
                 raise CodecError(f"{self._where}: {name}: frames from {first} on: {error}") from None
+        replay = self._replay(position, k)
+        if replay is not None:
+            with self._playing:
+                return self._named(position, partial(replay.rows, k, at))
         group = self.get(position, k, None if onward else int(at.max()) + 1)
         gop = group.gop
         state, actions = (None if rows is None else rows[at] for rows in (gop.state, gop.actions))
@@ -122,19 +157,36 @@ class Groups:
         entry, description = self._entries[position]
         header, parts = entry.gops[k][1], self.parts(position, k)
         shape = description.shape(header.frames)
-        gop = self.profile(position).decode(parts.streams, shape)
+        replay = self._replay(position, k)
+        if replay is None:
+            gop = self.profile(position).decode(parts.streams, shape)
+        else:
+            with self._playing:
+                gop = self._named(position, partial(replay.group, k))
         if gop.shape != shape:
             raise CodecError(f"{self._where}: {description.name}: a group decoded to {gop.shape} instead of {shape}")
         return gop, parts, header
 
+    def _named(self, position: int, make: Callable[[], T]) -> T:
+        """What `make` gives. An error says which file and episode it is about."""
+        try:
+            return make()
+        except CodecError as error:
+            kind = type(error)
+            where = f"{self._where}: {self._entries[position][1].name}: "
+            raise kind(where + str(error).removeprefix(where)) from None
+
     def check(self, position: int, k: int) -> str:
-        """Decode group `k` of an episode and compare its hash: "" when it is right, else what is wrong."""
+        """Decode group `k` of an episode and compare its hash: "" when it is right, else what is wrong. Raises
+        RomError where it cannot be decoded here."""
         try:
             if self.film(position) is not None:
                 for place in range(self._entries[position][0].gops[k][1].frames):
                     self.rows(position, k, np.array([place]))
                 return ""
             gop, parts, header = self.decode(position, k)
+        except RomError:  # nothing can be said of the group
+            raise
         except CodecError as error:
             return str(error)
         if header.flags & HASHED and content_hash(gop, parts.numbers) != parts.digest:

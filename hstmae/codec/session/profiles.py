@@ -1,13 +1,40 @@
 """The profiles a .hst file may be coded with, by name; and that a file meets the very tables it was made with."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 
 from ...errors import CodecError
-from ..container.description import FILM_PROFILE, Description
-from ..container.gop import Profile
+from ..container.chunks import MAX_GOP
+from ..container.description import FILM_PROFILE, REPLAY_PROFILE, Description
+from ..container.gop import Gop, Profile
 
 LIVE_GOP = 64  # frames in a group that is written while it happens: so many wait, and are lost with the process
+
+
+class Follower(Protocol):
+    """What codes the groups of one episode, each with what came before it at hand.
+
+    Attributes:
+        streams: names of the streams that groups may have.
+        predicted: frames so far that were predicted exactly.
+    """
+
+    streams: tuple[str, ...]
+    predicted: int
+
+    def encode(self, gop: Gop, numbers: np.ndarray) -> dict[str, bytes]:
+        """Streams of the next group, with the recorder's numbers int32 [T] of its frames."""
+
+
+@runtime_checkable
+class Following(Protocol):
+    """A profile whose groups need not stand alone."""
+
+    def session(self, level: str) -> Follower:
+        """For an episode of a level, "" where that is not known."""
+
 
 Maker = Callable[..., Profile]  # called with game=NAME and the options of `make_profile`
 
@@ -30,11 +57,19 @@ def _neural(game: str | None = None, **options: Any) -> Profile:
     return NeuralProfile(game=game, **options)
 
 
+def _replay(game: str | None = None, **options: Any) -> Profile:
+    from ..replay.profile import ReplayProfile
+
+    return ReplayProfile(game, **options)
+
+
 def _video(game: str | None = None, **options: Any) -> Profile:
     raise CodecError("profile 'video' keeps films as they are: it takes films, and nothing that is put together anew")
 
 
-_MAKERS: dict[str, Maker] = {"lossless": _lossless, "live": _live, "neural": _neural, FILM_PROFILE: _video}
+_MAKERS: dict[str, Maker] = {
+    "lossless": _lossless, "live": _live, "neural": _neural, REPLAY_PROFILE: _replay, FILM_PROFILE: _video,
+}  # fmt: skip
 _APPROXIMATE = {"neural"}
 
 
@@ -53,7 +88,7 @@ def usual_gop(name: str) -> int:
 
     Films are cut where their key frames allow, so this is the least for them.
     """
-    return {"lossless": 192, "live": 32}.get(name, LIVE_GOP)
+    return {"lossless": 192, "live": 32, REPLAY_PROFILE: MAX_GOP}.get(name, LIVE_GOP)
 
 
 def profile_names() -> list[str]:
@@ -75,12 +110,15 @@ def make_profile(name: str, game: str, **options: Any) -> Profile:
 
 
 def profile_of(description: Description, **options: Any) -> Profile:
-    """The profile that decodes an episode.
+    """The profile that decodes an episode; of `options`, `rom` concerns replayed ones alone.
 
     Raises:
         CodecError: unknown here, or its tables or model are not those the episode was encoded with: nothing else can
             decode it, so nothing else is tried.
     """
+    rom = options.pop("rom", None)
+    if description.profile == REPLAY_PROFILE:
+        options |= {"rom": rom, "bound": (description.tables, description.tables_sha256)}
     if description.profile in ("lossless", "live") and description.tables.endswith("-1"):
         options = {**options, "version": 1}  # the streams of before, which no tables but these are of
     profile = make_profile(description.profile, description.game, **options)

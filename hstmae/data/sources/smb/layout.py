@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ....errors import DataError
+from ....errors import DataError, UsageError
 from ....inputs.junk import is_junk
 from ...episode import Episode
 from ...pairing import Pairing
 from ..base import SourceEpisode
+from ..movies.movie import Movie
 from .archive import is_archive, list_archive
 from .colours import GAME
 from .dataset import SmbEpisode
 from .dataset_files import FileLog, FileLooks
 from .dataset_writer import write_smbdataset
+from .emulator import NesEmulator
+from .level_start import parse_level, start_level
 from .listing import list_episodes, walk
 from .names import group_files, is_frame_name
 from .pairing import Memory, Picture, all_follow, find_pairing
@@ -53,6 +56,15 @@ class SmbDataset:
         """Files of one folder by the episode that their names state; all together as "" where that is one."""
         groups = group_files([("", [(name, 0, 0) for name in names], [])])
         return {group.title if len(groups) > 1 else "": [name for name, _, _ in group.files] for group in groups}
+
+    def beginning(self, level: str, rom: str) -> Movie | None:
+        """Input from power-on to the first frame that is recorded of a level, "1-1"; None where that is no level.
+        Raises DataError where the ROM is another game, or cannot be run."""
+        try:
+            world, number = parse_level(level)
+        except UsageError:
+            return None
+        return start_level(NesEmulator(rom), world, number)
 
     def memory(self, tail: bytes) -> np.ndarray:
         """The state in the bytes behind a picture, uint8 [S]. Raises DataError where they are something else."""
