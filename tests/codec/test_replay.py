@@ -16,7 +16,7 @@ from nes_rom import session, write_rom
 
 from hstmae.cli import main
 from hstmae.codec.container.description import REPLAY_STREAM
-from hstmae.codec.replay import group, player
+from hstmae.codec.replay import encoder, group, player
 from hstmae.codec.replay import profile as profiles
 from hstmae.codec.replay.marks import Marks, usual_steps
 from hstmae.codec.replay.parts import pack_parts, unpack_parts
@@ -149,7 +149,7 @@ def test_whatever_was_recorded_comes_back(
 def test_what_the_console_predicts_costs_next_to_nothing(
     rom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (group, player):
+    for module in (group, encoder, player):
         monkeypatch.setattr(module, "BLOCK", 8)
     episode = session(rom, 30)
     write(tmp_path / "x.hst", episode, rom, gop=20, spacing=1024)

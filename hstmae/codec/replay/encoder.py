@@ -65,6 +65,12 @@ class ReplayEncoder:
         inside = gop.corner[0] + shape.height <= height and gop.corner[1] + shape.width <= width
         return inside and (shape.channels, shape.state, shape.actions) == (1, self._console.memory, 1)
 
+    @property
+    def state(self) -> np.ndarray:
+        """Of the console at the last frame that was coded."""
+        assert self._last is not None
+        return self._last[0]
+
     def forget(self) -> None:
         """The frames of a group were coded in another way: nothing goes on from them."""
         self._last = self._screen = None
