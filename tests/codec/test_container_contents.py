@@ -26,10 +26,8 @@ from hstmae.codec.container.chunks import (
     scan,
 )
 from hstmae.codec.container.contents import Contents, Entry, read_contents
-from hstmae.codec.container.description import (
-    MAX_TEXT,
-)
 from hstmae.codec.container.index import pack_end, pack_index
+from hstmae.codec.container.text import MAX_TEXT
 from hstmae.errors import CodecError
 
 

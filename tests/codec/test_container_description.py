@@ -27,16 +27,15 @@ from hstmae.codec.container.chunks import (
     read_payload,
 )
 from hstmae.codec.container.description import (
-    _DICTIONARY,
     MAX_ACTIONS,
     MAX_PIXELS,
     MAX_SIDE,
     MAX_STATE,
     MAX_STREAMS,
-    MAX_TEXT,
     unpack_description,
 )
 from hstmae.codec.container.gop import GopShape
+from hstmae.codec.container.text import _DICTIONARY, MAX_TEXT
 from hstmae.errors import CodecError
 
 

@@ -16,7 +16,8 @@ from fuzzing import CASES, attack, damaged
 from made_up import session, write
 
 from hstmae.codec.container.chunks import EPISODE, GOP, OVERHEAD, Gap, chunk, pack_preamble, scan
-from hstmae.codec.container.description import _DICTIONARY, Description
+from hstmae.codec.container.description import Description
+from hstmae.codec.container.text import _DICTIONARY
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.recover import recover
 from hstmae.codec.session.verifying import describe, verify_file

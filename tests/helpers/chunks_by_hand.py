@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from hstmae.codec.container.description import (
-    _DICTIONARY,
     Description,
     pack_gop,
 )
+from hstmae.codec.container.text import _DICTIONARY
 
 SOUND = Description(
     name="a",

@@ -18,7 +18,7 @@ import pytest
 from browser import decoded, expected, frame_hashes, node
 
 from hstmae.bundled import SAMPLES
-from hstmae.codec.container.description import _DICTIONARY
+from hstmae.codec.container.text import _DICTIONARY
 from hstmae.codec.lossless.probability import squash_table, stretch_table
 from hstmae.codec.lossless.scene import Scene
 from hstmae.codec.session.profiles import make_profile

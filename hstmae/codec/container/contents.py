@@ -9,8 +9,9 @@ from typing import Any
 from ...errors import CodecError
 from . import chunks
 from .chunks import Gap, Header, Place, read_payload, scan_all
-from .description import MAX_TEXT, Description, unpack_description
+from .description import Description, unpack_description
 from .index import find_index
+from .text import MAX_TEXT
 
 
 @dataclass

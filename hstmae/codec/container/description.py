@@ -1,7 +1,6 @@
 """What a .hst file says about an episode, and how a group of pictures is laid out in its chunk."""
 
 import hashlib
-import json
 import math
 import re
 import struct
@@ -17,32 +16,19 @@ from ...data.pairing import Pairing
 from ...errors import CodecError
 from .chunks import EPISODE, FINAL, GOP, HASHED, MAX_FRAMES, MAX_GOP, Header, chunk
 from .gop import Gop, GopShape
+from .text import pack_text, unpack_text
 
 NUMBERED = 2  # flag of GOP: its frame numbers do not all follow each other, and are listed as runs
 STEPPED = 4  # flag of GOP: numbers that follow each other differ by more than 1, by a step that is stated
 MAX_SIDE, MAX_PIXELS = 8192, 1 << 25
 MAX_STATE, MAX_ACTIONS = 1 << 20, 256
 MAX_DECODED = 256 << 20  # bytes that one group of pictures may unpack to
-MAX_TEXT = 1 << 20  # bytes of an episode's description, unpacked
 MAX_STREAMS = 16
 FILM_PROFILE = "video"  # its groups are decoded one frame at a time
 REPLAY_PROFILE, REPLAY_STREAM = "replay", "RPLY"  # groups with this stream are made by running a console
 _ABSENT = 0xFFFF_FFFF
 _HASH_BYTES = 8
 _RUN = struct.Struct("<iH")
-# What descriptions are likely to contain, the colours of the NES among it: zlib looks up here what it has seen before.
-# Part of the format: never to be changed.
-_DICTIONARY = (
-    b'{"actions":0,"channels":3,"fps":30.0,"frames":-1,"game":"generic","gop":64,"height":240,"level":"","name":"'
-    b'","notes":[["left_out",1],["repaired",1]],"outcome":"cut","outcome":"fail","outcome":"win","palette":"'
-    b"74747424188c0000a844009c8c0074a80010a400007c0800402c00004400005000003c14183c5c000000000000000000"
-    b"bcbcbc0070ec2038ec8000f0bc00bce40058d82800c84c0c88700000940000a800009038008088000000000000000000"
-    b"fcfcfc3cbcfc5c94fccc88fcf478fcfc74b4fc7460fc9838f0bc3c80d0104cdc4858f89800e8d8787878000000000000"
-    b"fcfcfca8e4fcc4d4fcd4c8fcfcc4fcfcc4d8fcbcb0fcd8a8fce4a0e0fca0a8f0bcb0fccc9cfcf0c4c4c4000000000000"
-    b'","problems":[],"profile":"neural","profile":"lossless","signature":"","source":"","split":"val_level",'
-    b'"split":"train","split":"val","split":"","state":2048,"streams":["ACTN","PICT","STAT"],"tables":"smb","tables_sha256":"'
-    b'","width":256}{"actions":1,"channels":1,"fps":60.0988,"frames":-1,"game":"smb","gop":64,"height":240,"level":"'
-)
 _STREAM = re.compile(r"[A-Z0-9]{4}")
 
 
@@ -110,15 +96,13 @@ class Description:
 
     def pack(self, episode: int) -> bytes:
         """A whole EPISODE chunk."""
-        packer = zlib.compressobj(9, zdict=_DICTIONARY)
         value = {**asdict(self), "pairing": None if self.pairing is None else self.pairing.to_json()}
         if self.pairing is None:
             del value["pairing"]
         if self.corner == (0, 0):  # not stated: as it always was
             del value["corner"]
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
         flags = FINAL if self.frames >= 0 else 0
-        return chunk(EPISODE, packer.compress(text) + packer.flush(), episode=episode, flags=flags)
+        return chunk(EPISODE, pack_text(value, self.profile == REPLAY_PROFILE), episode=episode, flags=flags)
 
     def check(self) -> None:
         """Raise ValueError, TypeError or UnicodeError where a value makes no sense, or is beyond a limit."""
@@ -154,12 +138,8 @@ class Description:
 
 def unpack_description(payload: bytes) -> Description:
     """Payload of an EPISODE chunk. Raises CodecError where it makes no sense or is beyond a limit."""
-    inflater = zlib.decompressobj(zdict=_DICTIONARY)
     try:
-        text = inflater.decompress(payload, MAX_TEXT + 1)
-        if len(text) > MAX_TEXT or not inflater.eof:
-            raise ValueError("too long, or cut off")
-        value = json.loads(text.decode("utf-8"))
+        value = unpack_text(payload)
         fields = {name: value[name] for name in value if name in Description.__dataclass_fields__}  # others: of later
         fields["streams"] = tuple(value["streams"])
         fields["corner"] = tuple(value.get("corner", (0, 0)))

@@ -221,7 +221,7 @@ class ReplayEncoder:
             if not np.array_equal(picture, gop.frames[t]):
                 marks.picture[t] = False
                 run.pictures.append(gop.frames[t] - picture)
-                run.pixels += np.count_nonzero(run.pictures[-1])
+                run.pixels += int(np.count_nonzero(run.pictures[-1]))
                 pairs = seen(drawn, shape, None).astype(np.intp) * 256 + gop.frames[t]
                 seen_as += np.bincount(pairs.reshape(-1), minlength=1 << 16).reshape(256, 256)
         return run, seen_as

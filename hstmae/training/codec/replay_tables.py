@@ -1,7 +1,7 @@
 """Make the tables for a console's picture memory: `python -m hstmae.training.codec.replay_tables STORE OUT --rom FILE`.
 
-The console plays the episodes of the training split, and the row coder learns over what it has drawn every now and then.
-Of the ROM nothing is kept but how likely which tile is where. The same store and ROM give the same file.
+The console plays the episodes of the training split, and the row coder learns what it has drawn every now and then. Of
+the ROM nothing is kept but how likely which tile is where. The same store and ROM give the same file.
 """
 
 import argparse
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ...codec.container.gop import Gop
 from ...codec.lossless.coding_models import PictureModel, RowModel
 from ...codec.lossless.tables import save_tables
 from ...codec.replay.encoder import ReplayEncoder
 from ...codec.replay.keys import told
 from ...codec.replay.predictor import Predictor
 from ...codec.replay.profile import ReplayProfile, starts_of
-from ...codec.container.gop import Gop
 from ...data.store.reader import EpisodeStore
 from ...errors import CodecError, HstError
 from ...games.registry import get_game

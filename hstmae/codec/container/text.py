@@ -1,0 +1,76 @@
+"""The text of a description in few bytes: zlib looks up what descriptions are likely to contain."""
+
+import json
+import zlib
+from typing import Any
+
+MAX_TEXT = 1 << 20  # bytes of an episode's description, unpacked
+_SHORT = 1  # first byte where hashes stand before the text as they are; a zlib stream begins with another one
+_HASHES = (("signature", 8), ("tables_sha256", 32))  # and their bytes
+# What descriptions are likely to contain, the colours of the NES among it: zlib looks up here what it has seen before.
+# Part of the format: never to be changed.
+_DICTIONARY = (
+    b'{"actions":0,"channels":3,"fps":30.0,"frames":-1,"game":"generic","gop":64,"height":240,"level":"","name":"'
+    b'","notes":[["left_out",1],["repaired",1]],"outcome":"cut","outcome":"fail","outcome":"win","palette":"'
+    b"74747424188c0000a844009c8c0074a80010a400007c0800402c00004400005000003c14183c5c000000000000000000"
+    b"bcbcbc0070ec2038ec8000f0bc00bce40058d82800c84c0c88700000940000a800009038008088000000000000000000"
+    b"fcfcfc3cbcfc5c94fccc88fcf478fcfc74b4fc7460fc9838f0bc3c80d0104cdc4858f89800e8d8787878000000000000"
+    b"fcfcfca8e4fcc4d4fcd4c8fcfcc4fcfcc4d8fcbcb0fcd8a8fce4a0e0fca0a8f0bcb0fccc9cfcf0c4c4c4000000000000"
+    b'","problems":[],"profile":"neural","profile":"lossless","signature":"","source":"","split":"val_level",'
+    b'"split":"train","split":"val","split":"","state":2048,"streams":["ACTN","PICT","STAT"],"tables":"smb","tables_sha256":"'
+    b'","width":256}{"actions":1,"channels":1,"fps":60.0988,"frames":-1,"game":"smb","gop":64,"height":240,"level":"'
+)
+# The same for short ones: a whole description of a replayed session, and the colours as FCEUX has them since 2.3.
+_SHORT_DICTIONARY = (
+    b"75757524188e0000aa45009e8e0075aa0010a600007d0800412c00004500005100003c14183c5d000000000000000000"
+    b"bebebe0071ef2038ef8200f3be00bee70059db2800cb4d0c8a710000960000aa0000923800828a000000000000000000"
+    b"ffffff3cbeff5d96ffcf8afff779ffff75b6ff7561ff9a38f3be3c82d3104ddf4959fb9a00ebdb797979000000000000"
+    b"ffffffaae7ffc7d7ffd7cbffffc7ffffc7dbffbeb2ffdbaaffe7a2e3ffa2aaf3beb2ffcf9efff3c7c7c7000000000000"
+    + _DICTIONARY
+    + b'"notes":[["alone",1],["left_out",1],["repaired",1000]],"pairing":{"agreed":{"-1":1.0,"0":10.0,"1":1.0},'
+    b'"by":"sprites","lag":1,"tested":1}'
+    b'{"actions":1,"channels":1,"corner":[8,0],"fps":60.0988,"frames":-1,"game":"smb","gop":1024,"height":240,'
+    b'"level":"1-1","name":"_abcd1234_e0_1-1_win","notes":[["repaired",1000]],"outcome":"win",'
+    b'"pairing":{"agreed":{"-1":0.0,"0":10.0,"1":0.0},"by":"scroll","lag":0,"tested":10},"palette":"'
+    b"74747424188c0000a844009c8c0074a80010a400007c0800402c00004400005000003c14183c5c000000000000000000"
+    b"bcbcbc0070ec2038ec8000f0bc00bce40058d82800c84c0c88700000940000a800009038008088000000000000000000"
+    b"fcfcfc3cbcfc5c94fccc88fcf478fcfc74b4fc7460fc9838f0bc3c80d0104cdc4858f89800e8d8787878000000000000"
+    b"fcfcfca8e4fcc4d4fcd4c8fcfcc4fcfcc4d8fcbcb0fcd8a8fce4a0e0fca0a8f0bcb0fccc9cfcf0c4c4c4000000000000"
+    b'","problems":[],"profile":"replay","source":"_abcd1234_e0_1-1_win","split":"","state":2048,'
+    b'"streams":["ACTN","PICT","RPLY","STAT"],"tables":"smb-1 cynes-0.1.2 ","width":256}'
+)
+
+
+def pack_text(value: dict[str, Any], short: bool = False) -> bytes:
+    """JSON, packed. `short`: by the dictionary of short descriptions, with hashes outside of the text."""
+    if not short:
+        packer = zlib.compressobj(9, zdict=_DICTIONARY)
+        return packer.compress(_json(value)) + packer.flush()
+    hashes = [bytes.fromhex(value[name]).ljust(size, b"\0")[:size] for name, size in _HASHES]
+    whole = {name: value[name] for name, _ in _HASHES}
+    rest = {name: part for name, part in value.items() if name not in whole}
+    if any(found.hex() != whole[name] for (name, _), found in zip(_HASHES, hashes, strict=True)):
+        rest = value  # of another length: in the text
+    packer = zlib.compressobj(9, wbits=-15, zdict=_SHORT_DICTIONARY)
+    return bytes([_SHORT]) + b"".join(hashes) + packer.compress(_json(rest)) + packer.flush()
+
+
+def unpack_text(payload: bytes) -> dict[str, Any]:
+    """The inverse. Raises ValueError, TypeError, KeyError or zlib.error for bytes that make no sense."""
+    hashes: dict[str, str] = {}
+    inflater = zlib.decompressobj(zdict=_DICTIONARY)
+    if payload[:1] == bytes([_SHORT]):
+        at = 1
+        for name, size in _HASHES:
+            hashes[name] = payload[at : at + size].hex()
+            at += size
+        payload, inflater = payload[at:], zlib.decompressobj(-15, zdict=_SHORT_DICTIONARY)
+    text = inflater.decompress(payload, MAX_TEXT + 1)
+    if len(text) > MAX_TEXT or not inflater.eof:
+        raise ValueError("too long, or cut off")
+    value = json.loads(text.decode("utf-8"))
+    return {**hashes, **value} if hashes else value
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
