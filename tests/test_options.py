@@ -92,5 +92,12 @@ def test_numbers_inside_of_texts_are_checked_as_early(words, line, capsys) -> No
 
 
 def test_limits_that_stand_twice_are_the_same() -> None:
-    encode = {action.dest: action for action in parser_of("encode")._actions}
-    assert encode["gop"].type.most == MAX_GOP
+    from hstmae.commands import encode
+
+    assert encode.MAX_GOP == MAX_GOP
+
+
+def test_groups_beyond_the_limit_are_for_what_a_console_predicts(tmp_path, capsys) -> None:
+    words = ["encode", "assets/sample_session", str(tmp_path / "x.hst"), "--gop", "1025"]
+    assert cli.main(words) == 2
+    assert "groups hold at most 1024 frames" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from ..container.description import MAX_DECODED
 from ..lossless.coding_models import PictureModel, RowModel
 from ..lossless.kernel import DECODE, ENCODE, Backend
 from ..lossless.scene import Scene
-from .parts import Reader, varint
+from .parts import LOSSLESS, Reader, varint
 
 _LIST, _PACKED_LIST, _MIXED = 0, 1, 2  # first byte of rows
 
@@ -76,7 +76,7 @@ def _no_side(rows: np.ndarray) -> np.ndarray:
 
 
 def _model(rows: np.ndarray) -> RowModel:
-    return RowModel.neutral(rows.shape[1], 0)
+    return RowModel.neutral(rows.shape[1], 0, version=LOSSLESS)
 
 
 def pack_pictures(kernel: Backend, pictures: np.ndarray) -> bytes:
@@ -84,7 +84,7 @@ def pack_pictures(kernel: Backend, pictures: np.ndarray) -> bytes:
     if not len(pictures):
         return b""
     nothing = Scene.nothing(len(pictures))
-    return kernel.pictures(ENCODE, np.ascontiguousarray(pictures), nothing, PictureModel.neutral(), b"")
+    return kernel.pictures(ENCODE, np.ascontiguousarray(pictures), nothing, PictureModel.neutral(version=LOSSLESS), b"")
 
 
 def unpack_pictures(kernel: Backend, data: bytes, count: int, height: int, width: int) -> np.ndarray:
@@ -93,5 +93,5 @@ def unpack_pictures(kernel: Backend, data: bytes, count: int, height: int, width
         raise CodecError("damaged stream: more pictures than a group may hold")
     pictures = np.zeros((count, height, width), np.uint8)
     if count:
-        kernel.pictures(DECODE, pictures, Scene.nothing(count), PictureModel.neutral(), data)
+        kernel.pictures(DECODE, pictures, Scene.nothing(count), PictureModel.neutral(version=LOSSLESS), data)
     return pictures

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ...games.spec import GameSpec
+from ..lossless.coding_models import RowModel
 from ..lossless.kernel import DECODE, ENCODE, Backend
-from ..lossless.tables import Tables, fitting, load_tables
-from .parts import Reader, varint
+from ..lossless.tables import Tables, load_tables
+from .parts import LOSSLESS, Reader, varint
 
 TABLES = Path(__file__).with_name("tables")
 
@@ -32,7 +33,7 @@ class KeyCoder:
 
     def __init__(self, kernel: Backend, tables: Tables, screens: Tables | None, game: GameSpec | None) -> None:
         self._kernel, self._tables, self.game = kernel, tables, game
-        self._models = (None, None) if screens is None else (screens.state, screens.actions)
+        self._screens = screens
 
     def pack_buttons(self, buttons: np.ndarray) -> bytes:
         """uint8 [T], or [T, A]: the same bytes as in the lossless profile."""
@@ -62,7 +63,7 @@ class KeyCoder:
         for k, part in enumerate(screen):
             first, side = self._told(k, part.shape, memory)
             rows = np.ascontiguousarray(np.roll(part, -first, 0))
-            model = fitting(self._models[k] if k < 2 else None, rows.shape[1], side.shape[1])
+            model = self._model(k, rows.shape[1], side.shape[1])
             pieces.append(self._kernel.rows(ENCODE, rows, side, model, b""))
         return b"".join([*(varint(len(piece)) for piece in pieces), *pieces])
 
@@ -76,11 +77,17 @@ class KeyCoder:
         for k, (shape, length) in enumerate(zip(shapes, lengths, strict=True)):
             first, side = self._told(k, shape, memory)
             rows = np.zeros(shape, np.uint8)
-            model = fitting(self._models[k] if k < 2 else None, rows.shape[1], side.shape[1])
+            model = self._model(k, rows.shape[1], side.shape[1])
             self._kernel.rows(DECODE, rows, side, model, reader.take(length))
             screen.append(np.roll(rows, first, 0))
         reader.end()
         return tuple(screen)
+
+    def _model(self, k: int, size: int, side: int) -> RowModel:
+        """Of part `k` of the picture memory."""
+        if self._screens is None or k > 1:
+            return RowModel.neutral(size, side, version=LOSSLESS)
+        return self._screens.fitting(self._screens.actions if k else self._screens.state, size, side)
 
     def _told(self, k: int, shape: tuple[int, ...], memory: np.ndarray) -> tuple[int, np.ndarray]:
         """The row of part `k` that is coded first, and what the memory says of its rows in the order of coding."""

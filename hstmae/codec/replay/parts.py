@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ...errors import CodecError
 
 VERSION = 1  # of the stream
+LOSSLESS = 2  # version of the lossless streams in it
 _NAMES = ("back", "script", "memory", "screen", "rest", "colours", "marks", "rows", "pictures", "checks")
 
 

@@ -22,6 +22,7 @@ from ..lossless.tables import tables_for
 from .encoder import ReplayEncoder
 from .keys import KeyCoder, key_tables
 from .nes import NesPredictor, emulator_version, read_program
+from .parts import LOSSLESS
 from .predictor import Predictor, Script
 
 ROM_VARIABLE = "HSTMAE_ROM"
@@ -73,7 +74,7 @@ class ReplayProfile:
         self, game: str | None, rom: str | Path | None = None, spacing: int = USUAL_SPACING,
         bound: tuple[str, str] | None = None,
     ) -> None:  # fmt: skip
-        self.without = LosslessProfile(game)
+        self.without = LosslessProfile(game, version=LOSSLESS)
         self.kernel: Backend = backend()
         self.spacing = spacing
         try:
@@ -81,7 +82,7 @@ class ReplayProfile:
         except GameError:
             self._game = None
         screens = key_tables(self._game.name if self._game else None)
-        tables = tables_for(self._game.name if self._game else None)
+        tables = tables_for(self._game.name if self._game else None, None, LOSSLESS)
         self.coder = KeyCoder(self.kernel, tables, screens, self._game)
         hashes = tables.sha256 + ("" if screens is None else screens.sha256)
         self._tables = hashlib.sha256(hashes.encode()).hexdigest()[:8]

@@ -133,7 +133,7 @@ def round_weights(w: np.ndarray) -> np.ndarray:
     return ((w + 256) >> 9 << 9).astype(np.int32)
 
 
-_ROW_WEIGHTS = ("own", "shared", "line_own", "line_shared", "guess_own", "guess_shared")
+ROW_WEIGHTS = ("own", "shared", "line_own", "line_shared", "guess_own", "guess_shared")
 
 
 def train_rows(store: EpisodeStore, count: int, keep: int) -> tuple[RowModel, RowModel]:
@@ -183,7 +183,7 @@ def learn_rows(
             cell.count()
     made = []
     for model, slot, cell, most, (_, size) in zip(models, slots, cells, keep, bits, strict=True):
-        weights: dict[str, Any] = {name: round_weights(getattr(model, name)) for name in _ROW_WEIGHTS}
+        weights: dict[str, Any] = {name: round_weights(getattr(model, name)) for name in ROW_WEIGHTS}
         tables: dict[str, Any] = {
             "slots": round_slots(slot.thinned(most, size)),
             "cells": round_cells(cell.thinned(most // 3, size - 1)),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +18,15 @@ from ...codec.lossless.coding_models import PictureModel, RowModel
 from ...codec.lossless.tables import save_tables
 from ...codec.replay.encoder import ReplayEncoder
 from ...codec.replay.keys import told
+from ...codec.replay.parts import LOSSLESS
 from ...codec.replay.predictor import Predictor
 from ...codec.replay.profile import ReplayProfile, starts_of
 from ...data.store.reader import EpisodeStore
 from ...errors import CodecError, HstError
 from ...games.registry import get_game
 from ...games.spec import GameSpec
-from .lossless_tables import SPEED, Learner, choose_partners, compiled, round_slots, round_weights
+from .lossless_partners import Rows, choose_first, choose_lines, choose_partners, compiled
+from .lossless_tables import ROW_WEIGHTS, SPEED, Learner, round_cells, round_slots, round_weights
 
 EVERY = 48  # frames between two looks at the picture memory
 _FEW = 400  # looks that the partners of each byte are chosen by
@@ -34,8 +37,6 @@ examples:
 
 Put the file in place of hstmae/codec/replay/tables/GAME.tables. Sessions coded with it can only be decoded with it.
 """
-
-Rows = tuple[np.ndarray, np.ndarray]  # uint8 [T, S] and what is known beside them, uint8 [T, K]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         store = EpisodeStore(args.store)
         columns, palettes = learn(list(looks(store, args.rom)), get_game(store.game), args.slots)
-        save_tables(args.out, f"{store.game}-screens-1", columns, palettes, PictureModel.neutral())
+        save_tables(args.out, f"{store.game}-screens-1", columns, palettes, PictureModel.neutral(version=LOSSLESS))
     except HstError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -102,20 +103,30 @@ def learn(found: Sequence[Look], game: GameSpec, slots: int) -> tuple[RowModel, 
 
 def _learned(rows: list[Rows], order: list[int], keep: int) -> RowModel:
     size, sides = rows[0][0].shape[1], rows[0][1].shape[1]
-    few = [np.concatenate(pair, 1) for pair in rows[:: max(len(rows) // _FEW, 1)]]
-    if len(few[0]) == 1:  # rows that stand alone: of one after the other it is seen as well what goes with what
-        few = [np.concatenate(few)]
-    places, partners = choose_partners(few, size, ())
+    few = rows[:: max(len(rows) // _FEW, 1)]
+    if len(few[0][0]) == 1:  # rows that stand alone: of one after the other it is seen as well what goes with what
+        few = [(np.concatenate([row for row, _ in few]), np.concatenate([side for _, side in few]))]
+    places, partners = choose_partners([np.concatenate(pair, 1) for pair in few], size, ())
     values = np.concatenate([row for row, _ in rows])
     start = np.array([np.bincount(values[:, a], minlength=256).argmax() for a in range(size)], np.uint8)
-    base = RowModel.neutral(size, sides)
-    model = RowModel(places, partners, start, base.slots, base.own, base.shared)
-    learner = Learner(22, 63)
+    chosen: dict[str, Any] = {
+        "first_partners": choose_first(few, places, partners),
+        "line_partners": choose_lines(few, places),
+    }
+    base = RowModel.neutral(size, sides, version=LOSSLESS)
+    model = replace(base, order=places, partners=partners, start=start, **chosen)
+    slots, cells = Learner(22, 63), Learner(22, 0x00FF0000)
     for k in order:
-        compiled().train_rows(*rows[k], model, learner.table, learner.bits, SPEED)
-        learner.count()
-    slots = round_slots(learner.thinned(keep, 19 if size > 64 else 15))
-    return replace(model, slots=slots, own=round_weights(model.own), shared=round_weights(model.shared))
+        compiled().train_rows(*rows[k], model, slots.table, cells.table, slots.bits, SPEED)
+        slots.count()
+        cells.count()
+    bits = 19 if size > 64 else 15
+    weights: dict[str, Any] = {name: round_weights(getattr(model, name)) for name in ROW_WEIGHTS}
+    kept: dict[str, Any] = {
+        "slots": round_slots(slots.thinned(keep, bits)),
+        "cells": round_cells(cells.thinned(keep // 3, bits - 1)),
+    }
+    return replace(model, **kept, **weights)
 
 
 if __name__ == "__main__":
