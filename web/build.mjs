@@ -22,7 +22,7 @@ const EXPORTS = ["malloc", "free", "hst_inflate", "hst_lzma2", "hst_crc32", "hst
 
 mkdirSync(out, { recursive: true });
 if (!process.argv.includes("--no-wasm"))
-  execFileSync("clang", ["--target=wasm32-wasi", "-O3", "-msimd128", "-mexec-model=reactor", "-fvisibility=hidden", "-Wall", "-Wextra",
+  execFileSync("clang", ["--target=wasm32-wasi", "-O3", "-msimd128", "-mbulk-memory", "-mexec-model=reactor", "-fvisibility=hidden", "-Wall", "-Wextra",
     "-I", kernel, ...SOURCES, ...EXPORTS.map((name) => `-Wl,--export=${name}`), "-Wl,-z,stack-size=262144",
     "-Wl,--initial-memory=67108864", "-Wl,--max-memory=1073741824", "-Wl,--strip-all", "-o", join(out, "hst-kernel.wasm")],
     { cwd: root, stdio: "inherit" });
