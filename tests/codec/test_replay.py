@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,8 @@ import pytest
 
 pytest.importorskip("cynes")
 
+import make_golden_replay
+from make_golden import digest
 from nes_rom import session, write_rom
 
 from hstmae.cli import main
@@ -28,7 +31,7 @@ from hstmae.codec.session.writer import HstWriter
 from hstmae.data.episode import Episode
 from hstmae.errors import CodecError, RomError
 
-FRAMES = 18
+FRAMES = 12
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def played(rom: Path) -> Episode:
     return session(rom, FRAMES)
 
 
-def write(path: Path, episode: Episode, rom: Path, gop: int = 6, spacing: int = 6) -> Path:
+def write(path: Path, episode: Episode, rom: Path, gop: int = 4, spacing: int = 4) -> Path:
     with HstWriter(path, overwrite=True) as writer:
         writer.add(make_profile("replay", "smb", rom=rom, spacing=spacing), episode, gop=gop)
     return path
@@ -71,8 +74,8 @@ def dropped(e: Episode, seed: int) -> Episode:
 
 def gap(e: Episode, seed: int) -> Episode:
     """Frames are missing, and the numbers tell."""
-    at = int(np.random.default_rng(seed).integers(1, FRAMES - 8))
-    return e.take(np.r_[:at, at + 5 : FRAMES])
+    at = int(np.random.default_rng(seed).integers(1, FRAMES - 6))
+    return e.take(np.r_[:at, at + 4 : FRAMES])
 
 
 def twice(e: Episode, seed: int) -> Episode:
@@ -106,14 +109,14 @@ def cut_lines(e: Episode, seed: int) -> Episode:
 
 def noise(e: Episode, seed: int) -> Episode:
     random = np.random.default_rng(seed)
-    e = e.take(np.arange(3))
+    e = e.take(np.arange(2))
     return changed(e, frames=random.integers(0, 64, e.frames.shape, np.uint8), state=random.permuted(e.state, axis=1))
 
 
 def some_noise(e: Episode, seed: int) -> Episode:
     frames = e.frames.copy()
-    frames[7, 100:140, 50:90] = 5
-    frames[14:] ^= 1
+    frames[3, 100:140, 50:90] = 5
+    frames[9:] ^= 1
     return changed(e, frames=frames & 63)
 
 
@@ -122,7 +125,7 @@ def strided(e: Episode, seed: int) -> Episode:
 
 
 def from_its_middle(e: Episode, seed: int) -> Episode:
-    return e.take(np.arange(12, FRAMES))
+    return e.take(np.arange(8, FRAMES))
 
 
 def held(e: Episode, seed: int) -> Episode:
@@ -130,9 +133,16 @@ def held(e: Episode, seed: int) -> Episode:
     return changed(e, frames=np.repeat(e.frames[:1], FRAMES, 0), state=np.repeat(e.state[:1], FRAMES, 0))
 
 
+def crashing(e: Episode, seed: int) -> Episode:
+    """Memory that the program does not survive."""
+    state = e.state.copy()
+    state[5, 0x100:0x200] = np.random.default_rng(seed).integers(0, 256, 256)
+    return changed(e, state=state)
+
+
 KINDS: list[Callable[[Episode, int], Episode]] = [
     poked, dropped, gap, twice, swapped, late_pictures, early_pictures, other_colours, cut_lines, some_noise, strided,
-    from_its_middle, held, noise,
+    from_its_middle, held, noise, crashing,
 ]  # fmt: skip
 
 
@@ -141,7 +151,7 @@ def test_whatever_was_recorded_comes_back(
     change: Callable[[Episode, int], Episode], played: Episode, rom: Path, tmp_path: Path
 ) -> None:
     episode = change(played, 1)
-    write(tmp_path / "x.hst", episode, rom, spacing=12)
+    write(tmp_path / "x.hst", episode, rom, spacing=8)
     with HstReader(tmp_path / "x.hst", rom=rom) as reader:
         assert same(reader.episode(0), episode)
 
@@ -201,9 +211,9 @@ def test_what_needs_no_console_is_read_without_a_rom(played: Episode, rom: Path,
     bare = replace(played, state=None, name="bare")
     path = tmp_path / "x.hst"
     with HstWriter(path) as writer:
-        writer.add(make_profile("lossless", "smb"), replace(bare, name="lossless"), gop=9)
-        writer.add(make_profile("replay", "smb", rom=rom, spacing=16), bare, gop=9)
-        writer.add(make_profile("replay", "smb", rom=rom, spacing=16), played, gop=9)
+        writer.add(make_profile("lossless", "smb"), replace(bare, name="lossless"), gop=6)
+        writer.add(make_profile("replay", "smb", rom=rom, spacing=16), bare, gop=6)
+        writer.add(make_profile("replay", "smb", rom=rom, spacing=16), played, gop=6)
     with HstReader(path) as reader:
         assert same(reader.episode("bare"), bare) and same(reader.episode("lossless"), bare)
         with pytest.raises(RomError):
@@ -242,7 +252,7 @@ def test_damaged_streams_are_refused_or_exact(played: Episode, rom: Path) -> Non
 
 
 def test_lost_groups_are_named(played: Episode, rom: Path, tmp_path: Path) -> None:
-    path = write(tmp_path / "x.hst", played, rom, gop=8, spacing=1024)
+    path = write(tmp_path / "x.hst", played, rom, gop=4, spacing=1024)
     with HstReader(path) as reader:
         offset, header = reader.entries[0].gops[1]
     data = bytearray(path.read_bytes())
@@ -250,9 +260,9 @@ def test_lost_groups_are_named(played: Episode, rom: Path, tmp_path: Path) -> No
     path.write_bytes(data)
     assert main(["recover", str(path), str(tmp_path / "y.hst")]) == 0
     with HstReader(tmp_path / "y.hst", rom=rom) as reader:
-        assert same(reader.read(0, range(8)), played.take(np.arange(8)))
+        assert same(reader.read(0, range(4)), played.take(np.arange(4)))
         with pytest.raises(CodecError, match="go on from a group that is lost"):
-            reader.read(0, [9])
+            reader.read(0, [5])
 
 
 def test_commands(played: Episode, rom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -281,13 +291,13 @@ def test_an_interrupted_run_gives_the_same_bytes(played: Episode, rom: Path, tmp
     made = make_profile("replay", "smb", rom=rom, spacing=64)
     from hstmae.codec.session.encoder import encode_episode
 
-    whole = list(encode_episode(made, played, 0, 4))
+    whole = list(encode_episode(made, played, 0, 3))
     from hstmae.codec.container.chunks import split_chunks
     from hstmae.codec.container.description import unpack_description
     from hstmae.codec.session.encoder import EpisodeEncoder
 
     head = split_chunks(whole[0])[0]
-    again = EpisodeEncoder(made, unpack_description(head[24:-4]), 0, first=8)
+    again = EpisodeEncoder(made, unpack_description(head[24:-4]), 0, first=6)
     rest = [
         again.add(played.frames[t], t + 1, played.state[t], int(played.actions[t]))
         for t in range(again.skipped, FRAMES)
@@ -311,3 +321,15 @@ def test_scripts_parts_and_marks() -> None:
     again = Marks.unpack(marks.pack(), usual_steps(numbers, None))
     assert (again.steps == marks.steps).all() and (again.memory == marks.memory).all()
     assert (again.picture == marks.picture).all()
+
+
+def test_golden_files_decode_to_what_they_held_and_are_made_again(rom: Path, tmp_path: Path) -> None:
+    path, expected = (
+        make_golden_replay.GOLDEN / "own.hst",
+        json.loads((make_golden_replay.GOLDEN / "expected.json").read_text()),
+    )
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == expected["file_sha256"]
+    with HstReader(path, rom=rom) as reader:
+        assert [digest(reader.episode(k)) for k in (0, 1)] == expected["content_sha256"]
+    make_golden_replay.write(tmp_path / "x.hst", rom)
+    assert (tmp_path / "x.hst").read_bytes() == path.read_bytes()

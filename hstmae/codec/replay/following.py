@@ -46,7 +46,7 @@ class Followed:
 def follow(console: Predictor, starts: Sequence[Script], frames: Iterable[SourceFrame]) -> Followed:
     """Look at an episode. A gap in its numbers is run over with the buttons held; frames behind it count where they
     follow all the same. Pictures count once the console has drawn one as it was recorded: what a recording shows at its
-    beginning was drawn before. Raises RomError where the console stops."""
+    beginning was drawn before."""
     with console.lock:
         return _follow(console, starts, frames)
 

@@ -163,18 +163,17 @@ class NesPredictor:
         return picture, then[_TABLES].reshape(2, 1024).copy(), then[_PALETTE] & 63
 
     def leave(self, buttons: int, frames: int) -> np.ndarray:
-        if not frames:  # the picture is drawn by a frame that is not gone
-            state = self.save()
-            picture = self.leave(buttons, 1)
-            self.load(state)
-            return picture
+        before = self.save()
         try:
             self._console.step(buttons)
             picture = self._picture()
             for _ in range(frames - 1):
                 self._console.step(buttons)
-        except DataError as error:
-            raise RomError(str(error)) from None
+        except DataError:  # what was put into its memory has crashed the program: it stands still
+            self._console.power()
+            frames, picture = 0, np.zeros(self.size, np.uint8)
+        if not frames:  # the picture was drawn by a frame that is not gone
+            self.load(before)
         return picture
 
     def _picture(self) -> np.ndarray:

@@ -72,6 +72,7 @@ class ScreenSolver:
             drawn, wanted: int16 [240, 256], -1 where not known.
         """
         out, solved, failed = tables.copy(), 0, 0
+        planes = {k: self._plane(tables, palette, k) for k in {at[0] for at in shifts if at is not None}}
         for row, at in enumerate(shifts):
             if at is None:
                 continue
@@ -79,7 +80,7 @@ class ScreenSolver:
                 return None
             set_number, shift = at
             lines = slice(row * _CELL, (row + 1) * _CELL)
-            plane = np.roll(self._plane(tables, palette, set_number)[lines], -shift, 1)[:, :256]
+            plane = np.roll(planes[set_number][lines], -shift, 1)[:, :256]
             background = plane == drawn[lines]  # the rest is covered by sprites
             for left in range(-shift % _CELL - _CELL, 256, _CELL):
                 x = slice(max(left, 0), min(left + _CELL, 256))

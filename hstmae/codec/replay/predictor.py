@@ -102,10 +102,9 @@ class Predictor(Protocol):
         where the machine finds none."""
 
     def leave(self, buttons: int, frames: int) -> np.ndarray:
-        """Go on by so many frames (0 or more) with these buttons held.
+        """Go on by so many frames (0 or more) with these buttons held. Where the program crashes, since it was given
+        memory that it cannot have, the machine stays as it was and shows zeros.
 
         Returns:
             uint8 [H, W], the picture that belongs to the state it leaves.
-        Raises:
-            CodecError: the machine stopped.
         """

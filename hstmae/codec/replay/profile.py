@@ -47,12 +47,20 @@ def console_of(rom: str | Path) -> Predictor:
 
 def starts_of(game: GameSpec | None, level: str, rom: Path) -> list[Script]:
     """Scripts after which an episode of a level may begin."""
-    layout = None if game is None else layout_of(game)
+    if game is None:
+        return []
+    script = _beginning(game.name, level, rom, rom.stat().st_mtime_ns)
+    return [] if script is None else [script]
+
+
+@lru_cache(maxsize=64)
+def _beginning(game: str, level: str, rom: Path, changed: int) -> Script | None:
+    layout = layout_of(get_game(game))
     try:
         movie = None if layout is None else layout.beginning(level, str(rom))
     except DataError:  # the ROM is another game
         movie = None
-    return [] if movie is None else [Script.of(movie.actions.tobytes(), movie.pokes)]
+    return None if movie is None else Script.of(movie.actions.tobytes(), movie.pokes)
 
 
 class ReplayProfile:

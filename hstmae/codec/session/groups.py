@@ -82,7 +82,7 @@ class Groups:
         key = (description.profile, description.tables, description.tables_sha256, description.game)
         with self._lock:
             if key not in self._profiles:
-                self._profiles[key] = profile_of(description, **self._options)
+                self._profiles[key] = self._named(position, partial(profile_of, description, **self._options))
             return self._profiles[key]
 
     def film(self, position: int) -> Film | None:
@@ -173,8 +173,9 @@ class Groups:
             return make()
         except CodecError as error:
             kind = type(error)
-            where = f"{self._where}: {self._entries[position][1].name}: "
-            raise kind(where + str(error).removeprefix(where)) from None
+            name = f"{self._entries[position][1].name}: "
+            said = str(error).removeprefix(f"{self._where}: ").removeprefix(name)
+            raise kind(f"{self._where}: {name}{said}") from None
 
     def check(self, position: int, k: int) -> str:
         """Decode group `k` of an episode and compare its hash: "" when it is right, else what is wrong. Raises
