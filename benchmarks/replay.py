@@ -1,6 +1,7 @@
 """What a console at both ends is worth: bytes of whole files by the distance of key data, speed, and disturbances.
 
-    python benchmarks/replay.py INPUT --rom FILE [--gops 64,1024,16384] [--disturbed 1000] [--frames 16] [--json FILE]
+    python benchmarks/replay.py INPUT --rom FILE [--gops 64,1024,16384] [--disturbed 1000] [--frames 16]
+                                [--seed 0] [--json FILE]
 
 INPUT is whatever `hstmae encode` takes. Each file is written by one process, then decoded and compared with the hashes
 of what went in; times are CPU time of one core, reading the input included in encoding. Bytes count the whole file, the
@@ -113,9 +114,9 @@ DISTURBANCES: tuple[Callable[[Clip, np.random.Generator], Clip], ...] = (
 )  # fmt: skip
 
 
-def disturbed(coded: Path, rom: Path, count: int, frames: int) -> dict[str, Any]:
+def disturbed(coded: Path, rom: Path, count: int, frames: int, seed: int) -> dict[str, Any]:
     """See the module; `coded` is a file of `sizes`."""
-    random, tally, size = np.random.default_rng(0), Counter[tuple[str, str]](), Counter[str]()
+    random, tally, size = np.random.default_rng(seed), Counter[tuple[str, str]](), Counter[str]()
     other = coded.with_name("other.nes")
     other.write_bytes(rom.read_bytes()[:-1] + bytes([rom.read_bytes()[-1] ^ 1]))
     with HstReader(coded, rom=rom) as reader:
@@ -176,6 +177,7 @@ def main() -> int:
     parser.add_argument("--gops", default="64,1024,16384")
     parser.add_argument("--disturbed", type=int, default=1000)
     parser.add_argument("--frames", type=int, default=16, help="of a clip that is disturbed")
+    parser.add_argument("--seed", type=int, default=0, help="of the clips and what is done to them")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     os.environ["HSTMAE_ROM"] = str(args.rom)  # where the input was coded with it as well
@@ -190,7 +192,7 @@ def main() -> int:
             print(f"encode {one['encode_ms']:.1f} ms, decode {one['decoded_per_second']:.0f}/s", end=", ")
             print(f"{len(one['wrong'])} groups wrong", flush=True)
         if args.disturbed:
-            report["disturbed"] = disturbed(out, args.rom, args.disturbed, args.frames)
+            report["disturbed"] = disturbed(out, args.rom, args.disturbed, args.frames, args.seed)
             for name, value in report["disturbed"]["counts"].items():
                 print(f"{name} {value}")
             print({name: round(value, 1) for name, value in report["disturbed"]["bytes_per_frame"].items()})

@@ -19,6 +19,7 @@ from nes_rom import session, write_rom
 
 from hstmae.cli import main
 from hstmae.codec.container.description import REPLAY_STREAM
+from hstmae.codec.container.gop import Gop
 from hstmae.codec.replay import encoder, group, player
 from hstmae.codec.replay import profile as profiles
 from hstmae.codec.replay.marks import Marks, usual_steps
@@ -225,7 +226,6 @@ def test_what_needs_no_console_is_read_without_a_rom(played: Episode, rom: Path,
 def test_damaged_streams_are_refused_or_exact(played: Episode, rom: Path) -> None:
     """Whatever stands in a stream: the right frames or a CodecError."""
     from hstmae.codec.container.description import GopParts, content_hash
-    from hstmae.codec.container.gop import Gop
     from hstmae.codec.replay.player import ReplayPlayer
     from hstmae.codec.session.encoder import description_of
 
@@ -333,3 +333,11 @@ def test_golden_files_decode_to_what_they_held_and_are_made_again(rom: Path, tmp
         assert [digest(reader.episode(k)) for k in (0, 1)] == expected["content_sha256"]
     make_golden_replay.write(tmp_path / "x.hst", rom)
     assert (tmp_path / "x.hst").read_bytes() == path.read_bytes()
+
+
+def test_a_long_stretch_that_no_number_tells_of_is_run_over(rom: Path) -> None:
+    follower = make_profile("replay", "smb", rom=rom, spacing=64).session("")
+    still = session(rom, 96, still=True).take(np.r_[:4, 92:96])
+    gop = Gop(still.frames, still.palette, still.state, still.actions)
+    streams = follower.encode(gop, np.arange(8, dtype=np.int32))
+    assert unpack_parts(streams[REPLAY_STREAM])["rows"] == b""

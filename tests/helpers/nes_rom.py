@@ -45,10 +45,11 @@ def write_rom(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def session(rom: Path, frames: int, seed: int = 0, name: str = "own") -> Episode:
-    """Frames as a recorder has them that pairs memory with its own picture."""
+def session(rom: Path, frames: int, seed: int = 0, name: str = "own", still: bool = False) -> Episode:
+    """Frames as a recorder has them that pairs memory with its own picture. `still`: no button is held."""
     console, random = NesPredictor(rom), np.random.RandomState(seed)
     buttons = np.repeat(random.choice([0, 4, 0x84, 0x14], frames), 5)[: frames + 1].astype(np.uint8)
+    buttons *= not still
     console.load(console.start(Script(((60 + seed, 0),))))
     pictures, memory = [], []
     for t in range(frames):

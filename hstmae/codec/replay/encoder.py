@@ -14,7 +14,9 @@ from .keys import KeyCoder
 from .marks import Marks, usual_steps
 from .predictor import MAX_STEPS, Predictor, Script
 
-_MORE_STEPS = 3  # console frames that are tried beyond what the numbers say
+_MORE_STEPS, _FAR = 3, 300  # console frames that are tried beyond what the numbers say, where little or much is wrong
+_ELSEWHERE = 64  # bytes of memory that are wrong, where much is
+_TRIES = [8, 2]  # likewise: how often in a group that is tried in vain
 _PATIENCE = 8  # frames of a group that nothing helps, before that is given up
 _MENDABLE = 0.7  # share of a picture's pixels that may be wrong
 _SURE = 0.95  # share of a colour's pixels that are one index, where that stands for it
@@ -199,14 +201,13 @@ class ReplayEncoder:
         assert gop.state is not None and gop.actions is not None
         console, shape, buttons = self._console, gop.shape, gop.actions.reshape(-1).tolist()
         marks, last = Marks.blank(usual), shape.frames - 1
-        run, seen_as, patience = _Run(marks, [], [], before), np.zeros((256, 256), np.int64), _PATIENCE
+        run, seen_as, tries = _Run(marks, [], [], before), np.zeros((256, 256), np.int64), _TRIES.copy()
         console.load(before)
         for t in range(shape.frames):
             if t == 0 and usual[0] >= 0:
                 console.leave(buttons[0], int(usual[0]))
             if usual[t] >= 0:
-                steps = self._stepped(run.state, gop.state[t], buttons[t], int(usual[t]), patience > 0)
-                patience -= steps is None
+                steps = self._stepped(run.state, gop.state[t], buttons[t], int(usual[t]), tries)
                 marks.steps[t] = usual[t] if steps is None else steps
             state = console.save()
             memory = console.memory_of(state)
@@ -226,22 +227,29 @@ class ReplayEncoder:
                 seen_as += np.bincount(pairs.reshape(-1), minlength=1 << 16).reshape(256, 256)
         return run, seen_as
 
-    def _stepped(self, before: np.ndarray, memory: np.ndarray, buttons: int, usual: int, patient: bool) -> int | None:
+    def _stepped(
+        self, before: np.ndarray, memory: np.ndarray, buttons: int, usual: int, tries: list[int]
+    ) -> int | None:
         """How many frames the console has to run from the state before to this memory; it is left there. None: no
-        number does, or it is not looked for. `usual`: how many it has run."""
+        number does, or it is not looked for. `usual`: how many it has run; `tries`: near and far ones that are left."""
         console = self._console
-        if np.array_equal(console.memory_of(console.save()), memory):
-            return usual
-        if not patient:
-            return None
         there = console.save()
-        for steps in [*range(min(usual, _MORE_STEPS)), *range(usual + 1, min(usual + _MORE_STEPS, MAX_STEPS) + 1)]:
+        apart = int(np.count_nonzero(console.memory_of(there) != memory))
+        if not apart:
+            return usual
+        far = apart >= _ELSEWHERE  # it may have loaded another map meanwhile, which takes long
+        if not tries[far]:
+            return None
+        if np.array_equal(console.memory_of(before), memory):
             console.load(before)
-            if steps:
-                console.leave(buttons, steps)
+            return 0
+        console.load(before)
+        for steps in range(1, min(_FAR if far else usual + _MORE_STEPS, MAX_STEPS) + 1):
+            console.leave(buttons, 1)
             if np.array_equal(console.memory_of(console.save()), memory):
                 return steps
         console.load(there)
+        tries[far] -= 1
         return None
 
 
