@@ -179,7 +179,7 @@ def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray,
     place = Located.of_state(state)
     claim = Claim(*atlas.look_up(place, view))
     lost = _contradicted(view, claim)
-    if lost.any():
+    if lost.any() or (place.camera < 0).any():
         claim = Claim(*other_pages(view, place, atlas, SURE))
         lost = _contradicted(view, claim)
     strange = (claim.sure & ~view.fixed).sum((1, 2)) < KNOWN * (~view.fixed).sum((1, 2))

@@ -96,7 +96,9 @@ class Located:
 
     @classmethod
     def of_state(cls, state: GameState) -> Located:
-        return cls(*(np.asarray(a).astype(np.int64) for a in (state.scene, state.camera, state.camera_y)))
+        """As a state tells; a camera of 16 bits that a maze has set back beyond the map's beginning is below 0."""
+        scene, camera, camera_y = (np.asarray(a).astype(np.int64) for a in (state.scene, state.camera, state.camera_y))
+        return cls(scene, np.where(camera >= 1 << 15, camera - (1 << 16), camera), camera_y)
 
     def take(self, index: np.ndarray) -> Located:
         return Located(self.scene[index], self.camera[index], self.camera_y[index])

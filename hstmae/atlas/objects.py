@@ -96,6 +96,8 @@ class ObjectLooks:
                     clear = np.where(free if solid is None else free & ~solid[t][here], clear, np.float32(1))
                 if seen.lines is not None:
                     clear = np.where(seen.lines[t, m][inner[0], None], clear, np.float32(1))
+                if seen.cut is not None:
+                    clear = np.where(np.arange(w0 := inner[1].start, w0 + w) < seen.cut[t, m], np.float32(1), clear)
                 through = clear >= share
                 entries[t][here] = np.where(through, entries[t][here], self.entry[row][inner])
                 surely = np.where(through, clear * believed[here], share) * self.seen[row] / (self.seen[row] + 1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..games.pixels import View, led_back, parts
+from .maps import Located
 
 # How often a recalled pixel is right, in round figures (episodes held back from training, tubes at 90 %).
 TRUST = 0.9999
@@ -39,7 +40,8 @@ def recall(view: View) -> Recalled:
             text = view.tile_ids(1)
             bar &= text >= 0  # where the state gives no id, the network draws
     made = Recalled(np.zeros(view.shape, np.uint8), np.zeros(view.shape, bool))
-    corner = np.stack([state.camera_y, state.camera], -1).astype(np.int64)
+    place = Located.of_state(state)
+    corner = np.stack([place.camera_y, place.camera], -1)
     for part in parts(corner[:, 1], np.asarray(state.scene), led_back(corner[:, 1], game)):
         _look_up(made, view, scene, corner, part, tiles)
         if bar.any():

@@ -78,9 +78,22 @@ class View:
     @cached_property
     def moving(self) -> np.ndarray:
         """Where something moves or may move, and what lies beyond the native picture: bool [T, H, W]."""
+        return self._covered(*self._boxes())
+
+    @cached_property
+    def in_front(self) -> np.ndarray:
+        """As `moving`, without hardware sprites behind the background: they show only where it lets them."""
+        boxes, used = self._boxes()
+        if self.level == "full" and self.game.sprite_slots:
+            used = used & (
+                np.asarray(self.needed_state().sprites)[..., 3].astype(int) & self.game.looks.behind_bits == 0
+            )
+        return self._covered(boxes, used)
+
+    def _covered(self, boxes: np.ndarray, used: np.ndarray) -> np.ndarray:
+        """What lies in boxes int [T, N, 4], as far as they are `used` bool [T, N], or beyond the native picture."""
         height, width = self.game.native_size
         covered = np.zeros((self.shape[0], height, width), bool)
-        boxes, used = self._boxes()
         for t, n in zip(*np.nonzero(used), strict=True):
             x0, y0, x1, y1 = np.maximum(boxes[t, n], 0)
             covered[t, y0:y1, x0:x1] = True

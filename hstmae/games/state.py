@@ -93,6 +93,7 @@ class ObjectBoxes:
         used: bool [T, M].
         behind: bool [T, M], drawn only where the background shows the backdrop; None = none is.
         lines: bool [T, M, height], lines of the box that are drawn at all; None = all are.
+        cut: int32 [T, M], columns of the box, from its left on, that are not drawn; None = all are.
     """
 
     keys: Array
@@ -100,3 +101,4 @@ class ObjectBoxes:
     used: Array
     behind: Array | None = None
     lines: Array | None = None
+    cut: Array | None = None

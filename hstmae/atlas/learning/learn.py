@@ -109,13 +109,13 @@ def _visits(
     parts = [Located.of_state(_state(store, game, episode, some)) for some in chunks(rows)]
     place = Located(*(np.concatenate(arrays) for arrays in zip(*(vars(p).values() for p in parts), strict=True)))
     camera, back = place.camera, led_back(place.camera, game)
-    furthest = (camera + game.native_size[1], place.camera_y + game.native_size[0])
+    inside = (camera >= 0) & (camera + game.native_size[1] <= _WIDEST)
+    inside &= (place.camera_y >= 0) & (place.camera_y + game.native_size[0] <= _WIDEST)
     for run in np.split(np.arange(len(rows)), np.flatnonzero((np.diff(place.scene) != 0) | back[1:]) + 1):
-        inside = all(c[run].min() >= 0 and far[run].max() <= _WIDEST
-                     for c, far in zip((camera, place.camera_y), furthest, strict=True))  # fmt: skip
-        if place.scene[run[0]] != NOWHERE and inside:
-            stale = camera[run[0]] + 2 * game.native_size[1] if back[run[0]] else 0
-            yield _vote(store, game, episode, rows[run], place.take(run), stale)
+        stale = camera[run[0]] + 2 * game.native_size[1] if back[run[0]] else 0
+        told = run[inside[run]]
+        if place.scene[run[0]] != NOWHERE and len(told):
+            yield _vote(store, game, episode, rows[told], place.take(told), stale)
         if progress is not None:
             progress(len(run))
 
@@ -160,7 +160,7 @@ def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, p
     characters: Any = []
     for some in chunks(np.arange(len(rows))):
         view = _read(store, game, episode, rows[some])
-        still = ~view.moving & ~view.mask
+        still, uncovered = ~view.moving & ~view.mask, ~view.in_front & ~view.mask
         looks.append(np.asarray(view.needed_state().globals)[:, list(game.looks.tile_globals)])
         if len(game.tile_layers) > 1:
             characters.append(_characters(view, still))
@@ -174,7 +174,7 @@ def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, p
                 kept &= (now == stood) | (stood < 0) | (now < 0)
             shown = number[view.frames[k]]
             counts[shown, at_y, at_x] += kept
-            bar[shown, y, x] += fixed & still[k]
+            bar[shown, y, x] += fixed & uncovered[k]
     looks, often = np.unique(np.concatenate(looks), axis=0, return_counts=True)
     look = tuple(int(v) for v in looks[often.argmax()])
     text = text_votes(game, *(np.concatenate(a) for a in zip(*characters, strict=True))) if characters else {}
@@ -267,5 +267,5 @@ def _count_objects(
         moving.add(view.frames, objects(state, game), colours, trust > 0, backdrop)
         hardware.add(view.frames, sprites(state, game), colours, trust > 0, backdrop)
         glow.add(
-            view.frames, glowing(state, game), np.full_like(view.frames, 255), ~(view.moving | view.mask), backdrop
+            view.frames, glowing(state, game), np.full_like(view.frames, 255), ~(view.in_front | view.mask), backdrop
         )

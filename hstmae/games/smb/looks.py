@@ -84,7 +84,16 @@ def object_boxes(state: GameState) -> ObjectBoxes:
     parts.append(np.where(flag[..., None], pole, item)[:, _SLOTS - 1 :])
     parts.append(_player(tokens[:, _PLAYER], np.asarray(state.boxes)[:, -1].astype(np.int64))[:, None])
     every = np.concatenate(parts, 1)
-    return ObjectBoxes(every[..., :3].astype(np.int32), every[..., 3:7].astype(np.int32), every[..., 7] > 0)
+    keys, boxes = every[..., :3].astype(np.int32), every[..., 3:7].astype(np.int32)
+    return ObjectBoxes(keys, boxes, every[..., 7] > 0, cut=_cut(keys[..., 0], boxes[..., 0]))
+
+
+def _cut(kind: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """Columns of boxes that are not drawn: of what is put together of sprites, those at the picture's left edge or
+    beyond it [data]."""
+    margin = kind < _BALL
+    inside = np.where(margin | (kind == _ITEM), left + margin, 1)
+    return np.where(inside <= 0, (8 - inside) // 8 * 8 + margin, 0).astype(np.int32)
 
 
 def _number(bits: np.ndarray) -> np.ndarray:
