@@ -135,7 +135,9 @@ def test_a_killed_run_is_gone_on_with_and_leaves_nothing_behind(
         time.sleep(lasted * (0.3 + 0.6 * rng.random()))
         (os.kill if number == signal.SIGKILL else os.killpg)(process.pid, number)
         told = process.communicate()[1]
-        assert number == signal.SIGKILL or "Traceback" not in told, told  # who dies in mid-start leaves children to complain
+        assert number == signal.SIGKILL or "Traceback" not in told, (
+            told
+        )  # who dies in mid-start leaves children to complain
         deadline = time.monotonic() + 10
         while _alive(process.pid):  # nobody lives on
             assert time.monotonic() < deadline

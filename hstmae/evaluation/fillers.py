@@ -10,8 +10,6 @@ import numpy as np
 from ..errors import UsageError
 from ..games.palette import pack_rgb, unpack_rgb
 
-_ROWS = 16  # rows of pixels whose distances are held at a time
-
 
 def mode_colour(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Fill masked pixels with the most frequent colour of the clip's visible pixels.
@@ -130,22 +128,24 @@ def nearest_pixel(frames: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _nearest(mask: np.ndarray) -> np.ndarray | None:
-    """bool [H, W] -> int64 [H, W] flat place of the nearest pixel that is not masked; None where there is none."""
-    height, width = mask.shape
-    edge = np.pad(mask, 1, constant_values=False)  # only visible pixels beside a masked one can be nearest to one
-    beside = edge[:-2, 1:-1] | edge[2:, 1:-1] | edge[1:-1, :-2] | edge[1:-1, 2:]
-    places = np.flatnonzero(~mask & beside)
-    own = np.arange(mask.size).reshape(mask.shape)
+    """bool [H, W] -> int64 [H, W] flat place of the nearest pixel that is not masked, of several the first one; None
+    where there is none.
+
+    First along the columns, then, with what these tell, along the rows: distances are squared, so they add up.
+    """
     if mask.all():
         return None
-    if not len(places):
-        return own
-    y, x = places // width, places % width
-    found = own.copy()
-    for top in range(0, height, _ROWS):
-        rows, cols = np.nonzero(mask[top : top + _ROWS])
-        distance = (rows[:, None] + top - y) ** 2 + (cols[:, None] - x) ** 2
-        found[top + rows, cols] = places[distance.argmin(1)]
+    (height, width), size = mask.shape, mask.size
+    columns = np.flatnonzero(~mask.all(0))  # the others show nothing
+    rows, far, hides = np.arange(height)[:, None], height + width, mask[:, columns]
+    above = np.maximum.accumulate(np.where(hides, -far, rows), 0)
+    below = np.minimum.accumulate(np.where(hides, 2 * far, rows)[::-1], 0)[::-1]
+    keys = [((rows - row) ** 2) * size + row.clip(0, height - 1) * width + columns for row in (above, below)]
+    nearest = np.minimum(*keys)  # [H, columns]: squared distance and place, in one number
+    found = np.arange(size).reshape(mask.shape)
+    for y in np.flatnonzero(mask.any(1)):
+        hidden = np.flatnonzero(mask[y])
+        found[y, hidden] = ((hidden[:, None] - columns) ** 2 * size + nearest[y]).min(1) % size
     return found
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from hstmae.atlas.learning.learn import build_atlas
 from hstmae.atlas.maps import KINDS, LEVELS, Atlas, Located, WorldMap
 from hstmae.atlas.mazes import other_pages
+from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
 from hstmae.games.pixels import View, led_back, parts
 
@@ -76,3 +79,28 @@ def test_what_leads_back_is_told_from_a_new_beginning() -> None:
     camera = np.array([2180, 2190, 1168, 1180, 0, 8, 2000, 1990])
     assert led_back(camera, GAME).tolist() == [False, False, True, False, False, False, False, False]
     assert [p.tolist() for p in parts(camera[:4], np.zeros(4, int), led_back(camera[:4], GAME))] == [[0, 1], [2, 3]]
+
+
+def test_a_camera_that_a_maze_sets_back_beyond_the_beginning_is_below_0(sample_store: EpisodeStore) -> None:
+    read = sample_store.read(0, np.arange(8), ("state",))
+    assert read.state is not None
+    read.state[:, 0x71A], read.state[:, 0x71C] = [3, 3, 3, 0xFF, 0xFF, 0, 0, 0], [140, 143, 146, 152, 250, 2, 5, 8]
+    place = Located.of_state(GAME.decode(read.state, None))
+    assert place.camera.tolist() == [908, 911, 914, -104, -6, 2, 5, 8]
+    assert led_back(place.camera, GAME).nonzero()[0].tolist() == [3]
+
+
+class Lying(EpisodeStore):
+    """The first frames' camera is beyond the map."""
+
+    def read(self, episode: int, rows: Any, *args: Any, **options: Any) -> Any:
+        found = super().read(episode, rows, *args, **options)
+        if found.state is not None:
+            found.state[np.asarray(rows) < 8, 0x71A] = 0xFF
+        return found
+
+
+def test_frames_beyond_the_map_do_not_cost_their_visit(sample_store: EpisodeStore) -> None:
+    (world,) = build_atlas(sample_store, GAME, (), stride=8).maps.values()
+    (fewer,) = build_atlas(Lying(sample_store.path), GAME, (), stride=8).maps.values()
+    assert (fewer.kinds > 0).sum() > 0.95 * (world.kinds > 0).sum()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hstmae.atlas.learning.object_counts import ObjectCounter
@@ -127,6 +129,20 @@ def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop
     assert np.array_equal(entries, np.where((behind == 0) & ~front, frames, behind))
     unknown = np.full(6, -1, np.int16)
     assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=unknown)[1].any()
+
+
+def test_columns_that_are_cut_show_what_is_behind() -> None:
+    looks = learned()
+    frames, behind, state = scene(1, 3)
+    seen = objects(state, GAME)
+    assert seen is not None
+    x0, y0, x1, y1 = seen.boxes[1, 0]
+    less = replace(seen, cut=np.where(seen.used, 9, 0))
+    whole, _, _ = looks.paint(seen, behind, np.ones(frames.shape, bool), GAME.palette)
+    entries, trust, _ = looks.paint(less, behind, np.ones(frames.shape, bool), GAME.palette)
+    here = (1, slice(y0, y1), slice(max(x0, 0), x1))
+    picture = np.where(np.arange(max(x0, 0), x1) < x0 + 9, behind[here], whole[here])
+    assert np.array_equal(entries[here], picture) and not np.array_equal(whole[here], picture) and trust[here].all()
 
 
 def test_a_black_outline_at_night_is_no_backdrop() -> None:

@@ -47,6 +47,19 @@ def test_the_flag_is_drawn_though_its_screen_is_not_told() -> None:
     assert boxes(state, 67) == [[150, 48, 166, 65]]
 
 
+@pytest.mark.parametrize(
+    ("x", "hidden"), [(30, 0), (2, 0), (1, 0), (0, 9), (-1, 9), (-7, 9), (-8, 17), (-15, 17), (-16, 25)]
+)
+def test_columns_of_sprites_at_the_left_edge_are_not_drawn(x: int, hidden: int) -> None:
+    """Counted from the box, which is a pixel wider."""
+    left = 1000 + x
+    told = {"x0f": 1, "x16": 6, "xb6": 1, "xcf": 184, "x6e": left >> 8, "x87": left & 255}
+    state = GAME.decode(memory(**told, x71a=1000 >> 8, x71c=1000 & 255), None)
+    seen = GAME.drawn_objects(state)
+    assert seen is not None and seen.cut is not None and seen.boxes[0, 0, 0] == x - 1
+    assert seen.cut[seen.used & (seen.keys[..., 0] == 6)].tolist() == [hidden]
+
+
 def test_boxes_are_where_sprites_are(sample_store: EpisodeStore) -> None:
     """The sprites of an enemy that walks lie in its box."""
     read = sample_store.read(0, np.arange(sample_store.info(0).frames))
