@@ -153,8 +153,8 @@ def run(args: argparse.Namespace) -> list[dict[str, Any]]:
                     total[filler] += error
                 count = int(mask.sum())
                 pixels, right = pixels + count, right + exact
-                best = min(error for filler, error in errors.items() if filler)
-                worse += psnr(best / count) - psnr(errors[""] / count) > LESS
+                least = min(error for filler, error in errors.items() if filler)
+                worse += psnr(least / count) - psnr(errors[""] / count) > LESS
                 progress.update()
             best = min((filler for filler in total if filler), key=total.__getitem__)
             row = {"state": state, "mask": name, "psnr": psnr(total[""] / pixels), "exact": right / pixels}
