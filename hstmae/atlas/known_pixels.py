@@ -207,6 +207,8 @@ def _with_tiles(view: View, locator: Locator) -> Claim:
     atlas, game, state, moving = locator.atlas, view.game, view.needed_state(), view.moving
     place, ids = Located.of_state(state), view.tile_ids(0)
     claim = Claim(*atlas.look_up(place, view, tile_ids=ids))
+    if (place.camera < 0).any() or _contradicted(view, claim).any():
+        claim.replace_where((ids < 0) & ~view.fixed, *other_pages(view, place, atlas, SURE))
     tiles = Claim(*atlas.paint_tiles(ids, view))
     for some in (claim, tiles):
         some.trust[~some.sure] = 0  # the network knows more: which colour of a glowing block it is the turn of

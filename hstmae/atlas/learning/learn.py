@@ -180,7 +180,7 @@ def _vote(store: EpisodeStore, game: GameSpec, episode: int, rows: np.ndarray, p
     text = text_votes(game, *(np.concatenate(a) for a in zip(*characters, strict=True))) if characters else {}
     return Visit(
         episode, rows, int(place.scene[0]), left, ballot(counts, entries), tiles, ballot(bar, entries),
-        mean_colour(bar, entries, game.palette), usual(counts, entries), look, text, above, grid_top,
+        mean_colour(bar, entries, game.palette), usual(counts, entries), look, text, above, grid_top, stale,
     )  # fmt: skip
 
 
@@ -243,6 +243,7 @@ def _test(
             view = whole.at_level(level)
             ids = view.tile_ids(0) if level == "full" and game.tile_layers else None
             colours, kinds = single.look_up(place, view, ids)
+            kinds[_stale(view, place, visit)] = 0
             if level != "none":
                 kinds[view.moving] = 0
             count(number, view, colours, kinds)
@@ -250,6 +251,13 @@ def _test(
             colours, kinds = atlas.text.paint(whole.tile_ids(1), whole, 1)
             kinds[whole.moving] = 0
             count(-1, whole, colours, kinds)
+
+
+def _stale(view: View, place: Located, visit: Visit) -> np.ndarray:
+    """Where a visit's frames show another page of the map than the place tells: bool [T, H, W]."""
+    left = place.camera[:, None] + np.arange(view.shape[2]) < visit.stale
+    stale: np.ndarray = left[:, None] & ~view.fixed
+    return stale
 
 
 def _count_objects(
@@ -261,8 +269,9 @@ def _count_objects(
         view = _read(store, game, visit.episode, some)
         state = view.needed_state()
         ids = view.tile_ids(0) if game.tile_layers else None
-        colours, trust = own.look_up(Located.of_state(state), view, ids)
-        trust[view.mask] = 0
+        place = Located.of_state(state)
+        colours, trust = own.look_up(place, view, ids)
+        trust[view.mask | _stale(view, place, visit)] = 0
         backdrop = own.backdrop(state.scene)
         moving.add(view.frames, objects(state, game), colours, trust > 0, backdrop)
         hardware.add(view.frames, sprites(state, game), colours, trust > 0, backdrop)

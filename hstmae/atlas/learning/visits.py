@@ -33,6 +33,7 @@ class Visit:
     text: dict[int, np.ndarray] = field(default_factory=dict)  # votes uint8 [cell, cell] on each character
     above: int = 0
     grid_top: int = 0
+    stale: int = 0  # world columns left of it show another page (see `mazes`)
 
 
 def ballot(counts: np.ndarray, entries: np.ndarray) -> np.ndarray:
