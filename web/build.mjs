@@ -42,6 +42,7 @@ await build({
     "hst-worker": "src/player/worker.ts",
     "hst-player": "src/player/player.ts",
     page: "src/page/page.ts",
+    restore: "src/page/restore.ts",
   },
   plugins: [parts],
   outdir: out,
@@ -53,7 +54,7 @@ await build({
   logLevel: "warning",
 });
 
-for (const name of ["index.html", "page.css"]) copyFileSync(join(here, "src", "page", name), join(out, name));
+for (const name of ["index.html", "restore.html", "page.css"]) copyFileSync(join(here, "src", "page", name), join(out, name));
 
 // What it was built from: tests notice a source that has changed since, also where nothing can be built.
 const read = (path) => readFileSync(join(root, path));

@@ -7,14 +7,16 @@ from pathlib import Path
 
 from .options import Number
 
-HELP = "show sessions in the browser: a page that plays .hst files"
+HELP = "show sessions in the browser, and restore pictures and films there"
 EXAMPLES = """examples:
   hstmae serve
   hstmae serve --files sessions --port 9000
   hstmae serve --host 0.0.0.0 --allow-host films.example.org
 
 The page plays the bundled session at once, any .hst file of the visitor's, and those in DIR. Sessions are decoded in
-the browser, bit for bit. Without --host only this machine reaches it. Ctrl-C ends it."""
+the browser, bit for bit. A second page restores pictures and films: paint what is missing; one upload at a time, in a
+process of its own. Files are gone an hour after they were last looked at, and when the server ends. Without --host only
+this machine reaches it. Ctrl-C ends it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a name by which browsers may reach this server, besides localhost (may be given again)",
     )
+    parser.add_argument("--no-restore", action="store_true", help="nothing can be uploaded and restored")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,4 +42,4 @@ def run(args: argparse.Namespace) -> int:
         from ..serving.running import serve
     except ImportError as error:
         raise UsageError(f'serving needs the extra "serve": pip install "hstmae[serve]" ({error})') from None
-    return serve(args.host, int(args.port), args.files, tuple(args.allow_host))
+    return serve(args.host, int(args.port), args.files, tuple(args.allow_host), not args.no_restore)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,9 +17,12 @@ from ..bundled import SAMPLES
 from ..codec.lossless.tables import FOLDER as TABLES
 from ..codec.lossless.tables import load_tables
 from .guarding import LOOPBACK, Guard
+from .jobs import Jobs
 from .listing import Folder, url_of
+from .restoring import routes as routes_of_restoring
 
 STATIC = Path(__file__).with_name("static")
+PICTURE = SAMPLES / "sample_masked.png"
 SAMPLE, SAMPLE_FRAMES = SAMPLES / "sample_session.hst", 96
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -30,19 +34,22 @@ _HST = "application/octet-stream"
 _ASK_AGAIN, _FOR_EVER = "no-cache", "public, max-age=31536000, immutable"
 
 
-def application(folder: Folder | None = None, allowed: Iterable[str] = (), addresses: bool = False) -> Starlette:
+def application(
+    folder: Folder | None = None, allowed: Iterable[str] = (), addresses: bool = False, jobs: Jobs | None = None
+) -> Starlette:
     """Everything that `hstmae serve` answers, as an ASGI application.
 
     Args:
         folder: sessions to show; None = no folder.
         allowed: host names to answer to, besides those of this machine.
         addresses: also answer to any IP address, as a server must that others reach.
+        jobs: who restores uploads; None = nobody does.
     """
     static = {path.name: path for path in STATIC.iterdir() if path.suffix in _TYPES}
     tables = {path.name: path for path in TABLES.glob("*.tables")}
 
     def page(request: Request) -> Response:
-        return _file(static["index.html"], _TYPES[".html"])
+        return _file(static["restore.html" if request.url.path == "/restore.html" else "index.html"], _TYPES[".html"])
 
     def part(request: Request) -> Response:
         path = static.get(request.path_params["name"])
@@ -58,11 +65,19 @@ def application(folder: Folder | None = None, allowed: Iterable[str] = (), addre
     def sample(request: Request) -> Response:
         return _file(SAMPLE, _HST)
 
+    def picture(request: Request) -> Response:
+        return _file(PICTURE, "image/png")
+
     def sessions(request: Request) -> Response:
         bundled = {"url": SAMPLE.name, "bytes": SAMPLE.stat().st_size, "frames": SAMPLE_FRAMES}
         listed, left_out = folder.files() if folder is not None else ([], 0)
         files = [{"name": name, "url": url_of(name), "bytes": size} for name, size in listed]
-        shown = {"bundled": bundled, "files": files if folder is not None else None, "left_out": left_out}
+        shown: dict[str, Any] = {
+            "restores": jobs is not None,
+            "bundled": bundled,
+            "files": files if folder is not None else None,
+            "left_out": left_out,
+        }
         return JSONResponse(shown, headers={"Cache-Control": "no-store"})
 
     def session(request: Request) -> Response:
@@ -71,11 +86,14 @@ def application(folder: Folder | None = None, allowed: Iterable[str] = (), addre
 
     routes = [
         Route("/", page),
+        Route("/restore.html", page),
         Route("/static/tables/{name}", table),
         Route("/static/{name}", part),
         Route(f"/{SAMPLE.name}", sample),
+        Route(f"/{PICTURE.name}", picture),
         Route("/sessions.json", sessions),
         Route("/files/{name:path}", session),
+        *(routes_of_restoring(jobs) if jobs is not None else ()),
     ]
     guard = Middleware(Guard, allowed=(*LOOPBACK, *allowed), addresses=addresses)
     return Starlette(routes=routes, middleware=[guard])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
+import tempfile
 from pathlib import Path
 
 import uvicorn
@@ -12,6 +13,7 @@ import uvicorn
 from ..errors import UsageError
 from .app import application
 from .guarding import LOOPBACK
+from .jobs import Jobs
 from .listing import Folder
 
 _CONNECTIONS = 256  # more at once are answered with 503
@@ -19,17 +21,22 @@ _IDLE = 10  # seconds that a connection without a request is kept
 _HEADERS = 16 << 10  # bytes of a request's head
 
 
-def serve(host: str, port: int, files: Path | None, allowed: tuple[str, ...]) -> int:
-    """Answer at `host`:`port` until Ctrl-C or SIGTERM; 0.
+def serve(host: str, port: int, files: Path | None, allowed: tuple[str, ...], restores: bool = True) -> int:
+    """Answer at `host`:`port` until Ctrl-C or SIGTERM; 0. `restores`: whether uploads are restored.
 
     Raises:
         DataError: `files` is no folder.
         UsageError: the address cannot be listened at.
     """
     folder = Folder(files) if files is not None else None
-    with contextlib.closing(_listening(host, port)) as listening:
+    with contextlib.closing(_listening(host, port)) as listening, contextlib.ExitStack() as stack:
         address, port = listening.getsockname()[:2]
-        app = application(folder, (host, *allowed), addresses=not ipaddress.ip_address(address).is_loopback)
+        jobs = None
+        if restores:
+            jobs = Jobs(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hstmae-serve-"))))
+            stack.callback(jobs.close)
+        addresses = not ipaddress.ip_address(address).is_loopback
+        app = application(folder, (host, *allowed), addresses, jobs)
         settings = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="off", http="h11",
             limit_concurrency=_CONNECTIONS, timeout_keep_alive=_IDLE, h11_max_incomplete_event_size=_HEADERS,
@@ -38,7 +45,8 @@ def serve(host: str, port: int, files: Path | None, allowed: tuple[str, ...]) ->
         shown = f"[{host}]" if ":" in host else host
         print(f"serving at http://{shown}:{port}/  (Ctrl-C ends)", flush=True)
         if host not in LOOPBACK:
-            print("  anyone who reaches this address can see its sessions", flush=True)
+            more = ", and have uploads restored" if restores else ""
+            print(f"  anyone who reaches this address can see its sessions{more}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again when it has ended
             uvicorn.Server(settings).run(sockets=[listening])
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -61,24 +60,6 @@ HASHES = f"""async ([episode, frames]) => {{ {_AWAIT}
   }}
   return found;
 }}"""
-
-
-def chromium() -> str | None:
-    """The program, if there is one."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("HSTMAE_CHROMIUM") or next((path for path in map(shutil.which, names) if path), None)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is needed to drive a browser")
-    program = chromium()
-    if program is None:
-        pytest.skip("Chromium is not installed (or named by HSTMAE_CHROMIUM)")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 /** The first page: plays the bundled session, a file of the visitor's, or one of the server's folder. */
 import "../player/player.js";
+import { at, korean, setLanguage } from "./words.js";
 
 const ENGLISH = {
   title: "HST-MAE: recorded sessions",
@@ -11,6 +12,7 @@ const ENGLISH = {
   bundled: "Bundled session",
   keys: "Keys: space plays, ← → step, j l one second, Home End, < > speed, r loop, s state, b buttons, p saves the frame. On a touch screen: tap, or drag sideways.",
   failed: "The list of sessions cannot be loaded",
+  restore: "Restore a picture or film",
   language: "한국어",
 };
 type Words = typeof ENGLISH;
@@ -24,21 +26,16 @@ const KOREAN: Words = {
   bundled: "기본 제공 세션",
   keys: "키: 스페이스 재생, ← → 한 프레임, j l 1초, Home End, < > 속도, r 반복, s 상태, b 버튼, p 프레임 저장. 터치: 누르면 재생, 옆으로 끌면 이동.",
   failed: "세션 목록을 불러올 수 없습니다",
+  restore: "그림이나 동영상 복원",
   language: "English",
 };
 
-const wanted = new URLSearchParams(location.search).get("lang") ?? navigator.language;
-const korean = wanted.toLowerCase().startsWith("ko");
 const words = korean ? KOREAN : ENGLISH;
-document.documentElement.lang = korean ? "ko" : "en";
-document.title = words.title;
-
-const at = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
+setLanguage(words.title, words.language);
 for (const id of ["title", "own", "ownHint", "files", "keys"] as const) at(id).textContent = words[id];
-at("language").textContent = words.language;
-at<HTMLAnchorElement>("language").href = `?lang=${korean ? "en" : "ko"}`;
-at<HTMLAnchorElement>("language").lang = korean ? "en" : "ko";
 at("bundled").textContent = words.bundled;
+at("restore").textContent = words.restore;
+at<HTMLAnchorElement>("restore").href = `restore.html?lang=${korean ? "ko" : "en"}`;
 
 const player = document.createElement("hst-player");
 for (const name of ["autoplay", "loop"]) player.setAttribute(name, "");
@@ -74,6 +71,7 @@ interface Listed {
   bundled: { url: string; bytes: number; frames: number };
   files: { name: string; url: string; bytes: number }[] | null; // null: no folder is shown
   left_out: number;
+  restores: boolean;
 }
 
 function button(text: string, press: () => void): HTMLButtonElement {
@@ -87,9 +85,10 @@ function button(text: string, press: () => void): HTMLButtonElement {
 async function list(): Promise<void> {
   const response = await fetch("sessions.json");
   if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-  const { bundled, files } = (await response.json()) as Listed;
+  const { bundled, files, restores } = (await response.json()) as Listed;
   at("about").textContent = words.about.replace("{size}", bytes(bundled.bytes)).replace("{frames}", String(bundled.frames));
   at("bundled").addEventListener("click", () => play(bundled.url, words.bundled));
+  at("restore").hidden = !restores;
   at("folder").hidden = files === null;
   at("sessions").replaceChildren(
     ...(files ?? []).map(({ name, url, bytes: size }) => {
