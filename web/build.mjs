@@ -18,7 +18,8 @@ const SOURCES = [
 ];
 const EXPORTS = ["malloc", "free", "hst_inflate", "hst_lzma2", "hst_crc32", "hst_blake_size", "hst_blake_start",
   "hst_blake_add", "hst_blake_end", "hst_rows_open", "hst_rows_next", "hst_rows_close", "hst_pictures_open",
-  "hst_pictures_next", "hst_pictures_close"];
+  "hst_pictures_next", "hst_pictures_close", "hst_rows_share", "hst_pictures_share", "hst_packets_open",
+  "hst_packets_begin", "hst_packets_end", "hst_packets_close"];
 
 mkdirSync(out, { recursive: true });
 if (!process.argv.includes("--no-wasm"))

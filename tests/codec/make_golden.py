@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,14 +55,14 @@ def colours() -> Episode:
     )  # fmt: skip
 
 
-def contents() -> dict[str, tuple[list[Episode], int, int]]:
-    """Episodes, frames per group and version of the streams of each golden file."""
+def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
+    """Episodes, frames per group and profile with its options of each golden file."""
     whole = sample(20)
     bare = Episode(**{**vars(whole), "state": None, "actions": None, "name": "bare"})
-    found: dict[str, tuple[list[Episode], int, int]] = {}
-    for version, ending in ((1, ""), (2, "-2")):
-        found[f"session{ending}"] = [whole], 8, version
-        found[f"several{ending}"] = [bare, colours()], 16, version
+    found: dict[str, tuple[list[Episode], int, dict[str, Any]]] = {}
+    for ending, name, version in (("", "lossless", 1), ("-2", "lossless", 2), ("-live", "live", 2)):
+        found[f"session{ending}"] = [whole], 8, {"name": name, "version": version}
+        found[f"several{ending}"] = [bare, colours()], 16, {"name": name, "version": version}
     return found
 
 
@@ -72,19 +73,19 @@ def digest(episode: Episode) -> str:
     return running.hexdigest()
 
 
-def write(path: Path, episodes: list[Episode], gop: int, version: int) -> None:
+def write(path: Path, episodes: list[Episode], gop: int, profile: dict[str, Any]) -> None:
     with HstWriter(path) as writer:
         for episode in episodes:
-            writer.add(make_profile("lossless", episode.game, version=version), episode, gop=gop)
+            writer.add(make_profile(game=episode.game, **profile), episode, gop=gop)
 
 
 def main() -> None:
     GOLDEN.mkdir(exist_ok=True)
     expected = {}
-    for name, (episodes, gop, version) in contents().items():
+    for name, (episodes, gop, profile) in contents().items():
         path = GOLDEN / f"{name}.hst"
         path.unlink(missing_ok=True)
-        write(path, episodes, gop, version)
+        write(path, episodes, gop, profile)
         with HstReader(path) as reader:
             expected[name] = {
                 "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -28,8 +28,8 @@ def test_golden_files_decode_to_what_they_held(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_golden_files_are_made_again_bit_for_bit(name: str, tmp_path: Path) -> None:
-    episodes, gop, version = make_golden.contents()[name]
-    make_golden.write(tmp_path / "x.hst", episodes, gop, version)
+    episodes, gop, profile = make_golden.contents()[name]
+    make_golden.write(tmp_path / "x.hst", episodes, gop, profile)
     assert hashlib.sha256((tmp_path / "x.hst").read_bytes()).hexdigest() == EXPECTED[name]["file_sha256"]
 
 

@@ -76,7 +76,8 @@ API void hst_blake_end(Blake *b, uint64_t *out) {
     *out = b->h[0];
 }
 
-API uint32_t hst_crc32(const uint8_t *data, uint32_t size) {
+/* `seed` is 0, or the checksum of what was before. */
+API uint32_t hst_crc32(const uint8_t *data, uint32_t size, uint32_t seed) {
     static uint32_t table[256];
     if (!table[1])
         for (uint32_t i = 0; i < 256; i++) {
@@ -84,7 +85,7 @@ API uint32_t hst_crc32(const uint8_t *data, uint32_t size) {
             for (int k = 0; k < 8; k++) c = c & 1 ? 0xedb88320u ^ c >> 1 : c >> 1;
             table[i] = c;
         }
-    uint32_t crc = 0xffffffffu;
+    uint32_t crc = ~seed;
     while (size--) crc = table[(crc ^ *data++) & 255] ^ crc >> 8;
     return ~crc;
 }

@@ -7,6 +7,7 @@ import type { PictureModel, RowModel, Tables } from "./models.js";
 import { Blake } from "./native.js";
 import type { Native } from "./native.js";
 import type { GopParts } from "./parts.js";
+import { LiveColours, Packets } from "./live.js";
 import { sceneMaker } from "./scene.js";
 import type { SceneMaker } from "./scene.js";
 
@@ -37,7 +38,7 @@ class Maths {
 }
 
 /** Memory that is freed at once. */
-class Held {
+export class Held {
   private places: number[] = [];
 
   constructor(readonly native: Native) {}
@@ -64,7 +65,7 @@ class Held {
 }
 
 /** Rows of bytes: memory or buttons. Known so far: those at `at`. */
-class Rows {
+export class Rows {
   readonly at: number;
   private open: number;
 
@@ -87,6 +88,11 @@ class Rows {
     this.held.native.calls.hst_rows_next(this.open);
   }
 
+  /** Read from packets from now on. */
+  share(coder: number): void {
+    this.held.native.calls.hst_rows_share(this.open, coder);
+  }
+
   row(t: number): Uint8Array {
     return this.held.native.bytes.slice(this.at + t * this.size, this.at + (t + 1) * this.size);
   }
@@ -105,14 +111,14 @@ class Rows {
 }
 
 /** Pictures of palette indices, or of true colour. */
-interface Pictures {
+export interface Pictures {
   /** Decode picture `t` to where `at` says, knowing its memory. */
   next(t: number, memory: Uint8Array | null): void;
   readonly at: number;
   close(whole: boolean): void;
 }
 
-class PalettePictures implements Pictures {
+export class PalettePictures implements Pictures {
   readonly at: number;
   private open: number;
   private readonly scene: SceneMaker | null;
@@ -157,6 +163,11 @@ class PalettePictures implements Pictures {
       native.bytes[this.hints + t] = scene.hint;
     }
     native.check(native.calls.hst_pictures_next(this.open, this.at));
+  }
+
+  /** Read from packets from now on. */
+  share(coder: number): void {
+    this.held.native.calls.hst_pictures_share(this.open, coder);
   }
 
   close(whole: boolean): void {
@@ -206,6 +217,7 @@ export class GroupDecoder {
   private buttons: Rows | null = null;
   private memory: Rows | null = null;
   private pictures: Pictures | null = null;
+  private packets: Packets | null = null;
   private t = 0;
 
   constructor(native: Native, tables: Tables, private readonly d: Description, readonly frames: number, private readonly parts: GopParts) {
@@ -226,9 +238,12 @@ export class GroupDecoder {
   /** The next frame; behind the last one the content's hash was compared. */
   next(): Frame {
     const { d, held, t } = this, native = held.native, size = d.height * d.width * d.channels;
+    this.packets?.begin(t);
+    if (this.packets) this.buttons?.next();
     this.memory?.next();
     const memory = this.memory?.row(t) ?? null;
     this.pictures!.next(t, memory);
+    this.packets?.end();
     this.blake.add(this.pictures!.at, size);
     const pixels = native.bytes.slice(this.pictures!.at, this.pictures!.at + size);
     this.t++;
@@ -238,23 +253,29 @@ export class GroupDecoder {
 
   free(): void {
     for (const part of [this.buttons, this.memory, this.pictures]) part?.close(false);
+    this.packets?.free();
     this.held.free();
     this.blake.free();
   }
 
   private begin(tables: Tables): void {
     const { d, frames, held } = this, streams = this.parts.streams;
-    const wanted = ["PICT", ...(d.state ? ["STAT"] : []), ...(d.actions ? ["ACTN"] : [])].sort();
+    const live = d.profile === "live";
+    const wanted = live ? ["LIVE"] : ["PICT", ...(d.state ? ["STAT"] : []), ...(d.actions ? ["ACTN"] : [])].sort();
     if ([...streams.keys()].sort().join() !== wanted.join()) throw new HstError(`streams ${[...streams.keys()].join(", ")} instead of ${wanted.join(", ")}`);
     const none = { at: 0, size: 0 }, version = tables.pictures.quiet ? 2 : 1;
-    if (d.actions) {
-      this.buttons = new Rows(held, streams.get("ACTN")!, frames, d.actions, none, fitting(tables.actions, d.actions, 0, version));
+    const data = (name: string): Uint8Array => (live ? new Uint8Array(0) : streams.get(name)!);
+    if (d.actions) this.buttons = new Rows(held, data("ACTN"), frames, d.actions, none, fitting(tables.actions, d.actions, 0, version));
+    if (this.buttons && !live) {
       for (let t = 0; t < frames; t++) this.buttons.next();
       this.buttons.close(true);
     }
-    if (d.state) this.memory = new Rows(held, streams.get("STAT")!, frames, d.state, this.buttons ?? none, fitting(tables.state, d.state, d.actions, version));
-    const data = streams.get("PICT")!;
-    this.pictures = d.channels === 3 ? new TrueColourPictures(held, data, d, frames) : new PalettePictures(held, data, d, frames, tables.pictures);
+    if (d.state) this.memory = new Rows(held, data("STAT"), frames, d.state, this.buttons ?? none, fitting(tables.state, d.state, d.actions, version));
+    if (live) this.packets = new Packets(held, streams.get("LIVE")!, frames, d.channels === 3);
+    const colours = d.channels === 3;
+    if (this.packets && colours) this.pictures = new LiveColours(held, d, this.packets);
+    else this.pictures = colours ? new TrueColourPictures(held, data("PICT"), d, frames) : new PalettePictures(held, data("PICT"), d, frames, tables.pictures);
+    for (const part of [this.buttons, this.memory, this.pictures]) if (this.packets && (part instanceof Rows || part instanceof PalettePictures)) part.share(this.packets.coder);
   }
 
   private finish(): void {

@@ -8,17 +8,23 @@ interface Exports {
   free(at: number): void;
   hst_inflate(from: number, size: number, dictionary: number, length: number, to: number, room: number, used: number): number;
   hst_lzma2(from: number, size: number, to: number, room: number, part: number, used: number): number;
-  hst_crc32(at: number, size: number): number;
+  hst_crc32(at: number, size: number, seed: number): number;
   hst_blake_size(): number;
   hst_blake_start(at: number): void;
   hst_blake_add(at: number, data: number, size: number): void;
   hst_blake_end(at: number, out: number): void;
   hst_rows_open(...values: (number | bigint)[]): number;
   hst_rows_next(rows: number): void;
+  hst_rows_share(rows: number, coder: number): void;
   hst_rows_close(rows: number): bigint;
   hst_pictures_open(...values: (number | bigint)[]): number;
   hst_pictures_next(pictures: number, frame: number): bigint;
+  hst_pictures_share(pictures: number, coder: number): void;
   hst_pictures_close(pictures: number): bigint;
+  hst_packets_open(): number;
+  hst_packets_begin(coder: number, mode: number, data: number, size: bigint): void;
+  hst_packets_end(coder: number): bigint;
+  hst_packets_close(coder: number): void;
 }
 
 type Numbers = Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array;
@@ -67,9 +73,10 @@ export class Native {
     for (const at of places) if (at) this.calls.free(at);
   }
 
-  crc32(data: Uint8Array): number {
+  /** `seed`: 0, or the checksum of what was before. */
+  crc32(data: Uint8Array, seed = 0): number {
     const at = this.copyIn(data);
-    const crc = this.calls.hst_crc32(at, data.length) >>> 0;
+    const crc = this.calls.hst_crc32(at, data.length, seed) >>> 0;
     this.free(at);
     return crc;
   }

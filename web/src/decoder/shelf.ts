@@ -22,7 +22,7 @@ export class Shelf {
   /** The very tables that an episode was coded with. Throws HstError where they are not here. */
   async tablesOf(d: Description): Promise<Tables> {
     const { name, game, profile, tables, tablesHash } = d;
-    if (profile !== "lossless") throw new HstError(`${name}: profile '${profile}' cannot be played in a browser; \`hstmae decode\` makes a film of it`);
+    if (profile !== "lossless" && profile !== "live") throw new HstError(`${name}: profile '${profile}' cannot be played in a browser; \`hstmae decode\` makes a film of it`);
     const neutral = tables === NEUTRAL[1] || tables === NEUTRAL[2];
     if (!neutral && !/^[a-z0-9_-]{1,64}$/i.test(game)) throw new HstError(`${name}: there are no tables of a game '${game}'`);
     const version = tables.endsWith("-1") ? 1 : 2; // files of before have tables of their own
