@@ -115,26 +115,32 @@ class ReplayEncoder:
                 break
         assert best is not None
         key, run = best
-        if run.pictures and self._hope and (mended := self._mended(key, gop, usual)) is not None:
+        if run.pictures and self._hope and (mended := self._mended(key, gop, run.marks)) is not None:
             again = self._coloured(gop, usual, mended.state(self._console))
             if again.wrong < run.wrong:
                 best = mended, again
         self._hope = len(best[1].pictures) * _MOST_WRONG <= len(usual)
         return best
 
-    def _mended(self, key: Key, gop: Gop, usual: np.ndarray) -> Key | None:
+    def _mended(self, key: Key, gop: Gop, marks: Marks) -> Key | None:
         """A key whose picture memory is as the pictures have it, found by running along; None where it stays as it is.
-        What is seen late was there from the beginning where the console has not changed it since."""
+        What is seen late was there from the beginning where the console has not changed it since.
+
+        Args:
+            marks: of the group as the key is.
+        """
         assert gop.state is not None and gop.actions is not None
         console, buttons = self._console, gop.actions.reshape(-1).tolist()
         state, mended, patience = key.state(console), False, _PATIENCE
         first = [part.copy() for part in console.screen_of(state)]
-        for t in range(len(buttons)):
+        for t in range(int(np.flatnonzero(~marks.picture)[-1]) + 1):
             if t:
                 console.load(state)
-                console.leave(buttons[t], int(usual[t]))
+                console.leave(buttons[t], int(marks.steps[t]))
                 state = console.save()
                 console.memory_of(state)[:] = gop.state[t]
+            if marks.picture[t]:
+                continue
             wrong = self._wrong(state, gop, t, buttons[t])
             mendable = 0 < wrong <= _MENDABLE * gop.frames[t].size
             better = console.mend(state, self._wanted(gop, t)) if mendable else None
