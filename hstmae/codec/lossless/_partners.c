@@ -1,7 +1,6 @@
 /* Helper of pretraining only: which bytes of a row say most about another one. */
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "_kernel.h"
 
@@ -13,20 +12,20 @@
 HST_API int64_t hst_partners(const uint8_t *columns, int64_t count, const uint8_t *value, const uint8_t *changed,
                              const uint32_t *known, const int32_t *candidates, int64_t number, const int32_t *log2,
                              int64_t *cost) {
-    uint16_t(*flags)[2] = malloc(sizeof(uint16_t[2]) << 15);
-    uint32_t *values = malloc(sizeof(uint32_t) << 14); /* value last seen, and how often in a row */
-    if (!flags || !values) {
+    uint16_t(*flags)[2] = calloc((size_t)1 << 15, sizeof(uint16_t[2]));
+    uint32_t *values = calloc((size_t)1 << 14, sizeof(uint32_t)); /* value last seen, and how often in a row */
+    uint32_t *used = malloc(sizeof(uint32_t) * (size_t)(count > 0 ? count : 1));
+    if (!flags || !values || !used) {
         free(flags);
         free(values);
+        free(used);
         return HST_MEMORY;
     }
     for (int64_t k = 0; k < number; k++) {
         const uint8_t *column = columns + (int64_t)candidates[k] * count;
-        memset(flags, 0, sizeof(uint16_t[2]) << 15);
-        memset(values, 0, sizeof(uint32_t) << 14);
         cost[k] = 0;
         for (int64_t i = 0; i < count; i++) {
-            uint32_t hash = hst_mix32(known[i] + column[i] * 0x9e3779b1u);
+            uint32_t hash = used[i] = hst_mix32(known[i] + column[i] * 0x9e3779b1u);
             uint16_t *f = flags[hash >> 17];
             cost[k] += log2[4 * (f[0] + f[1]) + 2] - log2[4 * f[changed[i]] + 1];
             if (++f[changed[i]] > 4000) f[0] /= 2, f[1] /= 2;
@@ -41,8 +40,13 @@ HST_API int64_t hst_partners(const uint8_t *columns, int64_t count, const uint8_
                 *v = 256u | value[i];
             }
         }
+        for (int64_t i = 0; i < count; i++) { /* takes less than to clear all of both */
+            flags[used[i] >> 17][0] = flags[used[i] >> 17][1] = 0;
+            values[hst_mix32(used[i]) >> 18] = 0;
+        }
     }
     free(flags);
     free(values);
+    free(used);
     return 0;
 }
