@@ -32,8 +32,8 @@ examples:
   python -m hstmae.training.codec.lossless_tables data/preprocessed try.tables --groups 50
 
 Use them with LosslessProfile("GAME", Path("GAME.tables")), or put them in place of
-hstmae/codec/lossless/tables/GAME.tables. A file coded with them can only be decoded with them. With the defaults it takes
-a quarter of an hour of one core.
+hstmae/codec/lossless/tables/GAME.tables. A file coded with them can only be decoded with them. With the defaults it
+takes a quarter of an hour of one core.
 """
 
 
