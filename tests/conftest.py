@@ -34,7 +34,15 @@ settings.load_profile("default")
 
 SLOW = (
     *("test_interrupted", "test_wheel", "test_train_command", "test_distributed", "test_ablation", "test_sweep"),
-    *("test_compile", "test_trainer", "test_documentation", "test_pretrain", "test_nasty_inputs", "test_live"),
+    *(
+        "test_compile",
+        "test_trainer",
+        "test_documentation",
+        "test_pretrain",
+        "test_nasty_inputs",
+        "test_live",
+        "test_replay",
+    ),
     *("test_in_the_browser", "test_web_decoder", "test_cave", "test_fceux_files", "test_without_state", "test_learner"),
     *("test_preprocessing", "test_archive", "test_short_films", "test_snapping", "test_family", "test_seeing_report"),
 )
