@@ -25,7 +25,7 @@ from ..errors import HstError
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".apng")
 UPLOAD, MASK = 512 << 20, 32 << 20  # bytes
-JOBS, WAITING = 64, 8  # at hand, and of these in the queue
+JOBS, WAITING = 16, 8  # at hand, and of these in the queue
 KEPT = 3600.0  # seconds after a job was last touched
 DEADLINE = 3600.0  # seconds of a run
 _WRITTEN = 4 << 30  # bytes that a run may write to one file
@@ -95,6 +95,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._queue: list[Job] = []
         self._runner: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
 
     async def create(self, name: str, size: int | None, body: AsyncIterator[bytes]) -> str:
         """A job for an upload; its number. `size` is what the request says; `name` what the browser calls the file."""
@@ -109,6 +110,7 @@ class Jobs:
         job = Job(self._folder / number, suffix)
         job.folder.mkdir(mode=0o700)
         self._jobs[number] = job
+        self._forget()  # which sees to it from now on
         try:
             await _receive(job.source, size, body, self._upload)
         except BaseException:
@@ -174,10 +176,14 @@ class Jobs:
             self.remove(number)
 
     def _forget(self) -> None:
+        """Remove what nobody has looked at for long, now and again and again while there are any jobs."""
         old = time.monotonic() - KEPT
         for number, job in list(self._jobs.items()):
             if job.touched < old and job.stage not in ("waiting", "running"):
                 self.remove(number)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._sweeper = asyncio.get_running_loop().call_later(KEPT / 60, self._forget) if self._jobs else None
 
     async def _run_all(self) -> None:
         while self._queue:
@@ -196,6 +202,8 @@ class Jobs:
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
             preexec_fn=_limit if os.name != "nt" else None, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
+        if job.stage != "running":  # it was stopped while the process started
+            _kill(job)
         try:
             said = await asyncio.wait_for(_watch(job), DEADLINE)
             status = await job.process.wait()

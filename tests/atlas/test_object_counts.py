@@ -131,6 +131,17 @@ def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop
     assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=unknown)[1].any()
 
 
+def test_what_lies_before_a_sprite_is_not_covered_by_it() -> None:
+    frames, _, state = sprite_scene(1, 3)
+    in_front, behind = View.whole(frames, GAME, state), state.map(lambda a: a)
+    x, y = state.sprites[1, 0, :2].astype(int)
+    assert np.array_equal(in_front.in_front, in_front.moving) and in_front.moving[1, y, x]
+    behind.sprites = state.sprites.copy()
+    behind.sprites[:, 0, 3] |= GAME.looks.behind_bits
+    seen = View.whole(frames, GAME, behind)
+    assert seen.moving[1, y, x] and not seen.in_front.any()
+
+
 def test_columns_that_are_cut_show_what_is_behind() -> None:
     looks = learned()
     frames, behind, state = scene(1, 3)

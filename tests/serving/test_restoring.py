@@ -118,6 +118,23 @@ def test_names_of_other_kinds_are_refused(served: Served, name: str) -> None:
     assert status == 415 and "cannot be restored" in told["error"]
 
 
+def test_what_nobody_looks_at_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where no further upload comes."""
+    pytest.importorskip("starlette", reason='the extra "serve" is needed')
+    from hstmae.serving import jobs as module
+
+    monkeypatch.setattr(module, "KEPT", 0.6)
+    jobs = module.Jobs(tmp_path, (sys.executable, "-c", FAKE))
+    with serving(jobs=jobs) as found:
+        job = job_of(found, b"data")
+        assert asked(found, "GET", job)[0] == 200 and list(tmp_path.iterdir())
+        deadline = time.monotonic() + 10
+        while list(tmp_path.iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert asked(found, "GET", job)[0] == 404
+
+
 def test_names_give_their_ending_alone(served: Served) -> None:
     job = job_of(served, b"data", "..%2f..%2f..%2ftmp%2fevil.PNG", None)
     assert asked(served, "GET", f"{job}/input") == (200, b"data")
