@@ -30,7 +30,18 @@ class AnyPython(bdist_wheel):
 
 FLAGS = ["-O3", "-fvisibility=hidden"] if os.name != "nt" else []
 LOSSLESS, FAST = "hstmae/codec/lossless", "hstmae/models/fast"
-LOSSLESS_SOURCES = ("_kernel", "_rows", "_lines", "_guesses", "_picture", "_quiet", "_opinions", "_scene", "_partners")
+LOSSLESS_SOURCES = (
+    "_kernel",
+    "_rows",
+    "_lines",
+    "_guesses",
+    "_picture",
+    "_quiet",
+    "_opinions",
+    "_scene",
+    "_partners",
+    "_places",
+)
 
 setup(
     ext_modules=[

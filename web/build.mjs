@@ -13,12 +13,12 @@ const out = process.argv.slice(2).find((word) => !word.startsWith("--")) ?? join
 const kernel = join("hstmae", "codec", "lossless");
 
 const SOURCES = [
-  ...["_kernel.c", "_rows.c", "_lines.c", "_guesses.c", "_picture.c", "_quiet.c", "_opinions.c", "_scene.c"].map((name) => join(kernel, name)),
+  ...["_kernel.c", "_rows.c", "_lines.c", "_guesses.c", "_picture.c", "_quiet.c", "_opinions.c", "_scene.c", "_places.c"].map((name) => join(kernel, name)),
   ...readdirSync(join(here, "native")).filter((name) => name.endsWith(".c")).sort().map((name) => join("web", "native", name)),
 ];
 const EXPORTS = ["malloc", "free", "hst_inflate", "hst_lzma2", "hst_crc32", "hst_blake_size", "hst_blake_start",
   "hst_blake_add", "hst_blake_end", "hst_rows_open", "hst_rows_next", "hst_rows_close", "hst_pictures_open",
-  "hst_pictures_next", "hst_pictures_close", "hst_rows_share", "hst_pictures_share", "hst_packets_open",
+  "hst_pictures_next", "hst_pictures_close", "hst_pictures_look_back", "hst_rows_share", "hst_pictures_share", "hst_packets_open",
   "hst_packets_begin", "hst_packets_end", "hst_packets_close"];
 
 mkdirSync(out, { recursive: true });

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ def colours() -> Episode:
     )  # fmt: skip
 
 
+def drawn(count: int) -> Episode:
+    """A true-colour session of a few shapes in `count` colours, some of which are seen once."""
+    y, x = np.mgrid[:24, :40]
+    index = [(((x + 2 * t) // 5) ^ (y // 4)) % min(count, 40) for t in range(7)]
+    for n in range(count):
+        index[n % 7][n // 30 % 24, n % 30] = n
+    n = np.arange(count)
+    looks = np.stack([n * 37 % 256, n * 101 % 256, n // 256 * 9 + 3], -1).astype(np.uint8)
+    return replace(colours(), name=f"drawn-{count}", frames=looks[np.stack(index)])
+
+
 def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     """Episodes, frames per group and profile with its options of each golden file."""
     whole = sample(20)
@@ -63,6 +75,7 @@ def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     for ending, name, version in (("", "lossless", 1), ("-2", "lossless", 2), ("-live", "live", 2)):
         found[f"session{ending}"] = [whole], 8, {"name": name, "version": version}
         found[f"several{ending}"] = [bare, colours()], 16, {"name": name, "version": version}
+    found["colours-3"] = [colours(), drawn(12), drawn(300)], 16, {"name": "lossless", "version": 3}
     return found
 
 

@@ -11,15 +11,25 @@ import pytest
 from PIL import Image
 
 from hstmae.codec.container.gop import GopShape
-from hstmae.codec.lossless.profile import decode_true_colour, encode_true_colour
+from hstmae.codec.lossless.kernel import backend
+from hstmae.codec.lossless.true_colour import decode_colours, encode_colours
 
 
-def test_progress_is_told_within_a_group():
+@pytest.mark.parametrize("colours", [4, 1 << 24])
+def test_progress_is_told_within_a_group(colours):
     frames = np.random.default_rng(1).integers(0, 256, (5, 40, 60, 3), np.uint8)
+    if colours < 256:
+        frames = frames[0, 0, :colours][np.random.default_rng(2).integers(0, colours, frames.shape[:3])]
     shares: list[float] = []
-    data = encode_true_colour(frames, shares.append)
-    assert len(shares) == 10 and sum(shares) == pytest.approx(1)
-    np.testing.assert_array_equal(decode_true_colour(data, GopShape(5, 40, 60, 3, 0, 0)), frames)
+    data = encode_colours(frames, backend(), shares.append)
+    assert len(shares) >= 5 and sum(shares) == pytest.approx(1)
+    np.testing.assert_array_equal(decode_colours(data, GopShape(5, 40, 60, 3, 0, 0), backend(), 5), frames)
+
+
+def test_a_large_picture_tells_of_its_parts():
+    shares: list[float] = []
+    encode_colours(np.zeros((1, 1000, 1000, 3), np.uint8), backend(), shares.append)
+    assert len(shares) > 10 and sum(shares) == pytest.approx(1)
 
 
 @pytest.mark.slow

@@ -75,7 +75,9 @@ def test_any_shape_comes_back(shape: GopShape) -> None:
     gop = random_gop(shape)
     profile = LosslessProfile(None)
     streams = profile.encode(gop)
-    assert set(streams) == {"PICT"} | ({"STAT"} if shape.state else set()) | ({"ACTN"} if shape.actions else set())
+    assert set(streams) == {"COLR" if shape.channels == 3 else "PICT"} | ({"STAT"} if shape.state else set()) | (
+        {"ACTN"} if shape.actions else set()
+    )
     assert same(profile.decode(streams, shape), gop)
 
 
@@ -118,7 +120,7 @@ def test_true_colour_that_moves_is_small() -> None:
     profile = LosslessProfile(None)
     gop = Gop(still, None, None, None)
     packed = profile.encode(gop)
-    assert same(profile.decode(packed, gop.shape), gop) and len(packed["PICT"]) < still[0].size * 1.2
+    assert same(profile.decode(packed, gop.shape), gop) and len(packed["COLR"]) < still[0].size * 1.2
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -130,7 +132,7 @@ def test_damage_is_told_or_gives_pictures_of_the_right_size(channels: int) -> No
     told = 0
     for n in range(40):
         broken = dict(streams)
-        name = ("PICT", "STAT", "ACTN")[n % 3]
+        name = ("COLR" if channels == 3 else "PICT", "STAT", "ACTN")[n % 3]
         data = bytearray(broken[name])
         if n % 4 == 0:
             data = data[: r.integers(0, len(data))]

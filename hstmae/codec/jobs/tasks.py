@@ -18,6 +18,7 @@ from ...errors import UsageError
 from ...games import get_game
 from ..container.chunks import MAX_GOP
 from ..container.description import FILM_PROFILE, REPLAY_PROFILE, Description
+from ..lossless.profile import VERSION, LosslessProfile
 from ..session.profiles import decodes_exactly, usual_gop
 from .inputs import CodedEpisode
 
@@ -97,6 +98,7 @@ class Task:
         s = self.settings
         settings: list[object] = [self.game, s.profile, self.gop, s.stride, s.with_state, s.with_files, s.exact]
         settings += [sorted(s.allow_loss)] if s.allow_loss else []
+        settings += [VERSION] if s.profile == LosslessProfile.name else []  # groups of two versions do not go together
         # The model, or the ROM, is named by its hash in the description, wherever it lies.
         options = [[key, str(value)] for key, value in s.options if key not in ("checkpoint", "rom")]
         return hashlib.sha256(canonical([settings, options, self.episode.signature(content=True)])).hexdigest()[:16]

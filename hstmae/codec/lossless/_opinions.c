@@ -8,7 +8,7 @@ static inline uint64_t mistakes(const Pictures *p, int64_t i) {
            (uint64_t)e[1] << 32 | (uint64_t)e[p->stride] << 40;
 }
 
-static inline void opinion(Pictures *p, Pixel *x, int s, int colour, int level) {
+void hst_opinion(Pictures *p, Pixel *x, int s, int colour, int level) {
     x->colour[s] = colour;
     if (colour < 0) {
         x->score[s] = 0;
@@ -26,7 +26,7 @@ static inline void opinion_of_cell(Pictures *p, Pixel *x, int s, uint32_t hash) 
     x->key[s] = hash;
     x->cell[s] = hst_cell(p->cells, p->cell_bits, hash);
     int trust = hst_cell_trust(*x->cell[s]);
-    opinion(p, x, s, trust ? hst_cell_value(*x->cell[s]) : -1, HST_LEVEL[trust]);
+    hst_opinion(p, x, s, trust ? hst_cell_value(*x->cell[s]) : -1, HST_LEVEL[trust]);
 }
 
 static inline uint32_t tile_hash(const Pictures *p, int64_t i) { return hst_hash2(hst_hash2(p->tile[i], p->look[0]), 1); }
@@ -56,7 +56,7 @@ static void rendered(Pictures *p, Pixel *x, int64_t i) {
             if (!sure) colour = -1;
         }
     }
-    opinion(p, x, 0, colour, HST_LEVEL[trust]);
+    hst_opinion(p, x, 0, colour, HST_LEVEL[trust]);
     uint32_t over = front ? hst_hash2(front, (uint32_t)(x->under[1] + 1)) : hst_hash2(tile, 0);
     opinion_of_cell(p, x, 1, over_hash(p, over));
 }
@@ -135,17 +135,21 @@ void hst_look_at(Pictures *p, Pixel *x, int64_t i) {
     if (p->rendered) {
         rendered(p, x, i);
     } else {
-        opinion(p, x, 0, -1, 0);
-        opinion(p, x, 1, -1, 0);
+        if (p->ring) {
+            hst_find_places(p, x, i);
+        } else {
+            hst_opinion(p, x, 0, -1, 0);
+            hst_opinion(p, x, 1, -1, 0);
+        }
         x->cell[0] = x->cell[1] = x->sprite[0] = x->sprite[1] = 0;
     }
-    opinion(p, x, 2, q[0], p->first ? 0 : 7);
-    opinion(p, x, 3, p->prev[i], p->first ? 0 : 7);
+    hst_opinion(p, x, 2, q[0], p->first ? 0 : 7);
+    hst_opinion(p, x, 3, p->prev[i], p->first ? 0 : 7);
     opinion_of_cell(p, x, 4, hash[0]);
     if (p->first) {
         x->key[5] = 0;
         x->cell[5] = 0;
-        opinion(p, x, 5, -1, 0);
+        hst_opinion(p, x, 5, -1, 0);
     } else {
         opinion_of_cell(p, x, 5, hash[1]);
     }
@@ -182,6 +186,7 @@ void hst_learn_pixel(Pictures *p, Pixel *x, int64_t i, int colour, int sources) 
     }
     p->wrong[i] = (uint8_t)wrong;
     if (p->rendered) hst_learn_rendered(x, colour);
+    else if (p->ring) hst_learn_places(p, x, i, colour);
     for (int s = 4; s < SOURCES; s++)
         if (x->cell[s]) hst_cell_learn(x->cell[s], colour);
 }

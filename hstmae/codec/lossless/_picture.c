@@ -57,7 +57,8 @@ static int code_pixel(Pictures *p, Pixel *x, int64_t i, int64_t at, int missed, 
         hash[4] = hst_hash2((uint32_t)p->prev[i + p->shift] << 16 | (uint32_t)p->prev[i] << 8 | c[-1], g);
         hash[5] = hst_hash2((uint32_t)bucket << 5 | trail, g >> 8);
         hash[6] = hst_hash2(x->key[5], g);
-        hash[7] = hst_hash2((uint32_t)at, g);
+        if (p->ring) hash[7] = hst_hash2((uint32_t)(HST_LEVEL[x->run[0]] << 3 | HST_LEVEL[x->run[1]]) << 7 | agree, g >> 8);
+        else hash[7] = hst_hash2((uint32_t)at, g);
         for (int n = 0; n < PIXEL_SLOTS; n++) hash[n] = hst_hash2(hash[n], (uint32_t)n + 16);
         mix.a = p->w_pixel + (rank * 128 + (int)agree) * PIXEL_INPUTS;
         mix.b = p->w_pixel + (RANKS * 128 + rank * 32 + (int)trail) * PIXEL_INPUTS;
@@ -195,9 +196,9 @@ HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, cons
     return (intptr_t)p;
 }
 
-/* Code the next picture [height, width]: 0, or a negative error. */
-HST_API int64_t hst_pictures_next(Pictures *p, uint8_t *frame) {
-    int64_t t = p->t++, down = (p->height + BLOCK - 1) / BLOCK, across = (p->width + BLOCK - 1) / BLOCK;
+/* Get ready for the next picture: 0, or a negative error. */
+static int64_t begin(Pictures *p, const uint8_t *frame) {
+    int64_t t = p->t++;
     const uint8_t *source = p->mode == HST_ENCODE ? frame : 0;
     if (p->rendered) {
         if (p->w_quiet) {
@@ -211,19 +212,36 @@ HST_API int64_t hst_pictures_next(Pictures *p, uint8_t *frame) {
         p->look[1] = p->scene.look[t * 2 + 1];
     }
     if (t) {
-        uint8_t *swap = p->prev;
+        int64_t area = p->stride * (p->height + 2 * PAD);
+        uint8_t *next = p->prev;
+        if (p->ring) next = p->ring + (p->cur - p->ring + area) % p->ring_size;
         p->prev = p->cur;
-        p->cur = swap;
-        memcpy(p->cur, p->prev, (size_t)(p->stride * (p->height + 2 * PAD)));
+        p->cur = next;
+        memcpy(p->cur, p->prev, (size_t)area);
         p->first = 0;
         p->last = (uint32_t)code_shift(p, source ? hst_find_shift(p, source, p->w_quiet ? 4 : 2) : 0, p->last, p->hints[t]);
         int64_t dy = (int64_t)p->last / 17 - 8, dx = (int64_t)p->last % 17 - 8;
         if (dy > 8) return HST_ARGUMENT;
         p->shift = dy * p->stride + dx;
     }
-    for (int64_t by = 0; by < down; by++)
-        for (int64_t bx = 0; bx < across; bx++) code_block(p, by, bx, source, source ? 0 : frame);
     return 0;
+}
+
+/* Code some rows of blocks, `from` to before `to`, of the next picture [height, width]: 0, or a negative error. All of
+ * them have to be coded in order.
+ */
+HST_API int64_t hst_pictures_band(Pictures *p, uint8_t *frame, int64_t from, int64_t to) {
+    int64_t across = (p->width + BLOCK - 1) / BLOCK, wrong = from ? 0 : begin(p, frame);
+    int encode = p->mode == HST_ENCODE;
+    if (wrong) return wrong;
+    for (int64_t by = from; by < to; by++)
+        for (int64_t bx = 0; bx < across; bx++) code_block(p, by, bx, encode ? frame : 0, encode ? 0 : frame);
+    return 0;
+}
+
+/* Code the next picture [height, width]: 0, or a negative error. */
+HST_API int64_t hst_pictures_next(Pictures *p, uint8_t *frame) {
+    return hst_pictures_band(p, frame, 0, (p->height + BLOCK - 1) / BLOCK);
 }
 
 /* From now on code with a coder that others use, too, as hst_packets_open gives it. */
@@ -234,6 +252,10 @@ HST_API int64_t hst_pictures_close(Pictures *p) {
     int64_t result = hst_coder_finish(p->coder);
     free(p->bytes);
     free(p->keys);
+    free(p->ring);
+    free(p->places);
+    free(p->back);
+    free(p->run);
     free(p);
     return result;
 }

@@ -56,12 +56,19 @@ typedef struct {
     uint8_t *bytes;
     const uint8_t *hints;
     Scene scene;
+    uint8_t *ring; /* the last pictures, `cur` and `prev` among them; 0 = nothing is looked for there. See _places.c */
+    int64_t ring_size;
+    uint32_t *places, *back; /* by hash of what is around a pixel: where that was, plus 1; of each pixel how far back */
+    uint8_t *run;            /* its like is, 0 = unknown, and of how many pixels in a row that was right */
+    int place_bits;
 } Pictures;
 
 typedef struct {
     int colour[SOURCES], score[SOURCES], vote[SOURCES];
     uint32_t *source[SOURCES], *cell[SOURCES], *sprite[2];
     uint32_t key[SOURCES];
+    uint32_t back[2], place[2]; /* as in Pictures: of the pixels on the left and above; places in the table */
+    int run[2];
     int top, top_score, under[2];
     uint64_t mistakes;
 } Pixel;
@@ -70,6 +77,9 @@ int hst_mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int sl
 int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, uint8_t *target);
 void hst_look_rendered(Pictures *p, Pixel *x, int64_t i);
 void hst_learn_rendered(Pixel *x, int colour);
+void hst_opinion(Pictures *p, Pixel *x, int s, int colour, int level);
+void hst_find_places(Pictures *p, Pixel *x, int64_t i);
+void hst_learn_places(Pictures *p, Pixel *x, int64_t i, int colour);
 void hst_expect(const Pictures *p, int64_t i); /* touch what hst_look_at will need if the picture stays as it was */
 void hst_look_at(Pictures *p, Pixel *x, int64_t i);
 void hst_learn_pixel(Pictures *p, Pixel *x, int64_t i, int colour, int sources);

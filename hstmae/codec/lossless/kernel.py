@@ -13,19 +13,18 @@ import numpy as np
 from ...errors import CodecError
 from ...native import library_path as find_library
 from .coding_models import Hashed, PictureModel, RowModel
-from .opened import CompiledFrames
+from .opened import LEFT_OVER, CompiledFrames, CompiledPainter, pointer
 from .parts import Parts
 from .probability import RATE, TRUST, squash_table, stretch_table
 from .range_coder import DECODE, ENCODE, PART
 from .scene import Scene
 
 LIMIT, SPEED = 15, 6  # of learning while a group is coded; part of the format
-_LEFT_OVER = -4
 _ERRORS = {
     -1: "no room for the output",
     -2: "out of memory",
     -3: "values that no encoder writes",
-    _LEFT_OVER: "bytes left over",
+    LEFT_OVER: "bytes left over",
 }
 
 
@@ -35,6 +34,19 @@ class Frames(Protocol):
     def code(self, t: int, packet: bytes, between: Callable[[], object]) -> bytes:
         """Code frame `t`, the next one: the packet in encoding, b"" in decoding. `between` is called when buttons and
         memory are known and the picture is not. Raises CodecError; then nothing more can be coded."""
+
+    def close(self) -> None: ...
+
+
+class Painter(Protocol):
+    """Palette pictures of which nothing is known beside them, one by one. To be closed."""
+
+    def picture(self, frame: np.ndarray, step: Callable[[float], object] = ...) -> None:
+        """Code the next one in place, uint8 [H, W]. `step` is called with the share of it that is done since the last
+        call. Raises CodecError; then nothing more can be coded."""
+
+    def finish(self) -> bytes:
+        """The bytes of all; b"" in decoding. Raises CodecError: not all of the stream was read, but in mode PART."""
 
     def close(self) -> None: ...
 
@@ -57,6 +69,9 @@ class Backend(Protocol):
     def open(self, mode: int, parts: Parts) -> Frames:
         """The frames of a group one by one; see Parts."""
 
+    def paint(self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes) -> Painter:
+        """At most as many pictures as `size` [T, H, W] says, that are looked for in the last `back`, 2 or more."""
+
 
 def check(result: int) -> int:
     if result < 0:
@@ -74,7 +89,14 @@ class Compiled:
         self._library.hst_rows.restype = ctypes.c_int64
         self._library.hst_pictures.restype = ctypes.c_int64
         self._library.hst_partners.restype = ctypes.c_int64
-        for name in ("packets_end", "pictures_next", "rows_open", "pictures_open"):
+        for name in (
+            "packets_end",
+            "pictures_next",
+            "pictures_band",
+            "pictures_look_back",
+            "rows_open",
+            "pictures_open",
+        ):
             getattr(self._library, f"hst_{name}").restype = ctypes.c_int64
         self._library.hst_packets_open.restype = ctypes.c_void_p
         for name in ("rows_share", "pictures_share"):
@@ -83,6 +105,8 @@ class Compiled:
             getattr(self._library, f"hst_{name}").argtypes = [ctypes.c_void_p]
         self._library.hst_pictures_next.argtypes = [ctypes.c_void_p] * 2
         self._library.hst_packets_begin.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int64]
+        self._library.hst_pictures_band.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+        self._library.hst_pictures_look_back.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int]
         self._maths = (stretch_table(), squash_table(), RATE, TRUST)
 
     def rows(self, mode: int, rows: np.ndarray, side: np.ndarray, model: RowModel, data: bytes) -> bytes:
@@ -105,8 +129,15 @@ class Compiled:
             pictures = [*_sizes(parts.picture), *_scene_parts(parts.scene), *work, *end]
         held = [rows, pictures]
         return CompiledFrames(
-            self._library, mode, parts, [list(map(_pointer, row)) for row in rows],
-            None if pictures is None else list(map(_pointer, pictures)), check, held,
+            self._library, mode, parts, [list(map(pointer, row)) for row in rows],
+            None if pictures is None else list(map(pointer, pictures)), check, held,
+        )  # fmt: skip
+
+    def paint(self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes) -> Painter:
+        return CompiledPainter(
+            self._library, mode, size, (back, model.slots.bits),
+            [*_scene_parts(Scene.nothing(size[0])), *picture_work(model, own_table), *self._maths, LIMIT, SPEED],
+            data, check,
         )  # fmt: skip
 
     def train_rows(
@@ -134,7 +165,7 @@ class Compiled:
         count = ctypes.c_int64(columns.shape[1])
         number = ctypes.c_int64(len(candidates))
         arguments = [columns, count, value, changed, known, candidates, number, log2, cost]
-        check(self._library.hst_partners(*map(_pointer, arguments)))
+        check(self._library.hst_partners(*map(pointer, arguments)))
 
     def _rows(
         self, mode: int, rows: np.ndarray, side: np.ndarray, model: RowModel, work: list[Any], lines: list[Any],
@@ -148,8 +179,8 @@ class Compiled:
     def _run(self, name: str, mode: int, array: np.ndarray, rest: list[Any], speed: int, data: bytes) -> bytes:
         buffer = np.empty(2 * array.size + 1024, np.uint8) if mode == ENCODE else np.frombuffer(data, np.uint8)
         arguments = [array, *_sizes(array), *rest, *self._maths, LIMIT, speed, buffer, ctypes.c_int64(len(buffer))]
-        done = getattr(self._library, name)(min(mode, DECODE), *map(_pointer, arguments))
-        if mode != PART or done != _LEFT_OVER:
+        done = getattr(self._library, name)(min(mode, DECODE), *map(pointer, arguments))
+        if mode != PART or done != LEFT_OVER:
             check(done)
         return buffer[:done].tobytes() if mode == ENCODE else b""
 
@@ -231,11 +262,6 @@ def _kept(name: str, bits: int) -> np.ndarray:
 
 def _copy(a: np.ndarray | None) -> np.ndarray | None:
     return None if a is None else a.copy()
-
-
-def _pointer(a: Any) -> Any:
-    assert not isinstance(a, np.ndarray) or a.flags.c_contiguous
-    return a.ctypes.data_as(ctypes.c_void_p) if isinstance(a, np.ndarray) else a
 
 
 def library_path() -> Path | None:

@@ -10,8 +10,11 @@ import numpy as np
 
 from ...errors import CodecError
 from .parts import Parts
-from .range_coder import DECODE, ENCODE
+from .range_coder import DECODE, ENCODE, PART
 
+LEFT_OVER = -4  # what the kernel says where not all of a stream was read
+_BLOCK = 8  # rows of a picture that are coded together
+_AT_ONCE = 1 << 16  # pixels: while they are coded nothing else happens, not even Ctrl-C
 _SPARE = 1024  # bytes more than twice what is coded: more than any packet takes
 
 
@@ -75,3 +78,60 @@ class CompiledFrames:
 
     def __del__(self) -> None:
         self.close()
+
+
+class CompiledPainter:
+    """See kernel.Painter.
+
+    Args:
+        library: the kernel.
+        back: how many pictures are looked for what is drawn, and bits of the table for it.
+        rest: arguments of the function that opens pictures, between their size and the buffer.
+        check: as of CompiledFrames.
+    """
+
+    def __init__(
+        self, library: Any, mode: int, size: tuple[int, int, int], back: tuple[int, int], rest: list[Any], data: bytes,
+        check: Callable[[int], int],
+    ) -> None:  # fmt: skip
+        count, self._height, self._width = size
+        self._library, self._mode, self._check, self._rest = library, mode, check, rest
+        room = 2 * count * self._height * self._width + _SPARE
+        self._buffer = np.empty(room, np.uint8) if mode == ENCODE else np.frombuffer(data, np.uint8)
+        sides = [ctypes.c_int64(self._height), ctypes.c_int64(self._width)]
+        arguments = [*sides, *rest, self._buffer, ctypes.c_int64(len(self._buffer))]
+        self._open = 0
+        self._open = check(library.hst_pictures_open(min(mode, DECODE), *map(pointer, arguments)))
+        try:
+            check(library.hst_pictures_look_back(self._open, *back))
+        except BaseException:
+            self.close()
+            raise
+
+    def picture(self, frame: np.ndarray, step: Callable[[float], object] = lambda share: None) -> None:
+        rows = -(-self._height // _BLOCK)
+        band = max(1, _AT_ONCE // (_BLOCK * self._width))
+        for start in range(0, rows, band):
+            end = min(start + band, rows)
+            self._check(self._library.hst_pictures_band(self._open, pointer(frame), start, end))
+            step((end - start) / rows)
+
+    def finish(self) -> bytes:
+        opened, self._open = self._open, 0
+        done = self._library.hst_pictures_close(opened)
+        if self._mode != PART or done != LEFT_OVER:
+            self._check(done)
+        return self._buffer[:done].tobytes() if self._mode == ENCODE else b""
+
+    def close(self) -> None:
+        opened, self._open = self._open, 0
+        if opened:
+            self._library.hst_pictures_close(opened)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def pointer(a: Any) -> Any:
+    assert not isinstance(a, np.ndarray) or a.flags.c_contiguous
+    return a.ctypes.data_as(ctypes.c_void_p) if isinstance(a, np.ndarray) else a

@@ -1,6 +1,5 @@
 """The lossless profile: palette pictures, memory and controllers to the last bit."""
 
-import lzma
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,20 +11,21 @@ from ...errors import CodecError, GameError
 from ...games.registry import get_game
 from ...games.spec import GameSpec
 from ..container.gop import Gop, GopShape
-from .coding_models import VERSION, PictureModel, RowModel
+from .coding_models import PictureModel, RowModel
 from .kernel import DECODE, ENCODE, PART, Backend, backend
 from .scene import Scene
 from .tables import tables_for
+from .true_colour import decode_colours, decode_differences, encode_colours, encode_differences
 
-_AT_ONCE = 1 << 15  # bytes: while they are compressed nothing else happens, not even Ctrl-C
+VERSION = 3  # of the streams that are written; all up to it are read. 3: true colour as COLR, all else as in 2
 _PER_FRAME = ("tiles", "corners", "sprites", "look", "hints")  # parts of a Scene
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
 
 
 class LosslessProfile:
     """Context mixing with integers; the state, where there is one, is read like a drawing instruction.
 
-    Thread-safe: every group starts from the tables. True-colour pictures are coded by prediction and LZMA instead.
+    Thread-safe: every group starts from the tables. Of true-colour pictures those colours are palette indices that
+    most pixels have.
 
     Args:
         game: registered game, for its tables and for what its memory says; None or an unknown name: neither.
@@ -50,14 +50,14 @@ class LosslessProfile:
                 self._game = get_game(game)
             except GameError:
                 self._game = None  # a game that is not known here is coded without knowing it
-        self._tables = tables_for(self._game.name if self._game else None, tables, version)
-        self._kernel = kernel
+        self._tables = tables_for(self._game.name if self._game else None, tables, min(version, 2))
+        self._kernel, self._version = kernel, version
         self.step: Callable[[float], object] = lambda share: None
         self.tables_id = self._tables.name
         self.tables_sha256 = self._tables.sha256
 
     def encode(self, gop: Gop) -> dict[str, bytes]:
-        """Streams "PICT", "STAT" and "ACTN"; the last two only where there is something to code."""
+        """Streams "PICT" (true colour: "COLR"), "STAT" and "ACTN"; the last two only where there is something."""
         shape, out, kernel, tables = gop.shape, {}, self._kernel or backend(), self._tables
         actions, none = _side(gop.actions, shape), _side(None, shape)
         if shape.actions:
@@ -66,8 +66,10 @@ class LosslessProfile:
             state = np.ascontiguousarray(gop.state)
             out["STAT"] = kernel.rows(ENCODE, state, actions, tables.state_model(state, actions), b"")
         frames = np.ascontiguousarray(gop.frames)
-        if shape.channels == 3:
-            out["PICT"] = encode_true_colour(frames, self.step)
+        if shape.channels == 3 and self._version > 2:
+            out["COLR"] = encode_colours(frames, kernel, self.step)
+        elif shape.channels == 3:
+            out["PICT"] = encode_differences(frames, self.step)
         else:
             scene = self._scene(gop.state, shape)
             out["PICT"] = kernel.pictures(ENCODE, frames, scene, tables.pictures, b"")
@@ -79,7 +81,8 @@ class LosslessProfile:
 
     def decode_first(self, streams: Mapping[str, bytes], shape: GopShape, count: int) -> Gop:
         """The first `count` frames of the group `shape`, in their share of its time. Raises as `decode`."""
-        wanted = {"PICT"} | ({"STAT"} if shape.state else set()) | ({"ACTN"} if shape.actions else set())
+        picture = "COLR" if shape.channels == 3 and "COLR" in streams else "PICT"
+        wanted = {picture} | ({"STAT"} if shape.state else set()) | ({"ACTN"} if shape.actions else set())
         if set(streams) != wanted:
             raise CodecError(f"streams {sorted(streams)} instead of {sorted(wanted)}")
         kernel, tables = self.kernel, self._tables
@@ -93,8 +96,10 @@ class LosslessProfile:
             kernel.rows(rows_mode, actions, _side(None, known), tables.action_model(actions), streams["ACTN"])
         if shape.state:
             kernel.rows(rows_mode, state, actions, tables.state_model(state, actions), streams["STAT"])
-        if shape.channels == 3:
-            frames = decode_true_colour(streams["PICT"], replace(shape, frames=count), mode == PART)
+        if picture == "COLR":
+            frames = decode_colours(streams["COLR"], shape, kernel, count)
+        elif shape.channels == 3:
+            frames = decode_differences(streams["PICT"], replace(shape, frames=count), mode == PART)
         else:
             frames = np.zeros((count, shape.height, shape.width), np.uint8)
             scene = self._scene(state if shape.state else None, known)
@@ -151,50 +156,3 @@ def _side(actions: np.ndarray | None, shape: GopShape) -> np.ndarray:
     if actions is None:
         return np.zeros((shape.frames, 0), np.uint8)
     return np.ascontiguousarray(actions.reshape(shape.frames, -1))
-
-
-def encode_true_colour(frames: np.ndarray, step: Callable[[float], object] = lambda share: None) -> bytes:
-    """uint8 [T, H, W, 3] -> one byte saying what each frame is the difference to, and LZMA of the differences.
-
-    1: the previous frame; 0: the pixel on the left (within the first column, the one above).
-
-    Args:
-        step: called with the share of the work that was done since the last call.
-    """
-    best = b""
-    for kind in (0, 1):
-        d = frames.copy()
-        if kind:
-            d[1:] -= frames[:-1]
-        spatial = d if not kind else d[:1]
-        source = frames if not kind else frames[:1]
-        spatial[:, :, 1:] = source[:, :, 1:] - source[:, :, :-1]
-        spatial[:, 1:, 0] = source[:, 1:, 0] - source[:, :-1, 0]
-        packer, pieces = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=_FILTERS), []
-        for frame in d:
-            raw = frame.tobytes()
-            for start in range(0, len(raw), _AT_ONCE):
-                pieces.append(packer.compress(raw[start : start + _AT_ONCE]))
-            step(0.5 / len(d))
-        packed = b"".join([*pieces, packer.flush()])
-        if not best or len(packed) + 1 < len(best):
-            best = bytes([kind]) + packed
-    return best
-
-
-def decode_true_colour(data: bytes, shape: GopShape, part: bool = False) -> np.ndarray:
-    """The inverse; `part`: the frames of `shape` are the first ones. Raises CodecError for data of another size or
-    kind."""
-    size = shape.frames * shape.height * shape.width * 3
-    try:
-        unpack = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
-        raw = unpack.decompress(data[1:], size if part else size + 1)
-    except lzma.LZMAError as error:
-        raise CodecError(f"damaged stream of pictures: {error}") from None
-    if len(raw) != size or data[0] > 1 or (not part and (not unpack.eof or unpack.unused_data)):
-        raise CodecError(f"damaged stream of pictures: {len(raw)} bytes instead of {size}, or more behind them")
-    d = np.frombuffer(bytearray(raw), np.uint8).reshape(shape.frames, shape.height, shape.width, 3)
-    spatial = d if data[0] == 0 else d[:1]
-    spatial[:, :, 0] = np.cumsum(spatial[:, :, 0], 1, np.uint8)
-    np.cumsum(spatial, 2, np.uint8, out=spatial)
-    return d if data[0] == 0 else np.cumsum(d, 0, np.uint8)

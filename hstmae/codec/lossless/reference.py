@@ -37,6 +37,11 @@ class Reference:
             one.code(frame, t)
         return coder.finish()
 
+    def paint(
+        self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes
+    ) -> ReferencePainter:
+        return ReferencePainter(mode, size, back, model, data, self._limit, self._speed)
+
     def open(self, mode: int, parts: Parts) -> ReferenceFrames:
         return ReferenceFrames(mode, parts, self._limit, self._speed)
 
@@ -67,6 +72,30 @@ class ReferenceFrames:
             self._pictures.mixer.coder = coder
             self._pictures.code(self._parts.picture, t)
         return coder.finish()
+
+    def close(self) -> None:
+        """There is nothing to free."""
+
+
+class ReferencePainter:
+    """See kernel.Painter."""
+
+    def __init__(
+        self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes, limit: int, speed: int
+    ) -> None:
+        self._coder, self._t = Coder(mode, data), 0
+        self._pictures = Pictures(
+            Mixer(self._coder, model.slots, limit, speed), size[1:], Scene.nothing(size[0]), model
+        )
+        self._pictures.look_back(back, model.slots.bits)
+
+    def picture(self, frame: np.ndarray, step: Callable[[float], object] = lambda share: None) -> None:
+        self._pictures.code(frame, self._t)
+        self._t += 1
+        step(1.0)
+
+    def finish(self) -> bytes:
+        return self._coder.finish()
 
     def close(self) -> None:
         """There is nothing to free."""

@@ -8,6 +8,7 @@ from ...errors import CodecError
 from .coding_models import LEVELS, NEAR, SOURCES, PictureModel
 from .range_coder import MASK
 from .reference_mixer import Cells, Mixer, hash2, sure
+from .reference_places import Places, levels
 from .reference_quiet import quiet_block
 from .reference_scene import CENTRE, PAD, find_shift, render
 from .scene import Scene
@@ -22,6 +23,7 @@ class Pixel:
     Attributes:
         said: colour, score and place of each source that has an opinion; votes: sum of the scores of each colour.
         cell, key: place and hash of the cells that sources look at; 0 and 1 are those of the state.
+        places: what Places.find gave.
         sprite, under: place of the second and of the foremost sprite, -1 = none, and the colour under them.
     """
 
@@ -32,6 +34,7 @@ class Pixel:
     sprite: list[int] = field(default_factory=lambda: [-1, -1])
     under: list[int] = field(default_factory=lambda: [-1, -1])
     top: int = -1
+    places: tuple[list[int], list[int], list[int], list[int]] = field(default_factory=lambda: ([], [], [], []))
 
 
 class Pictures:
@@ -55,6 +58,11 @@ class Pictures:
         self.tile, self.front, self.second = self.old = (list[int](), list[int](), list[int]())
         self.shift, self.first, self.look, self.look_changed = 0, 1, [0, 0], False
         self.scrolled = CENTRE
+        self.places: Places | None = None
+
+    def look_back(self, count: int, bits: int) -> None:
+        """From now on look for what is drawn in up to `count` pictures of before."""
+        self.places = Places(count, len(self.cur), bits)
 
     def code(self, frame: np.ndarray, t: int) -> None:
         """Encode picture `t`, uint8 [H, W], or fill it."""
@@ -65,6 +73,9 @@ class Pictures:
             self.look, self.look_changed = look, look != self.look
         if t:
             self.prev, self.cur, self.first = self.cur, list(self.cur), 0
+        if self.places is not None:
+            self.places.begin(t, self.cur)
+        if t:
             shift = find_shift(frame, self.prev, self.stride, 4 if self.w_quiet else 2)
             last, hint = self.scrolled, int(self.scene.hints[t])
             self.scrolled = self.tree([last, hint, last << 8 ^ hint, 0], 9, 64, 9, shift)
@@ -129,6 +140,10 @@ class Pictures:
         old, older = four(q, j, 0, 1, s, -1), four(q, j, -s, s + 1, s - 1, 2)
         if self.rendered:
             self.read_state(x, i)
+        elif self.places is not None:
+            x.places = self.places.find(c, i, s)
+            for n in (0, 1):
+                self.opinion(x, i, n, x.places[0][n], sure(x.places[2][n]))
         self.opinion(x, i, 2, q[j], 0 if self.first else 7)
         self.opinion(x, i, 3, q[i], 0 if self.first else 7)
         self.opinion_of_cell(x, i, 4, hash2(hash2(near, far & 0xFFFF), 4))
@@ -150,6 +165,8 @@ class Pictures:
                 self.sources[place] = self.mixer.updated(self.sources[place], int(opinion == colour), 15)
         if self.rendered:
             self.learn_state(x, colour)
+        elif self.places is not None:
+            self.places.learn(i, colour, *x.places)
         for s, at in x.cell.items():
             if s > 1:
                 self.cells.learn(at, colour)
@@ -192,7 +209,7 @@ class Pictures:
             g, bucket = guess | rank << 8, min(max(left.get(guess, 0), 0) // 256, 31)
             pairs = [(x.key[0], g), (agree << 2 | min(missed, 3), rank), (near[0] << 8 | near[1], g), (x.key[4], g)]
             pairs += [(self.prev[i + self.shift] << 16 | self.prev[i] << 8 | near[0], g), (bucket << 5 | trail, rank)]
-            pairs += [(x.key[5], g), (at, g)]
+            pairs += [(x.key[5], g), (at, g) if self.places is None else (levels(x.places[2]) << 7 | agree, rank)]
             hashes = [hash2(hash2(*pair), n + 16) for n, pair in enumerate(pairs)]
             own, shared = self.w_pixel[rank * 128 + agree], self.w_pixel[RANKS * 128 + rank * 32 + trail]
             if self.mixer.bit(given, hashes, own, shared, int(guess == colour)):

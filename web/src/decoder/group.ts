@@ -8,6 +8,7 @@ import { Blake } from "./native.js";
 import type { Native } from "./native.js";
 import type { GopParts } from "./parts.js";
 import { LiveColours, Packets } from "./live.js";
+import { trueColour } from "./colours.js";
 import { sceneMaker } from "./scene.js";
 import type { SceneMaker } from "./scene.js";
 
@@ -148,6 +149,11 @@ export class PalettePictures implements Pictures {
     native.check(this.open);
   }
 
+  /** From now on look for what is drawn in the last `count` pictures. */
+  lookBack(count: number, bits: number): void {
+    this.held.native.check(this.held.native.calls.hst_pictures_look_back(this.open, BigInt(count), bits));
+  }
+
   next(t: number, memory: Uint8Array | null): void {
     const native = this.held.native;
     if (this.scene && memory) {
@@ -176,38 +182,6 @@ export class PalettePictures implements Pictures {
     this.open = 0;
     if (whole) this.held.native.check(result);
   }
-}
-
-class TrueColourPictures implements Pictures {
-  readonly at: number;
-  private readonly differences: Uint8Array;
-  private readonly last: Uint8Array;
-  private readonly fromBefore: boolean;
-
-  constructor(private readonly held: Held, data: Uint8Array, private readonly d: Description, frames: number) {
-    const size = frames * d.height * d.width * 3;
-    const { data: raw, used } = held.native.lzma2(data.subarray(1), size);
-    if (raw.length !== size || data[0]! > 1 || used !== data.length - 1) throw new HstError("damaged stream of pictures");
-    this.differences = raw;
-    this.fromBefore = data[0] === 1;
-    this.last = new Uint8Array(d.height * d.width * 3);
-    this.at = held.take(this.last.length);
-  }
-
-  next(t: number): void {
-    const { last, d } = this, line = 3 * d.width, from = t * last.length;
-    if (this.fromBefore && t) {
-      for (let i = 0; i < last.length; i++) last[i]! += this.differences[from + i]!; // modulo 256
-    } else {
-      for (let i = 0; i < last.length; i++) {
-        const beside = i % line >= 3 ? last[i - 3]! : i >= line ? last[i - line]! : 0;
-        last[i] = this.differences[from + i]! + beside;
-      }
-    }
-    this.held.native.bytes.set(last, this.at);
-  }
-
-  close(): void {}
 }
 
 /** A group being decoded. Throws HstError where a stream is missing or makes no sense; `free` ends it. */
@@ -261,7 +235,8 @@ export class GroupDecoder {
   private begin(tables: Tables): void {
     const { d, frames, held } = this, streams = this.parts.streams;
     const live = d.profile === "live";
-    const wanted = live ? ["LIVE"] : ["PICT", ...(d.state ? ["STAT"] : []), ...(d.actions ? ["ACTN"] : [])].sort();
+    const picture = d.channels === 3 && streams.has("COLR") ? "COLR" : "PICT";
+    const wanted = live ? ["LIVE"] : [picture, ...(d.state ? ["STAT"] : []), ...(d.actions ? ["ACTN"] : [])].sort();
     if ([...streams.keys()].sort().join() !== wanted.join()) throw new HstError(`streams ${[...streams.keys()].join(", ")} instead of ${wanted.join(", ")}`);
     const none = { at: 0, size: 0 }, version = tables.pictures.quiet ? 2 : 1;
     const data = (name: string): Uint8Array => (live ? new Uint8Array(0) : streams.get(name)!);
@@ -274,7 +249,7 @@ export class GroupDecoder {
     if (live) this.packets = new Packets(held, streams.get("LIVE")!, frames, d.channels === 3);
     const colours = d.channels === 3;
     if (this.packets && colours) this.pictures = new LiveColours(held, d, this.packets);
-    else this.pictures = colours ? new TrueColourPictures(held, data("PICT"), d, frames) : new PalettePictures(held, data("PICT"), d, frames, tables.pictures);
+    else this.pictures = colours ? trueColour(held, data(picture), d, frames, picture === "COLR") : new PalettePictures(held, data("PICT"), d, frames, tables.pictures);
     for (const part of [this.buttons, this.memory, this.pictures]) if (this.packets && (part instanceof Rows || part instanceof PalettePictures)) part.share(this.packets.coder);
   }
 

@@ -54,18 +54,23 @@ export interface Tables {
 
 export const bitsOf = (table: Uint32Array): number => 31 - Math.clz32(table.length);
 
-export function neutralTables(version: Version): Tables {
+/** Pictures that nothing is known of. */
+export function neutralPictures(version: Version, bits = 18): PictureModel {
   const levels = LEVEL_START.map((p) => Math.round(p * 4194303) * 1024);
   const sources = Uint32Array.from({ length: SOURCES * LEVELS * NEAR }, (_, i) => levels[Math.floor(i / NEAR) % LEVELS]!);
-  const pictures: PictureModel = {
-    slots: new Uint32Array(1 << 18),
-    cells: new Uint32Array(1 << 18),
+  return {
+    slots: new Uint32Array(1 << bits),
+    cells: new Uint32Array(1 << bits),
     sources,
     flag: new Int32Array(34 * 7).fill(9830),
     pixel: new Int32Array(640 * 16).fill(7864),
     escape: new Int32Array(19 * 5).fill(13107),
     quiet: version === 1 ? null : new Int32Array(36 * QUIET_INPUTS).fill(9830),
   };
+}
+
+export function neutralTables(version: Version): Tables {
+  const pictures = neutralPictures(version);
   return { hash: ownSha256(new TextEncoder().encode(NEUTRAL[version])), state: null, actions: null, pictures };
 }
 

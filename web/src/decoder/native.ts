@@ -18,6 +18,7 @@ interface Exports {
   hst_rows_share(rows: number, coder: number): void;
   hst_rows_close(rows: number): bigint;
   hst_pictures_open(...values: (number | bigint)[]): number;
+  hst_pictures_look_back(pictures: number, count: bigint, bits: number): bigint;
   hst_pictures_next(pictures: number, frame: number): bigint;
   hst_pictures_share(pictures: number, coder: number): void;
   hst_pictures_close(pictures: number): bigint;

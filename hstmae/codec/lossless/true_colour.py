@@ -1,0 +1,230 @@
+"""Pictures of true colour, to the last bit: a palette of their own where few colours are enough, else differences.
+
+A stream COLR begins with its kind. 0: differences, as the stream PICT of before has them. 1: palette; then the bits of
+the tables (uint8), the number of colours less one (uint8), what becomes of other colours (uint8: 0 there are none, 1 as
+they are, 2 as three planes of G, R - G and B - G), their number (uint32), the length of the stream of indices (uint32),
+the colours, that stream, and the LZMA of the other colours, in the order of their pixels, whose index is 255.
+"""
+
+import lzma
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import CodecError
+from ..container.gop import GopShape
+from .coding_models import PictureModel
+from .kernel import DECODE, ENCODE, PART, Backend
+
+DIFFERENCES, PALETTE = 0, 1
+_NONE, _PLAIN, _PLANES = range(3)
+_HEAD = struct.Struct("<BBBBII")
+_OTHER = 255  # index of pixels that have none of the colours
+_ENOUGH = 0.5  # share of pixels that a palette has to hold, to be worth it
+_FEW = 64  # colours: drawn pictures; with more they are textured, and need larger tables
+_BITS = (18, 22)
+_SMALL = 1 << 18  # bytes of groups of which both kinds are made
+_BACK = 1 << 24  # pixels of earlier pictures that are looked through
+_AT_ONCE = 1 << 15  # bytes: while they are compressed nothing else happens, not even Ctrl-C
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
+
+Step = Callable[[float], object]
+
+
+def _no_step(share: float) -> None:
+    """Nobody wants to know."""
+
+
+def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = _no_step) -> bytes:
+    """uint8 [T, H, W, 3] -> the stream COLR.
+
+    Args:
+        step: called with the share of the work that was done since the last call.
+    """
+    packed = _packed(frames)
+    colours = _palette(packed)
+    if colours is None:
+        return bytes([DIFFERENCES]) + encode_differences(frames, step)
+    if frames.nbytes > _SMALL:
+        return _encode_palette(packed, colours, kernel, step)
+    both = bytes([DIFFERENCES]) + encode_differences(frames), _encode_palette(packed, colours, kernel, step)
+    return min(both, key=len)
+
+
+def _encode_palette(packed: np.ndarray, colours: np.ndarray, kernel: Backend, step: Step) -> bytes:
+    index = np.full(1 << 24, _OTHER, np.uint8)
+    index[colours] = np.arange(len(colours))
+    shape = packed.shape
+    bits = min(_BITS[len(colours) > _FEW], max(14, packed.size.bit_length() + 2))
+    painter = kernel.paint(ENCODE, shape, _back(shape), PictureModel.neutral(bits), b"")
+    others, more = [], len(colours) <= _OTHER  # a full palette leaves no other colours
+    try:
+        for picture in packed:
+            drawn = index[picture]
+            if more:
+                others.append(picture[drawn == _OTHER])
+            painter.picture(drawn, lambda share: step(share / len(packed)))
+        data = painter.finish()
+    finally:
+        painter.close()
+    other = np.concatenate(others) if more else packed[0, 0, :0]
+    kind, rest = _pack_others(other)
+    head = _HEAD.pack(PALETTE, bits, len(colours) - 1, kind, len(other), len(data))
+    return head + _rgb(colours).tobytes() + data + rest
+
+
+def decode_colours(data: bytes, shape: GopShape, kernel: Backend, count: int) -> np.ndarray:
+    """The first `count` pictures of the group, uint8 [count, H, W, 3]. Raises CodecError: data that make no sense."""
+    part = count < shape.frames
+    if data[:1] == bytes([DIFFERENCES]):
+        return decode_differences(data[1:], replace(shape, frames=count), part)
+    if data[:1] != bytes([PALETTE]) or len(data) < _HEAD.size:
+        raise CodecError("damaged stream of pictures: neither a palette nor differences")
+    _, bits, last, kind, number, length = _HEAD.unpack_from(data)
+    end = _HEAD.size + 3 * (last + 1)
+    if not 8 <= bits <= 24 or len(data) < end + length or number > shape.frames * shape.height * shape.width:
+        raise CodecError("damaged stream of pictures: it is cut off, or states what no encoder writes")
+    colours = np.frombuffer(data, np.uint8, 3 * (last + 1), _HEAD.size).reshape(-1, 3)
+    other = _unpack_others(kind, number, data[end + length :])
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(colours)] = colours
+    size = (shape.frames, shape.height, shape.width)
+    model, mode = PictureModel.neutral(bits), PART if part else DECODE
+    painter = kernel.paint(mode, size, _back(size), model, data[end : end + length])
+    out, drawn, used = np.empty((count, *size[1:], 3), np.uint8), np.zeros(size[1:], np.uint8), 0
+    try:
+        for frame in out:
+            painter.picture(drawn)
+            if int(drawn.max()) > last and not kind:
+                raise CodecError("damaged stream of pictures: a colour that is not in its palette")
+            np.take(palette, drawn, axis=0, out=frame)
+            if kind:
+                holes = drawn == _OTHER
+                here = int(holes.sum())
+                if used + here > number:
+                    raise CodecError("damaged stream of pictures: fewer colours than pixels")
+                frame[holes] = other[used : used + here]
+                used += here
+        painter.finish()
+    finally:
+        painter.close()
+    if not part and used != number:
+        raise CodecError("damaged stream of pictures: more colours than pixels")
+    return out
+
+
+def _packed(frames: np.ndarray) -> np.ndarray:
+    """uint32 [T, H, W]: each colour as a number."""
+    packed = frames[..., 0].astype(np.uint32)
+    for channel in (1, 2):
+        packed <<= np.uint32(8)
+        packed |= frames[..., channel]
+    return packed
+
+
+def _rgb(packed: np.ndarray) -> np.ndarray:
+    return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
+
+
+def _palette(packed: np.ndarray) -> np.ndarray | None:
+    """The colours that get an index, ascending: all, where there are no more than 256, else the 255 that most pixels
+    have; None where those are few."""
+    seen = np.zeros(1 << 24, bool)
+    for picture in packed:
+        seen[picture] = True
+    colours = np.flatnonzero(seen)
+    if len(colours) <= 256:
+        return colours
+    places = np.zeros(1 << 24, np.int32)
+    places[colours] = np.arange(len(colours))
+    counts = np.zeros(len(colours), np.int64)
+    for picture in packed:
+        counts += np.bincount(places[picture.ravel()], minlength=len(colours))
+    most = np.argsort(-counts, kind="stable")[:_OTHER]
+    return np.sort(colours[most]) if counts[most].sum() >= _ENOUGH * packed.size else None
+
+
+def _back(size: tuple[int, int, int]) -> int:
+    return max(2, min(size[0] + 1, _BACK // (size[1] * size[2])))
+
+
+def _pack_others(other: np.ndarray) -> tuple[int, bytes]:
+    """Kind and bytes of uint32 [N] colours, the shorter way."""
+    if not len(other):
+        return _NONE, b""
+    rgb = _rgb(other)
+    ways = {_PLAIN: rgb, _PLANES: np.stack([rgb[:, 1], rgb[:, 0] - rgb[:, 1], rgb[:, 2] - rgb[:, 1]])}
+    made = {kind: lzma.compress(a.tobytes(), lzma.FORMAT_RAW, filters=_FILTERS) for kind, a in ways.items()}
+    best = min(made, key=lambda kind: len(made[kind]))
+    return best, made[best]
+
+
+def _unpack_others(kind: int, number: int, data: bytes) -> np.ndarray:
+    """uint8 [number, 3]. Raises CodecError."""
+    if kind == _NONE:
+        if data or number:
+            raise CodecError("damaged stream of pictures: bytes left over")
+        return np.zeros((0, 3), np.uint8)
+    raw = np.frombuffer(_unpack(data, 3 * number), np.uint8)
+    if kind == _PLAIN:
+        return raw.reshape(-1, 3)
+    if kind != _PLANES:
+        raise CodecError("damaged stream of pictures: colours of an unknown kind")
+    green, red, blue = raw.reshape(3, -1)
+    return np.stack([red + green, green, blue + green], -1)
+
+
+def _unpack(data: bytes, size: int, part: bool = False) -> bytes:
+    """What LZMA packed. Raises CodecError: damaged, or of another size."""
+    try:
+        unpack = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
+        raw = unpack.decompress(data, size if part else size + 1)
+    except lzma.LZMAError as error:
+        raise CodecError(f"damaged stream of pictures: {error}") from None
+    if len(raw) != size or (not part and (not unpack.eof or unpack.unused_data)):
+        raise CodecError(f"damaged stream of pictures: {len(raw)} bytes instead of {size}, or more behind them")
+    return raw
+
+
+def encode_differences(frames: np.ndarray, step: Step = _no_step) -> bytes:
+    """uint8 [T, H, W, 3] -> one byte saying what each frame is the difference to, and LZMA of the differences.
+
+    1: the previous frame; 0: the pixel on the left (within the first column, the one above).
+
+    Args:
+        step: called with the share of the work that was done since the last call.
+    """
+    best = b""
+    for kind in (0, 1):
+        d = frames.copy()
+        if kind:
+            d[1:] -= frames[:-1]
+        spatial = d if not kind else d[:1]
+        source = frames if not kind else frames[:1]
+        spatial[:, :, 1:] = source[:, :, 1:] - source[:, :, :-1]
+        spatial[:, 1:, 0] = source[:, 1:, 0] - source[:, :-1, 0]
+        packer, pieces = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=_FILTERS), []
+        for frame in d:
+            raw = frame.tobytes()
+            for start in range(0, len(raw), _AT_ONCE):
+                pieces.append(packer.compress(raw[start : start + _AT_ONCE]))
+            step(0.5 / len(d))
+        packed = b"".join([*pieces, packer.flush()])
+        if not best or len(packed) + 1 < len(best):
+            best = bytes([kind]) + packed
+    return best
+
+
+def decode_differences(data: bytes, shape: GopShape, part: bool = False) -> np.ndarray:
+    """The inverse; `part`: the frames of `shape` are the first ones. Raises CodecError for data of another size or
+    kind."""
+    if not data or data[0] > 1:
+        raise CodecError("damaged stream of pictures: differences of an unknown kind")
+    raw = _unpack(data[1:], shape.frames * shape.height * shape.width * 3, part)
+    d = np.frombuffer(bytearray(raw), np.uint8).reshape(shape.frames, shape.height, shape.width, 3)
+    spatial = d if data[0] == 0 else d[:1]
+    spatial[:, :, 0] = np.cumsum(spatial[:, :, 0], 1, np.uint8)
+    np.cumsum(spatial, 2, np.uint8, out=spatial)
+    return d if data[0] == 0 else np.cumsum(d, 0, np.uint8)

@@ -1,0 +1,111 @@
+"""Pictures of true colour: every number of colours comes back, from the kernel and from its twin, to the same bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hstmae.codec.container.gop import Gop, GopShape
+from hstmae.codec.lossless import kernel
+from hstmae.codec.lossless.profile import LosslessProfile
+from hstmae.codec.lossless.reference import Reference
+from hstmae.codec.lossless.true_colour import DIFFERENCES, PALETTE, decode_colours, encode_colours, encode_differences
+from hstmae.errors import CodecError
+
+pytestmark = pytest.mark.skipif(kernel.library_path() is None, reason="needs the compiled kernel")
+TWIN = Reference()
+
+
+def footage(seed: int, size: tuple[int, int, int], colours: int) -> np.ndarray:
+    """uint8 [T, H, W, 3]: scenery that scrolls, scenes that come back, a patch of noise, some colours seldom."""
+    r = np.random.default_rng(seed)
+    frames, height, width = size
+    looks = r.integers(0, 256, (colours, 3)).astype(np.uint8)
+    world = (r.random((height, width)) ** 4 * colours).astype(int)
+    index = np.stack([np.roll(world, (t % 3) * int(r.integers(-9, 10)), int(r.integers(0, 2))) for t in range(frames)])
+    index[:, : height // 3, : width // 3] = r.integers(0, colours, (frames, height // 3, width // 3))
+    return np.ascontiguousarray(looks[index])
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 14), st.integers(1, 20),
+    st.sampled_from([1, 2, 20, 255, 256, 257, 400, 5000]),
+)  # fmt: skip
+def test_kernel_and_twin_write_the_same_bytes(seed: int, frames: int, height: int, width: int, colours: int) -> None:
+    source = footage(seed, (frames, height, width), colours)
+    fast = kernel.backend()
+    data = encode_colours(source, fast)
+    assert data == encode_colours(source, TWIN)
+    shape = GopShape(frames, height, width, 3, 0, 0)
+    for one in (fast, TWIN):
+        for count in {frames, (frames + 1) // 2}:
+            assert np.array_equal(decode_colours(data, shape, one, count), source[:count])
+
+
+@pytest.mark.parametrize("colours", [1, 2, 64, 65, 254, 255, 256, 257, 258, 511, 512, 2000])
+def test_numbers_of_colours_at_which_something_changes(colours: int) -> None:
+    looks = np.stack([np.arange(colours) * 7 % 256, np.arange(colours) // 256, np.arange(colours) % 251], -1)
+    index = np.zeros((3, 48, 64), int)
+    index[1].flat[:colours] = np.arange(colours)
+    source = looks.astype(np.uint8)[index]
+    data = encode_colours(source, kernel.backend())
+    assert len(data) <= len(encode_differences(source)) + 1
+    assert np.array_equal(decode_colours(data, GopShape(3, 48, 64, 3, 0, 0), kernel.backend(), 3), source)
+
+
+@pytest.mark.parametrize("colours", [2, 30, 256, 300])
+def test_drawn_footage_has_a_palette(colours: int) -> None:
+    source = footage(4, (6, 120, 160), colours)
+    data = encode_colours(source, kernel.backend())
+    assert data[0] == PALETTE and len(data) < 0.9 * len(encode_differences(source))
+
+
+def test_noise_has_no_palette() -> None:
+    source = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 3), np.uint8)
+    data = encode_colours(source, kernel.backend())
+    assert data[0] == DIFFERENCES
+    assert np.array_equal(decode_colours(data, GopShape(2, 40, 40, 3, 0, 0), kernel.backend(), 2), source)
+
+
+def test_what_was_seen_in_an_earlier_picture_costs_little() -> None:
+    """Of three pictures in turn each is where it was three pictures ago, and nowhere near in the previous one."""
+    r = np.random.default_rng(5)
+    scenes = r.integers(0, 40, (3, 64, 96))
+    looks = r.integers(0, 256, (40, 3)).astype(np.uint8)
+    once, often = (encode_colours(looks[scenes[np.arange(n) % 3]], kernel.backend()) for n in (3, 12))
+    assert len(often) < 1.25 * len(once)
+
+
+@pytest.mark.parametrize("colours", [5, 256, 300, 100_000])
+def test_damage_is_told_or_gives_pictures_of_the_right_size(colours: int) -> None:
+    gop = Gop(footage(1, (3, 16, 20), colours), None, None, None)
+    profile, r = LosslessProfile(None), np.random.default_rng(2)
+    stream = profile.encode(gop)["COLR"]
+    told = 0
+    for n in range(60):
+        data = bytearray(stream)
+        if n % 4 == 0:
+            data = data[: int(r.integers(0, len(data)))]
+        elif n % 4 == 1:
+            data += bytes(int(r.integers(1, 9)))
+        else:
+            end = 24 if n % 4 == 2 else len(data)
+            data[int(r.integers(0, end))] ^= int(r.integers(1, 256))
+        try:
+            assert profile.decode({"COLR": bytes(data)}, gop.shape).shape == gop.shape
+        except CodecError as error:
+            told += "damaged stream" in str(error)
+    assert told >= 15
+
+
+def test_files_of_before_are_read_and_can_still_be_made() -> None:
+    gop = Gop(footage(3, (4, 12, 16), 9), None, None, None)
+    old, new = LosslessProfile(None, version=2).encode(gop), LosslessProfile(None).encode(gop)
+    assert set(old) == {"PICT"} and set(new) == {"COLR"}
+    for streams in (old, new):
+        assert np.array_equal(LosslessProfile(None).decode(streams, gop.shape).frames, gop.frames)
+    with pytest.raises(CodecError, match="streams"):
+        LosslessProfile(None).decode({**old, **new}, gop.shape)

@@ -1,0 +1,118 @@
+/** Pictures of true colour. As true_colour.py. */
+import { viewOf } from "./chunks.js";
+import type { Description } from "./description.js";
+import { HstError } from "./errors.js";
+import { PalettePictures } from "./group.js";
+import type { Held, Pictures } from "./group.js";
+import { neutralPictures } from "./models.js";
+
+const HEAD = 12, OTHER = 255, BACK = 2 ** 24;
+const DIFFERENCES = 0, PALETTE = 1, PLAIN = 1, PLANES = 2; // kinds of streams, and of the colours beside a palette
+
+/** Of the stream COLR, or of PICT. Throws HstError where it makes no sense. */
+export function trueColour(held: Held, data: Uint8Array, d: Description, frames: number, coloured: boolean): Pictures {
+  if (coloured && data[0] === PALETTE) return new ColourPictures(held, data, d, frames);
+  if (coloured && data[0] !== DIFFERENCES) throw new HstError("damaged stream of pictures: neither a palette nor differences");
+  return new TrueColourPictures(held, coloured ? data.subarray(1) : data, d, frames);
+}
+
+/** Palette pictures, with the colours of pixels that the palette has none for. */
+class ColourPictures implements Pictures {
+  readonly at: number;
+  private readonly drawn: PalettePictures;
+  private readonly palette: Uint8Array;
+  private readonly others: Uint8Array; // as RGB
+  private readonly last: number; // of the palette
+  private readonly kind: number;
+  private used = 0;
+
+  constructor(private readonly held: Held, data: Uint8Array, private readonly d: Description, frames: number) {
+    if (data.length < HEAD) throw new HstError("damaged stream of pictures: it is cut off");
+    const view = viewOf(data), bits = data[1]!, number = view.getUint32(4, true), length = view.getUint32(8, true);
+    this.last = data[2]!;
+    this.kind = data[3]!;
+    const end = HEAD + 3 * (this.last + 1), pixels = d.height * d.width;
+    if (bits < 8 || bits > 24 || data.length < end + length || number > frames * pixels) throw new HstError("damaged stream of pictures: it is cut off, or states what no encoder writes");
+    this.palette = data.slice(HEAD, end);
+    this.others = this.unpack(data.subarray(end + length), number);
+    this.drawn = new PalettePictures(held, data.subarray(end, end + length), { ...d, channels: 1, game: "", state: 0 }, frames, neutralPictures(2, bits));
+    this.drawn.lookBack(Math.max(2, Math.min(frames + 1, Math.floor(BACK / pixels))), bits);
+    this.at = held.take(3 * pixels);
+  }
+
+  next(t: number): void {
+    this.drawn.next(t, null);
+    const { native } = this.held, { palette, others, last, kind } = this, pixels = this.d.height * this.d.width;
+    const index = native.bytes.subarray(this.drawn.at, this.drawn.at + pixels), out = native.bytes.subarray(this.at, this.at + 3 * pixels);
+    for (let i = 0; i < pixels; i++) {
+      const colour = index[i]!;
+      let from = palette, at = 3 * colour;
+      if (colour > last) {
+        if (!kind) throw new HstError("damaged stream of pictures: a colour that is not in its palette");
+        at = -1;
+      }
+      if (kind && colour === OTHER) {
+        if (this.used + 3 > others.length) throw new HstError("damaged stream of pictures: fewer colours than pixels");
+        from = others;
+        at = this.used;
+        this.used += 3;
+      }
+      for (let n = 0; n < 3; n++) out[3 * i + n] = at < 0 ? 0 : from[at + n]!;
+    }
+  }
+
+  close(whole: boolean): void {
+    this.drawn.close(whole);
+    if (whole && this.used !== this.others.length) throw new HstError("damaged stream of pictures: more colours than pixels");
+  }
+
+  private unpack(data: Uint8Array, number: number): Uint8Array {
+    if (!this.kind) {
+      if (data.length || number) throw new HstError("damaged stream of pictures: bytes left over");
+      return new Uint8Array(0);
+    }
+    if (this.kind > PLANES) throw new HstError("damaged stream of pictures: colours of an unknown kind");
+    const { data: raw, used } = this.held.native.lzma2(data, 3 * number);
+    if (raw.length !== 3 * number || used !== data.length) throw new HstError("damaged stream of pictures");
+    if (this.kind === PLAIN) return raw;
+    const rgb = new Uint8Array(3 * number);
+    for (let i = 0; i < number; i++) {
+      const green = raw[i]!;
+      rgb.set([(raw[number + i]! + green) & 255, green, (raw[2 * number + i]! + green) & 255], 3 * i);
+    }
+    return rgb;
+  }
+}
+
+/** Differences, packed by LZMA. */
+class TrueColourPictures implements Pictures {
+  readonly at: number;
+  private readonly differences: Uint8Array;
+  private readonly last: Uint8Array;
+  private readonly fromBefore: boolean;
+
+  constructor(private readonly held: Held, data: Uint8Array, private readonly d: Description, frames: number) {
+    const size = frames * d.height * d.width * 3;
+    const { data: raw, used } = held.native.lzma2(data.subarray(1), size);
+    if (raw.length !== size || data[0]! > 1 || used !== data.length - 1) throw new HstError("damaged stream of pictures");
+    this.differences = raw;
+    this.fromBefore = data[0] === 1;
+    this.last = new Uint8Array(d.height * d.width * 3);
+    this.at = held.take(this.last.length);
+  }
+
+  next(t: number): void {
+    const { last, d } = this, line = 3 * d.width, from = t * last.length;
+    if (this.fromBefore && t) {
+      for (let i = 0; i < last.length; i++) last[i]! += this.differences[from + i]!; // modulo 256
+    } else {
+      for (let i = 0; i < last.length; i++) {
+        const beside = i % line >= 3 ? last[i - 3]! : i >= line ? last[i - line]! : 0;
+        last[i] = this.differences[from + i]! + beside;
+      }
+    }
+    this.held.native.bytes.set(last, this.at);
+  }
+
+  close(): void {}
+}
