@@ -30,7 +30,7 @@ _PIXELS = 50.0  # wrong pixels that count as much as 1 in the path's cost ...
 _JUMP = 8.0  # ... where this is the cost of changing the map or moving by more than ...
 _MOVE = 16  # ... pixels between two frames
 _FEW = 128  # visible pixels below which a frame alone says nothing
-_PLACES = 6  # that may look alike
+PLACES = 6  # that may look alike
 _STRANGE = 0.3  # share of wrong pixels among those that are wrong or no backdrop, in frames of one map
 _SHARE = 0.02  # of the probability of the likeliest one, from which a place is one of them
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
@@ -88,7 +88,7 @@ class Locator:
         return ColumnIndex.of(self.atlas, tuple(_bands(self.game)), self.game.native_size[1])
 
     @cached_property
-    def _tall(self) -> bool:
+    def tall(self) -> bool:
         """Some map scrolls up and down."""
         return any(len(world.colours) > self.game.native_size[0] for world in self.atlas.maps.values())
 
@@ -96,12 +96,12 @@ class Locator:
         """Places that frames may have been taken at, the likeliest first: where several look alike, and of frames in
         which next to nothing is seen by those before and after. `scene` is NOWHERE where no place of the atlas fits.
         The state is not read."""
-        if self._tall:
+        if self.tall:
             return between(self._by_patches(view))
-        scene, camera, weight = self._by_columns(view)
+        scene, camera, weight = self.by_columns(view)
         made = between(Located(scene[:, 0], camera[:, 0]))
         found = scene[:, 0] != NOWHERE
-        for k in range(_PLACES):
+        for k in range(PLACES):
             if k == len(made) and weight[:, k].any():
                 made.append(Likely(Located(scene[:, 0].copy(), camera[:, 0].copy()), np.zeros(len(found), np.float32)))
             if k < len(made):
@@ -115,15 +115,15 @@ class Locator:
 
     def locate(self, view: View) -> Located:
         """The likeliest place of each frame in which enough is seen."""
-        if self._tall:
+        if self.tall:
             return self._by_patches(view)
-        scene, camera, _ = self._by_columns(view)
+        scene, camera, _ = self.by_columns(view)
         return Located(scene[:, 0], camera[:, 0])
 
-    def _by_columns(self, view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Maps and cameras int64 [T, _PLACES], and their probabilities, which add up to 1; NOWHERE where none fits."""
+    def by_columns(self, view: View) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Maps and cameras int64 [T, PLACES], and their probabilities, which add up to 1; NOWHERE where none fits."""
         shown = ~view.mask & ~view.fixed
-        place, weight = weigh(self.columns, view.frames, shown, view.origin, _PLACES)
+        place, weight = self._weighed(view.frames, shown, view.origin)
         scene, camera = self.columns.scene_of(place)
         wrong, telling = np.zeros((2, len(scene)), np.int64)
         for t, pixels in enumerate(shown.sum((1, 2)).tolist()):
@@ -141,6 +141,9 @@ class Locator:
                 scene[run], camera[run], weight[run] = NOWHERE, 0, 0
         weight[weight < _SHARE * weight[:, :1]] = 0
         return scene, camera, (weight / np.maximum(weight.sum(1, keepdims=True), 1e-9)).astype(np.float32)
+
+    def _weighed(self, frames: np.ndarray, shown: np.ndarray, origin: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        return weigh(self.columns, frames, shown, origin, PLACES)
 
     def _backdrop(self, scene: int) -> int:
         if scene not in self._backdrops:
@@ -184,7 +187,7 @@ class Locator:
             row = band - origin[0]
             if row < 0 or row + _ROWS > len(frame):
                 continue
-            for key in {band, -1} if self._tall else {band}:
+            for key in {band, -1} if self.tall else {band}:
                 hashes, usable = _hashes(frame[row : row + _ROWS], shown[row : row + _ROWS], key)
                 x = np.flatnonzero(usable)
                 yield band, x, hashes[x]

@@ -120,7 +120,7 @@ class ColumnIndex:
 
 
 @dataclass(frozen=True)
-class _Places:
+class Places:
     """Places that a frame may have been taken at: positions int64 [N], ascending, and how well it fits each."""
 
     at: np.ndarray
@@ -142,15 +142,12 @@ def weigh(
     made, weight = np.zeros((len(frames), most), np.int64), np.zeros((len(frames), most))
     if not index.cameras.any():
         return made, weight
-    every = [_evidence(index, frame, seen, origin) for frame, seen in zip(frames, shown, strict=True)]
+    every = [evidence(index, frame, seen, origin) for frame, seen in zip(frames, shown, strict=True)]
     told = [t for t, places in enumerate(every) if len(places) <= MANY]
     some, gaps, count = [every[t] for t in told], np.diff(told).tolist(), len(index.cameras)
-    ahead = [np.repeat(places.fits[None], SPEEDS, 0) for places in some[:1]]
+    ahead = [started(places) for places in some[:1]]
     for k, gap in enumerate(gaps, 1):
-        moved = (
-            _near(ahead[-1], some[k - 1], some[k], gap) if gap > 1 else _onward(ahead[-1], some[k - 1], some[k], count)
-        )
-        ahead.append(_normal((moved + JUMP * ahead[-1].sum() / (SPEEDS * count)) * some[k].fits))
+        ahead.append(led_on(ahead[-1], some[k - 1], some[k], gap, count))
     after = np.ones((SPEEDS, len(some[-1]) if some else 0))
     for k in range(len(some) - 1, -1, -1):
         both = (ahead[k] * after).sum(0)
@@ -163,24 +160,35 @@ def weigh(
     return made, weight
 
 
+def started(here: Places) -> np.ndarray:
+    """Shares of speeds and places [SPEEDS, N] of a first frame."""
+    return np.repeat(here.fits[None], SPEEDS, 0)
+
+
+def led_on(value: np.ndarray, before: Places, here: Places, gap: int, count: int) -> np.ndarray:
+    """Shares of speeds and places [SPEEDS, N], before -> here, `gap` frames later; of `count` places that there are."""
+    moved = _near(value, before, here, gap) if gap > 1 else _onward(value, before, here, count)
+    return _normal((moved + JUMP * value.sum() / (SPEEDS * count)) * here.fits)
+
+
 def _normal(value: np.ndarray) -> np.ndarray:
     return value / max(float(value.max(initial=0)), 1e-300)
 
 
-def _steps(before: _Places, here: _Places, count: int) -> np.ndarray:
+def _steps(before: Places, here: Places, count: int) -> np.ndarray:
     """For each speed and place `here` the number of the place `before` that it leads from, int64 [SPEEDS, N]; -1."""
     number = np.full(count + 2 * FAR, -1, np.int64)
     number[before.at + FAR] = np.arange(len(before))
     return number[here.at - np.arange(-FAR, FAR + 1)[:, None] + FAR]
 
 
-def _onward(value: np.ndarray, before: _Places, here: _Places, count: int) -> np.ndarray:
+def _onward(value: np.ndarray, before: Places, here: Places, count: int) -> np.ndarray:
     """Shares of speeds and places [SPEEDS, N], before -> here. The speed by which a place is reached changes little."""
     steps = _steps(before, here, count)
     return np.where(steps >= 0, np.take_along_axis(_changed(value), steps.clip(0), 1), 0)
 
 
-def _near(value: np.ndarray, one: _Places, other: _Places, gap: int) -> np.ndarray:
+def _near(value: np.ndarray, one: Places, other: Places, gap: int) -> np.ndarray:
     """Shares of speeds and places [SPEEDS, N], one -> other, `gap` frames apart: what is within reach, at any speed."""
     total = np.concatenate([[0], value.sum(0).cumsum()])
     reach = FAR * gap
@@ -188,7 +196,7 @@ def _near(value: np.ndarray, one: _Places, other: _Places, gap: int) -> np.ndarr
     return np.broadcast_to((total[high] - total[low]) / (SPEEDS * (2 * FAR * gap + 1)), (SPEEDS, len(other)))
 
 
-def _back(value: np.ndarray, before: _Places, here: _Places, count: int) -> np.ndarray:
+def _back(value: np.ndarray, before: Places, here: Places, count: int) -> np.ndarray:
     """What is told of speeds and places here, for those before."""
     steps = _steps(before, here, count)
     made = np.zeros((SPEEDS, len(before)))
@@ -204,13 +212,18 @@ def _changed(value: np.ndarray) -> np.ndarray:
     return np.asarray(made) + ANY * value.sum(0) / SPEEDS
 
 
-def _evidence(index: ColumnIndex, frame: np.ndarray, shown: np.ndarray, origin: tuple[int, int]) -> _Places:
-    """The places that a frame fits, and how well: at most 1."""
+def evidence(
+    index: ColumnIndex, frame: np.ndarray, shown: np.ndarray, origin: tuple[int, int], near: np.ndarray | None = None
+) -> Places:
+    """The places that a frame fits, and how well: at most 1. `near`, int64 [N] ascending: the places that are asked;
+    none of them is one where the best of them has less than RIGHT of the columns right."""
     places = len(index.cameras)
     band, number, column = _seen(index, frame, shown, origin)
     often = index.often(number)
     wrong = np.log((1 - RIGHT) / np.maximum(1 - often / places, 1 - RIGHT))
     gain = np.log(RIGHT * places / np.maximum(often, 1)) - wrong
+    if near is not None:
+        return _fitting(index, near, (band, number, column), gain, wrong)
     rare = often < SELDOM * places
     at, which = index.where(number[rare])
     at -= column[rare][which]
@@ -224,7 +237,24 @@ def _evidence(index: ColumnIndex, frame: np.ndarray, shown: np.ndarray, origin: 
                 value += np.float32(told) * (table[last : last + places] - table[first : first + places])
     value = np.where(index.cameras, value / INDEPENDENT, -np.inf)
     at = np.flatnonzero(value >= value.max() - NEGLIGIBLE)
-    return _Places(at, np.exp(value[at] - value.max()))
+    return Places(at, np.exp(value[at] - value.max()))
+
+
+def _fitting(
+    index: ColumnIndex, near: np.ndarray, seen: tuple[np.ndarray, ...], gain: np.ndarray, wrong: np.ndarray
+) -> Places:
+    """The same of few places, each compared by itself."""
+    band, number, column = seen
+    at = near[(near >= 0) & (near < len(index.cameras))]
+    at = at[index.cameras[at]]
+    ids = index.ids[band, np.minimum(at[:, None] + column, len(index.cameras) - 1)]  # [N, columns]
+    right, known = ids == number, ids > 0
+    value = (right @ gain + ~known @ (UNKNOWN - wrong) + wrong.sum()) / INDEPENDENT
+    best = int(value.argmax()) if len(at) else -1
+    if best < 0 or right[best].sum() < RIGHT * max(1, known[best].sum()) or 2 * known[best].sum() < len(number):
+        return Places(at[:0], value[:0])
+    some = value >= value[best] - NEGLIGIBLE
+    return Places(at[some], np.exp(value[some] - value[best]))
 
 
 def _seen(

@@ -49,7 +49,7 @@ class TileLooks:
         cell, (y, x) = view.game.tile_layers[number].cell, view.from_corner(number)
         for t in range(len(ids)):
             pictures, sorts = made[tuple(look[t].tolist())]
-            place = _places(ids[t], y[t], x[t], cell)
+            place = places(ids[t], y[t], x[t], cell)
             colours[t], kinds[t] = pictures.take(place), sorts.take(place)  # id -1 reads the spare last entry
         return colours, kinds
 
@@ -79,7 +79,7 @@ class TileLooks:
             for t in some:
                 needed[ids[t]] = True
             if not steady(seen[1][:-1][needed[:-1]]).all():
-                place = [_places(ids[t], y[t], x[t], layer.cell)[usable[t]] for t in some]
+                place = [places(ids[t], y[t], x[t], layer.cell)[usable[t]] for t in some]
                 shown = [view.frames[t][usable[t]] for t in some]
                 seen = completed(seen, np.concatenate(place), np.concatenate(shown), changing)
                 others = [self.seen(np.array(other), layer.ids) for other in every if other != tuple(key.tolist())]
@@ -128,7 +128,7 @@ class TileLooks:
         )
 
 
-def _places(ids: np.ndarray, y: np.ndarray, x: np.ndarray, cell: int) -> np.ndarray:
+def places(ids: np.ndarray, y: np.ndarray, x: np.ndarray, cell: int) -> np.ndarray:
     """Where the pixels of a frame stand in pictures [ids, cell, cell] of its tiles, flat int64 [H, W]: negative for -1.
 
     Args:

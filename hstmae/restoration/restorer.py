@@ -190,9 +190,9 @@ class Restorer:
         if view.state is not None:
             part = view.state.map(lambda a: np.ascontiguousarray(a[window.index]))
             state = part.map(lambda a: torch.from_numpy(a)[None].to(self.device))
-        masks = tuple(_pad(one, "constant") for one in (hidden, mask[window.index], wanted))
+        masks = tuple(padded(one, "constant") for one in (hidden, mask[window.index], wanted))
         native = size or (height + view.origin[0], width + view.origin[1])
-        made = self._draw(_pad(frames, "edge"), masks, palette, state, view, native)
+        made = self.draw(padded(frames, "edge"), masks, palette, state, view, native)
         for k in np.flatnonzero(window.owned):
             t, where = window.index[k], wanted[k]
             result.rgb[t][where] = made.rgb[k, :height, :width][where]
@@ -205,7 +205,7 @@ class Restorer:
                 continue
             result.indices[t][where] = made.indices[k, :height, :width][where]
 
-    def _draw(
+    def draw(
         self,
         frames: np.ndarray,
         masks: tuple[np.ndarray, ...],
@@ -247,7 +247,7 @@ class Restorer:
         return self._head
 
 
-def _pad(clip: np.ndarray, mode: Any) -> np.ndarray:
+def padded(clip: np.ndarray, mode: Any) -> np.ndarray:
     """[T, H, W] or [T, H, W, 3] -> the next multiples of 16 at the lower and right edge."""
     height, width = clip.shape[1:3]
     sides = ((0, 0), (0, -height % UNIT), (0, -width % UNIT), (0, 0))

@@ -30,7 +30,7 @@ FEW = 0.02  # share below which a frame is lost
 
 
 @dataclass
-class _Motion:
+class Motion:
     """What motion recall drew: colours of `Known`, CLEAR where `clear`; bool [T, H, W] `there`, where it drew,
     and `shown`, where other frames had most of the say."""
 
@@ -40,6 +40,13 @@ class _Motion:
     clear: np.ndarray
     there: np.ndarray
     shown: np.ndarray
+
+    @classmethod
+    def nothing(cls, view: View) -> Motion:
+        return cls(
+            np.zeros(view.shape, np.uint8), np.zeros((*view.shape, 3), np.uint8), np.zeros(view.shape, np.float32),
+            np.zeros(view.shape, bool), np.zeros(view.shape, bool), np.zeros(view.shape, bool),
+        )  # fmt: skip
 
 
 def known_without_state(view: View, locator: Locator | None) -> Known:
@@ -56,7 +63,7 @@ def known_without_state(view: View, locator: Locator | None) -> Known:
         made = believed(view, made, claim, varying)
     asked = drawn_frames(view.mask)
     if asked.any() and len(asked) > 1:
-        _join(made, view, _motion(view, claim, asked), claim, None if varying is None else varying[0])
+        join(made, view, _motion(view, claim, asked), claim, None if varying is None else varying[0])
     return made
 
 
@@ -66,35 +73,39 @@ def drawn_frames(mask: np.ndarray) -> np.ndarray:
     return np.asarray((missing > 0) & ((missing <= 1 - SEEN) | (missing > 1 - FEW)))
 
 
-def _motion(view: View, claim: Claim, asked: np.ndarray) -> _Motion:
-    scenery = (claim.trust >= SCENERY) & ~view.fixed
-    placed = scenery.sum((1, 2)) >= PLACED * np.maximum((~view.fixed).sum((1, 2)), 1)
-    scenery &= placed[:, None, None]
-    made = _Motion(
-        np.zeros(view.shape, np.uint8), np.zeros((*view.shape, 3), np.uint8), np.zeros(view.shape, np.float32),
-        np.zeros(view.shape, bool), np.zeros(view.shape, bool), np.zeros(view.shape, bool),
-    )  # fmt: skip
-    palette = view.game.palette
-    plain = palette[view.frames]
-    empty = _unused(palette)
+def _motion(view: View, claim: Claim, asked: np.ndarray) -> Motion:
+    scenery, placed = scenery_of(view, claim)
+    made = Motion.nothing(view)
     for some, frames in (
-        (asked & placed, np.where((scenery & (view.frames == claim.colours))[..., None], empty, plain)),
-        (asked & ~placed, plain),
+        (asked & placed, cleared(view, claim, scenery)),
+        (asked & ~placed, view.game.palette[view.frames]),
     ):
         if not some.any():
             continue
         recall = Recall(frames, view.mask, Mode(), threads())
         for t, points, drawn in recall.draw_all(np.flatnonzero(some).tolist()):
-            _enter(made, t, points.place, drawn, empty, view, claim, scenery)
+            enter(made, t, points.place, drawn, view, claim, scenery)
     return made
 
 
-def _enter(
-    made: _Motion, t: int, place: np.ndarray, drawn: Drawn, empty: np.ndarray, view: View, claim: Claim,
-    scenery: np.ndarray,
-) -> None:  # fmt: skip
+def scenery_of(view: View, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
+    """Where what is claimed is scenery, bool [T, H, W]: in frames whose place is known, bool [T]."""
+    scenery = (claim.trust >= SCENERY) & ~view.fixed
+    placed = scenery.sum((1, 2)) >= PLACED * np.maximum((~view.fixed).sum((1, 2)), 1)
+    return scenery & placed[:, None, None], placed
+
+
+def cleared(view: View, claim: Claim, scenery: np.ndarray) -> np.ndarray:
+    """The frames uint8 [T, H, W, 3], CLEAR where they show scenery as it is claimed."""
+    palette = view.game.palette
+    shown = scenery & (view.frames == claim.colours)
+    return np.where(shown[..., None], _unused(palette), palette[view.frames])
+
+
+def enter(made: Motion, t: int, place: np.ndarray, drawn: Drawn, view: View, claim: Claim, scenery: np.ndarray) -> None:
     """Write what was drawn of frame t, with the map's colours where it is CLEAR."""
     palette = view.game.palette
+    empty = _unused(palette)
     clear = (drawn.likeliest == empty).all(1)
     behind = claim.colours[t].reshape(-1)[place]
     known = scenery[t].reshape(-1)[place]
@@ -111,7 +122,7 @@ def _enter(
     made.mean[t].reshape(-1, 3)[place] = np.clip(np.rint(mean), 0, 255)
 
 
-def _join(made: Known, view: View, motion: _Motion, claim: Claim, blended: np.ndarray | None) -> None:
+def join(made: Known, view: View, motion: Motion, claim: Claim, blended: np.ndarray | None) -> None:
     """Enter what motion recall drew into what the atlas said, in place."""
     sure = motion.there & (motion.confidence >= CERTAIN) & (~motion.clear | (claim.trust >= SURE))
     unsure = motion.there & ~sure
@@ -130,6 +141,6 @@ def _join(made: Known, view: View, motion: _Motion, claim: Claim, blended: np.nd
 
 
 def _unused(palette: np.ndarray) -> np.ndarray:
-    """A dark colour that the palette does not have, uint8 [3]."""
+    """A dark colour that the palette does not have, uint8 [3]: CLEAR."""
     used = {tuple(colour) for colour in palette.tolist()}
     return np.array(next(c for c in ((1, 2, k) for k in range(256)) if c not in used), np.uint8)

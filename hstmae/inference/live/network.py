@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from ..errors import ConfigError, DataError
-from ..games import GameState
-from ..models.fast.head import FastHead
-from ..models.inputs import MaskedClips
+from ...errors import ConfigError, DataError
+from ...games import GameState
+from ...models.fast.head import FastHead
+from ...models.inputs import MaskedClips
 
 if TYPE_CHECKING:
-    from ..models.encoder import StageGeometry
-    from ..models.mae import HSTMAE
+    from ...models.encoder import StageGeometry
+    from ...models.mae import HSTMAE
 
 _UNIT = 16
 
@@ -184,7 +184,7 @@ class RealtimeRestorer:
 
     def _restore(self, count: int) -> Restored:
         """Restore the newest `count` frames."""
-        from ..models.masking import visible_from_pixels
+        from ...models.masking import visible_from_pixels
 
         self._waiting = 0
         device = self.origin.device
