@@ -1,6 +1,7 @@
 """`hstmae encode`: recordings -> one .hst file."""
 
 import argparse
+import math
 from pathlib import Path
 
 from ..bundled import find
@@ -59,11 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--allow-loss", type=names, default=[], metavar="KIND,...", help=loss)
     neural = parser.add_argument_group("neural profile")
     neural.add_argument("--checkpoint", metavar="MODEL", help="codec model: bundled name, folder or file")
-    quality = "picture quality to aim at, dB (20 to 60)"
-    neural.add_argument("--quality", type=Number(20, 60, whole=False), metavar="Q", help=quality)
-    rate = "kbit per second to aim at, instead of --quality"
+    quality = "picture quality that every group has, dB (20 to 60), or exact"
+    neural.add_argument("--quality", type=_quality, metavar="Q", help=quality)
+    rate = "kbit per second to stay below, instead of --quality; groups that cannot are told"
     neural.add_argument("--bitrate", type=AMOUNT, metavar="KBIT", help=rate)
     add("--json", metavar="FILE", help="also write the summary as JSON")
+
+
+def _quality(text: str) -> float:
+    """Decibels; infinite for "exact"."""
+    return math.inf if text == "exact" else Number(20, 60, whole=False)(text)
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +55,7 @@ def gop(sample_store: EpisodeStore) -> Gop:
 
 @pytest.fixture(scope="module")
 def streams(folder: Path, gop: Gop) -> dict[str, bytes]:
-    return NeuralProfile(folder, quality=30).encode(gop)
+    return NeuralProfile(folder, quality=30, reach=False).encode(gop)
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def error(profile: NeuralProfile, a: Gop, b: Gop) -> float:
 
 
 def test_codes_bring_the_picture_nearer(folder: Path, gop: Gop, streams: dict[str, bytes]) -> None:
-    profile = NeuralProfile(folder, quality=30)
+    profile = NeuralProfile(folder, quality=30, reach=False)
     made = profile.decode(streams, gop.shape)
     assert made.frames.shape == gop.frames.shape and made.frames.dtype == np.uint8
     assert made.actions is not None and gop.actions is not None and (made.actions == gop.actions).all()
@@ -83,7 +84,7 @@ def test_codes_bring_the_picture_nearer(folder: Path, gop: Gop, streams: dict[st
 
 def test_what_the_encoder_weighed_is_what_the_decoder_draws(folder: Path, gop: Gop, streams: dict[str, bytes]) -> None:
     """More bits, fewer errors, down to what all stages can do."""
-    profile = NeuralProfile(folder)
+    profile = NeuralProfile(folder, reach=False)
     sizes, errors = [], []
     for quality in (22.0, 45.0):
         profile.quality = quality
@@ -116,13 +117,13 @@ def test_indices_do_not_depend_on_threads_or_neighbours(
 @pytest.mark.parametrize("frames", [1, 3])
 def test_odd_numbers_of_frames(folder: Path, gop: Gop, frames: int) -> None:
     some = Gop(*(a if name in ("palette", "corner") else a[:frames] for name, a in vars(gop).items()))
-    profile = NeuralProfile(folder, quality=25)
+    profile = NeuralProfile(folder, quality=25, reach=False)
     made = profile.decode(profile.encode(some), some.shape)
     assert made.frames.shape == some.frames.shape and made.state is not None and len(made.state) == frames
 
 
 def test_without_state_and_cropped(folder: Path, gop: Gop) -> None:
-    profile = NeuralProfile(folder, quality=25)
+    profile = NeuralProfile(folder, quality=25, reach=False)
     bare = Gop(gop.frames[:2, :50, :50], None, None, None)
     streams = profile.encode(bare)
     assert set(streams) == {"PICT"}
@@ -136,13 +137,62 @@ def test_without_state_and_cropped(folder: Path, gop: Gop) -> None:
 
 
 def test_enlarged_pictures_cost_what_small_ones_do(folder: Path, sample_store: EpisodeStore) -> None:
-    profile = NeuralProfile(folder, quality=20)
+    profile = NeuralProfile(folder, quality=20, reach=False)
     some = Gop(sample_store[0].frames[:2], None, None, None)
     large = Gop(some.frames.repeat(3, 1).repeat(3, 2), None, None, None)
     a, b = profile.encode(some), profile.encode(large)
     assert len(a["PICT"]) == len(b["PICT"])
     made, small = profile.decode(b, large.shape), profile.decode(a, some.shape)
     assert (made.frames == small.frames.repeat(3, 1).repeat(3, 2)).all()
+
+
+def psnr(profile: NeuralProfile, a: Gop, b: Gop) -> float:
+    return 10 * math.log10(65025 / max(error(profile, a, b), 1e-9))
+
+
+@pytest.mark.parametrize(
+    ("kind", "quality"),
+    [("whole", 20), ("whole", 38.5), ("whole", math.inf), ("no memory", 60), ("odd", 38.5), ("cut off", math.inf),
+     ("enlarged", 60)],
+)  # fmt: skip
+def test_every_group_has_the_quality(folder: Path, gop: Gop, kind: str, quality: float) -> None:
+    """Whatever the pictures are, and although this model draws next to nothing."""
+    some = replace(gop, frames=gop.frames[:2], state=gop.state[:2], actions=gop.actions[:2])  # type: ignore[index]
+    if kind == "no memory":
+        some = Gop(np.random.default_rng(0).integers(0, 50, (2, 20, 30), np.uint8), None, None, None)
+    elif kind == "odd":
+        some = replace(gop, frames=gop.frames[:3], state=gop.state[:3], actions=gop.actions[:3])  # type: ignore[index]
+    elif kind == "cut off":
+        some = replace(some, frames=np.ascontiguousarray(some.frames[:, 8:]), corner=(8, 0))
+    elif kind == "enlarged":
+        whole = np.random.default_rng(1).integers(0, 50, (1, 240, 256), np.uint8)
+        some = Gop(whole.repeat(2, 1).repeat(2, 2), None, None, None)
+    profile = NeuralProfile(folder, quality=quality)
+    streams = profile.encode(some)
+    made = profile.decode(streams, some.shape)
+    assert made.frames.shape == some.frames.shape and psnr(profile, made, some) >= min(quality, 130)
+    assert len(streams["PICT"]) < some.frames.size
+
+
+def test_exact_pictures_of_other_tables_or_damaged_are_refused(folder: Path, gop: Gop) -> None:
+    profile = NeuralProfile(folder, quality=math.inf)
+    streams = profile.encode(gop)
+    data = streams["PICT"]
+    assert data[0] == 2
+    with pytest.raises(CodecError, match="other tables"):
+        profile.decode({**streams, "PICT": data[:5] + bytes([data[5] ^ 1]) + data[6:]}, gop.shape)
+    for broken in (data[:1], data[:2], data[:8], data + bytes(9)):
+        with pytest.raises(CodecError):
+            profile.decode({**streams, "PICT": broken}, gop.shape)
+
+
+def test_a_bitrate_that_cannot_be_kept_is_told(folder: Path, gop: Gop) -> None:
+    profile = NeuralProfile(folder, bitrate=1000.0, fps=15)
+    streams = profile.encode(gop)
+    bits = 8 * sum(map(len, streams.values())) * 15 / len(gop.frames)
+    assert bits > 1000 and f"1 groups take more than 1 kbit/s, up to {bits / 1000:.1f}" in profile.remark
+    assert profile.decode(streams, gop.shape).frames.shape == gop.frames.shape
+    assert NeuralProfile(folder, bitrate=1e9).remark == "" == NeuralProfile(folder).remark
 
 
 def test_a_bitrate_is_kept(folder: Path, gop: Gop) -> None:
@@ -195,7 +245,7 @@ def test_bad_input_is_told(folder: Path, gop: Gop, tmp_path: Path) -> None:
         profile.encode(Gop(np.full((2, 16, 16), 200, np.uint8), None, None, None))
     with pytest.raises(CodecError, match="2048 bytes"):
         profile.encode(Gop(gop.frames[:2], None, np.zeros((2, 128), np.uint8), None))
-    for options in ({"quality": 5}, {"bitrate": 0}, {"state": "some"}, {"game": "generic"}):
+    for options in ({"quality": 5}, {"quality": math.nan}, {"bitrate": 0}, {"state": "some"}, {"game": "generic"}):
         with pytest.raises(ConfigError):
             NeuralProfile(folder, **options)  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="no model"):

@@ -112,6 +112,8 @@ def _encoded(run: _Run, advance: Advance) -> Iterator[bytes]:
             return
         run.notes["left_out"] = sum(problem.count for problem in run.problems if problem.left_out)
         last = encoder.flush()
+        if encoder.remark:
+            run.report(Problem(task.name, "", encoder.remark, left_out=False))
         files = carried.files
         if log is not None and log.frames:
             assert encoder.description.colours is not None
@@ -267,6 +269,9 @@ def _log(task: Task) -> FileLog | None:
 
 def _encoder(task: Task, frame: SourceFrame, signature: str, steps: _Steps) -> EpisodeEncoder:
     episode, options = task.episode, dict(task.settings.options)
+    fps = float(get_game(task.game).fps if episode.fps is None else episode.fps) / task.settings.stride
+    if "bitrate" in options:
+        options["fps"] = fps
     # An episode that was begun is gone on with by the very tables it was begun with.
     profile = (
         make_profile(task.profile, task.game, **options) if task.begun is None else profile_of(task.begun, **options)
@@ -281,7 +286,7 @@ def _encoder(task: Task, frame: SourceFrame, signature: str, steps: _Steps) -> E
         palette=frame.palette,
         state=frame.state if task.settings.with_state else None,
         action=frame.action,
-        fps=float(get_game(task.game).fps if episode.fps is None else episode.fps) / task.settings.stride,
+        fps=fps,
         gop=task.gop,
         corner=frame.corner,
         pairing=pairing_of(episode),

@@ -123,6 +123,10 @@ class LosslessProfile:
         tables = self._tables
         return tables.action_model(actions), tables.state_model(state, actions), tables.pictures
 
+    def pictures(self, mode: int, frames: np.ndarray, state: np.ndarray | None, shape: GopShape, data: bytes) -> bytes:
+        """Code palette pictures uint8 [T, H, W] alone, in place, with the memory [T, S] that both ends have."""
+        return self.kernel.pictures(mode, frames, self._scene(state, shape), self._tables.pictures, data)
+
     def live_scene(self, shape: GopShape) -> Scene:
         """Room for what is known of each frame, for `draw_live`; empty where that may follow from later memory."""
         game = self._game

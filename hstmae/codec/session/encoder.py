@@ -108,6 +108,11 @@ class EpisodeEncoder:
         return 0 if self._following is None else self._following.predicted
 
     @property
+    def remark(self) -> str:
+        """What the profile has to say of the groups so far, "" = nothing."""
+        return str(getattr(self._profile, "remark", ""))
+
+    @property
     def frames(self) -> int:
         """Frames so far, those that wait for their group to be full included."""
         return self._first + len(self._waiting)
