@@ -13,7 +13,7 @@ from typing import NoReturn
 # In the order of a project.
 VERBS = (
     *("record", "preprocess", "inspect", "verify", "models", "train", "atlas", "evaluate", "restore", "demo"),
-    *("encode", "decode", "info", "recover", "serve", "completion"),
+    *("encode", "decode", "info", "recover", "serve", "stream", "play", "completion"),
 )
 
 

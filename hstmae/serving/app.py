@@ -19,6 +19,7 @@ from ..codec.lossless.tables import load_tables
 from .guarding import LOOPBACK, Guard
 from .jobs import Jobs
 from .listing import Folder, url_of
+from .live.streams import Streams
 from .restoring import routes as routes_of_restoring
 
 STATIC = Path(__file__).with_name("static")
@@ -35,8 +36,9 @@ _ASK_AGAIN, _FOR_EVER = "no-cache", "public, max-age=31536000, immutable"
 
 
 def application(
-    folder: Folder | None = None, allowed: Iterable[str] = (), addresses: bool = False, jobs: Jobs | None = None
-) -> Starlette:
+    folder: Folder | None = None, allowed: Iterable[str] = (), addresses: bool = False, jobs: Jobs | None = None,
+    streams: Streams | None = None, token: str = "",
+) -> Starlette:  # fmt: skip
     """Everything that `hstmae serve` answers, as an ASGI application.
 
     Args:
@@ -44,6 +46,8 @@ def application(
         allowed: host names to answer to, besides those of this machine.
         addresses: also answer to any IP address, as a server must that others reach.
         jobs: who restores uploads; None = nobody does.
+        streams: what is published and watched; None = nothing is.
+        token: what visitors have to show, see `Guard`.
     """
     static = {path.name: path for path in STATIC.iterdir() if path.suffix in _TYPES}
     tables = {path.name: path for path in TABLES.glob("*.tables")}
@@ -94,8 +98,9 @@ def application(
         Route("/sessions.json", sessions),
         Route("/files/{name:path}", session),
         *(routes_of_restoring(jobs) if jobs is not None else ()),
+        *(streams.routes() if streams is not None else ()),
     ]
-    guard = Middleware(Guard, allowed=(*LOOPBACK, *allowed), addresses=addresses)
+    guard = Middleware(Guard, allowed=(*LOOPBACK, *allowed), addresses=addresses, token=token)
     return Starlette(routes=routes, middleware=[guard])
 
 

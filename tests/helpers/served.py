@@ -7,7 +7,7 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ class Served:
 
     port: int = 0
     sent: list[tuple[str, int]] = field(default_factory=list)
+    stop: Callable[[], object] = lambda: None  # at once; what leaving the context does
 
     @property
     def url(self) -> str:
@@ -40,14 +41,18 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(files: Path | None = None, **options: Any) -> Iterator[Served]:
+def serving(files: Path | None = None, port: int = 0, **options: Any) -> Iterator[Served]:
     uvicorn = pytest.importorskip("uvicorn", reason='the extra "serve" is needed')
     from hstmae.serving.app import application
     from hstmae.serving.listing import Folder
+    from hstmae.serving.live.transport import SETTINGS
 
     app, found = application(Folder(files) if files else None, **options), Served()
 
     async def counted(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
         sent = 0
 
         async def count(message: Any) -> None:
@@ -58,16 +63,22 @@ def serving(files: Path | None = None, **options: Any) -> Iterator[Served]:
         await app(scope, receive, count)
         found.sent.append((scope["path"], sent))
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         found.port = listening.getsockname()[1]
-        settings = uvicorn.Config(counted, log_level="error", lifespan="off", ws="none", http="h11")
+        settings = uvicorn.Config(counted, log_level="error", lifespan="off", http="h11", **SETTINGS)
         server = uvicorn.Server(settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started and thread.is_alive():
             time.sleep(0.01)
+
+        def stop() -> None:
+            server.should_exit = server.force_exit = True
+            thread.join(10)
+            listening.close()
+
+        found.stop = stop
         try:
             yield found
         finally:
-            server.should_exit = True
-            thread.join(10)
+            stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 
 import numpy as np
@@ -147,7 +147,7 @@ class LiveEncoder(_Live):
 
     def stream(self) -> bytes:
         """The group's stream: the packets so far."""
-        return b"".join(_length(len(packet)) + packet for packet in self._packets)
+        return stream_of(self._packets)
 
 
 class LiveDecoder(_Live):
@@ -186,6 +186,11 @@ class LiveDecoder(_Live):
         t, self.count = self.count, self.count + 1
         state = self.state[t].copy() if self.shape.state else None
         return self._picture.copy(), state, self.actions[t].copy() if self.shape.actions else None
+
+
+def stream_of(packets: Iterable[bytes]) -> bytes:
+    """The stream of a group from its packets."""
+    return b"".join(_length(len(packet)) + packet for packet in packets)
 
 
 def packets_of(stream: bytes) -> Iterator[bytes]:

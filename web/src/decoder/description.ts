@@ -22,6 +22,7 @@ const DICTIONARY = new TextEncoder().encode(
 
 export interface Description {
   name: string;
+  gop: number; // frames in a group, at the most
   game: string;
   level: string;
   outcome: string;
@@ -74,9 +75,9 @@ function checked(value: Record<string, unknown>): Description {
   if (!streams.every((stream) => typeof stream === "string" && /^[A-Z0-9]{4}$/.test(stream))) throw new Error("impossible names of streams");
   const corner = value.corner ?? [0, 0];
   if (!Array.isArray(corner) || corner.length !== 2 || !corner.every((at) => Number.isInteger(at) && at >= 0 && at <= MAX_SIDE)) throw new Error("impossible corner");
-  number("gop", 1, MAX_GOP);
   return {
     name,
+    gop: number("gop", 1, MAX_GOP),
     game: text("game"),
     level: text("level", ""),
     outcome: text("outcome", "cut"),

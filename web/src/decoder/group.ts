@@ -106,8 +106,9 @@ export class Rows {
     if (whole) this.held.native.check(result);
   }
 
-  get bytes(): number {
-    return this.frames * this.size;
+  /** Of the first `frames` rows. */
+  bytes(frames: number): number {
+    return Math.min(frames, this.frames) * this.size;
   }
 }
 
@@ -205,6 +206,25 @@ export class GroupDecoder {
     }
   }
 
+  /** A group whose packets are still to come, at most as many as the description says. */
+  static coming(native: Native, tables: Tables, d: Description): GroupDecoder {
+    const parts = { numbers: new Int32Array(d.gop), streams: new Map([["LIVE", new Uint8Array(0)]]), digest: new Uint8Array(0) };
+    return new GroupDecoder(native, tables, d, d.gop, parts);
+  }
+
+  /** The frame of the next packet of such a group, which has this number. */
+  add(packet: Uint8Array, number: number): Frame {
+    if (this.done) throw new HstError(`this group has its ${this.frames} frames`);
+    this.parts.numbers[this.t] = number;
+    this.packets!.add(packet);
+    return this.next();
+  }
+
+  /** Throws HstError where the frames so far are not what was sent. */
+  compare(digest: Uint8Array): void {
+    this.hash(digest, this.t);
+  }
+
   get done(): boolean {
     return this.t === this.frames;
   }
@@ -256,10 +276,13 @@ export class GroupDecoder {
   private finish(): void {
     this.memory?.close(true);
     this.pictures!.close(true);
-    if (!this.parts.digest.length) return;
-    for (const rows of [this.memory, this.buttons]) if (rows) this.blake.add(rows.at, rows.bytes);
-    this.blake.add(this.held.in(this.parts.numbers), 4 * this.frames);
+    if (this.parts.digest.length) this.hash(this.parts.digest, this.frames);
+  }
+
+  private hash(digest: Uint8Array, frames: number): void {
+    for (const rows of [this.memory, this.buttons]) if (rows) this.blake.add(rows.at, rows.bytes(frames));
+    this.blake.add(this.held.in(this.parts.numbers), 4 * frames);
     const found = this.blake.end();
-    if (found.some((byte, i) => byte !== this.parts.digest[i])) throw new HstError("a group has other content than it states");
+    if (found.some((byte, i) => byte !== digest[i])) throw new HstError("a group has other content than it states");
   }
 }

@@ -12,6 +12,7 @@ export class Packets {
   private readonly packets: Uint8Array[] = [];
   private place = 0;
 
+  /** `frames`: of the group; those of one that is still coming are added later. */
   constructor(private readonly held: Held, stream: Uint8Array, frames: number, private readonly trueColour: boolean) {
     for (let at = 0; at < stream.length; ) {
       let length = 0, shift = 1, byte = 128;
@@ -23,14 +24,19 @@ export class Packets {
       if (at + length > stream.length) throw new HstError("damaged stream: a packet is cut off");
       this.packets.push(stream.subarray(at, (at += length)));
     }
-    if (this.packets.length !== frames) throw new HstError(`damaged stream: ${this.packets.length} packets of ${frames} frames`);
+    if (stream.length && this.packets.length !== frames) throw new HstError(`damaged stream: ${this.packets.length} packets of ${frames} frames`);
     this.coder = held.native.calls.hst_packets_open();
     if (!this.coder) throw new HstError("no memory for one more group");
   }
 
+  /** One more. */
+  add(packet: Uint8Array): void {
+    this.packets.push(packet);
+  }
+
   /** Start reading packet `t`. Throws HstError where it is damaged. */
   begin(t: number): void {
-    const { native } = this.held, packet = this.packets[t]!, end = packet.length - CHECK_BYTES;
+    const { native } = this.held, packet = this.packets[t] ?? new Uint8Array(0), end = packet.length - CHECK_BYTES;
     const stated = end >= 0 ? packet[end]! | (packet[end + 1]! << 8) : -1;
     let payload = packet.subarray(0, Math.max(end, 0));
     if ((native.crc32(payload, t) & 0xffff) !== stated) throw new HstError(`damaged packet: it is not frame ${t} of its group as it was sent`);

@@ -4,6 +4,7 @@ export { Blake, Native } from "./native.js";
 export { MemorySource, openUrl } from "./source.js";
 export { HstReader } from "./reader.js";
 export { Shelf } from "./shelf.js";
+export { StreamDecoder } from "./stream.js";
 export { GAMES } from "../games/known.js";
 export { sceneMaker } from "./scene.js";
 export { squashTable, stretchTable } from "./maths.js";

@@ -13,6 +13,10 @@ const ENGLISH = {
   keys: "Keys: space plays, ← → step, j l one second, Home End, < > speed, r loop, s state, b buttons, p saves the frame. On a touch screen: tap, or drag sideways.",
   failed: "The list of sessions cannot be loaded",
   restore: "Restore a picture or film",
+  live: "Live now",
+  watching: "{n} watching",
+  rewind: "Rewind: play the recording so far",
+  back: "Back to live",
   language: "한국어",
 };
 type Words = typeof ENGLISH;
@@ -27,6 +31,10 @@ const KOREAN: Words = {
   keys: "키: 스페이스 재생, ← → 한 프레임, j l 1초, Home End, < > 속도, r 반복, s 상태, b 버튼, p 프레임 저장. 터치: 누르면 재생, 옆으로 끌면 이동.",
   failed: "세션 목록을 불러올 수 없습니다",
   restore: "그림이나 동영상 복원",
+  live: "실시간 방송",
+  watching: "{n}명 시청 중",
+  rewind: "되감기: 지금까지의 녹화 재생",
+  back: "실시간으로 돌아가기",
   language: "English",
 };
 
@@ -34,6 +42,7 @@ const words = korean ? KOREAN : ENGLISH;
 setLanguage(words.title, words.language);
 for (const id of ["title", "own", "ownHint", "files", "keys"] as const) at(id).textContent = words[id];
 at("bundled").textContent = words.bundled;
+at("liveNow").textContent = words.live;
 at("restore").textContent = words.restore;
 at<HTMLAnchorElement>("restore").href = `restore.html?lang=${korean ? "ko" : "en"}`;
 
@@ -47,9 +56,38 @@ function bytes(count: number): string {
 
 function play(src: string, name: string): void {
   at("playing").textContent = name;
+  player.removeAttribute("live");
   player.setAttribute("src", src);
   player.focus({ preventScroll: true });
+  at("rewind").hidden = true;
+  at("about").hidden = src !== "sample_session.hst";
+  history.replaceState(null, "", location.pathname + location.search);
 }
+
+/** Watch a stream; while it is kept, what has been can be played. */
+function watch(name: string): void {
+  at("playing").textContent = name;
+  player.removeAttribute("src");
+  player.setAttribute("live", `live/${name}`);
+  player.focus({ preventScroll: true });
+  at("rewind").hidden = at("about").hidden = true;
+  history.replaceState(null, "", `#live/${name}`);
+}
+
+let kept = ""; // where the recording of the stream is that is watched
+player.addEventListener("hst-live", ({ detail }) => {
+  kept = String(detail.statistics.recording_url ?? "");
+  at("rewind").hidden = !kept;
+  at("rewind").textContent = words.rewind;
+});
+at("rewind").addEventListener("click", () => {
+  const name = location.hash.slice("#live/".length);
+  if (!player.live) return watch(name);
+  player.addEventListener("hst-open", () => player.seek(player.length - 1 - 10 * Math.round(player.episodes[0]?.fps ?? 1)), { once: true });
+  player.removeAttribute("live");
+  player.setAttribute("src", kept);
+  at("rewind").textContent = words.back;
+});
 
 let own = "";
 function playFile(file: File | undefined): void {
@@ -72,6 +110,32 @@ interface Listed {
   files: { name: string; url: string; bytes: number }[] | null; // null: no folder is shown
   left_out: number;
   restores: boolean;
+}
+
+interface Stream {
+  name: string;
+  live: boolean;
+  viewers: number;
+  kbit_per_second: number;
+}
+
+const LOOK_EVERY = 2000; // ms
+
+/** The streams of this server, as they come and go. */
+async function listStreams(): Promise<void> {
+  const response = await fetch("live.json");
+  if (!response.ok) return;
+  const streams = ((await response.json()) as { streams: Stream[] }).streams.filter(({ live }) => live);
+  at("streams").hidden = !streams.length;
+  const focused = document.activeElement?.textContent;
+  at("live").replaceChildren(
+    ...streams.map(({ name, viewers, kbit_per_second: rate }) => {
+      const item = document.createElement("li"), start = button(name, () => watch(name));
+      item.append(start, ` ${words.watching.replace("{n}", viewers.toLocaleString())}, ${rate.toFixed(0)} kbit/s`);
+      return item;
+    }),
+  );
+  for (const start of at("live").querySelectorAll("button")) if (start.textContent === focused) start.focus({ preventScroll: true });
 }
 
 function button(text: string, press: () => void): HTMLButtonElement {
@@ -100,5 +164,10 @@ async function list(): Promise<void> {
   if (files && !files.length) at("sessions").textContent = words.none;
 }
 
-play("sample_session.hst", words.bundled);
+const stream = /^#live\/([A-Za-z0-9][A-Za-z0-9._-]{0,63})$/.exec(location.hash)?.[1];
+if (stream) watch(stream);
+else play("sample_session.hst", words.bundled);
+const look = (): void => void (document.hidden ? undefined : listStreams().catch(() => undefined));
+look();
+setInterval(look, LOOK_EVERY);
 list().catch((error: Error) => (at("about").textContent = `${words.failed}: ${error.message}`));

@@ -12,6 +12,7 @@ const SIGNS = {
   loop: "M7 7h9v3l5-4.500-5-4.500v3H5a2 2 0 0 0-2 2v6h3V7.500zM17 17H8v-3l-5 4.500 5 4.500v-3h11a2 2 0 0 0 2-2v-6h-3v5.500z",
   state: "M3 5h4v3H3zM9 5h12v3H9zM3 10.500h4v3H3zM9 10.500h12v3H9zM3 16h4v3H3zM9 16h12v3H9z",
   buttons: "M7 6h10a6 6 0 0 1 0 12c-2 0-3-2-5-2s-3 2-5 2A6 6 0 0 1 7 6zM6 9v2H4v2h2v2h2v-2h2v-2H8V9zM15 12.500h2v2h-2zM17.500 9.500h2v2h-2z",
+  figures: "M4 20V10h3v10zM10.500 20V4h3v16zM17 20v-7h3v7z",
   save: "M11 3h2v9h3l-4 5-4-5h3zM4 18h16v3H4z",
 };
 
@@ -27,12 +28,14 @@ function picture(sign: keyof typeof SIGNS): SVGSVGElement {
 
 export const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
 
+export type Switch = "loop" | "state" | "buttons" | "figures";
+
 export interface Asked {
   toggle(): void;
   step(frames: number): void;
   seek(frame: number): void;
   speed(times: number): void;
-  flip(what: "loop" | "state" | "buttons"): void;
+  flip(what: Switch): void;
   save(): void;
   episode(number: number): void;
 }
@@ -44,7 +47,9 @@ export class Controls {
   private readonly place = element("span", "place");
   private readonly speeds = element("select");
   private readonly episodes = element("select", "episode");
-  private readonly switches: Record<"loop" | "state" | "buttons", HTMLButtonElement>;
+  private readonly switches: Record<Switch, HTMLButtonElement>;
+
+  private readonly ofFiles: HTMLElement[]; // what a stream has no use for
 
   constructor(private readonly texts: Texts, asked: Asked) {
     this.play = this.button("play", texts.play, () => asked.toggle());
@@ -65,8 +70,11 @@ export class Controls {
       loop: this.button("loop", texts.loop, () => asked.flip("loop"), true),
       state: this.button("state", texts.state, () => asked.flip("state"), true),
       buttons: this.button("buttons", texts.buttons, () => asked.flip("buttons"), true),
+      figures: this.button("figures", texts.figures, () => asked.flip("figures"), true),
     };
     const save = this.button("save", texts.save, () => asked.save());
+    this.ofFiles = [back, forward, this.slider, this.speeds, this.switches.loop];
+    this.switches.figures.hidden = true;
     this.root.append(this.play, back, forward, position, this.speeds, ...Object.values(this.switches), save, this.episodes);
   }
 
@@ -75,7 +83,7 @@ export class Controls {
     this.name(this.play, playing ? this.texts.pause : this.texts.play);
   }
 
-  setSwitch(what: "loop" | "state" | "buttons", on: boolean): void {
+  setSwitch(what: Switch, on: boolean): void {
     this.switches[what].setAttribute("aria-pressed", String(on));
   }
 
@@ -83,8 +91,20 @@ export class Controls {
     this.speeds.value = String(times);
   }
 
+  /** Whether a stream is watched. */
+  setLive(live: boolean): void {
+    for (const control of this.ofFiles) control.hidden = live;
+    this.switches.figures.hidden = !live;
+    this.place.classList.toggle("live", live);
+  }
+
+  /** `frames` 0: of a stream. */
   setFrame(frame: number, frames: number): void {
     const { texts } = this;
+    if (!frames) {
+      this.place.textContent = `${texts.live}  ${frame}`;
+      return;
+    }
     this.slider.max = String(Math.max(frames - 1, 0));
     this.slider.value = String(frame);
     this.slider.setAttribute("aria-valuetext", `${texts.frame} ${frame + 1} ${texts.of} ${frames}`);

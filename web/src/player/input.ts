@@ -26,6 +26,7 @@ export function listenToKeys(player: HstPlayer): void {
     r: () => player.flip("loop"),
     s: () => player.flip("state"),
     b: () => player.flip("buttons"),
+    i: () => player.flip("figures"),
     p: () => player.save(),
   };
   player.addEventListener("keydown", (event) => {

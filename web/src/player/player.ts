@@ -1,21 +1,22 @@
 /**
- * <hst-player src="session.hst" autoplay loop>: plays a .hst file.
+ * <hst-player src="session.hst" autoplay loop>: plays a .hst file; <hst-player live="live/NAME">: watches a stream.
  *
- * Attributes: src; tables (folder of the tables, default: beside this module); autoplay; loop; speed; lang (en, ko);
- * renderer="2d" (no WebGL). Events: hst-open, hst-frame (detail: episode, index, number), hst-error (detail: message).
+ * Attributes: src or live; tables (folder of the tables, default: beside this module); autoplay; loop; speed; lang (en, ko);
+ * renderer="2d" (no WebGL). Events: hst-open, hst-frame (detail: episode, index, number; of a stream latency, too), hst-live (detail: how
+ * a stream goes, four times a second), hst-error (detail: message).
  */
+import { Ahead } from "./ahead.js";
 import { Clock } from "./clock.js";
 import { Controls } from "./controls.js";
+import type { Switch } from "./controls.js";
 import { painter } from "./drawing.js";
 import type { Painter } from "./drawing.js";
+import { Figures } from "./figures.js";
 import { listenToKeys, listenToTouch } from "./input.js";
-import type { Answer, EpisodeInfo, FrameMessage, Order } from "./messages.js";
+import type { Answer, EpisodeInfo, FrameMessage, LiveStatus, Order } from "./messages.js";
 import { ButtonPanel, StatePanel, element, savePicture } from "./panels.js";
 import { STYLE } from "./style.js";
 import { textsOf } from "./texts.js";
-
-const AHEAD = 24; // frames that are asked for before they are due
-const KEPT = 96; // frames that are at hand here
 
 function worker(): Worker {
   const url = new URL("hst-worker.js", import.meta.url);
@@ -25,17 +26,17 @@ function worker(): Worker {
 }
 
 export class HstPlayer extends HTMLElement {
-  static readonly observedAttributes = ["src", "loop", "speed"];
+  static readonly observedAttributes = ["src", "live", "loop", "speed"];
 
   private readonly texts = textsOf(this.lang || document.documentElement.lang || navigator.language);
   private readonly canvas = element("canvas");
   private readonly message = element("p", "message");
   private readonly state = new StatePanel(this.texts);
   private readonly pad = new ButtonPanel(this.texts);
+  private readonly figures = new Figures(this.texts);
   private readonly controls: Controls;
   private readonly clock = new Clock();
-  private readonly frames = new Map<number, FrameMessage>();
-  private readonly broken = new Map<number, string>();
+  private readonly ahead = new Ahead();
   private worker: Worker | null = null;
   private painter: Painter | null = null;
   private serial = 0;
@@ -43,9 +44,10 @@ export class HstPlayer extends HTMLElement {
   private chosen = 0;
   private shown: FrameMessage | null = null;
   private target = 0; // the frame that is to be shown
-  private asked = ""; // what the worker was asked for last
   private running = false;
   private tick = 0;
+  private session = 0; // of a stream, the one that is shown
+  private stopped = false; // by whoever watches a stream
 
   constructor() {
     super();
@@ -63,7 +65,7 @@ export class HstPlayer extends HTMLElement {
     this.canvas.setAttribute("aria-label", this.texts.screen);
     this.message.setAttribute("role", "status");
     this.state.root.hidden = this.pad.root.hidden = true;
-    screen.append(this.canvas, this.state.root, this.message);
+    screen.append(this.canvas, this.state.root, this.figures.root, this.message);
     const root = this.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
@@ -87,7 +89,7 @@ export class HstPlayer extends HTMLElement {
   }
 
   attributeChangedCallback(name: string, _: string | null, value: string | null): void {
-    if (name === "src" && this.isConnected) this.open();
+    if ((name === "src" || name === "live") && this.isConnected) this.open();
     if (name === "loop") this.controls.setSwitch("loop", value !== null);
     if (name === "speed") {
       this.clock.speed = Math.min(Math.max(Number(value) || 1, 0.01), 16);
@@ -129,19 +131,38 @@ export class HstPlayer extends HTMLElement {
     return this.painter?.kind ?? "";
   }
 
+  /** Whether a stream is watched. */
+  get live(): boolean {
+    return this.hasAttribute("live");
+  }
+
+  /** Of a stream: ms between the capture of a frame and its drawing here, [median, p99], by the clocks of both. */
+  get latency(): [number, number] {
+    return this.figures.latency;
+  }
+
   play(): void {
+    if (this.live) {
+      this.stopped = false;
+      this.setRunning(this.infos.length > 0);
+      return;
+    }
     if (this.running || !this.infos.length) return;
     if (this.target >= this.length - 1) this.moveTo(0);
-    this.running = true;
-    this.controls.setPlaying(true);
+    this.setRunning(true);
     this.clock.start(performance.now());
     this.tick = requestAnimationFrame((now) => this.run(now));
   }
 
   pause(): void {
-    this.running = false;
+    this.stopped = this.live;
     cancelAnimationFrame(this.tick);
-    this.controls.setPlaying(false);
+    this.setRunning(false);
+  }
+
+  private setRunning(running: boolean): void {
+    this.running = running;
+    this.controls.setPlaying(running);
   }
 
   toggle(): void {
@@ -150,10 +171,11 @@ export class HstPlayer extends HTMLElement {
   }
 
   seek(frame: number): void {
-    this.moveTo(Math.min(Math.max(Math.round(frame), 0), this.length - 1));
+    if (!this.live) this.moveTo(Math.min(Math.max(Math.round(frame), 0), this.length - 1));
   }
 
   step(frames: number): void {
+    if (this.live) return;
     this.pause();
     this.seek(this.target + frames);
   }
@@ -161,8 +183,7 @@ export class HstPlayer extends HTMLElement {
   choose(episode: number): void {
     if (!this.infos[episode]) return;
     this.chosen = episode;
-    this.frames.clear();
-    this.broken.clear();
+    this.ahead.clear();
     const { fps, height, width, hasButtons, lost } = this.infos[episode];
     this.clock.rate = fps;
     const canvas = element("canvas");
@@ -187,15 +208,17 @@ export class HstPlayer extends HTMLElement {
   }
 
   private open(): void {
+    const { live } = this, src = this.getAttribute(live ? "live" : "src");
     this.pause();
     this.infos = [];
-    this.frames.clear();
-    this.broken.clear();
+    this.ahead.clear();
     this.shown = null;
+    this.stopped = false;
     this.serial++;
-    const src = this.getAttribute("src");
+    this.controls.setLive(live);
+    if (!live && !this.figures.root.hidden) this.flip("figures");
     if (!src) return;
-    this.say(this.texts.loading);
+    this.say(live ? this.texts.connecting : this.texts.loading);
     if (!this.worker) {
       this.worker = worker();
       this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.answered(data);
@@ -204,7 +227,9 @@ export class HstPlayer extends HTMLElement {
     const beside = new URL(".", import.meta.url);
     const tables = new URL(this.getAttribute("tables") ?? new URL("tables/", beside).href, document.baseURI).href;
     const kernel = new URL("hst-kernel.wasm", beside).href;
-    this.post({ kind: "open", serial: this.serial, src: new URL(src, document.baseURI).href, tables, kernel });
+    const at = new URL(src, document.baseURI);
+    if (live) at.protocol = at.protocol.replace("http", "ws");
+    this.post({ kind: live ? "watch" : "open", serial: this.serial, src: at.href, tables, kernel });
   }
 
   private post(order: Order): void {
@@ -219,32 +244,41 @@ export class HstPlayer extends HTMLElement {
       if (answer.damaged.length) this.say(`${this.texts.damaged}: ${answer.damaged.slice(0, 3).join("; ")}`);
       this.dispatchEvent(new CustomEvent("hst-open", { detail: { episodes: this.infos } }));
       if (this.hasAttribute("autoplay")) this.play();
+    } else if (answer.kind === "session") {
+      this.infos = [answer.info];
+      this.session = answer.episode;
+      this.choose(0);
+      if (!this.stopped) this.setRunning(true);
+      this.dispatchEvent(new CustomEvent("hst-open", { detail: { episodes: this.infos } }));
+    } else if (answer.kind === "live") {
+      this.follow(answer.status);
+    } else if (answer.kind === "frame" && this.live) {
+      if (answer.episode === this.session && this.running) this.draw(answer);
     } else if (answer.kind === "frame") {
       if (answer.episode !== this.chosen) return;
-      this.frames.set(answer.index, answer);
-      if (this.frames.size > KEPT) this.forget();
+      this.ahead.put(answer, this.target, this.length);
       if (answer.index === this.target) this.show();
     } else if (answer.first === undefined) {
       this.fail(answer.message);
     } else if (answer.episode === this.chosen) {
-      for (let i = answer.first; i <= answer.last!; i++) this.broken.set(i, answer.message);
-      if (this.broken.has(this.target)) this.fail(answer.message);
+      this.ahead.breaks(answer.first, answer.last!, answer.message);
+      if (this.ahead.why(this.target) !== undefined) this.fail(answer.message);
     }
   }
 
-  /** Let go of the frames that are farthest from what is shown, counted onward. */
-  private forget(): void {
-    const away = (index: number) => (index - this.target + this.length + AHEAD) % this.length;
-    const farthest = [...this.frames.keys()].reduce((a, b) => (away(a) >= away(b) ? a : b));
-    this.frames.delete(farthest);
+  private follow(status: LiveStatus): void {
+    const { texts } = this;
+    const waiting = status.source ? "" : texts.away;
+    this.say(status.connected ? status.why || waiting : `${texts.connecting} ${status.why}`);
+    this.figures.show(status);
+    this.dispatchEvent(new CustomEvent("hst-live", { detail: status }));
   }
 
   private run(now: number): void {
     if (!this.running) return;
-    let most = this.clock.frame; // the last frame that is there without a gap
-    while (most + 1 < this.length && this.frames.has(most + 1)) most++;
-    if (this.broken.has(most + 1)) {
-      this.fail(this.broken.get(most + 1)!);
+    const most = this.ahead.reach(this.clock.frame, this.length), broken = this.ahead.why(most + 1);
+    if (broken !== undefined) {
+      this.fail(broken);
       return;
     }
     const due = this.clock.run(now, most);
@@ -252,7 +286,7 @@ export class HstPlayer extends HTMLElement {
       this.target = due;
       this.show();
       this.ask();
-    } else if (due === this.length - 1 && this.frames.has(due)) {
+    } else if (due === this.length - 1 && this.ahead.get(due)) {
       if (this.hasAttribute("loop")) this.moveTo(0);
       else this.pause();
     }
@@ -263,46 +297,56 @@ export class HstPlayer extends HTMLElement {
     this.target = Math.max(frame, 0);
     this.clock.moveTo(this.target);
     this.controls.setFrame(this.target, this.length);
-    if (this.broken.has(this.target)) this.fail(this.broken.get(this.target)!);
+    const broken = this.ahead.why(this.target);
+    if (broken !== undefined) this.fail(broken);
     else this.show();
     this.ask();
   }
 
   /** Ask the worker for what is to be shown next and is not here. */
   private ask(): void {
-    const frames: number[] = [];
-    for (let k = 0; k < Math.min(AHEAD, this.length); k++) {
-      const index = (this.target + k) % this.length;
-      if (!this.frames.has(index) && !this.broken.has(index)) frames.push(index);
-    }
-    const asked = `${this.serial} ${this.chosen} ${frames.join()}`;
-    if (frames.length && asked !== this.asked) this.post({ kind: "want", serial: this.serial, episode: this.chosen, frames });
-    this.asked = asked;
+    const frames = this.ahead.wanted(this.target, this.length, `${this.serial} ${this.chosen}`);
+    if (frames) this.post({ kind: "want", serial: this.serial, episode: this.chosen, frames });
   }
 
   private show(): void {
-    const frame = this.frames.get(this.target), info = this.infos[this.chosen];
-    if (!frame || !info || !this.painter) return;
+    const frame = this.ahead.get(this.target);
+    if (frame) this.draw(frame);
+  }
+
+  private draw(frame: FrameMessage): void {
+    const info = this.infos[this.chosen];
+    if (!info || !this.painter) return;
     this.painter.draw(frame.pixels, info.palette);
     this.shown = frame;
     if (this.message.textContent === this.texts.loading || this.message.classList.contains("error")) this.say("");
-    if (!this.state.root.hidden) this.state.show(info.game, frame.memory);
-    if (!this.pad.root.hidden) this.pad.show(info.game, frame.buttons);
+    this.tell();
     this.controls.setFrame(frame.index, this.length);
-    const detail = { episode: frame.episode, index: frame.index, number: frame.number };
+    const latency = frame.captured === undefined ? undefined : performance.timeOrigin + performance.now() - frame.captured;
+    if (latency !== undefined) this.figures.drawn(latency);
+    const detail = { episode: frame.episode, index: frame.index, number: frame.number, latency };
     this.dispatchEvent(new CustomEvent("hst-frame", { detail }));
   }
 
   /** Switch looping, or one of the panels, on or off. */
-  flip(what: "loop" | "state" | "buttons"): void {
+  flip(what: Switch): void {
     if (what === "loop") {
       this.toggleAttribute("loop");
       return;
     }
-    const panel = what === "state" ? this.state.root : this.pad.root;
+    if (what === "figures" && !this.live && this.figures.root.hidden) return;
+    const panel = { state: this.state, buttons: this.pad, figures: this.figures }[what].root;
     panel.hidden = !panel.hidden;
     this.controls.setSwitch(what, !panel.hidden);
-    this.show();
+    this.tell();
+  }
+
+  /** Fill the panels with what is known of the frame that is shown. */
+  private tell(): void {
+    const frame = this.shown, info = this.infos[this.chosen];
+    if (!frame || !info) return;
+    if (!this.state.root.hidden) this.state.show(info.game, frame.memory);
+    if (!this.pad.root.hidden) this.pad.show(info.game, frame.buttons);
   }
 
   private say(text: string): void {
@@ -321,6 +365,9 @@ export class HstPlayer extends HTMLElement {
 if (!customElements.get("hst-player")) customElements.define("hst-player", HstPlayer);
 
 declare global {
+  interface HTMLElementEventMap {
+    "hst-live": CustomEvent<LiveStatus>;
+  }
   interface HTMLElementTagNameMap {
     "hst-player": HstPlayer;
   }

@@ -25,6 +25,8 @@ button:focus-visible, select:focus-visible, input:focus-visible { outline: 3px s
 .position { flex: 1 1 160px; display: flex; gap: 8px; align-items: center; min-width: 140px; }
 .position input { flex: 1; min-width: 60px; height: 40px; accent-color: var(--mark); }
 .place { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.place.live::before { content: "●"; color: #ff5470; margin-right: 6px; }
+.figures { position: absolute; inset: 0 auto auto 0; margin: 0; padding: 6px 10px; background: #000b; font: 12px/1.4 ui-monospace, monospace; white-space: pre-wrap; pointer-events: none; }
 .episode { max-width: 100%; }
 @media (prefers-reduced-motion: no-preference) { button { transition: background .1s; } }
 `;

@@ -21,6 +21,17 @@ const ENGLISH = {
   damaged: "Damaged",
   noMemory: "This recording has no memory.",
   unknownGame: "Nothing is known of this game's memory.",
+  live: "Live",
+  connecting: "Connecting …",
+  away: "Nobody is sending: waiting …",
+  over: "This session is over: waiting for the next …",
+  figures: "Latency and rate",
+  latency: "captured to drawn",
+  stages: "coding, waiting, decoding",
+  rate: "frames, stream",
+  viewers: "viewers",
+  leftOut: "frames left out by the server, jumps here",
+  checked: "groups checked",
 };
 export type Texts = typeof ENGLISH;
 
@@ -45,6 +56,17 @@ const KOREAN: Texts = {
   damaged: "손상됨",
   noMemory: "이 기록에는 메모리가 없습니다.",
   unknownGame: "이 게임의 메모리에 대해 알려진 것이 없습니다.",
+  live: "실시간",
+  connecting: "연결하는 중 …",
+  away: "보내는 쪽이 없습니다: 기다리는 중 …",
+  over: "세션이 끝났습니다: 다음을 기다리는 중 …",
+  figures: "지연과 속도",
+  latency: "캡처부터 표시까지",
+  stages: "부호화, 대기, 복호화",
+  rate: "프레임, 전송량",
+  viewers: "시청자",
+  leftOut: "서버가 건너뛴 프레임, 여기서 건너뛴 횟수",
+  checked: "확인한 그룹",
 };
 
 export function textsOf(language: string): Texts {

@@ -2,6 +2,7 @@
 import { HstError, HstReader, Native, Shelf, openUrl } from "../decoder/main.js";
 import type { Frame } from "../decoder/group.js";
 import type { Answer, FrameMessage, Order } from "./messages.js";
+import { Watching } from "./watching.js";
 
 const KEPT = 96 * 2 ** 20; // bytes of decoded frames
 const AHEAD = 600; // frames that are decoded before anybody asks
@@ -131,6 +132,7 @@ const pause = (): Promise<void> => new Promise((resolve) => ((resume = resolve),
 const scope = self as unknown as { onmessage: (event: MessageEvent<Order>) => void; postMessage(answer: Answer): void };
 let shelf: Promise<Shelf> | null = null;
 let playing: Playing | null = null;
+let watching: Watching | null = null;
 let current = 0;
 
 async function fetched(url: string): Promise<Uint8Array> {
@@ -141,7 +143,7 @@ async function fetched(url: string): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-async function makeShelf(order: Order & { kind: "open" }): Promise<Shelf> {
+async function makeShelf(order: Order & { kind: "open" | "watch" }): Promise<Shelf> {
   const native = await Native.load((await fetched(order.kernel)) as BufferSource);
   const url = (name: string, hash: string) => `${new URL(`${name}.tables`, order.tables).href}?${hash.slice(0, 16)}`;
   const store = async () => globalThis.caches?.open("hst-tables-1"); // unpacking takes longer than fetching
@@ -155,10 +157,15 @@ async function makeShelf(order: Order & { kind: "open" }): Promise<Shelf> {
   });
 }
 
-async function open(order: Order & { kind: "open" }): Promise<void> {
+function begin(order: Order & { kind: "open" | "watch" }): void {
   current = order.serial;
   playing?.stop();
-  playing = null;
+  watching?.stop();
+  playing = watching = null;
+}
+
+async function open(order: Order & { kind: "open" }): Promise<void> {
+  begin(order);
   const source = openUrl(order.src); // at the same time as what decodes it
   source.catch(() => {});
   shelf ??= makeShelf(order);
@@ -179,6 +186,16 @@ scope.onmessage = ({ data: order }) => {
     if (order.serial === current) playing?.want(order.episode, order.frames);
     return;
   }
+  if (order.kind === "watch") {
+    begin(order);
+    shelf ??= makeShelf(order);
+    shelf.catch((error: Error) => {
+      shelf = null;
+      scope.postMessage({ kind: "error", serial: order.serial, message: error.message });
+    });
+    watching = new Watching(order.serial, order.src, shelf, (answer) => scope.postMessage(answer));
+    return;
+  }
   open(order).catch((error: Error) => {
     if (!(error instanceof HstError)) shelf = null; // its memory may be in any state
     scope.postMessage({ kind: "error", serial: order.serial, message: error.message });
@@ -188,5 +205,6 @@ scope.onmessage = ({ data: order }) => {
 self.addEventListener("unhandledrejection", (event) => {
   shelf = null;
   playing?.stop();
+  watching?.stop();
   scope.postMessage({ kind: "error", serial: current, message: `the decoder stopped: ${String((event as PromiseRejectionEvent).reason)}` });
 });

@@ -1,0 +1,188 @@
+"""Frames in, a stream out: coded once, sent, and kept in a `.hst` file where that is wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..codec.container.chunks import GOP, parse_header, read_payload, split_chunks
+from ..codec.lossless.live import STREAM, LiveProfile
+from ..codec.session.encoder import description_of
+from ..codec.session.live import LiveSession
+from ..codec.session.profiles import make_profile
+from ..codec.session.writer import HstWriter
+from ..errors import DataError
+from ..games import get_game
+from .colours import Colours
+from .messages import TICK, Begun, Coded, Described, Ended, Finished, Statistics
+from .publisher import Publisher
+
+GROUP = 32  # frames: half a second; one who joins or comes back is sent so many at most
+_TELL_EVERY = 1.0  # seconds between statistics
+
+
+@dataclass
+class Told:
+    """Attributes: of the stream so far: frames, bytes of packets, sessions, restarts for colours that were new; encode:
+    seconds of the last frames' coding."""
+
+    frames: int = 0
+    bytes: int = 0
+    sessions: int = 0
+    late: int = 0
+    encode: deque[float] = field(default_factory=lambda: deque(maxlen=120))
+
+
+class LiveStream:
+    """A stream to a server, from any program that has frames. Context manager.
+
+    ```python
+    with LiveStream("http://127.0.0.1:8000/agent", game="generic", fps=60) as stream:
+        stream.frame(env.render(), state=ram, action=action)
+    ```
+
+    Args:
+        url: of the stream, http://host:port/NAME.
+        game: whose memory `state` is; "generic" = unknown.
+        fps: frames a second, as viewers see them; None = the game's.
+        name: of the session.
+        token: what the server wants to see.
+        out: `.hst` file to keep the stream in, too.
+    Raises:
+        UsageError: no such address, or `out` is there already.
+    """
+
+    def __init__(
+        self, url: str, *, game: str = "generic", fps: float | None = None, name: str = "live", token: str = "",
+        out: str | Path | None = None, group: int = GROUP,
+    ) -> None:  # fmt: skip
+        self.told = Told()
+        self._game, self._group = get_game(game).name, group
+        self._fps, self._name = fps or get_game(game).fps, name
+        profile = make_profile("live", self._game)
+        assert isinstance(profile, LiveProfile)
+        self._profile = profile
+        self._kept = contextlib.ExitStack()
+        self._writer = None if out is None else self._kept.enter_context(HstWriter(out, live=True))
+        self.publisher = Publisher(url, token)
+        self._session: LiveSession | None = None
+        self._colours: Colours | None = None
+        self._number, self._begun, self._named, self._told_at = 0, 0, 0, 0.0
+        self._shape: tuple[Any, ...] = ()
+
+    def __enter__(self) -> LiveStream:
+        return self
+
+    def frame(
+        self, picture: np.ndarray, state: np.ndarray | None = None, action: int | None = None,
+        palette: np.ndarray | None = None, number: int | None = None, captured: float | None = None,
+    ) -> bytes:  # fmt: skip
+        """Send a frame.
+
+        Args:
+            picture: uint8 [H, W] indices of `palette`, or [H, W, 3] RGB.
+            state: uint8 [S], memory; action: 0 to 255. None where there is none; the same for all frames.
+            number: of the frame, above that of the one before; None = the next.
+            captured: seconds since 1970; None = now.
+        Returns:
+            The packet.
+        Raises:
+            DataError: a picture of another kind, or memory of another size than those before it is a session of its
+                own; DataError for what no stream can hold. CodecError: the server refuses the stream.
+        """
+        captured = time.time() if captured is None else captured
+        given = time.perf_counter()
+        fits = picture.ndim == 2 if palette is not None else picture.ndim == 3 and picture.shape[2] == 3
+        if picture.dtype != np.uint8 or not fits:
+            raise DataError(f"a picture of {picture.dtype} {list(picture.shape)}: uint8 RGB, or indices and a palette")
+        if picture.ndim == 3:
+            self._colours = self._colours or Colours()
+            picture, palette = self._colours.of(picture)
+        shape = (picture.shape, None if palette is None else palette.tobytes(), np.size(state), action is None)
+        if self._session is not None and (shape != self._shape or (number is not None and number < self._number)):
+            self.end_session("cut")
+        if self._session is None:
+            self._begin(picture, palette, state, action)
+            self._shape = shape
+        session = self._session
+        assert session is not None
+        if number is not None and number > self._number:
+            self._complete(session.end_group())
+            self._number = number
+        sent = session.frame(picture, self._number, state, action)
+        if sent.place == 0:
+            self._begun = int(captured * 1e6)
+            self.publisher.add(Begun(sent.group, self._number, self._begun))
+        ticks = max(int((captured - self._begun / 1e6) / TICK), 0)
+        self.publisher.add(Coded(sent.place, min(ticks, (1 << 32) - 1), sent.packet))
+        self._number += 1
+        self._complete(sent.chunks)
+        self.told.frames += 1
+        self.told.bytes += len(sent.packet)
+        self.told.encode.append(time.perf_counter() - given)
+        if captured - self._told_at > _TELL_EVERY:
+            self._told_at = captured
+            mean = sum(self.told.encode) / len(self.told.encode)
+            self.publisher.add(Statistics({"encode_ms": round(1000 * mean, 2), "late": self.told.late}))
+        return sent.packet
+
+    def _begin(
+        self, picture: np.ndarray, palette: np.ndarray | None, state: np.ndarray | None, action: int | None
+    ) -> None:
+        self._named += 1
+        name = self._name if self._named == 1 else f"{self._name}-{self._named}"
+        description = description_of(
+            self._profile, frame=picture, palette=palette, state=state, action=action, gop=self._group, name=name,
+            game=self._game, fps=self._fps,
+        )  # fmt: skip
+        description = replace(description, streams=(STREAM,))
+        number = 0 if self._writer is None else self._writer.next_number
+        self._session, self._number = LiveSession(self._profile, description, number), 0
+        self.told.sessions += 1
+        self.publisher.add(Described(1 + secrets.randbelow((1 << 32) - 1), description.pack(0)))
+
+    def _complete(self, chunks: bytes) -> None:
+        """What becomes complete goes into the file; that a group is, to the viewers."""
+        if not chunks:
+            return
+        if self._writer is not None:
+            self._writer.append(chunks)
+        for packed in split_chunks(chunks):
+            header = parse_header(memoryview(packed), 0)
+            if header is not None and header.kind == GOP:
+                payload = read_payload(memoryview(packed), 0, header) or b""
+                self.publisher.add(Ended(payload[:8]))  # where its hash stands
+
+    def begin_session(self, game: str, fps: float, name: str) -> None:
+        """The frames that come are of another session."""
+        self.end_session()
+        if get_game(game).name != self._game:
+            self._game = get_game(game).name
+            profile = make_profile("live", self._game)
+            assert isinstance(profile, LiveProfile)
+            self._profile = profile
+        self._fps, self._name, self._colours = fps, name, None
+        self._named = 0
+
+    def end_session(self, outcome: str = "cut") -> None:
+        """The session is over; the next frame begins another."""
+        if self._session is None:
+            return
+        session, self._session = self._session, None
+        self._complete(session.close(outcome))
+        self.publisher.add(Finished(outcome))
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        try:
+            if kind is None or issubclass(kind, KeyboardInterrupt):
+                self.end_session()
+        finally:
+            self.publisher.close()
+            self._kept.__exit__(None if self.told.frames else kind, *rest) if self._writer is not None else None

@@ -1,0 +1,115 @@
+"""What can be streamed: recordings, films, files that grow, environments and the console, at the rate they run at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..codec.jobs.inputs import SUFFIX, coded_episodes, find_input
+from ..codec.session.reader import HstReader
+from ..data.sources.base import Problem, SourceEpisode, SourceFrame
+from ..data.sources.settling import looked_at
+from ..data.sources.video import VideoOptions
+from ..errors import CodecError
+from ..games import get_game
+
+_LOOK_EVERY = 0.2  # seconds between looks at a file that grows
+_SILENT = 10.0  # seconds in which it does not grow, then it is complete
+_LATEST = 0.5  # seconds that a source may be late before time is given up
+
+
+@dataclass(frozen=True)
+class Session:
+    """Attributes: name; game; fps: None = the game's; frames; outcome."""
+
+    name: str
+    game: str
+    fps: float | None
+    frames: Iterable[SourceFrame]
+    outcome: str = "cut"
+
+
+def sessions_of(path: Path, game: str | None, video: VideoOptions, remark: Callable[[Problem], object]) -> Iterator[Session]:
+    """The episodes of whatever is at `path`, as `find_input` finds it, those of a .hst file that grows as they come."""
+    if path.suffix.lower() == SUFFIX and path.exists() and game is None:
+        yield from _growing(path)
+        return
+    found = find_input(path, game, video)
+    for episode in found.episodes:
+        yield _session(looked_at(episode), found.game, remark)
+
+
+def _session(episode: SourceEpisode, game: str, remark: Callable[[Problem], object]) -> Session:
+    game = str(getattr(episode, "game", "")) or game
+    frames = (frame for frame in episode.frames(remark, {}) if not frame.alone)
+    return Session(episode.name, game, episode.fps, frames, episode.outcome)
+
+
+def _growing(path: Path) -> Iterator[Session]:
+    """Episodes of a .hst file from its first frame on, and what is written to it meanwhile."""
+    known = 0
+    while True:
+        entries = coded_episodes(path)
+        if known == len(entries):
+            return
+        episode = entries[known]
+        yield Session(episode.name, episode.game, episode.fps, _followed(path, known), episode.outcome)
+        known += 1
+
+
+def _followed(path: Path, position: int) -> Iterator[SourceFrame]:
+    """Frames of an episode until it is complete, or has not grown for a while."""
+    done, heard = 0, time.monotonic()
+    while True:
+        try:
+            with HstReader(path) as reader:
+                count, complete = reader.frames(position), reader.entries[position].final
+                for start in range(done, count, 32):
+                    part = reader.read(position, range(start, min(start + 32, count)))
+                    for t, number in enumerate(part.frame_numbers.tolist()):
+                        state = None if part.state is None else part.state[t]
+                        action = None if part.actions is None else int(part.actions[t])
+                        yield SourceFrame(number, part.frames[t], part.palette, state, action, corner=part.corner)
+        except CodecError:
+            if not done:
+                raise
+            count, complete = done, False  # its end is being written
+        if count > done:
+            done, heard = count, time.monotonic()
+        elif complete or time.monotonic() - heard > _SILENT:
+            return
+        else:
+            time.sleep(_LOOK_EVERY)
+
+
+class Pace:
+    """Gives frames when they are due.
+
+    Args:
+        fps: frames a second; 0 = as fast as they come.
+    Attributes:
+        late: how often the source was too slow, so that time was given up.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._step = 1 / fps if fps else 0.0
+        self._due: float | None = None
+        self.late = 0
+
+    def wait(self) -> float:
+        """Until the next frame is due; the time it is due at, in seconds since 1970."""
+        now = time.time()
+        due = now if self._due is None else self._due + self._step
+        if due > now:
+            time.sleep(due - now)
+        elif now - due > _LATEST:
+            due = now
+            self.late += 1
+        self._due = due
+        return max(due, now)
+
+
+def rate_of(session: Session) -> float:
+    return session.fps or get_game(session.game).fps

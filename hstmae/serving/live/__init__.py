@@ -1,0 +1,1 @@
+"""Streams: who publishes, who watches, and what is kept."""
