@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ..live.sending import LiveStream
-    from ..live.sources import Pace, rate_of
+    from ..live.sources import Pace, ReadAhead, rate_of
 
     if bool(args.input) + bool(args.env) + bool(args.autoplay or args.movie) != 1:
         raise UsageError("give either INPUT, --env NAME, or --game smb with --autoplay or --movie")
@@ -69,8 +70,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--group: at most 1024 frames")
     stream: LiveStream | None = None
     began = time.monotonic()
-    pace = Pace(1)
-    late = 0
+    pace, late, stack = Pace(1), 0, ExitStack()
     try:
         for session in _sessions(args):
             fps = args.fps or rate_of(session)
@@ -83,18 +83,22 @@ def run(args: argparse.Namespace) -> int:
             else:
                 stream.begin_session(session.game, fps, session.name)
             pace = Pace(fps)
-            for frame in session.frames:
+            played = bool(args.env)  # by us: what is read ahead would be seen late
+            frames = session.frames if played else stack.enter_context(closing(ReadAhead(session.frames)))
+            for frame in frames:
                 due = pace.wait()
                 stream.told.late = late + pace.late
                 stream.frame(frame.pixels, frame.state, frame.action, frame.palette, frame.number, due)
                 if args.frames and stream.told.frames >= args.frames or time.monotonic() - began > args.seconds:
-                    raise StopIteration
+                    raise _Enough
                 _show(stream, pace)
             late += pace.late
+            stack.close()
             stream.end_session(session.outcome)
-    except (StopIteration, KeyboardInterrupt):
+    except (_Enough, KeyboardInterrupt):
         pass
     finally:
+        stack.close()
         if stream is not None:
             stream.__exit__(*sys.exc_info())
     if stream is None or not stream.told.frames:
@@ -109,6 +113,10 @@ def run(args: argparse.Namespace) -> int:
           f"frame; {late} times late; {publisher.connections} connections", file=sys.stderr)  # fmt: skip
     write_result(args.json, summary)
     return 0
+
+
+class _Enough(Exception):
+    """As many frames as were asked for."""
 
 
 def _wait_for(stream: Any, url: str) -> None:

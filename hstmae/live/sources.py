@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -82,6 +84,51 @@ def _followed(path: Path, position: int) -> Iterator[SourceFrame]:
             return
         else:
             time.sleep(_LOOK_EVERY)
+
+
+class ReadAhead(Iterator[SourceFrame]):
+    """The same frames, read by a thread before they are wanted: groups are decoded whole, and films in jumps, which
+    nobody should wait for. To be closed.
+
+    Args:
+        most: frames that are held.
+    """
+
+    def __init__(self, frames: Iterable[SourceFrame], most: int = 96) -> None:
+        self._frames, self._held = iter(frames), queue.Queue[SourceFrame | BaseException | None](most)
+        self._closed = False
+        self._thread = threading.Thread(target=self._read, name="hstmae-source", daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            for frame in self._frames:
+                self._put(frame)
+                if self._closed:
+                    return
+            self._put(None)
+        except BaseException as error:  # raised where the frames are wanted
+            self._put(error)
+
+    def _put(self, what: SourceFrame | BaseException | None) -> None:
+        while not self._closed:
+            try:
+                return self._held.put(what, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def __next__(self) -> SourceFrame:
+        found = self._held.get()
+        if isinstance(found, SourceFrame):
+            return found
+        self._held.put(None)
+        if found is not None:
+            raise found
+        raise StopIteration
+
+    def close(self) -> None:
+        self._closed = True
+        self._thread.join(5)
 
 
 class Pace:

@@ -15,6 +15,7 @@ from ...native import library_path as find_library
 from .coding_models import Hashed, PictureModel, RowModel
 from .opened import LEFT_OVER, CompiledFrames, CompiledPainter, pointer
 from .parts import Parts
+from .pooled import Pool
 from .probability import RATE, TRUST, squash_table, stretch_table
 from .range_coder import DECODE, ENCODE, PART
 from .scene import Scene
@@ -117,26 +118,26 @@ class Compiled:
         return self._pictures(mode, frames, scene, picture_work(model, _scratch), SPEED, data)
 
     def open(self, mode: int, parts: Parts) -> Frames:
-        rows, end = [], [*self._maths, LIMIT, SPEED]
+        rows, end, tables = [], [*self._maths, LIMIT, SPEED], OwnTables()
         pairs = ((parts.actions, parts.nothing, parts.action_model), (parts.state, parts.actions, parts.state_model))
         for array, side, model in pairs:
             if array.shape[1]:
-                work, lines = row_work(model, own_table)
+                work, lines = row_work(model, tables.take)
                 rows.append([array, *_sizes(array), *_row_parts(side, model, work, lines), *end])
         pictures = None
         if parts.picture is not None:
-            work = picture_work(parts.picture_model, own_table)
+            work = picture_work(parts.picture_model, tables.take)
             pictures = [*_sizes(parts.picture), *_scene_parts(parts.scene), *work, *end]
         held = [rows, pictures]
         return CompiledFrames(
             self._library, mode, parts, [list(map(pointer, row)) for row in rows],
-            None if pictures is None else list(map(pointer, pictures)), check, held,
+            None if pictures is None else list(map(pointer, pictures)), check, held, tables,
         )  # fmt: skip
 
     def paint(self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes) -> Painter:
         return CompiledPainter(
             self._library, mode, size, (back, model.slots.bits),
-            [*_scene_parts(Scene.nothing(size[0])), *picture_work(model, own_table), *self._maths, LIMIT, SPEED],
+            [*_scene_parts(Scene.nothing(size[0])), *picture_work(model, OwnTables().take), *self._maths, LIMIT, SPEED],
             data, check,
         )  # fmt: skip
 
@@ -238,9 +239,29 @@ _LARGE = 1 << 19  # entries; smaller tables are made anew
 _threads = threading.local()
 
 
-def own_table(hashed: Hashed, name: str) -> np.ndarray:
-    """A table of its own, for what is coded frame by frame."""
-    return hashed.table() if 1 << hashed.bits < _LARGE else _filled(_Same(hashed)).copy()
+@lru_cache(maxsize=16)
+def _pool(hashed: _Same) -> Pool:
+    return Pool(_filled(hashed))
+
+
+class OwnTables:
+    """Tables for a group that is coded frame by frame. To be closed: large ones are used again."""
+
+    def __init__(self) -> None:
+        self._taken: list[tuple[Pool, np.ndarray]] = []
+
+    def take(self, hashed: Hashed, name: str) -> np.ndarray:
+        if 1 << hashed.bits < _LARGE:
+            return hashed.table()
+        pool = _pool(_Same(hashed))
+        table = pool.take()
+        self._taken.append((pool, table))
+        return table
+
+    def close(self) -> None:
+        while self._taken:
+            pool, table = self._taken.pop()
+            pool.give_back(table)
 
 
 def _scratch(hashed: Hashed, name: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +18,10 @@ _AT_ONCE = 1 << 16  # pixels: while they are coded nothing else happens, not eve
 _SPARE = 1024  # bytes more than twice what is coded: more than any packet takes
 
 
+class Closing(Protocol):
+    def close(self) -> None: ...
+
+
 class CompiledFrames:
     """See kernel.Frames. To be closed; what the kernel holds is not known to Python.
 
@@ -26,12 +30,14 @@ class CompiledFrames:
         rows, pictures: arguments of the functions that open them, up to the buffer; None = no pictures.
         check: gives a result back, or raises CodecError.
         held: arrays that the kernel reads and writes until it is closed.
+        tables: those of them that others use after that.
     """
 
     def __init__(
         self, library: Any, mode: int, parts: Parts, rows: list[list[Any]], pictures: list[Any] | None,
-        check: Callable[[int], int], held: object,
+        check: Callable[[int], int], held: object, tables: Closing,
     ) -> None:  # fmt: skip
+        self._tables = tables
         self._library, self._mode, self._parts, self._check = library, min(mode, DECODE), parts, check
         self._held = held
         self._rows: list[int] = []
@@ -75,6 +81,7 @@ class CompiledFrames:
         if self._coder:
             self._library.hst_packets_close(self._coder)
         self._rows, self._pictures, self._coder = [], 0, 0
+        self._tables.close()
 
     def __del__(self) -> None:
         self.close()

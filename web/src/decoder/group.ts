@@ -193,28 +193,36 @@ export class GroupDecoder {
   private memory: Rows | null = null;
   private pictures: Pictures | null = null;
   private packets: Packets | null = null;
+  private readonly beginning: Generator<undefined>;
   private t = 0;
 
-  constructor(native: Native, tables: Tables, private readonly d: Description, readonly frames: number, private readonly parts: GopParts) {
+  constructor(native: Native, tables: Tables, private readonly d: Description, readonly frames: number, private readonly parts: GopParts, whole = true) {
     this.held = new Held(native);
     this.blake = new Blake(native);
+    this.beginning = this.begin(tables);
+    if (whole) while (this.prepare());
+  }
+
+  /** Do a part of what is to be done before the first frame; whether there is more. Throws HstError. */
+  prepare(): boolean {
     try {
-      this.begin(tables);
+      return !this.beginning.next().done;
     } catch (error) {
       this.free();
       throw error;
     }
   }
 
-  /** A group whose packets are still to come, at most as many as the description says. */
+  /** A group whose packets are still to come, at most as many as the description says; `prepare` may be called before. */
   static coming(native: Native, tables: Tables, d: Description): GroupDecoder {
     const parts = { numbers: new Int32Array(d.gop), streams: new Map([["LIVE", new Uint8Array(0)]]), digest: new Uint8Array(0) };
-    return new GroupDecoder(native, tables, d, d.gop, parts);
+    return new GroupDecoder(native, tables, d, d.gop, parts, false);
   }
 
   /** The frame of the next packet of such a group, which has this number. */
   add(packet: Uint8Array, number: number): Frame {
     if (this.done) throw new HstError(`this group has its ${this.frames} frames`);
+    while (this.prepare());
     this.parts.numbers[this.t] = number;
     this.packets!.add(packet);
     return this.next();
@@ -252,7 +260,7 @@ export class GroupDecoder {
     this.blake.free();
   }
 
-  private begin(tables: Tables): void {
+  private *begin(tables: Tables): Generator<undefined> {
     const { d, frames, held } = this, streams = this.parts.streams;
     const live = d.profile === "live";
     const picture = d.channels === 3 && streams.has("COLR") ? "COLR" : "PICT";
@@ -265,7 +273,9 @@ export class GroupDecoder {
       for (let t = 0; t < frames; t++) this.buttons.next();
       this.buttons.close(true);
     }
+    yield;
     if (d.state) this.memory = new Rows(held, data("STAT"), frames, d.state, this.buttons ?? none, fitting(tables.state, d.state, d.actions, version));
+    yield;
     if (live) this.packets = new Packets(held, streams.get("LIVE")!, frames, d.channels === 3);
     const colours = d.channels === 3;
     if (this.packets && colours) this.pictures = new LiveColours(held, d, this.packets);

@@ -35,6 +35,7 @@ export class StreamDecoder {
   private ended = false;
   private lost = true; // nothing can be decoded before the next group
   private decoder: GroupDecoder | null = null;
+  private coming: GroupDecoder | null = null; // of the next group
 
   constructor(private readonly shelf: Shelf) {}
 
@@ -88,7 +89,20 @@ export class StreamDecoder {
     }
   }
 
+  /** Do a part of what the next group needs before its first frame: to be called when nothing else is to be done. */
+  async prepare(): Promise<void> {
+    if (!this.description || this.place < 2) return;
+    this.coming ??= GroupDecoder.coming(this.shelf.native, await this.shelf.tablesOf(this.description), this.description);
+    this.coming.prepare();
+  }
+
   free(): void {
+    this.endGroup();
+    this.coming?.free();
+    this.coming = null;
+  }
+
+  private endGroup(): void {
     this.decoder?.free();
     this.decoder = null;
   }
@@ -106,7 +120,7 @@ export class StreamDecoder {
   }
 
   private begin(view: DataView): void {
-    this.free();
+    this.endGroup();
     this.group = view.getUint32(1, true);
     this.first = view.getUint32(5, true);
     this.time = Number(view.getBigUint64(9, true)) / 1000;
@@ -122,13 +136,16 @@ export class StreamDecoder {
       return null;
     }
     try {
-      this.decoder ??= GroupDecoder.coming(this.shelf.native, await this.shelf.tablesOf(this.description), this.description);
+      if (!this.decoder) {
+        this.decoder = this.coming ?? GroupDecoder.coming(this.shelf.native, await this.shelf.tablesOf(this.description), this.description);
+        this.coming = null;
+      }
       const frame = this.decoder.add(body.subarray(from), this.first + place);
       this.place++;
       return { ...frame, captured: this.time + ticks * TICK };
     } catch (error) {
       this.lost = true;
-      this.free();
+      this.endGroup();
       throw error;
     }
   }
@@ -143,7 +160,7 @@ export class StreamDecoder {
       this.lost = true;
       throw error;
     } finally {
-      this.free();
+      this.endGroup();
     }
   }
 }

@@ -111,6 +111,7 @@ export class Watching {
       while (this.queue.length && !this.stopped) {
         this.hurry();
         await this.step(this.queue.shift()!);
+        if (!this.queue.length) await this.decoder.prepare();
       }
     } finally {
       this.busy = false;
