@@ -2,7 +2,7 @@
 
     python benchmarks/live.py latency                       # one browser: capture to canvas, beside a bare socket
     python benchmarks/live.py crowd --viewers 100           # and 2 browsers: processor time, equal content
-    python benchmarks/live.py faults                        # slow, broken and silent connections, server and source killed
+    python benchmarks/live.py faults                        # slow, broken, silent connections; server and source killed
     python benchmarks/live.py soak --seconds 600            # memory at minute 2 and at the end
     python benchmarks/live.py latency --input session.hst   # other footage than the bundled session
 
@@ -13,7 +13,6 @@ playwright (HSTMAE_CHROMIUM names the program). Say what else the machine does: 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import os
 import shutil
@@ -33,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
-from light_viewer import LightViewer, watching
+from light_viewer import watching
 from proxy import Proxy
 
 from hstmae.bundled import SAMPLES
@@ -56,7 +55,8 @@ class Running:
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "hstmae", *self.words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        words = [sys.executable, "-m", "hstmae", *self.words]
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def cpu(self) -> float:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -84,7 +84,10 @@ class Stage:
         wait_for(lambda: self.metric("frames_total") > 0)
 
     def metric(self, name: str) -> float:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as got:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as got,
+        ):
             for line in got.read().decode().splitlines():
                 if line.startswith(f"hstmae_stream_{name}{{"):
                     return float(line.rpartition(" ")[2])
@@ -200,12 +203,14 @@ def latency(args: argparse.Namespace) -> dict[str, Any]:
         result["decoding in the browser, ms"] = round(status["decodeMs"], 2)
         result["groups whose hash was right"] = status["groups"]
         result["processor share of server, publisher"] = [round(share, 3) for share in used]
-        joins = []
+        joins: list[float] = []
+        next(watch(stage.url))  # which loads the tables
         for _ in range(args.joins):
             began = time.monotonic()
-            decoding = Decoding()
-            next(iter(watch(stage.url, decoding=decoding)))
+            frames = watch(stage.url)
+            next(frames)
             joins.append(1000 * (time.monotonic() - began))
+            frames.close()
             time.sleep(0.13)
         result["join in the middle of a group (Python), ms"] = shares(joins)
     return result
@@ -315,11 +320,19 @@ def soak(args: argparse.Namespace) -> dict[str, Any]:
     rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         extra = ("--files", folder, "--record")
-        with Stage(args.input, extra) as stage, browsers(stage.port, 1) as (page,), watching(stage.port, NAME, args.viewers) as viewers:
+        with (
+            Stage(args.input, extra) as stage,
+            browsers(stage.port, 1) as (page,),
+            watching(stage.port, NAME, args.viewers) as viewers,
+        ):
             began = time.monotonic()
             while (gone := time.monotonic() - began) < args.seconds:
                 time.sleep(min(args.seconds / 20, args.seconds - gone))
-                row = {"s": round(time.monotonic() - began), "server MB": stage.server.memory(), "publisher MB": stage.publisher.memory()}
+                row = {
+                    "s": round(time.monotonic() - began),
+                    "server MB": stage.server.memory(),
+                    "publisher MB": stage.publisher.memory(),
+                }
                 row["page MB"] = page.evaluate("performance.memory ? performance.memory.usedJSHeapSize / 1e6 : 0")
                 row["page behind ms"] = page.evaluate("document.querySelector('hst-player').latency[0]")
                 rows.append({key: round(value, 1) for key, value in row.items()})

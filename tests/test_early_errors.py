@@ -98,6 +98,21 @@ recover empty out.hst
 serve --files absent
 serve --port 65536
 serve --port no
+stream
+stream picture.png
+stream absent --to http://127.0.0.1:9/x
+stream empty --to http://127.0.0.1:9/x
+stream junk.bin --to http://127.0.0.1:9/x
+stream picture.png --to ftp://nowhere/x
+stream picture.png --to http://127.0.0.1:9/
+stream picture.png --to http://127.0.0.1:9/x --out out.mp4
+stream picture.png --env ALE/Pong-v5 --to http://127.0.0.1:9/x
+stream --autoplay --game pong --to http://127.0.0.1:9/x
+play absent
+play empty
+play junk.bin
+play nohost://x
+play http://127.0.0.1:9/
 completion tcsh
 completion
 """

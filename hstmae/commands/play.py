@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -35,16 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..live.publisher import address_of
     from ..live.terminal import Screen
 
     live = "://" in args.source
+    if live:
+        address_of(args.source, "live")
     if not live and not Path(args.source).is_file():
         raise UsageError(f"{args.source}: no such file, and no address of a stream (http://host:port/NAME)")
-    with Screen(sys.stdout, plain=args.plain or not sys.stdout.isatty()) as screen:
-        try:
-            (_watch if live else _play)(args, screen)
-        except KeyboardInterrupt:
-            pass
+    plain = args.plain or not sys.stdout.isatty()
+    with contextlib.suppress(KeyboardInterrupt), Screen(sys.stdout, plain) as screen:
+        (_watch if live else _play)(args, screen)
     return 0
 
 
@@ -79,10 +81,8 @@ def _watch(args: argparse.Namespace, screen: object) -> None:
     from ..live.watching import Decoding, watch
 
     assert isinstance(screen, Screen)
-    decoding, shown, got = Decoding(), 0, 0
-    for frame in watch(args.source, args.token, told=screen.say, decoding=decoding):
-        shown += 1
-        got += 1
+    decoding = Decoding()
+    for shown, frame in enumerate(watch(args.source, args.token, told=screen.say, decoding=decoding), 1):
         lag = 1000 * (time.time() - frame.captured)
         told = f"{frame.description.name}  frame {frame.number}  {lag:.0f} ms behind"
         if decoding.missed:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ..bundled import find
 from ..output import STDOUT, Output
-from .film_options import (
+from .options import PROCESSES, add_lag, add_model
+from .options.films import (
     CONFIDENCE,
     add_film_options,
     confidence_of,
@@ -23,9 +24,8 @@ from .film_options import (
     only_picture,
     wanted_frames,
 )
-from .mask_options import EXAMPLES as MASK_EXAMPLES
-from .mask_options import add_masks, mask_key, mask_rules
-from .options import PROCESSES, add_lag, add_model
+from .options.masks import EXAMPLES as MASK_EXAMPLES
+from .options.masks import add_masks, mask_key, mask_rules
 from .restoring.refining import WEIGHTS, add_refine, check_refine, refined
 from .restoring.seeing import Seen, add_seeing, check_seeing, outputs_of, preview, watched
 from .restoring.summary import print_report, report_of

@@ -17,8 +17,9 @@ EXAMPLES = """examples:
 
 The page plays the bundled session at once, any .hst file of the visitor's, and those in DIR. Sessions are decoded in
 the browser, bit for bit. A second page restores pictures and films: paint what is missing; one upload at a time, in a
-process of its own. Files are gone an hour after they were last looked at, and when the server ends. What `hstmae stream`
-sends is watched on the first page while it happens. Without --host only this machine reaches it. Ctrl-C ends it."""
+process of its own. Files are gone an hour after they were last looked at, and when the server ends. What
+`hstmae stream` sends is watched on the first page while it happens. Without --host only this machine reaches it. Ctrl-C
+ends it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--publish-token",
         default=os.environ.get("HSTMAE_PUBLISH_TOKEN", ""),
         metavar="TEXT",
-        help="what `hstmae stream --token` has to show; without it only this machine publishes (or HSTMAE_PUBLISH_TOKEN)",
+        help="what `hstmae stream` has to show; without it only this machine publishes (or HSTMAE_PUBLISH_TOKEN)",
     )
     parser.add_argument(
         "--view-token",
@@ -61,6 +62,4 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--record keeps streams in the folder of --files: name one")
     tokens = {"publish_token": args.publish_token, "view_token": args.view_token}
     allowed = tuple(args.allow_host)
-    return serve(
-        args.host, int(args.port), Serving(args.files, allowed, not args.no_restore, args.record, **tokens)
-    )
+    return serve(args.host, int(args.port), Serving(args.files, allowed, not args.no_restore, args.record, **tokens))

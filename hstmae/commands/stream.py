@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 import time
@@ -33,6 +32,9 @@ go out at their own rate, each as soon as it is coded, bit for bit. Viewers open
 `hstmae play`. When the server is not there the game goes on, and is sent when it comes back. Ctrl-C ends it."""
 
 
+_SWITCH = 5e-4  # seconds that one thread may keep others waiting: reading ahead must not delay what is due
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("input", nargs="?", type=find, metavar="INPUT", help="recordings, store, film, pictures or .hst file")
@@ -46,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the server wants to see (or HSTMAE_PUBLISH_TOKEN)")  # fmt: skip
     add("--out", type=Path, metavar="OUT.hst", help="keep what is sent as a file, too")
     add("--loop", action="store_true", help="begin again at the end")
-    add("--seconds", type=AMOUNT, default=math.inf, metavar="S", help="end after this time")
+    add("--seconds", type=AMOUNT, metavar="S", help="end after this time")
     add("--frames", type=COUNT, metavar="N", help="end after so many frames")
-    add("--group", type=COUNT, default=32, metavar="N", help="frames in a group: who joins is sent so many at most (32)")
+    add("--group", type=COUNT, default=64, metavar="N", help="frames in a group: who joins gets so many at most (64)")
     add("--seed", type=SEED, default=0, help="seed of --env and of --autoplay")
     add("--json", metavar="FILE", help="also write the summary as JSON")
     add_footage(parser)
@@ -59,15 +61,18 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..live.publisher import address_of
     from ..live.sending import LiveStream
     from ..live.sources import Pace, ReadAhead, rate_of
 
     if bool(args.input) + bool(args.env) + bool(args.autoplay or args.movie) != 1:
         raise UsageError("give either INPUT, --env NAME, or --game smb with --autoplay or --movie")
+    address_of(args.to, "publish")
     if args.out is not None and args.out.suffix.lower() != ".hst":
         raise UsageError(f"{args.out}: give the name of a file that ends in .hst")
     if args.group > 1024:
         raise UsageError("--group: at most 1024 frames")
+    sys.setswitchinterval(_SWITCH)
     stream: LiveStream | None = None
     began = time.monotonic()
     pace, late, stack = Pace(1), 0, ExitStack()
@@ -89,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
                 due = pace.wait()
                 stream.told.late = late + pace.late
                 stream.frame(frame.pixels, frame.state, frame.action, frame.palette, frame.number, due)
-                if args.frames and stream.told.frames >= args.frames or time.monotonic() - began > args.seconds:
+                if _is_over(args, stream.told.frames, began):
                     raise _Enough
                 _show(stream, pace)
             late += pace.late
@@ -117,6 +122,11 @@ def run(args: argparse.Namespace) -> int:
 
 class _Enough(Exception):
     """As many frames as were asked for."""
+
+
+def _is_over(args: argparse.Namespace, frames: int, began: float) -> bool:
+    by_time = args.seconds is not None and time.monotonic() - began > args.seconds
+    return by_time or (args.frames is not None and frames >= args.frames)
 
 
 def _wait_for(stream: Any, url: str) -> None:

@@ -188,7 +188,8 @@ def _unpack(kind: int, rest: bytes) -> Message:
     if kind == MISSED:
         return Missed(*struct.unpack("<I", rest))
     if kind in (HAVE, ACK):
-        return Place(*_PLACE.unpack(rest), kind)
+        epoch, group, frames = _PLACE.unpack(rest)
+        return Place(epoch, group, frames, kind)
     raise CodecError(f"a message of kind {kind}, which is none of ours")
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ..errors import CodecError, UsageError
 from .log import Log
-from .messages import BEAT_EVERY, GONE_AFTER, HAVE, NAME, Beat, Described, Message, Place, unpack
+from .messages import BEAT_EVERY, HAVE, NAME, Beat, Described, Message, Place, unpack
 
 _FINAL = {4400, 4401, 4404, 4429}  # codes after which it is no use to try again
 _IN_USE = 4409  # tried again: a publisher that was cut off is found out after a second
@@ -33,7 +33,9 @@ def address_of(url: str, doing: str) -> str:
     if scheme is None or not host or parts.username or parts.query or parts.fragment:
         raise UsageError(f"{url}: expected the address of a stream, like http://127.0.0.1:8000/NAME")
     if not pieces or not NAME.fullmatch(pieces[-1]):
-        raise UsageError(f"{url}: a stream's name has letters, digits and ._- (64 at most), e.g. http://host:8000/mario")
+        raise UsageError(
+            f"{url}: a stream's name has letters, digits and ._- (64 at most), e.g. http://host:8000/mario"
+        )
     return f"{scheme}://{parts.netloc}/{'/'.join([*pieces[:-1], doing, pieces[-1]])}"
 
 

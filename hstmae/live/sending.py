@@ -24,7 +24,7 @@ from .colours import Colours
 from .messages import TICK, Begun, Coded, Described, Ended, Finished, Statistics
 from .publisher import Publisher
 
-GROUP = 32  # frames: half a second; one who joins or comes back is sent so many at most
+GROUP = 64  # frames: about a second; one who joins or comes back is sent so many at most
 _TELL_EVERY = 1.0  # seconds between statistics
 
 
@@ -105,7 +105,12 @@ class LiveStream:
         if picture.ndim == 3:
             self._colours = self._colours or Colours()
             picture, palette = self._colours.of(picture)
-        shape = (picture.shape, None if palette is None else palette.tobytes(), np.size(state), action is None)
+        shape = (
+            picture.shape,
+            None if palette is None else palette.tobytes(),
+            0 if state is None else len(state),
+            action is None,
+        )
         if self._session is not None and (shape != self._shape or (number is not None and number < self._number)):
             self.end_session("cut")
         if self._session is None:
@@ -116,17 +121,20 @@ class LiveStream:
         if number is not None and number > self._number:
             self._complete(session.end_group())
             self._number = number
-        sent = session.frame(picture, self._number, state, action)
-        if sent.place == 0:
-            self._begun = int(captured * 1e6)
-            self.publisher.add(Begun(sent.group, self._number, self._begun))
-        ticks = max(int((captured - self._begun / 1e6) / TICK), 0)
-        self.publisher.add(Coded(sent.place, min(ticks, (1 << 32) - 1), sent.packet))
+
+        def send(group: int, place: int, packet: bytes) -> None:
+            if place == 0:
+                self._begun = int(captured * 1e6)
+                self.publisher.add(Begun(group, self._number, self._begun))
+            ticks = max(int((captured - self._begun / 1e6) / TICK), 0)
+            self.publisher.add(Coded(place, min(ticks, (1 << 32) - 1), packet))
+            self.told.encode.append(time.perf_counter() - given)
+
+        sent = session.frame(picture, self._number, state, action, send)
         self._number += 1
         self._complete(sent.chunks)
         self.told.frames += 1
         self.told.bytes += len(sent.packet)
-        self.told.encode.append(time.perf_counter() - given)
         if captured - self._told_at > _TELL_EVERY:
             self._told_at = captured
             mean = sum(self.told.encode) / len(self.told.encode)

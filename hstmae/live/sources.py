@@ -5,13 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..codec.jobs.inputs import SUFFIX, coded_episodes, find_input
 from ..codec.session.reader import HstReader
-from ..data.sources.base import Problem, SourceEpisode, SourceFrame
+from ..data.sources.base import Report, SourceEpisode, SourceFrame
 from ..data.sources.settling import looked_at
 from ..data.sources.video import VideoOptions
 from ..errors import CodecError
@@ -33,7 +33,7 @@ class Session:
     outcome: str = "cut"
 
 
-def sessions_of(path: Path, game: str | None, video: VideoOptions, remark: Callable[[Problem], object]) -> Iterator[Session]:
+def sessions_of(path: Path, game: str | None, video: VideoOptions, remark: Report) -> Iterator[Session]:
     """The episodes of whatever is at `path`, as `find_input` finds it, those of a .hst file that grows as they come."""
     if path.suffix.lower() == SUFFIX and path.exists() and game is None:
         yield from _growing(path)
@@ -43,7 +43,7 @@ def sessions_of(path: Path, game: str | None, video: VideoOptions, remark: Calla
         yield _session(looked_at(episode), found.game, remark)
 
 
-def _session(episode: SourceEpisode, game: str, remark: Callable[[Problem], object]) -> Session:
+def _session(episode: SourceEpisode, game: str, remark: Report) -> Session:
     game = str(getattr(episode, "game", "")) or game
     frames = (frame for frame in episode.frames(remark, {}) if not frame.alone)
     return Session(episode.name, game, episode.fps, frames, episode.outcome)

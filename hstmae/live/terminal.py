@@ -59,7 +59,9 @@ class Screen:
         if (columns, rows) != self._size:
             self._size = (columns, rows)
             self._write(_CLEAR)
-        self._write(_HOME + drawn(picture, columns, rows - 1) + f"\x1b[0m{f'{told}  {self._said}'[:columns]:<{columns}}")
+        self._write(
+            _HOME + drawn(picture, columns, rows - 1) + f"\x1b[0m{f'{told}  {self._said}'[:columns]:<{columns}}"
+        )
 
 
 def drawn(picture: np.ndarray, columns: int, rows: int) -> str:
@@ -67,7 +69,9 @@ def drawn(picture: np.ndarray, columns: int, rows: int) -> str:
     height, width = picture.shape[:2]
     scale = min(columns / width, 2 * rows / height)
     size = max(int(width * scale), 1), max(int(height * scale) // 2 * 2, 2)
-    small = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST))
+    small = np.asarray(
+        Image.fromarray(picture).resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST)
+    )
     lines = []
     for upper, lower in zip(small[::2].tolist(), small[1::2].tolist(), strict=True):
         line, before = [], ""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-
 
 import numpy as np
 
@@ -158,7 +157,7 @@ class Decoding:
 def watch(
     url: str, token: str = "", *, patience: float | None = None, told: Callable[[str], object] = lambda text: None,
     decoding: Decoding | None = None,
-) -> Iterator[Shown]:  # fmt: skip
+) -> Generator[Shown]:  # fmt: skip
     """The frames of a stream, while it goes on; connects again when the connection is lost.
 
     Args:
@@ -182,7 +181,9 @@ def watch(
     last = time.monotonic()
     while patience is None or time.monotonic() - last < patience:
         place = decoding.place
-        for shown in _connection(f"{address}?epoch={place.epoch}&group={place.group}&frames={place.frames}", token, decoding, tell):
+        for shown in _connection(
+            f"{address}?epoch={place.epoch}&group={place.group}&frames={place.frames}", token, decoding, tell
+        ):
             last = time.monotonic()
             if shown is not None:
                 said = ""

@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 _GROUP, _FRAME, _END, _DESCRIPTION = 2, 3, 4, 1
 
@@ -87,6 +88,10 @@ class LightViewer(asyncio.Protocol):
             self._transport.write(bytes([0x82, 0x80 | len(payload)]) + mask + masked)
 
 
+def _same(viewer: LightViewer) -> LightViewer:
+    return viewer
+
+
 @contextlib.contextmanager
 def watching(port: int, name: str, count: int) -> Iterator[list[LightViewer]]:
     """So many of them, in a thread."""
@@ -95,7 +100,7 @@ def watching(port: int, name: str, count: int) -> Iterator[list[LightViewer]]:
 
     async def connect() -> None:
         for viewer in viewers:
-            await loop.create_connection(lambda viewer=viewer: viewer, "127.0.0.1", port)
+            await loop.create_connection(partial(_same, viewer), "127.0.0.1", port)
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

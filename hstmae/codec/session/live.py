@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,14 +50,21 @@ class LiveSession:
         return self._episode.description
 
     def frame(
-        self, picture: np.ndarray, number: int, state: np.ndarray | None = None, action: int | None = None
-    ) -> Sent:
-        """Code a frame. Arguments and errors as of EpisodeEncoder.add; CodecError as of LiveEncoder.frame."""
+        self, picture: np.ndarray, number: int, state: np.ndarray | None = None, action: int | None = None,
+        send: Callable[[int, int, bytes], object] = lambda group, place, packet: None,
+    ) -> Sent:  # fmt: skip
+        """Code a frame.
+
+        Args:
+            send: called with group, place and packet as soon as that is there, before a group that is complete becomes
+                a chunk. Others, and errors, as of EpisodeEncoder.add; CodecError as of LiveEncoder.frame.
+        """
         self._episode.check(picture, number, state, action)
         if self._coder is None:
             self._coder = LiveEncoder(self._profile, self._shape)
         group, place = self._group, self._coder.count
         packet = self._coder.frame(picture, state, action)
+        send(group, place, packet)
         return Sent(group, place, packet, self._episode.add(picture, number, state, action))
 
     def end_group(self) -> bytes:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError, UsageError
 from ...output import STDOUT, Kind, Output, write_result
-from ..film_options import confidence_of, is_picture, kind_of
 from ..options import COUNT
+from ..options.films import confidence_of, is_picture, kind_of
 
 if TYPE_CHECKING:
     from contextlib import ExitStack

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ..film_options import confidence_of
+from ..options.films import confidence_of
 
 if TYPE_CHECKING:
     from ...inference.job import RestoreSummary

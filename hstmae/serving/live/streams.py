@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -88,22 +87,26 @@ class Streams:
         name = websocket.path_params["name"]
         if make and not self._may_publish(websocket):
             why = "the token is missing or wrong" if self._token else "nobody may publish here (serve --publish-token)"
-            return await _refuse(websocket, NOT_ALLOWED, why)
+            return await self._refused(websocket, NOT_ALLOWED, why)
         if not NAME.fullmatch(name):
-            return await _refuse(websocket, NO_STREAM, "a stream's name has letters, digits and ._- (64 at most)")
+            return await self._refused(websocket, NO_STREAM, "a stream's name has letters, digits and ._- (64 at most)")
         channel = self.channels.get(name)
         if channel is None and not make:
-            return await _refuse(websocket, NO_STREAM, f"there is no stream {name!r}")
+            return await self._refused(websocket, NO_STREAM, f"there is no stream {name!r}")
         if channel is None:
             self._forget()
             if len(self.channels) >= MOST_STREAMS:
-                return await _refuse(websocket, CROWDED, f"there are {MOST_STREAMS} streams already")
+                return await self._refused(websocket, CROWDED, f"there are {MOST_STREAMS} streams already")
             channel = self.channels[name] = Channel(name, self._records)
         elif make and channel.there and time.monotonic() - channel.heard < GONE_AFTER:
-            return await _refuse(websocket, IN_USE, f"the stream {name!r} is being published by another")
+            return await self._refused(websocket, IN_USE, f"the stream {name!r} is being published by another")
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         return channel
+
+    async def _refused(self, websocket: WebSocket, code: int, why: str) -> Channel | None:
+        await _refuse(websocket, code, why)
+        return None
 
     def _may_publish(self, websocket: WebSocket) -> bool:
         if self._token is None:
@@ -164,5 +167,3 @@ class Streams:
 async def _refuse(websocket: WebSocket, code: int, why: str) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         await websocket.close(code, why.encode()[:120].decode(errors="ignore"))
-
-

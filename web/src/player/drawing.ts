@@ -24,17 +24,27 @@ function colours(palette: Uint8Array): Uint8Array {
   return out;
 }
 
-/** A painter of pictures of that size; `plain`: by the 2D context whatever there is. */
-export function painter(canvas: HTMLCanvasElement, width: number, height: number, plain = false): Painter {
+/**
+ * A painter of pictures of that size. `by`: "2d" or "webgl", whatever is better; "": WebGL where a graphics processor
+ * does it, since in software it takes several times as long as the 2D context.
+ */
+export function painter(canvas: HTMLCanvasElement, width: number, height: number, by = ""): Painter {
   canvas.width = width;
   canvas.height = height;
-  return (plain ? null : webgl(canvas, width, height)) ?? flat(canvas, width, height);
+  return (by === "2d" ? null : webgl(canvas, width, height, by !== "webgl")) ?? flat(canvas, width, height);
 }
 
-function webgl(canvas: HTMLCanvasElement, width: number, height: number): Painter | null {
-  const options = { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true, failIfMajorPerformanceCaveat: false };
+/** Some browsers do not tell by the option that asks for it. */
+function inSoftware(gl: WebGLRenderingContext): boolean {
+  const told = gl.getExtension("WEBGL_debug_renderer_info");
+  const name: unknown = told ? gl.getParameter(told.UNMASKED_RENDERER_WEBGL) : "";
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(String(name));
+}
+
+function webgl(canvas: HTMLCanvasElement, width: number, height: number, fast: boolean): Painter | null {
+  const options = { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true, failIfMajorPerformanceCaveat: fast };
   const gl = canvas.getContext("webgl", options) as WebGLRenderingContext | null;
-  if (!gl || Math.max(width, height) > (gl.getParameter(gl.MAX_TEXTURE_SIZE) as number)) return null;
+  if (!gl || Math.max(width, height) > (gl.getParameter(gl.MAX_TEXTURE_SIZE) as number) || (fast && inSoftware(gl))) return null;
   const program = gl.createProgram()!;
   for (const [kind, text] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]] as const) {
     const shader = gl.createShader(kind)!;
@@ -88,11 +98,13 @@ function flat(canvas: HTMLCanvasElement, width: number, height: number): Painter
   }
   const image = target.createImageData(width, height);
   const words = new Uint32Array(image.data.buffer);
+  let known: Uint8Array | null = null, table: Uint32Array = new Uint32Array(0);
   return {
     kind: "2d",
     draw(pixels, palette) {
       if (palette.length) {
-        const table = new Uint32Array(colours(palette).buffer);
+        if (palette !== known) table = new Uint32Array(colours(palette).buffer);
+        known = palette;
         for (let i = 0; i < words.length; i++) words[i] = table[pixels[i]!]!;
       } else {
         for (let i = 0, j = 0; i < words.length; i++, j += 3) words[i] = pixels[j]! | (pixels[j + 1]! << 8) | (pixels[j + 2]! << 16) | 0xff000000;

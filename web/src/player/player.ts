@@ -2,7 +2,7 @@
  * <hst-player src="session.hst" autoplay loop>: plays a .hst file; <hst-player live="live/NAME">: watches a stream.
  *
  * Attributes: src or live; tables (folder of the tables, default: beside this module); autoplay; loop; speed; lang (en, ko);
- * renderer="2d" (no WebGL). Events: hst-open, hst-frame (detail: episode, index, number; of a stream latency, too), hst-live (detail: how
+ * renderer (2d or webgl; default: what is quicker). Events: hst-open, hst-frame (detail: episode, index, number; of a stream latency, too), hst-live (detail: how
  * a stream goes, four times a second), hst-error (detail: message).
  */
 import { Ahead } from "./ahead.js";
@@ -189,7 +189,7 @@ export class HstPlayer extends HTMLElement {
     const canvas = element("canvas");
     for (const name of ["role", "aria-label"]) canvas.setAttribute(name, this.canvas.getAttribute(name)!);
     this.screenCanvas.replaceWith(canvas);
-    this.painter = painter(canvas, width, height, this.getAttribute("renderer") === "2d");
+    this.painter = painter(canvas, width, height, this.getAttribute("renderer") ?? "");
     canvas.addEventListener("webglcontextlost", () => this.choose(this.chosen));
     this.controls.setEpisodes(this.infos, episode);
     if (!hasButtons) this.pad.root.hidden = true;

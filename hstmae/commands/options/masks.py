@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .options import AMOUNT, Number
+from . import AMOUNT, Number
 
 if TYPE_CHECKING:
-    from ..inference.mask_rules import MaskRules
+    from ...inference.mask_rules import MaskRules
 
 GROWTH = Number(0, 256)  # pixels
 
@@ -71,11 +71,11 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
 
 def mask_rules(args: argparse.Namespace) -> MaskRules:
     """Raises UsageError or DataError."""
-    from ..errors import DataError, UsageError
-    from ..inputs.unpacking import STDIN, as_folder
-    from ..masks.meaning import parse_colour, parse_reading
-    from ..masks.ranges import Drawn, parse_rectangle, parse_span
-    from ..masks.tubes import parse_tube
+    from ...errors import DataError, UsageError
+    from ...inputs.unpacking import STDIN, as_folder
+    from ...masks.meaning import parse_colour, parse_reading
+    from ...masks.ranges import Drawn, parse_rectangle, parse_span
+    from ...masks.tubes import parse_tube
 
     drawn = Drawn([parse_rectangle(text) for text in args.rect], [parse_span(text) for text in args.lost])
     fill = parse_colour(args.detect) if args.detect and args.detect != "auto" else None
@@ -91,7 +91,7 @@ def mask_rules(args: argparse.Namespace) -> MaskRules:
     reading = parse_reading(args.mask_read, args.mask_threshold, args.mask_invert)
     if not paths and (args.mask_read or args.mask_threshold is not None or args.mask_invert or args.mask_partial):
         raise UsageError("--mask-read, --mask-threshold, --mask-invert and --mask-partial are about files: add --mask")
-    from ..inference.mask_rules import MaskRules  # after all that can be wrong in the command itself
+    from ...inference.mask_rules import MaskRules  # after all that can be wrong in the command itself
 
     return MaskRules(
         paths,

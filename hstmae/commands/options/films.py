@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
-from ..output import STDOUT, Kind
-from .options import RATE, Number
+from ...errors import UsageError
+from ...output import STDOUT, Kind
+from . import RATE, Number
 
 if TYPE_CHECKING:
-    from ..film.codecs import FilmOptions
-    from ..inference.footage.base import Footage
+    from ...film.codecs import FilmOptions
+    from ...inference.footage.base import Footage
 
 CONFIDENCE = "confidence"  # that of hstmae.inference.footage.base, which is not loaded for this
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
@@ -46,7 +46,7 @@ def add_film_options(parser: argparse.ArgumentParser) -> None:
 
 def film_options(args: argparse.Namespace) -> FilmOptions | None:
     """How the film is written; None where the output is a folder. Raises UsageError."""
-    from ..film.codecs import FilmOptions
+    from ...film.codecs import FilmOptions
 
     if kind_of(args.out) is Kind.FILE:
         if args.compare:
@@ -62,7 +62,7 @@ def film_options(args: argparse.Namespace) -> FilmOptions | None:
 
 def kind_of(out: Path) -> Kind:
     """What `--out` is."""
-    from ..film.codecs import is_film
+    from ...film.codecs import is_film
 
     return Kind.FILE if out == STDOUT or (is_film(out) and not out.is_dir()) else Kind.FOLDER
 
@@ -138,7 +138,7 @@ def wanted_frames(args: argparse.Namespace, sequences: Sequence[Footage], rate: 
 
 def _times(footage: Footage, rate: float) -> list[Fraction]:
     """When each frame is shown, in seconds after the first."""
-    from ..inference.footage.film import Film
+    from ...inference.footage.film import Film
 
     if isinstance(footage, Film) and footage.reader.facts.times:
         facts = footage.reader.facts

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..data.sources.video import VideoOptions
-    from ..inference.predictor import Predictor
+    from ...data.sources.video import VideoOptions
+    from ...inference.predictor import Predictor
 
 CHECKPOINT = "bundled name, model folder, run folder, .pth of training, or id on the Hub"
 MAPS = "what the game's maps look like, by `hstmae atlas` (auto: the one beside the model's weights)"
@@ -76,7 +76,7 @@ def add_model(parser: argparse.ArgumentParser, default: str | None = "hst-mae-na
 
 def load_model(args: argparse.Namespace) -> Predictor:
     """What the options of `add_model` ask for. This is what takes its time: everything else is checked before."""
-    from ..inference.loading import load
+    from ...inference.loading import load
 
     return load(args.checkpoint, args.device, args.atlas)
 
@@ -124,6 +124,6 @@ def _lag(text: str) -> int | None:
 
 
 def video_options(args: argparse.Namespace) -> VideoOptions:
-    from ..data.sources.video import VideoOptions
+    from ...data.sources.video import VideoOptions
 
     return VideoOptions(args.resize, args.side, args.fps)
