@@ -42,6 +42,13 @@ UNTIL = """(text) => new Promise((done, fail) => {
   setTimeout(() => fail(new Error("instead of " + text + ": " + found())), 20000);
   look();
 })"""
+RECORDED = """(before) => new Promise((done) => document.querySelector("hst-player").addEventListener("hst-live",
+  function told({ detail }) {
+    const url = detail.statistics.recording_url ?? "";
+    if (!url || url === before) return;
+    this.removeEventListener("hst-live", told);
+    done(url);
+  }))"""
 STATUS = """() => new Promise((done) => document.querySelector("hst-player").addEventListener("hst-live",
   ({ detail }) => done(detail), { once: true }))"""
 
@@ -95,11 +102,12 @@ def test_a_stream_is_drawn_bit_for_bit_and_goes_on_after_a_break(browser: Any, s
         page.keyboard.press(" ")
         send(range(25, FRAMES))
         assert page.evaluate(SHOWN, [FRAMES - 1, "one"]) == hashes[-1]
+        recorded = page.evaluate(RECORDED, "")
         stream.end_session("win")
         stream.begin_session("smb", 60, "two")
         send(range(4))
         assert page.evaluate(SHOWN, [3, "two"]) == hashes[3]
-        page.evaluate(STATUS)
+        assert page.evaluate(RECORDED, recorded).startswith("files/mario-")
         page.get_by_text("Rewind").click()  # the recording of the session that goes on: its first group is not complete
         page.evaluate(UNTIL, "no episode")
         page.get_by_text("Back to live").click()

@@ -1,7 +1,6 @@
 """The lossless kernel: compiled where there is a compiler, otherwise its pure-Python twin with the same bytes."""
 
 import ctypes
-import threading
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -13,9 +12,8 @@ import numpy as np
 from ...errors import CodecError
 from ...native import library_path as find_library
 from .coding_models import Hashed, PictureModel, RowModel
-from .opened import LEFT_OVER, CompiledFrames, CompiledPainter, pointer
+from .opened import LEFT_OVER, CompiledFrames, CompiledPainter, OwnTables, pointer, scratch
 from .parts import Parts
-from .pooled import Pool
 from .probability import RATE, TRUST, squash_table, stretch_table
 from .range_coder import DECODE, ENCODE, PART
 from .scene import Scene
@@ -111,11 +109,11 @@ class Compiled:
         self._maths = (stretch_table(), squash_table(), RATE, TRUST)
 
     def rows(self, mode: int, rows: np.ndarray, side: np.ndarray, model: RowModel, data: bytes) -> bytes:
-        work, lines = row_work(model, _scratch)
+        work, lines = row_work(model, scratch)
         return self._rows(mode, rows, side, model, work, lines, SPEED, data)
 
     def pictures(self, mode: int, frames: np.ndarray, scene: Scene, model: PictureModel, data: bytes) -> bytes:
-        return self._pictures(mode, frames, scene, picture_work(model, _scratch), SPEED, data)
+        return self._pictures(mode, frames, scene, picture_work(model, scratch), SPEED, data)
 
     def open(self, mode: int, parts: Parts) -> Frames:
         rows, end, tables = [], [*self._maths, LIMIT, SPEED], OwnTables()
@@ -215,70 +213,6 @@ def picture_work(model: PictureModel, table: Table) -> list[Any]:
     slots, cells = table(model.slots, "slots"), table(model.cells, "cells")
     work = [slots, model.slots.bits, cells, model.cells.bits, model.sources.copy()]
     return [*work, model.flag.copy(), model.pixel.copy(), model.escape.copy(), _copy(model.quiet)]
-
-
-class _Same:
-    """An object as a key of caches: equal to itself only."""
-
-    def __init__(self, held: Hashed) -> None:
-        self.held = held
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.held is self.held
-
-    def __hash__(self) -> int:
-        return id(self.held)
-
-
-@lru_cache(maxsize=16)
-def _filled(hashed: _Same) -> np.ndarray:
-    return hashed.held.table()
-
-
-_LARGE = 1 << 19  # entries; smaller tables are made anew
-_threads = threading.local()
-
-
-@lru_cache(maxsize=16)
-def _pool(hashed: _Same) -> Pool:
-    return Pool(_filled(hashed))
-
-
-class OwnTables:
-    """Tables for a group that is coded frame by frame. To be closed: large ones are used again."""
-
-    def __init__(self) -> None:
-        self._taken: list[tuple[Pool, np.ndarray]] = []
-
-    def take(self, hashed: Hashed, name: str) -> np.ndarray:
-        if 1 << hashed.bits < _LARGE:
-            return hashed.table()
-        pool = _pool(_Same(hashed))
-        table = pool.take()
-        self._taken.append((pool, table))
-        return table
-
-    def close(self) -> None:
-        while self._taken:
-            pool, table = self._taken.pop()
-            pool.give_back(table)
-
-
-def _scratch(hashed: Hashed, name: str) -> np.ndarray:
-    """A table that the next call of this thread overwrites: to fill one that is there takes a fraction of the time."""
-    if 1 << hashed.bits < _LARGE:
-        return hashed.table()
-    kept = _kept(name, hashed.bits)
-    np.copyto(kept, _filled(_Same(hashed)))
-    return kept
-
-
-def _kept(name: str, bits: int) -> np.ndarray:
-    key = f"{name}{bits}"
-    if not hasattr(_threads, key):
-        setattr(_threads, key, np.empty(1 << bits, np.uint32))
-    found: np.ndarray = getattr(_threads, key)
-    return found
 
 
 def _copy(a: np.ndarray | None) -> np.ndarray | None:

@@ -1,20 +1,27 @@
-"""The compiled kernel frame by frame: what is coded of one frame is a packet of its own."""
+"""The compiled kernel frame by frame, and the tables that it changes."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 
 from ...errors import CodecError
+from .coding_models import Hashed
 from .parts import Parts
 from .range_coder import DECODE, ENCODE, PART
 
 LEFT_OVER = -4  # what the kernel says where not all of a stream was read
 _BLOCK = 8  # rows of a picture that are coded together
 _AT_ONCE = 1 << 16  # pixels: while they are coded nothing else happens, not even Ctrl-C
+_LOCK = threading.Lock()
+_WAITING = 4  # tables of a kind
 _SPARE = 1024  # bytes more than twice what is coded: more than any packet takes
 
 
@@ -142,3 +149,98 @@ class CompiledPainter:
 def pointer(a: Any) -> Any:
     assert not isinstance(a, np.ndarray) or a.flags.c_contiguous
     return a.ctypes.data_as(ctypes.c_void_p) if isinstance(a, np.ndarray) else a
+
+
+class Pool:
+    """Copies of one table, filled anew in the background while others are used. Thread-safe."""
+
+    def __init__(self, table: np.ndarray) -> None:
+        self._table = table
+        self._ready: list[Future[np.ndarray]] = []
+
+    def take(self) -> np.ndarray:
+        """A copy that nobody else has, and that may be changed; one more is made ready."""
+        with _LOCK:
+            found = self._ready.pop(0) if self._ready else None
+            if not self._ready:
+                self._ready.append(_filling().submit(self._table.copy))
+        return self._table.copy() if found is None else found.result()
+
+    def give_back(self, used: np.ndarray) -> None:
+        """One that was taken and is not needed any more."""
+        with _LOCK, contextlib.suppress(RuntimeError):  # when the program ends there is no background any more
+            if len(self._ready) < _WAITING:
+                self._ready.append(_filling().submit(self._filled, used))
+
+    def _filled(self, used: np.ndarray) -> np.ndarray:
+        np.copyto(used, self._table)
+        return used
+
+
+@lru_cache(maxsize=1)
+def _filling() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="hstmae-tables")
+
+
+class _Same:
+    """An object as a key of caches: equal to itself only."""
+
+    def __init__(self, held: Hashed) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.held is self.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+
+@lru_cache(maxsize=16)
+def _filled(hashed: _Same) -> np.ndarray:
+    return hashed.held.table()
+
+
+_LARGE = 1 << 19  # entries; smaller tables are made anew
+_threads = threading.local()
+
+
+@lru_cache(maxsize=16)
+def _pool(hashed: _Same) -> Pool:
+    return Pool(_filled(hashed))
+
+
+class OwnTables:
+    """Tables for a group that is coded frame by frame. To be closed: large ones are used again."""
+
+    def __init__(self) -> None:
+        self._taken: list[tuple[Pool, np.ndarray]] = []
+
+    def take(self, hashed: Hashed, name: str) -> np.ndarray:
+        if 1 << hashed.bits < _LARGE:
+            return hashed.table()
+        pool = _pool(_Same(hashed))
+        table = pool.take()
+        self._taken.append((pool, table))
+        return table
+
+    def close(self) -> None:
+        while self._taken:
+            pool, table = self._taken.pop()
+            pool.give_back(table)
+
+
+def scratch(hashed: Hashed, name: str) -> np.ndarray:
+    """A table that the next call of this thread overwrites: to fill one that is there takes a fraction of the time."""
+    if 1 << hashed.bits < _LARGE:
+        return hashed.table()
+    kept = _kept(name, hashed.bits)
+    np.copyto(kept, _filled(_Same(hashed)))
+    return kept
+
+
+def _kept(name: str, bits: int) -> np.ndarray:
+    key = f"{name}{bits}"
+    if not hasattr(_threads, key):
+        setattr(_threads, key, np.empty(1 << bits, np.uint32))
+    found: np.ndarray = getattr(_threads, key)
+    return found

@@ -86,6 +86,8 @@ class Channel:
         elif self.log.add(message, data):
             self._spread(message, data, now)
             self._record(message, data)
+            if isinstance(message, Described):
+                self.tell()  # where its recording is
 
     def _spread(self, message: Message, data: bytes, now: float) -> None:
         frame = framed(data)
