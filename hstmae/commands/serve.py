@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .options import Number
 
-HELP = "show sessions and live streams in the browser, and restore pictures and films there"
+HELP = "show sessions and live streams in the browser, and restore pictures, films and recordings there"
 EXAMPLES = """examples:
   hstmae serve
   hstmae serve --files sessions --port 9000
@@ -16,8 +16,8 @@ EXAMPLES = """examples:
   hstmae serve --host 0.0.0.0 --allow-host films.example.org --publish-token SECRET
 
 The page plays the bundled session at once, any .hst file of the visitor's, and those in DIR. Sessions are decoded in
-the browser, bit for bit. A second page restores pictures and films: paint what is missing; one upload at a time, in a
-process of its own. Files are gone an hour after they were last looked at, and when the server ends. What
+the browser, bit for bit. A second page restores pictures, films and recordings: paint what is missing; one upload at a
+time, in a process of its own. Files are gone an hour after they were last looked at, and when the server ends. What
 `hstmae stream` sends is watched on the first page while it happens. Without --host only this machine reaches it. Ctrl-C
 ends it."""
 

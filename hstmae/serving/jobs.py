@@ -9,11 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import re
 import secrets
 import shutil
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -21,22 +18,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import HstError
+from .processes import Limits, Process, Stopped, kill, run
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".apng")
+RECORDINGS = (".hst", ".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z")
 UPLOAD, MASK = 512 << 20, 32 << 20  # bytes
 JOBS, WAITING = 16, 8  # at hand, and of these in the queue
 KEPT = 3600.0  # seconds after a job was last touched
-DEADLINE = 3600.0  # seconds of a run
-_WRITTEN = 4 << 30  # bytes that a run may write to one file
+RUN = Limits(seconds=3600, processor=4 * 3600, memory=16 << 30, file=4 << 30)
+LOOK = Limits(seconds=120, processor=60, memory=6 << 30, file=64 << 20)
 _MODES = ("psnr", "exact")
-_PERCENT, _BAR = re.compile(rb"([a-z ]+):\s+(\d+)%\|"), 4096
+_LEVELS = ("auto", "full", "compact", "none")
 # So that the result is one that browsers can show beside what was uploaded.
 _RESULT = {
     **dict.fromkeys((".jpg", ".jpeg", ".tif", ".tiff"), ".png"),
     **dict.fromkeys((".mov", ".avi", ".mkv"), ".mp4"),
 }
 Command = tuple[str, ...]
+_LOOKER = (sys.executable, "-m", "hstmae.serving.looking")
 
 
 class RefusedError(HstError):
@@ -57,8 +57,12 @@ class Job:
     percent: int = 0
     message: str = ""
     mode: str = "psnr"
+    level: str = "auto"
+    detects: bool = False
+    masked: bool = True
+    looks: asyncio.Task[None] | None = None
     touched: float = field(default_factory=time.monotonic)
-    process: asyncio.subprocess.Process | None = None
+    process: Process | None = None
 
     @property
     def source(self) -> Path:
@@ -69,15 +73,26 @@ class Job:
         return self.folder / "mask.png"
 
     @property
+    def made(self) -> Path:
+        """What a run writes: a folder of the frames of a recording."""
+        return self.folder / f"restored{'' if self.recorded else _RESULT.get(self.suffix, self.suffix)}"
+
+    @property
     def result(self) -> Path:
-        return self.folder / f"restored{_RESULT.get(self.suffix, self.suffix)}"
+        """What is downloaded."""
+        return self.made.with_name("restored.zip") if self.recorded else self.made
+
+    @property
+    def recorded(self) -> bool:
+        return self.suffix in RECORDINGS
 
     def told(self, ahead: int) -> dict[str, object]:
         """What a page is told; `ahead` jobs are restored before this one."""
         shown: dict[str, object] = {"stage": self.stage, "percent": self.percent, "message": self.message}
         shown |= {"ahead": ahead, "film": self.suffix in FILMS, "result": self.result.name}
-        with contextlib.suppress(OSError, ValueError):
-            shown["summary"] = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+        for name in ("summary", "look", "show"):
+            with contextlib.suppress(OSError, ValueError):
+                shown[name] = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
         return shown
 
 
@@ -90,8 +105,12 @@ class Jobs:
         upload: bytes that an upload may have.
     """
 
-    def __init__(self, folder: Path, command: Command = (sys.executable, "-m", "hstmae"), upload: int = UPLOAD) -> None:
-        self._folder, self._command, self._upload = folder, command, upload
+    def __init__(
+        self, folder: Path, command: Command = (sys.executable, "-m", "hstmae"), upload: int = UPLOAD,
+        looker: Command | None = _LOOKER,
+    ) -> None:  # fmt: skip
+        self._folder, self._command, self._upload, self._looker = folder, command, upload, looker
+        self._looking = asyncio.Semaphore(1)
         self._jobs: dict[str, Job] = {}
         self._queue: list[Job] = []
         self._runner: asyncio.Task[None] | None = None
@@ -99,10 +118,11 @@ class Jobs:
 
     async def create(self, name: str, size: int | None, body: AsyncIterator[bytes]) -> str:
         """A job for an upload; its number. `size` is what the request says; `name` what the browser calls the file."""
-        suffix = Path(name).suffix.lower()
-        if suffix not in PICTURES + FILMS:
-            known = " ".join(PICTURES + FILMS)
-            raise RefusedError(415, f"a file of the kind {suffix[:12]!r} cannot be restored here: take one of {known}")
+        suffix, known = _suffix(name), PICTURES + FILMS + RECORDINGS
+        if suffix not in known:
+            raise RefusedError(
+                415, f"a file of the kind {suffix[:12]!r} cannot be restored here: take one of {' '.join(known)}"
+            )
         self._forget()
         if len(self._jobs) >= JOBS:
             raise RefusedError(503, "too many uploads at once; try again later")
@@ -116,6 +136,7 @@ class Jobs:
         except BaseException:
             self.remove(number)
             raise
+        job.looks = asyncio.get_running_loop().create_task(self._look(job))
         return number
 
     async def paint(self, number: str, size: int | None, body: AsyncIterator[bytes]) -> None:
@@ -125,18 +146,27 @@ class Jobs:
             raise RefusedError(409, "it is being restored: stop it first")
         await _receive(job.mask, size, body, MASK)
 
-    def start(self, number: str, mode: str) -> None:
-        """Put a job into the queue."""
+    def start(
+        self, number: str, mode: str = "psnr", level: str = "auto", detects: bool = False, masked: bool = True
+    ) -> None:
+        """Put a job into the queue.
+
+        Args:
+            level: of the state, where there is any.
+            detects: painted blocks are looked for; masked: the mask counts.
+        """
         job = self.find(number)
-        if mode not in _MODES:
-            raise RefusedError(400, f"mode must be one of {', '.join(_MODES)}")
+        for what, given, known in (("mode", mode, _MODES), ("state", level, _LEVELS)):
+            if given not in known:
+                raise RefusedError(400, f"{what} must be one of {', '.join(known)}")
         if job.stage in ("waiting", "running"):
             return
-        if not job.mask.is_file():
-            raise RefusedError(409, "nothing says what is missing: paint or choose a mask first")
+        if not (detects or (masked and job.mask.is_file())):
+            raise RefusedError(409, "nothing says what is missing: paint it, choose a mask, or have it looked for")
         if len(self._queue) >= WAITING:
             raise RefusedError(503, "too many are waiting; try again later")
-        job.stage, job.percent, job.message, job.mode = "waiting", 0, "", mode
+        job.stage, job.percent, job.message = "waiting", 0, ""
+        job.mode, job.level, job.detects, job.masked = mode, level, detects, masked
         self._queue.append(job)
         if self._runner is None or self._runner.done():
             self._runner = asyncio.get_running_loop().create_task(self._run_all())
@@ -159,7 +189,7 @@ class Jobs:
             self._queue.remove(job)
         if job.stage in ("waiting", "running"):
             job.stage = "stopped"
-        _kill(job)
+        kill(job.process)
 
     def remove(self, number: str) -> None:
         """End a job and remove its files."""
@@ -168,7 +198,9 @@ class Jobs:
             if job in self._queue:
                 self._queue.remove(job)
             job.stage = "stopped"
-            _kill(job)
+            if job.looks is not None:
+                job.looks.cancel()
+            kill(job.process)
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def close(self) -> None:
@@ -194,27 +226,58 @@ class Jobs:
                 job.stage, job.message = "failed", f"{type(error).__name__}: {error}"
 
     async def _run(self, job: Job) -> None:
-        job.stage, summary = "running", job.folder / "summary.json"
-        summary.unlink(missing_ok=True)
-        words = ["restore", job.source.name, "--mask", job.mask.name, "--out", job.result.name, "--mode", job.mode]
-        job.process = await asyncio.create_subprocess_exec(
-            *self._command, *words, "--json", summary.name, "--overwrite", cwd=job.folder, start_new_session=True,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-            preexec_fn=_limit if os.name != "nt" else None, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        if job.stage != "running":  # it was stopped while the process started
-            _kill(job)
+        job.stage = "running"
+        for name in ("summary.json", "show.json"):
+            (job.folder / name).unlink(missing_ok=True)
+        words = ["restore", job.source.name, "--out", job.made.name, "--mode", job.mode, "--state", job.level]
+        masks = [job.mask.name] if job.masked and job.mask.is_file() else []
+        words += ["--mask", *masks] if masks else []
+        words += ["--detect"] if job.detects else []
+        words += ["--confidence", "--json", "summary.json", "--overwrite"]
+
+        def started(process: Process) -> None:
+            job.process = process
+            if job.stage != "running":  # it was stopped while the process started
+                kill(process)
+
+        def told(what: str, percent: int) -> None:
+            job.percent, job.message = percent, what
+
         try:
-            said = await asyncio.wait_for(_watch(job), DEADLINE)
-            status = await job.process.wait()
-        except asyncio.TimeoutError:
-            said, status = b"it took more than an hour", -1
-        finally:
-            _kill(job)
+            await run([*self._command, *words], job.folder, RUN, started, told)
+            if self._looker is not None and job.stage == "running":
+                with contextlib.suppress(Stopped):  # the result can be downloaded all the same
+                    await run([*self._looker, "show", job.source.name, job.made.name, *masks], job.folder, RUN, started)
+        except Stopped as why:
+            if job.stage == "running":
+                job.stage, job.message = "failed", str(why)
+            return
         if job.stage == "running":
-            good = status == 0 and job.result.is_file()
-            job.stage, job.percent = ("done", 100) if good else ("failed", job.percent)
-            job.message = "" if good else _reason(said, status)
+            good = job.result.is_file()
+            job.stage, job.percent, job.message = (
+                ("done", 100, "") if good else ("failed", job.percent, "nothing was written")
+            )
+
+    async def _look(self, job: Job) -> None:
+        """Find out what an upload is."""
+        if self._looker is None:
+            return
+        processes: list[Process] = []
+        try:
+            async with self._looking:
+                await run([*self._looker, "look", job.source.name], job.folder, LOOK, processes.append)
+        except Stopped as why:
+            with contextlib.suppress(OSError):
+                (job.folder / "look.json").write_text(json.dumps({"error": str(why)}), encoding="utf-8")
+        finally:
+            for process in processes:
+                kill(process)
+
+
+def _suffix(name: str) -> str:
+    """The ending of a file's name: that of a packed archive has two parts."""
+    parts = Path(name.lower()).suffixes[-2:]
+    return "".join(parts) if parts[:1] == [".tar"] else "".join(parts[-1:])
 
 
 async def _receive(path: Path, size: int | None, body: AsyncIterator[bytes], most: int) -> None:
@@ -234,36 +297,3 @@ async def _receive(path: Path, size: int | None, body: AsyncIterator[bytes], mos
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-async def _watch(job: Job) -> bytes:
-    """Follow a run's progress bars; the last that it said."""
-    assert job.process is not None and job.process.stderr is not None
-    said = b""
-    while piece := await job.process.stderr.read(_BAR):
-        said = (said + piece)[-_BAR:]
-        bars = _PERCENT.findall(said)
-        if bars:
-            job.percent, job.message = int(bars[-1][1]), bars[-1][0].decode().strip()
-    return said
-
-
-def _reason(said: bytes, status: int) -> str:
-    """The line that tells why a run ended; words of files' names are the browser's own."""
-    lines = [line for line in re.split(r"[\r\n]+", said.decode("utf-8", "replace")) if "error:" in line]
-    return lines[-1].partition("error:")[2].strip() if lines else f"it ended with status {status}"
-
-
-def _kill(job: Job) -> None:
-    """End a job's process and all that it started."""
-    if job.process is not None and job.process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(job.process.pid, signal.SIGKILL) if os.name != "nt" else job.process.kill()
-
-
-def _limit() -> None:
-    """In the process that restores: what it may write, and that it leaves no memory image behind."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_WRITTEN, _WRITTEN))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

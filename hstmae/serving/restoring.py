@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ _KIND = {
     ".png": "image/png", ".bmp": "image/bmp", ".webp": "image/webp", ".gif": "image/gif", ".apng": "image/apng",
     ".mp4": "video/mp4", ".webm": "video/webm",
 }  # fmt: skip
+_SHOWN = re.compile(r"[0-9]{3}-(before|after|error|confidence)")  # pictures of some frames, see `looking`
 _OPTIONS = 4096  # bytes
 _FRESH = {"Cache-Control": "no-store"}
 Answer = Callable[[Request], Awaitable[Response]]
@@ -34,7 +36,14 @@ def routes(jobs: Jobs) -> list[Route]:
 
     async def start(request: Request) -> Response:
         options = await _options(request)
-        jobs.start(request.path_params["job"], str(options.get("mode", "psnr")))
+        words = {name: str(options.get(name, usual)) for name, usual in (("mode", "psnr"), ("state", "auto"))}
+        jobs.start(
+            request.path_params["job"],
+            words["mode"],
+            words["state"],
+            options.get("detect") is True,
+            options.get("mask") is not False,
+        )
         return JSONResponse(jobs.told(request.path_params["job"]), 202, headers=_FRESH)
 
     async def told(request: Request) -> Response:
@@ -51,8 +60,11 @@ def routes(jobs: Jobs) -> list[Route]:
 
     async def result(request: Request) -> Response:
         job = jobs.find(request.path_params["job"])
-        wanted = {"input": job.source, "mask": job.mask, "result": job.result}[request.path_params["part"]]
-        if not wanted.is_file() or (wanted == job.result and job.stage != "done"):
+        part = request.path_params["part"]
+        named = {"input": job.source, "mask": job.mask, "result": job.result}
+        named |= {name: job.folder / f"{name}.png" for name in ("frame", "found")}
+        wanted = job.folder / f"{part}.png" if _SHOWN.fullmatch(part) else named[part]
+        if not wanted.is_file() or (job.stage != "done" and (wanted == job.result or _SHOWN.fullmatch(part))):
             raise RefusedError(404, "it is not there (yet)")
         kind = _KIND.get(wanted.suffix, "application/octet-stream")
         name = wanted.name if "download" in request.query_params else None

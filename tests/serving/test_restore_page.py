@@ -41,7 +41,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     from hstmae.serving.jobs import Jobs
 
     (tmp_path / "jobs").mkdir()
-    jobs = Jobs(tmp_path / "jobs", (sys.executable, "-c", FAKE))
+    jobs = Jobs(tmp_path / "jobs", (sys.executable, "-c", FAKE), looker=None)
     with serving(jobs=jobs) as found:
         yield found
     jobs.close()
@@ -85,3 +85,62 @@ def test_what_is_painted_is_restored_and_a_link_brings_it_back(browser: Any, ser
     page.close()
     again.close()
     assert served.get(f"/restore/{page.url.partition('#')[2]}")[0] == 404
+
+
+RECORDED = """
+import json, os, sys
+import numpy as np
+from PIL import Image
+words = sys.argv[2:]
+out = words[words.index("--out") + 1]
+assert words[words.index("--state") + 1] == "compact" or not json.dump(words, open("words.json", "w"))
+os.makedirs(f"{out}/confidence")
+for number in (73, 120, 168):
+    Image.fromarray(np.full((240, 256, 3), number, np.uint8)).save(f"{out}/f{number:06d}.png")
+    Image.fromarray(np.full((240, 256), number, np.uint8)).save(f"{out}/confidence/f{number:06d}.png")
+json.dump({"masked_pixels": 576000}, open("summary.json", "w"))
+"""
+PIXEL = """async () => {
+  const shown = document.querySelector("#compare > :last-child");
+  await shown.decode();
+  const canvas = new OffscreenCanvas(1, 1);
+  canvas.getContext("2d").drawImage(shown, 0, 0);
+  return [shown.naturalWidth, shown.naturalHeight, canvas.getContext("2d").getImageData(0, 0, 1, 1).data[0]];
+}"""
+
+
+SHOW = "n => Object.assign(document.getElementById('frame'), { value: n }).dispatchEvent(new Event('input'))"
+
+
+def test_the_sample_session_is_looked_at_and_shown_frame_by_frame(browser: Any, tmp_path: Path) -> None:
+    """The looking is the program's own; what restores is not, but writes frames as it does."""
+    pytest.importorskip("starlette", reason='the extra "serve" is needed')
+    from hstmae.serving.jobs import Jobs
+
+    jobs = Jobs(tmp_path, (sys.executable, "-c", RECORDED))
+    with serving(jobs=jobs) as served:
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        said: list[str] = []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(f"{served.url}restore.html?lang=ko")
+        page.click("#sample")
+        page.evaluate(WAIT)
+        assert page.is_visible("#stateRow") and not said, said
+        assert page.locator("#view option").evaluate_all("all => all.map((one) => one.value)") == [
+            "restored", "error", "confidence"
+        ]  # fmt: skip
+        last = page.locator("#frame").get_attribute("max")
+        assert last == "1"  # the first and the last frame are shown, not what the fake has not written
+        for frame, value in ((0, 73), (1, 168)):
+            page.evaluate(SHOW, frame)
+            for view in ("restored", "confidence"):
+                page.select_option("#view", view)
+                assert page.evaluate(PIXEL) == [256, 240, value]
+        data = bytes(page.evaluate(RESULT))
+        assert data[:2] == b"PK" and b"f000168.png" in data
+        for width in (390, 1000):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.close()
+    jobs.close()
+    assert not list(tmp_path.iterdir())

@@ -37,7 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     from hstmae.serving.jobs import Jobs
 
     folder = tmp_path_factory.mktemp("jobs")
-    jobs = Jobs(folder, (sys.executable, "-c", FAKE), upload=1 << 20)
+    jobs = Jobs(folder, (sys.executable, "-c", FAKE), upload=1 << 20, looker=None)
     with serving(jobs=jobs) as found:
         yield found
         jobs.close()
@@ -111,7 +111,20 @@ def test_why_a_run_failed_is_said_in_its_own_words(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a", "a.exe", "a.png.sh", "..%2f..%2fetc%2fpasswd", "a.hst", "%00.txt", "." + "x" * 3000, "%ff%fe"]
+    "name",
+    [
+        "",
+        "a",
+        "a.exe",
+        "a.png.sh",
+        "..%2f..%2fetc%2fpasswd",
+        "a.hst.py",
+        "a.gz",
+        "a.zip.gz",
+        "%00.txt",
+        "." + "x" * 3000,
+        "%ff%fe",
+    ],
 )
 def test_names_of_other_kinds_are_refused(served: Served, name: str) -> None:
     status, told = asked(served, "POST", f"/restore?name={name}", b"data")
@@ -124,7 +137,7 @@ def test_what_nobody_looks_at_is_forgotten(tmp_path: Path, monkeypatch: pytest.M
     from hstmae.serving import jobs as module
 
     monkeypatch.setattr(module, "KEPT", 0.6)
-    jobs = module.Jobs(tmp_path, (sys.executable, "-c", FAKE))
+    jobs = module.Jobs(tmp_path, (sys.executable, "-c", FAKE), looker=None)
     with serving(jobs=jobs) as found:
         job = job_of(found, b"data")
         assert asked(found, "GET", job)[0] == 200 and list(tmp_path.iterdir())

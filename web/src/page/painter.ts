@@ -66,6 +66,13 @@ export class Painter {
     return true;
   }
 
+  /** Paint a rectangle, in pixels. */
+  hide(left: number, top: number, right: number, bottom: number): void {
+    this.strokes.push({ tool: "rectangle", size: 1, points: [[left, top], [right, bottom]] });
+    this.draw();
+    this.changed();
+  }
+
   undo(): void {
     if (!this.strokes.pop()) this.base = null;
     this.draw();
