@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--allow-loss", type=names, default=[], metavar="KIND,...", help=loss)
     neural = parser.add_argument_group("neural profile")
     neural.add_argument("--checkpoint", metavar="MODEL", help="codec model: bundled name, folder or file")
-    quality = "picture quality that every group has, dB (20 to 60), or exact"
+    quality = "picture quality that every group has, dB (20 to 60), or exact; with --profile video films are coded anew"
     neural.add_argument("--quality", type=_quality, metavar="Q", help=quality)
     rate = "kbit per second to stay below, instead of --quality; groups that cannot are told"
     neural.add_argument("--bitrate", type=AMOUNT, metavar="KBIT", help=rate)
@@ -92,8 +92,10 @@ def run(args: argparse.Namespace) -> int:
     bits = None if args.bitrate is None else 1000 * args.bitrate
     options = {"checkpoint": args.checkpoint, "quality": args.quality, "bitrate": bits}
     options = {key: value for key, value in options.items() if value is not None}
-    if options and args.profile != "neural":
-        raise UsageError("--checkpoint, --quality and --bitrate belong to --profile neural")
+    if args.profile == "video" and args.quality == math.inf:
+        raise UsageError("--quality exact: --profile video keeps films as they are without --quality")
+    if options and args.profile != "neural" and (args.profile, [*options]) != ("video", ["quality"]):
+        raise UsageError("--checkpoint, --quality and --bitrate belong to --profile neural, --quality to video, too")
     profile = args.profile or ("replay" if args.rom else None)
     if args.rom and profile != "replay":
         raise UsageError(f"--rom belongs to --profile replay, not to {profile}")

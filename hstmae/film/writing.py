@@ -126,7 +126,8 @@ class _Pictures:
         options = dict(made.options)
         if interlaced and made.encoder == "libx264" and facts.height % 4 == 0:
             options["flags"] = "+ildct+ilme"
-            options["x264-params"] = "tff=1" if facts.field_order in ("tt", "tb") else "bff=1"
+            fields = "tff=1" if facts.field_order in ("tt", "tb") else "bff=1"
+            options["x264-params"] = ":".join([*filter(None, [options.get("x264-params")]), fields])
         stream = container.add_stream(made.encoder, rate=self._rate, options=options)
         context = stream.codec_context
         stream.width, stream.height = facts.width, facts.height

@@ -29,6 +29,7 @@ from ..session.encoder import EpisodeEncoder, description_of
 from ..session.profiles import decodes_exactly, make_profile, profile_of
 from .carrying import Beside, beside, copied
 from .encode_film import encode_film
+from .film_again import film_to_keep
 from .inputs import CodedEpisode
 from .tasks import Done, Task, is_film
 
@@ -220,18 +221,19 @@ def _kept_as_it_is(run: _Run, advance: Advance) -> Iterator[bytes]:
         advance(run.frames - task.first)
         return
     assert is_film(task.episode)
-    making = encode_film(
-        task.episode, partial(Description, **known), task.number, task.gop, run.report, advance,
-        with_state=task.settings.with_state, logs=FilmLogs(task.keep, task.number, key_of(known["signature"])),
-        told=task.first,
-    )  # fmt: skip
     described = b""
-    while (made := _next(making, run)) is not None:
-        pieces = split_chunks(made)
-        described = described or pieces[0]
-        new, done = pieces[max(done, 0) :], done - len(pieces)
-        if new:
-            yield b"".join(new)
+    with film_to_keep(task, run.report, advance) as (episode, steps):
+        making = encode_film(
+            episode, partial(Description, **known), task.number, task.gop, run.report, steps,
+            with_state=task.settings.with_state, logs=FilmLogs(task.keep, task.number, key_of(known["signature"])),
+            told=task.first,
+        )  # fmt: skip
+        while (made := _next(making, run)) is not None:
+            pieces = split_chunks(made)
+            described = described or pieces[0]
+            new, done = pieces[max(done, 0) :], done - len(pieces)
+            if new:
+                yield b"".join(new)
     description = unpack_description(described[HEADER_BYTES:-CRC_BYTES])
     yield replace(description, frames=run.frames, problems=run.listed()).pack(task.number)
 

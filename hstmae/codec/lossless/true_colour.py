@@ -25,6 +25,7 @@ _OTHER = 255  # index of pixels that have none of the colours
 _ENOUGH = 0.5  # share of pixels that a palette has to hold, to be worth it
 _FEW = 64  # colours: drawn pictures; with more they are textured, and need larger tables
 _BITS = (18, 22)
+_SAMPLE = 8  # frames of which both kinds are made, where there are more than 256 colours
 _SMALL = 1 << 18  # bytes of groups of which both kinds are made
 _BACK = 1 << 24  # pixels of earlier pictures that are looked through
 _AT_ONCE = 1 << 15  # bytes: while they are compressed nothing else happens, not even Ctrl-C
@@ -45,12 +46,22 @@ def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = _no_step) -
     """
     packed = _packed(frames)
     colours = _palette(packed)
-    if colours is None:
+    if colours is None or (len(colours) == _OTHER and len(frames) > _SAMPLE and not _worth_it(frames, kernel)):
         return bytes([DIFFERENCES]) + encode_differences(frames, step)
     if frames.nbytes > _SMALL:
         return _encode_palette(packed, colours, kernel, step)
     both = bytes([DIFFERENCES]) + encode_differences(frames), _encode_palette(packed, colours, kernel, step)
     return min(both, key=len)
+
+
+def _worth_it(frames: np.ndarray, kernel: Backend) -> bool:
+    """Whether a palette is shorter, for some frames from the middle."""
+    some = frames[len(frames) // 2 :][:_SAMPLE]
+    packed = _packed(some)
+    colours = _palette(packed)
+    if colours is None:
+        return False
+    return len(_encode_palette(packed, colours, kernel, _no_step)) < len(encode_differences(some))
 
 
 def _encode_palette(packed: np.ndarray, colours: np.ndarray, kernel: Backend, step: Step) -> bytes:
