@@ -7,16 +7,18 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..bundled import find
 from ..errors import DataError, UsageError
 from ..output import Kind, Output, write_result
 from .options import AMOUNT, COUNT, SEED, add_footage, video_options
+from .streaming import Enough, Sending
 
 if TYPE_CHECKING:
+    from ..live.restoring import Holes
     from ..live.sources import Session
 
 HELP = "send a game, a recording or a film to `hstmae serve`, to be watched while it happens"
@@ -26,10 +28,15 @@ EXAMPLES = """examples:
   hstmae stream --game smb --rom mario.nes --autoplay --level 1-1,1-2 --to http://127.0.0.1:8000/mario
   hstmae stream growing.hst --to https://games.example.org/live --token SECRET
   hstmae stream clip.mp4 --to http://127.0.0.1:8000/clip --fps 30
+  hstmae stream http://127.0.0.1:8000/mario --rect 16,8,64,24 --restore --to http://127.0.0.1:8000/mended
 
-INPUT is what `hstmae encode` takes: recordings, a store, a film, pictures, or a .hst file, which may still grow. Frames
-go out at their own rate, each as soon as it is coded, bit for bit. Viewers open the server's first page, or run
-`hstmae play`. When the server is not there the game goes on, and is sent when it comes back. Ctrl-C ends it."""
+INPUT is what `hstmae encode` takes: recordings, a store, a film, pictures, or a .hst file, which may still grow; or
+another stream. Frames go out at their own rate, each as soon as it is coded, bit for bit. Viewers open the server's
+first page, or run `hstmae play`. When the server is not there the game goes on, and is sent when it comes back.
+
+--mask, --rect and --lost say what is missing, which is sent black, or with --restore restored on its way, from the
+frame itself, its memory, and the frames before it; what would come too late goes out as it came, and is counted. Ctrl-C
+ends it."""
 
 
 _SWITCH = 5e-4  # seconds that one thread may keep others waiting: reading ahead must not delay what is due
@@ -37,7 +44,8 @@ _SWITCH = 5e-4  # seconds that one thread may keep others waiting: reading ahead
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("input", nargs="?", type=find, metavar="INPUT", help="recordings, store, film, pictures or .hst file")
+    what = "recordings, store, film, pictures, .hst file, or the address of another stream"
+    add("input", nargs="?", type=_input, metavar="INPUT", help=what)
     add("--env", metavar="NAME", help="play this Gymnasium environment at random, e.g. ALE/Breakout-v5")
     add("--autoplay", action="store_true", help="play levels of --game smb, after a search for a way through each")
     add("--movie", type=Path, metavar="FILE", help="play this input on the console of --game smb")
@@ -46,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", required=True, metavar="URL", help="of the stream: http://host:port/NAME")
     add("--token", default=os.environ.get("HSTMAE_PUBLISH_TOKEN", ""), metavar="TEXT",
         help="what the server wants to see (or HSTMAE_PUBLISH_TOKEN)")  # fmt: skip
+    add("--view-token", default=os.environ.get("HSTMAE_VIEW_TOKEN", ""), metavar="TEXT",
+        help="what the server of a stream as INPUT wants to see (or HSTMAE_VIEW_TOKEN)")  # fmt: skip
     add("--out", type=Path, metavar="OUT.hst", help="keep what is sent as a file, too")
     add("--loop", action="store_true", help="begin again at the end")
     add("--seconds", type=AMOUNT, metavar="S", help="end after this time")
@@ -53,7 +63,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--group", type=COUNT, default=64, metavar="N", help="frames in a group: who joins gets so many at most (64)")
     add("--seed", type=SEED, default=0, help="seed of --env and of --autoplay")
     add("--json", metavar="FILE", help="also write the summary as JSON")
+    holes = parser.add_argument_group("what is missing, and its restoration")
+    add = holes.add_argument
+    add("--mask", action="append", default=[], metavar="WHAT",
+        help="a picture, white = missing in every frame, or tube:RATIO[:SEED]; may be given several times")  # fmt: skip
+    add("--rect", action="append", default=[], metavar="X,Y,W,H[@A-B]", help="a rectangle, in all frames or these")
+    add("--lost", action="append", default=[], metavar="A-B", help="whole frames, counted from 0 in each session")
+    add("--restore", action="store_true", help="restore what is missing, in real time")
+    add("--checkpoint", metavar="MODEL", help="bundled name, folder or file (default: the game's own where one comes "
+        "with the package, else motion recall)")  # fmt: skip
+    late = "a frame that waits longer than this to be restored goes out as it came (default: %(default)s)"
+    add("--deadline", type=AMOUNT, default=0.25, metavar="S", help=late)
+    add("--state", choices=("full", "compact", "none"), default="full", help="how much of the game's memory to use")
     add_footage(parser)
+
+
+def _input(text: str) -> Path | str:
+    return text if "://" in text else find(text)
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
@@ -62,8 +88,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ..live.publisher import address_of
-    from ..live.sending import LiveStream
-    from ..live.sources import Pace, ReadAhead, rate_of
 
     if bool(args.input) + bool(args.env) + bool(args.autoplay or args.movie) != 1:
         raise UsageError("give either INPUT, --env NAME, or --game smb with --autoplay or --movie")
@@ -72,89 +96,50 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.out}: give the name of a file that ends in .hst")
     if args.group > 1024:
         raise UsageError("--group: at most 1024 frames")
+    if isinstance(args.input, str):
+        address_of(args.input, "live")
+    holes = _holes(args)
+    if args.restore and not holes:
+        raise UsageError("--restore: say what is missing with --mask, --rect or --lost")
     sys.setswitchinterval(_SWITCH)
-    stream: LiveStream | None = None
     began = time.monotonic()
-    pace, late, stack = Pace(1), 0, ExitStack()
-    try:
-        for session in _sessions(args):
-            fps = args.fps or rate_of(session)
-            if stream is None:
-                stream = LiveStream(
-                    args.to, game=session.game, fps=fps, name=session.name, token=args.token, out=args.out,
-                    group=args.group,
-                )  # fmt: skip
-                _wait_for(stream, args.to)
-            else:
-                stream.begin_session(session.game, fps, session.name)
-            pace = Pace(fps)
-            played = bool(args.env)  # by us: what is read ahead would be seen late
-            frames = session.frames if played else stack.enter_context(closing(ReadAhead(session.frames)))
-            for frame in frames:
-                due = pace.wait()
-                stream.told.late = late + pace.late
-                stream.frame(frame.pixels, frame.state, frame.action, frame.palette, frame.number, due)
-                if _is_over(args, stream.told.frames, began):
-                    raise _Enough
-                _show(stream, pace)
-            late += pace.late
-            stack.close()
-            stream.end_session(session.outcome)
-    except (_Enough, KeyboardInterrupt):
-        pass
-    finally:
-        stack.close()
-        if stream is not None:
-            stream.__exit__(*sys.exc_info())
-    if stream is None or not stream.told.frames:
-        raise DataError("there was no frame to be sent")
-    told, publisher = stream.told, stream.publisher
-    seconds = time.monotonic() - began
-    summary: dict[str, Any] = {"frames": told.frames, "seconds": seconds, "bytes": told.bytes, "late": late}
-    summary |= {"sessions": told.sessions, "connections": publisher.connections}
-    summary |= {"encode_ms": 1000 * sum(told.encode) / len(told.encode)}
+    with Sending(args, holes) as sending:
+        with suppress(Enough, KeyboardInterrupt):
+            for session in _sessions(args):
+                sending.session(session)
+        sending.finish()
+        stream = sending.stream
+        if stream is None or not stream.told.frames:
+            raise DataError("there was no frame to be sent")
+        summary = sending.summary(time.monotonic() - began)
+    told, seconds = stream.told, summary["seconds"]
     print(f"\nframes    {told.frames:,} in {seconds:.1f} s, {told.bytes / told.frames:.1f} bytes each", file=sys.stderr)
     print(f"rate      {told.bytes * 8 / 1000 / max(seconds, 1e-9):.1f} kbit/s; {summary['encode_ms']:.1f} ms to code a "
-          f"frame; {late} times late; {publisher.connections} connections", file=sys.stderr)  # fmt: skip
+          f"frame; {told.late} times late; {summary['connections']} connections", file=sys.stderr)  # fmt: skip
+    if args.restore:
+        why = summary.get("restore_problem", "")
+        print(f"restored  {summary['restored']:,} frames, {summary['restore_late']:,} too late, "
+              f"{summary['restore_failed']:,} failed; {summary['restore_ms']} ms each {why}",
+              file=sys.stderr)  # fmt: skip
     write_result(args.json, summary)
     return 0
 
 
-class _Enough(Exception):
-    """As many frames as were asked for."""
+def _holes(args: argparse.Namespace) -> Holes:
+    """What is missing. Raises UsageError or DataError."""
+    from ..live.restoring import Holes
+    from ..masks.ranges import Drawn, parse_rectangle, parse_span
+    from ..masks.tubes import parse_tube
 
-
-def _is_over(args: argparse.Namespace, frames: int, began: float) -> bool:
-    by_time = args.seconds is not None and time.monotonic() - began > args.seconds
-    return by_time or (args.frames is not None and frames >= args.frames)
-
-
-def _wait_for(stream: Any, url: str) -> None:
-    """For the first connection, a while: a wrong address is told at once, and frames are not lost for nothing."""
-    end = time.monotonic() + 3.0
-    while not stream.publisher.connected and not stream.publisher.failure and time.monotonic() < end:
-        time.sleep(0.02)
-    if stream.publisher.failure:
-        raise UsageError(f"{url}: {stream.publisher.failure}")
-    if not stream.publisher.connected:
-        print(f"hstmae stream: nobody answers at {url} yet; the game goes on, and is sent when somebody does "
-              "(is `hstmae serve` running?)", file=sys.stderr)  # fmt: skip
-
-
-_shown_at = 0.0
-
-
-def _show(stream: Any, pace: Any) -> None:
-    """A line that says how it goes, twice a second, on a terminal."""
-    global _shown_at
-    if not sys.stderr.isatty() or time.monotonic() - _shown_at < 0.5:
-        return
-    _shown_at = time.monotonic()
-    told, publisher = stream.told, stream.publisher
-    where = "sent" if publisher.connected else "NOT CONNECTED"
-    mean = 1000 * sum(told.encode) / len(told.encode)
-    print(f"\rstream: {told.frames:,} frames {where}, {told.bytes / told.frames:.1f} bytes each, {mean:.1f} ms, "
-          f"{pace.late} late ", end="", file=sys.stderr, flush=True)  # fmt: skip
+    tubes = [tube for text in args.mask if (tube := parse_tube(text)) is not None]
+    if len(tubes) > 1:
+        raise UsageError("--mask tube: give one")
+    paths = tuple(Path(text) for text in args.mask if parse_tube(text) is None)
+    for path in paths:
+        if not path.is_file():
+            raise DataError(f"mask {path}: no such file; a stream takes a picture, or tube:RATIO")
+    drawn = Drawn([parse_rectangle(text) for text in args.rect], [parse_span(text) for text in args.lost])
+    return Holes(paths, drawn, tubes[0] if tubes else None)
 
 
 def _sessions(args: argparse.Namespace) -> Iterator[Session]:
@@ -167,8 +152,11 @@ def _sessions(args: argparse.Namespace) -> Iterator[Session]:
 
 
 def _once(args: argparse.Namespace) -> Iterator[Session]:
-    from ..live.sources import Session, sessions_of
+    from ..live.sources import Session, sessions_of, watched
 
+    if isinstance(args.input, str):
+        yield from watched(args.input, args.view_token, lambda text: print(f"{args.input}: {text}", file=sys.stderr))
+        return
     if args.env:
         from ..data.sources.gymnasium import GymEpisode, describe_env
         from ..games.atari import game_of

@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class LiveStream:
         out: str | Path | None = None, group: int = GROUP,
     ) -> None:  # fmt: skip
         self.told = Told()
+        self.besides: Callable[[], dict[str, float | str]] = dict  # further statistics
         self._game, self._group = get_game(game).name, group
         self._fps, self._name = fps or get_game(game).fps, name
         profile = make_profile("live", self._game)
@@ -138,7 +140,8 @@ class LiveStream:
         if captured - self._told_at > _TELL_EVERY:
             self._told_at = captured
             mean = sum(self.told.encode) / len(self.told.encode)
-            self.publisher.add(Statistics({"encode_ms": round(1000 * mean, 2), "late": self.told.late}))
+            known = {"encode_ms": round(1000 * mean, 2), "late": self.told.late}
+            self.publisher.add(Statistics({**known, **self.besides()}))
         return sent.packet
 
     def _begin(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ..codec.jobs.inputs import SUFFIX, coded_episodes, find_input
@@ -16,6 +17,7 @@ from ..data.sources.settling import looked_at
 from ..data.sources.video import VideoOptions
 from ..errors import CodecError
 from ..games import get_game
+from .watching import Shown, watch
 
 _LOOK_EVERY = 0.2  # seconds between looks at a file that grows
 _SILENT = 10.0  # seconds in which it does not grow, then it is complete
@@ -156,6 +158,30 @@ class Pace:
             self.late += 1
         self._due = due
         return max(due, now)
+
+
+def watched(url: str, token: str, told: Callable[[str], object]) -> Iterator[Session]:
+    """The sessions of a stream, for whoever sends them on. A session ends when the next one begins.
+
+    Raises as `watch` does.
+    """
+    frames = watch(url, token, told=told)
+    first = next(frames, None)
+    while first is not None:
+        following: list[Shown] = []
+        name, game, fps = first.description.name, first.description.game, first.description.fps
+        yield Session(name, game, fps, _one_session(first, frames, following))
+        first = following[0] if following else None
+
+
+def _one_session(first: Shown, frames: Iterator[Shown], following: list[Shown]) -> Iterator[SourceFrame]:
+    for shown in chain([first], frames):
+        if shown.epoch != first.epoch:
+            following.append(shown)
+            return
+        palette = shown.description.colours
+        action = None if shown.actions is None else int(shown.actions[0])
+        yield SourceFrame(shown.number, shown.picture, palette, shown.state, action)
 
 
 def rate_of(session: Session) -> float:

@@ -22,6 +22,7 @@ from hstmae.codec.session.encoder import description_of
 from hstmae.codec.session.profiles import make_profile
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import HstWriter
+from hstmae.commands import streaming
 from hstmae.live.sources import Pace, ReadAhead, sessions_of
 from hstmae.live.terminal import Screen, coloured, drawn
 
@@ -54,7 +55,53 @@ def test_a_file_is_sent_at_its_rate_kept_and_watched(served: Served, tmp_path: P
     watcher.join(0.1)
 
 
-def test_nobody_there_is_said_and_the_game_goes_on(capsys: Any) -> None:
+def test_what_is_missing_is_sent_black_or_restored(served: Served, tmp_path: Path) -> None:
+    frames = 12
+    sample, hole = make_golden.sample(frames), (slice(None), slice(150, 190), slice(40, 90))
+    words = ["stream", SAMPLE, "--frames", str(frames), "--fps", "50", "--rect", "40,150,50,40"]
+    assert main([*words, "--to", f"{served.url}black", "--out", str(tmp_path / "black.hst")]) == 0
+    more = [
+        "--restore",
+        "--deadline",
+        "60",
+        "--out",
+        str(tmp_path / "restored.hst"),
+        "--json",
+        str(tmp_path / "told.json"),
+    ]
+    assert main([*words, "--to", f"{served.url}restored", *more]) == 0
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert (told["restored"], told["restore_late"], told["restore_failed"], told["frames"]) == (frames, 0, 0, frames)
+    made = []
+    for name in ("black", "restored"):
+        with HstReader(tmp_path / f"{name}.hst") as reader:
+            made.append(reader.read(0, range(frames)).frames)
+            assert np.array_equal(reader.read(0, range(frames)).state, sample.state)
+    assert not made[0][hole].any() and (made[1][hole] == sample.frames[hole]).mean() > 0.9
+    for frames_made in made:
+        frames_made[hole] = sample.frames[hole]
+        assert np.array_equal(frames_made, sample.frames)
+    assert main(["stream", SAMPLE, "--to", f"{served.url}x", "--restore"]) == 2
+
+
+def test_a_stream_is_sent_on(served: Served, tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "on.hst"), "--frames", "30"]
+    relay = threading.Thread(
+        target=main, args=(["stream", f"{served.url}a", "--to", f"{served.url}b", *out],), daemon=True
+    )
+    relay.start()
+    assert main(["stream", SAMPLE, "--to", f"{served.url}a", "--fps", "30", "--loop", "--seconds", "3"]) == 0
+    relay.join(20)
+    sample = make_golden.sample(96)
+    with HstReader(tmp_path / "on.hst") as reader:
+        part = reader.read(0, range(reader.frames(0)))
+        start = int(part.frame_numbers[0])
+        numbers = part.frame_numbers - sample.frame_numbers[0]
+        assert np.array_equal(part.frames, sample.frames[numbers]) and len(part.frames) > 10 and start >= 0
+
+
+def test_nobody_there_is_said_and_the_game_goes_on(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "PATIENCE", 0.1)
     assert main(["stream", SAMPLE, "--to", "http://127.0.0.1:9/x", "--frames", "3", "--fps", "1000"]) == 0
     assert "nobody answers" in capsys.readouterr().err
 
@@ -62,7 +109,7 @@ def test_nobody_there_is_said_and_the_game_goes_on(capsys: Any) -> None:
 def test_play_shows_files_and_streams(served: Served, capsys: Any) -> None:
     assert main(["play", SAMPLE, "--frames", "3", "--fps", "1000"]) == 0
     assert "frame" in capsys.readouterr().out
-    words = ["stream", SAMPLE, "--to", f"{served.url}m", "--loop", "--seconds", "4", "--fps", "200"]
+    words = ["stream", SAMPLE, "--to", f"{served.url}m", "--loop", "--seconds", "2", "--fps", "200"]
     sending = threading.Thread(target=main, args=(words,), daemon=True)
     sending.start()
     assert main(["play", f"{served.url}m", "--frames", "5"]) == 0
