@@ -205,6 +205,7 @@ def test_a_viewer_who_is_too_slow_misses_the_rest_of_a_group_and_nobody_waits() 
 
     connection = Connection()
     viewer = Viewer(connection)  # type: ignore[arg-type]
+    viewer.acknowledge(Place(1, 0, 0), 0.0)
     viewer.begin(b"g0")
     viewer.offer(b"f0", Place(1, 0, 1), 0.0, 100)
     connection.waiting = 101
@@ -221,6 +222,10 @@ def test_a_viewer_who_is_too_slow_misses_the_rest_of_a_group_and_nobody_waits() 
     viewer.offer(b"f3", Place(1, 3, 1), 1.0, 100)
     viewer.offer(b"f4", Place(1, 3, 2), 1.01 + LATE, 100)
     assert viewer.behind and not viewer.given_up(1.0) and viewer.given_up(3.0 + LATE + PATIENCE)
+    viewer.acknowledge(Place(1, 3, 1), 2.5)
+    assert viewer.idle and viewer.place == Place(1, 3, 1)
+    viewer.go_on([b"f4"])  # the session is over: what it has not got is sent
+    assert not viewer.behind and connection.sent[-1] == b"\x82\x02f4"
 
 
 @pytest.mark.parametrize(

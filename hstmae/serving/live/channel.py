@@ -172,7 +172,11 @@ class Channel:
             self.publishing = None
         for viewer in [viewer for viewer in self.viewers if viewer.given_up(now)]:
             viewer.drop()
-        self.beat(all_of_them=not self._recent or now - self._recent[-1][0] > BEAT_EVERY)
+        quiet = not self._recent or now - self._recent[-1][0] > BEAT_EVERY
+        for viewer in self.viewers:
+            if quiet and viewer.behind and viewer.idle:  # no group begins with which it could go on
+                viewer.go_on(self.log.since(viewer.place))
+        self.beat(all_of_them=quiet)
 
     def beat(self, all_of_them: bool = True) -> None:
         """Tell those who watch, or those of them who are sent nothing else, that somebody is here, and whether that is

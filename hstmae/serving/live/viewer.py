@@ -9,7 +9,8 @@ from collections import deque
 from ...live.messages import Missed, Place
 
 ROOM = 16 << 10  # bytes that may wait for a viewer, if 250 ms of the stream are not more
-LATE = 1.0  # seconds after which a viewer should have told that a frame has arrived
+LATE = 1.0  # seconds after which a viewer should have told that a frame has arrived ...
+FIRST = 4.0  # ... the first time, when it loads what decodes
 PATIENCE = 10.0  # seconds after which one who takes nothing is sent away
 _APART = 0.1  # seconds between frames whose arrival is waited for
 
@@ -31,6 +32,7 @@ class Viewer:
         sent: bytes so far.
         jumps: how often it fell behind.
         lag: seconds between a frame's sending and the viewer's word that it is shown.
+        place: how far it has come, by its own word.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -38,6 +40,7 @@ class Viewer:
         self._under_way: deque[tuple[Place, float]] = deque()  # what has not arrived yet, and when it was sent
         self._behind: float | None = None  # since when
         self._missed = 0  # frames since then
+        self.place = Place(0, 0, 0)  # that it has told of
         self.sent = self.jumps = 0
         self.lag = 0.0
 
@@ -73,10 +76,17 @@ class Viewer:
             self._missed = 0
         self.send(frame)
 
+    def go_on(self, rest: list[bytes]) -> None:
+        """Who had fallen behind gets what it has not: nothing else is to be sent, and all that was sent has arrived."""
+        self._behind, self._missed = None, 0
+        for message in rest:
+            self.send(framed(message))
+
     def offer(self, frame: bytes, place: Place, now: float, room: int) -> None:
         """A frame. Args: place: what the viewer has with it; now: seconds; room: bytes that may wait."""
         if self._behind is None:
-            late = bool(self._under_way) and now - self._under_way[0][1] > LATE
+            allowed = LATE if self.place.epoch else FIRST
+            late = bool(self._under_way) and now - self._under_way[0][1] > allowed
             if late or self.waiting > room:
                 self._behind = now
                 self.jumps += 1
@@ -89,6 +99,7 @@ class Viewer:
 
     def acknowledge(self, place: Place, now: float) -> None:
         """The viewer has everything up to `place`."""
+        self.place = place
         while self._under_way:
             sent, when = self._under_way[0]
             if sent.epoch == place.epoch and (sent.group, sent.frames) > (place.group, place.frames):

@@ -3,8 +3,9 @@ import { HstError, StreamDecoder } from "../decoder/main.js";
 import type { Shelf } from "../decoder/main.js";
 import type { Answer, LiveStatus } from "./messages.js";
 
-const GONE_AFTER = 1000; // ms of silence, then the connection is taken for lost
-const LOOK_EVERY = 250; // ms
+const GONE_AFTER = 850; // ms of silence, then the connection is taken for lost
+const LOOK_EVERY = 100; // ms
+const TELL_EVERY = 250; // ms
 const LATEST = 700; // ms that what has arrived may wait to be decoded, then all before the newest group is left out
 const RETRY = [100, 200, 400, 800, 1500]; // ms
 const FINAL = new Set([4400, 4401]); // codes after which it is no use to try again
@@ -24,6 +25,7 @@ export class Watching {
   private heard = 0;
   private tries = 0;
   private told = "";
+  private toldAt = 0;
   private index = -1;
   private epoch = 0;
   private readonly look = setInterval(() => this.beat(), LOOK_EVERY);
@@ -82,6 +84,8 @@ export class Watching {
   private beat(): void {
     const now = performance.now();
     if (this.socket && now - this.heard > GONE_AFTER) this.lost("the server has fallen silent", false);
+    if (now - this.toldAt < TELL_EVERY) return;
+    this.toldAt = now;
     this.acknowledge();
     this.tell();
   }
