@@ -61,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=AMOUNT, metavar="S", help="end after this time")
     add("--frames", type=COUNT, metavar="N", help="end after so many frames")
     add("--group", type=COUNT, default=64, metavar="N", help="frames in a group: who joins gets so many at most (64)")
+    add("--bitrate", type=AMOUNT, default=1200.0, metavar="KBIT",
+        help="pictures in more than 256 colours are sent as video, so many kbit a second (default: 1200)")  # fmt: skip
+    add("--lossless", action="store_true", help="pictures in more than 256 colours bit for bit, too, however large")
     add("--seed", type=SEED, default=0, help="seed of --env and of --autoplay")
     add("--json", metavar="FILE", help="also write the summary as JSON")
     holes = parser.add_argument_group("what is missing, and its restoration")

@@ -70,7 +70,7 @@ class Sending(ExitStack):
         self._args, self._holes = args, holes
         self.stream: LiveStream | None = None
         self._restoring: Restoring | None = None
-        self._began, self._late = time.monotonic(), 0
+        self._began, self._late, self._told = time.monotonic(), 0, False
 
     def session(self, session: Session) -> None:
         """Raises Enough."""
@@ -92,6 +92,10 @@ class Sending(ExitStack):
                 done = stream.told.frames if self._restoring is None else self._restoring.worker.counts.came
                 if _is_over(args, done, self._began):
                     raise Enough
+                if not stream.lossless and not self._told:
+                    self._told = True
+                    print(f"more than 256 colours: sent as video of about {args.bitrate:g} kbit/s, not pixel by pixel "
+                          "(--lossless does that)", file=sys.stderr)  # fmt: skip
                 _show(stream, pace)
         self._late += pace.late
         self.finish()
@@ -107,7 +111,7 @@ class Sending(ExitStack):
         else:
             self.stream = self.enter_context(LiveStream(
                 args.to, game=session.game, fps=fps, name=session.name, token=args.token, out=args.out,
-                group=args.group,
+                group=args.group, video=0 if args.lossless else args.bitrate,
             ))  # fmt: skip
             _wait_for(self.stream, args.to)
         if args.restore:

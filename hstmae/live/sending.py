@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..codec.container.chunks import GOP, parse_header, read_payload, split_chunks
+from ..codec.container.description import Description
 from ..codec.lossless.live import STREAM, LiveProfile
 from ..codec.session.encoder import description_of
 from ..codec.session.live import LiveSession
@@ -24,6 +25,7 @@ from ..games import get_game
 from .colours import Colours
 from .messages import TICK, Begun, Coded, Described, Ended, Finished, Statistics
 from .publisher import Publisher
+from .video import VideoSession
 
 GROUP = 64  # frames: about a second; one who joins or comes back is sent so many at most
 _TELL_EVERY = 1.0  # seconds between statistics
@@ -56,14 +58,17 @@ class LiveStream:
         name: of the session.
         token: what the server wants to see.
         out: `.hst` file to keep the stream in, too.
+        group: frames in a group.
+        video: kbit a second of pictures in more than 256 colours, which are sent as video; 0 = without loss.
     Raises:
         UsageError: no such address, or `out` is there already.
     """
 
     def __init__(
         self, url: str, *, game: str = "generic", fps: float | None = None, name: str = "live", token: str = "",
-        out: str | Path | None = None, group: int = GROUP,
+        out: str | Path | None = None, group: int = GROUP, video: float = 0,
     ) -> None:  # fmt: skip
+        self._video, self.lossless = video, True
         self.told = Told()
         self.besides: Callable[[], dict[str, float | str]] = dict  # further statistics
         self._game, self._group = get_game(game).name, group
@@ -74,7 +79,7 @@ class LiveStream:
         self._kept = contextlib.ExitStack()
         self._writer = None if out is None else self._kept.enter_context(HstWriter(out, live=True))
         self.publisher = Publisher(url, token)
-        self._session: LiveSession | None = None
+        self._session: LiveSession | VideoSession | None = None
         self._colours: Colours | None = None
         self._number, self._begun, self._named, self._told_at = 0, 0, 0, 0.0
         self._shape: tuple[Any, ...] = ()
@@ -148,15 +153,30 @@ class LiveStream:
         self, picture: np.ndarray, palette: np.ndarray | None, state: np.ndarray | None, action: int | None
     ) -> None:
         self._named += 1
+        self._number = 0
+        self.told.sessions += 1
         name = self._name if self._named == 1 else f"{self._name}-{self._named}"
+        if palette is None and self._video:
+            if self._writer is not None:
+                raise DataError("more than 256 colours are sent as video, which no file keeps: send without loss, or "
+                                "to no file (--lossless, or without --out)")  # fmt: skip
+            self.lossless = False
+            self._session = VideoSession(
+                picture, state, action, gop=self._group, kbit=self._video, name=name, game=self._game, fps=self._fps,
+                ended=lambda digest: self.publisher.add(Ended(digest)),
+            )  # fmt: skip
+            self._describe(self._session.description)
+            return
         description = description_of(
             self._profile, frame=picture, palette=palette, state=state, action=action, gop=self._group, name=name,
             game=self._game, fps=self._fps,
         )  # fmt: skip
         description = replace(description, streams=(STREAM,))
         number = 0 if self._writer is None else self._writer.next_number
-        self._session, self._number = LiveSession(self._profile, description, number), 0
-        self.told.sessions += 1
+        self._session = LiveSession(self._profile, description, number)
+        self._describe(description)
+
+    def _describe(self, description: Description) -> None:
         self.publisher.add(Described(1 + secrets.randbelow((1 << 32) - 1), description.pack(0)))
 
     def _complete(self, chunks: bytes) -> None:

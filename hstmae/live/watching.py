@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from .messages import (
     unpack,
 )
 from .publisher import address_of, connect
+from .video import PROFILE as VIDEO
+from .video import VideoViewer
 
 _TELL_EVERY = 0.25  # seconds between two words to the server how far this is
 _FINAL = {4400, 4401}  # codes after which it is no use to try again
@@ -61,7 +64,8 @@ class Decoding:
     """
 
     def __init__(self) -> None:
-        self._viewer: LiveViewer | None = None
+        self._viewer: LiveViewer | VideoViewer | None = None
+        self._packets = hashlib.blake2b(digest_size=8)  # of a group of video
         self._description: Description | None = None
         self._epoch, self._head = 0, Begun(0, 0, 0)
         self._place = 0
@@ -87,6 +91,7 @@ class Decoding:
         elif isinstance(message, Begun):
             self._head, self._place, self._lost, self._ended = message, 0, False, False
             self._content.clear()
+            self._packets = hashlib.blake2b(digest_size=8)
         elif isinstance(message, Coded):
             return self._decode(message)
         elif isinstance(message, Ended):
@@ -104,10 +109,14 @@ class Decoding:
     def _begin_session(self, message: Described) -> None:
         self.close()
         description = message.description()
-        profile = profile_of(description)
-        if not isinstance(profile, LiveProfile):
-            raise CodecError(f"a stream of profile '{description.profile}' cannot be watched here")
-        self._viewer, self._description = LiveViewer(profile, description), description
+        if description.profile == VIDEO:
+            self._viewer = VideoViewer(description)
+        else:
+            profile = profile_of(description)
+            if not isinstance(profile, LiveProfile):
+                raise CodecError(f"a stream of profile '{description.profile}' cannot be watched here")
+            self._viewer = LiveViewer(profile, description)
+        self._description = description
         self._epoch, self._lost, self.outcome = message.epoch, True, None
         self._head, self._place, self._ended = Begun(0, 0, 0), 0, False
 
@@ -130,23 +139,31 @@ class Decoding:
             picture, self._head.first + message.place, state, actions, self._description, captured, self._epoch,
             self._head.group, message.place,
         )  # fmt: skip
-        self._content.append(shown)
+        if isinstance(self._viewer, VideoViewer):
+            self._packets.update(message.packet)
+        else:
+            self._content.append(shown)
         return shown
 
     def _compare(self, message: Ended) -> None:
-        if self._lost or not self._content:
+        if self._lost or not self._place:
             return
+        if self._digest() != message.digest:
+            self._lost = True
+            raise CodecError(f"group {self._head.group} has other content than was sent")
+        self._ended = True
+        self.groups += 1
+
+    def _digest(self) -> bytes:
+        if isinstance(self._viewer, VideoViewer):
+            return self._packets.digest()
         frames, first = np.stack([shown.picture for shown in self._content]), self._content[0]
         state = None if first.state is None else np.stack([shown.state for shown in self._content])  # type: ignore[misc]
         actions = None
         if first.actions is not None:
             actions = np.stack([shown.actions for shown in self._content])  # type: ignore[misc]
         numbers = np.array([shown.number for shown in self._content], np.int32)
-        if content_hash(Gop(frames, None, state, actions), numbers) != message.digest:
-            self._lost = True
-            raise CodecError(f"group {self._head.group} has other content than was sent")
-        self._ended = True
-        self.groups += 1
+        return content_hash(Gop(frames, None, state, actions), numbers)
 
     def close(self) -> None:
         if self._viewer is not None:

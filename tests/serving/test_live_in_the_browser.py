@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import make_golden
+import numpy as np
 import pytest
 from proxy import Proxy
 from served import Served, serving
@@ -49,6 +50,13 @@ RECORDED = """(before) => new Promise((done) => document.querySelector("hst-play
     this.removeEventListener("hst-live", told);
     done(url);
   }))"""
+DECODES = """async () => typeof VideoDecoder !== "undefined" &&
+  (await VideoDecoder.isConfigSupported({ codec: "avc1.64001F", optimizeForLatency: true })).supported"""
+PIXELS = """() => {
+  const canvas = document.querySelector("hst-player").shadowRoot.querySelector("canvas");
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return Array.from(pixels);
+}"""
 STATUS = """() => new Promise((done) => document.querySelector("hst-player").addEventListener("hst-live",
   ({ detail }) => done(detail), { once: true }))"""
 
@@ -128,4 +136,28 @@ def test_streams_are_listed_and_told_of_in_korean(browser: Any, served: Served) 
         page.evaluate(SHOWN, [3, "live"])
         assert page.url.endswith("#live/a.b-c") and page.get_by_text("실시간 방송").is_visible()
     page.evaluate(UNTIL, "보내는 쪽이 없습니다")
+    page.close()
+
+
+def test_true_colour_is_drawn_by_the_browsers_own_video_decoder(browser: Any, served: Served) -> None:
+    pytest.importorskip("av", reason='the extra "video" is needed')
+    y, x = np.mgrid[:91, :121]
+    frames = [np.stack([(x * 2 + t) % 256, (y * 2 + t) % 256, (x + y) % 256], -1).astype(np.uint8) for t in range(9)]
+    page = browser.new_page()
+    page.goto(f"{served.url}?lang=en")
+    if not page.evaluate(DECODES):
+        pytest.skip("this browser decodes no H.264")
+    with LiveStream(f"{served.url}film", fps=30, name="film", group=4, video=3000) as stream:
+        for picture in frames[:5]:
+            stream.frame(picture)
+        assert stream.publisher.wait(5)
+        page.goto(f"{served.url}?lang=en#live/film")
+        page.reload()
+        page.evaluate(SHOWN, [0, "film"])  # of the group that goes on
+        for picture in frames[5:]:
+            stream.frame(picture)
+        page.evaluate(SHOWN, [4, "film"])
+        found = np.array(page.evaluate(PIXELS), np.uint8).reshape(91, 121, 4)[..., :3]
+        assert 10 * np.log10(255**2 / ((found.astype(float) - frames[-1]) ** 2).mean()) > 22
+        assert page.evaluate(STATUS)["groups"] >= 1
     page.close()

@@ -140,7 +140,7 @@ class LiveEncoder(_Live):
         if shape.channels == 3:
             payload = _LENGTH.pack(len(payload)) + payload + zlib.compress(_differences(picture, self._last), 6)
             self._last[:] = picture
-        packet = payload + _check(payload, self.count)
+        packet = payload + check(payload, self.count)
         self.count += 1
         self._packets.append(packet)
         return packet
@@ -166,8 +166,8 @@ class LiveDecoder(_Live):
             CodecError: the packet is damaged or not the next one, or the group has all its frames. Nothing more can be
                 decoded of this group then.
         """
-        payload, check = packet[:-CHECK_BYTES], packet[-CHECK_BYTES:]
-        if len(packet) < CHECK_BYTES or check != _check(payload, self.count):
+        payload, stated = packet[:-CHECK_BYTES], packet[-CHECK_BYTES:]
+        if len(packet) < CHECK_BYTES or stated != check(payload, self.count):
             self.close()
             raise CodecError(f"damaged packet: it is not frame {self.count} of its group as it was sent")
         colours = b""
@@ -222,7 +222,8 @@ def _length(value: int) -> bytes:
     return bytes([*out, value])
 
 
-def _check(payload: bytes, place: int) -> bytes:
+def check(payload: bytes, place: int) -> bytes:
+    """What stands behind a packet: that it is whole, and the one of this place in its group."""
     return struct.pack("<H", zlib.crc32(payload, place) & 0xFFFF)
 
 

@@ -121,6 +121,9 @@ class Channel:
         try:
             if isinstance(message, Described) and self.records is not None:
                 assert self.description is not None
+                if self.description.profile != "live":
+                    self.statistics["recording"] = "video is not kept"
+                    return
                 self.recording = Recording(self.records, self.name, self.description)
             if isinstance(message, Ended) and self.recording is not None:
                 self.recording.add(self.log.groups[-1])

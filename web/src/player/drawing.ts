@@ -4,6 +4,8 @@ export interface Painter {
   readonly kind: "webgl" | "2d";
   /** pixels [height, width] with `palette` (RGB of each index), or [height, width, 3] with none. */
   draw(pixels: Uint8Array, palette: Uint8Array): void;
+  /** A frame of video, which may be larger than the picture: its edge is left out. */
+  show(video: VideoFrame): void;
 }
 
 const VERTEX = `attribute vec2 at; varying vec2 place;
@@ -85,6 +87,9 @@ function webgl(canvas: HTMLCanvasElement, width: number, height: number, fast: b
       gl.uniform1i(indexed, palette.length ? 1 : 0);
       gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
     },
+    show() {
+      throw new Error("video is drawn by the 2D context");
+    },
   };
 }
 
@@ -110,6 +115,9 @@ function flat(canvas: HTMLCanvasElement, width: number, height: number): Painter
         for (let i = 0, j = 0; i < words.length; i++, j += 3) words[i] = pixels[j]! | (pixels[j + 1]! << 8) | (pixels[j + 2]! << 16) | 0xff000000;
       }
       target.putImageData(image, 0, 0);
+    },
+    show(video) {
+      target.drawImage(video, 0, 0, width, height, 0, 0, width, height);
     },
   };
 }

@@ -13,6 +13,7 @@ export interface EpisodeInfo {
   palette: Uint8Array; // RGB of each index; empty for true colour
   hasMemory: boolean;
   hasButtons: boolean;
+  video?: boolean; // pictures come as frames of video
 }
 
 /** How a stream goes. */
@@ -46,6 +47,7 @@ export interface FrameMessage {
   number: number;
   memory: Uint8Array | null;
   buttons: Uint8Array | null;
+  video?: VideoFrame; // instead of pixels
   captured?: number; // ms since 1970 by the publisher's clock, of a stream's
 }
 

@@ -189,7 +189,7 @@ export class HstPlayer extends HTMLElement {
     const canvas = element("canvas");
     for (const name of ["role", "aria-label"]) canvas.setAttribute(name, this.canvas.getAttribute(name)!);
     this.screenCanvas.replaceWith(canvas);
-    this.painter = painter(canvas, width, height, this.getAttribute("renderer") ?? "");
+    this.painter = painter(canvas, width, height, this.infos[episode]!.video ? "2d" : (this.getAttribute("renderer") ?? ""));
     canvas.addEventListener("webglcontextlost", () => this.choose(this.chosen));
     this.controls.setEpisodes(this.infos, episode);
     if (!hasButtons) this.pad.root.hidden = true;
@@ -254,6 +254,7 @@ export class HstPlayer extends HTMLElement {
       this.follow(answer.status);
     } else if (answer.kind === "frame" && this.live) {
       if (answer.episode === this.session && this.running) this.draw(answer);
+      else answer.video?.close();
     } else if (answer.kind === "frame") {
       if (answer.episode !== this.chosen) return;
       this.ahead.put(answer, this.target, this.length);
@@ -317,7 +318,12 @@ export class HstPlayer extends HTMLElement {
   private draw(frame: FrameMessage): void {
     const info = this.infos[this.chosen];
     if (!info || !this.painter) return;
-    this.painter.draw(frame.pixels, info.palette);
+    if (frame.video) {
+      this.painter.show(frame.video);
+      frame.video.close();
+    } else {
+      this.painter.draw(frame.pixels, info.palette);
+    }
     this.shown = frame;
     if (this.message.textContent === this.texts.loading || this.message.classList.contains("error")) this.say("");
     this.tell();

@@ -143,7 +143,8 @@ export class Watching {
       this.status.decodeMs += (now - start - this.status.decodeMs) / 16;
       this.index++;
       const more = this.queue.filter(({ data: next }) => next[0] === FRAME).length;
-      if (more < 2) this.answer({ kind: "frame", serial: this.serial, episode: this.epoch, index: this.index, ...frame });
+      if (more >= 2) frame.video?.close();
+      else this.answer({ kind: "frame", serial: this.serial, episode: this.epoch, index: this.index, ...frame });
     } catch (error) {
       if (!(error instanceof HstError)) throw error;
       this.status.why = error.message;
@@ -156,6 +157,7 @@ export class Watching {
     this.index = -1;
     const info = {
       ...{ name: d.name, game: d.game, level: d.level, outcome: d.outcome, fps: d.fps, frames: 0, lost: 0 },
+      video: d.profile === "h264",
       ...{ height: d.height, width: d.width, palette: d.palette, hasMemory: d.state > 0, hasButtons: d.actions > 0 },
     };
     this.answer({ kind: "session", serial: this.serial, episode: this.epoch, info });

@@ -129,7 +129,7 @@ let resume: () => void = () => {};
 channel.port1.onmessage = () => resume();
 const pause = (): Promise<void> => new Promise((resolve) => ((resume = resolve), channel.port2.postMessage(0)));
 
-const scope = self as unknown as { onmessage: (event: MessageEvent<Order>) => void; postMessage(answer: Answer): void };
+const scope = self as unknown as { onmessage: (event: MessageEvent<Order>) => void; postMessage(answer: Answer, given?: Transferable[]): void };
 let shelf: Promise<Shelf> | null = null;
 let playing: Playing | null = null;
 let watching: Watching | null = null;
@@ -193,7 +193,9 @@ scope.onmessage = ({ data: order }) => {
       shelf = null;
       scope.postMessage({ kind: "error", serial: order.serial, message: error.message });
     });
-    watching = new Watching(order.serial, order.src, shelf, (answer) => scope.postMessage(answer));
+    watching = new Watching(order.serial, order.src, shelf, (answer) => {
+      scope.postMessage(answer, answer.kind === "frame" && answer.video ? [answer.video] : []);
+    });
     return;
   }
   open(order).catch((error: Error) => {
