@@ -17,8 +17,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import HstError
 from .processes import Limits, Process, Stopped, kill, run
+from .receiving import RefusedError, receive
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".apng")
@@ -27,7 +27,7 @@ UPLOAD, MASK = 512 << 20, 32 << 20  # bytes
 JOBS, WAITING = 16, 8  # at hand, and of these in the queue
 KEPT = 3600.0  # seconds after a job was last touched
 RUN = Limits(seconds=3600, processor=4 * 3600, memory=16 << 30, file=4 << 30)
-LOOK = Limits(seconds=120, processor=60, memory=6 << 30, file=64 << 20)
+LOOK = Limits(seconds=120, processor=60, memory=6 << 30, file=1 << 30)
 _MODES = ("psnr", "exact")
 _LEVELS = ("auto", "full", "compact", "none")
 # So that the result is one that browsers can show beside what was uploaded.
@@ -37,14 +37,6 @@ _RESULT = {
 }
 Command = tuple[str, ...]
 _LOOKER = (sys.executable, "-m", "hstmae.serving.looking")
-
-
-class RefusedError(HstError):
-    """A request that is not served: its HTTP status and why."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 @dataclass
@@ -132,7 +124,7 @@ class Jobs:
         self._jobs[number] = job
         self._forget()  # which sees to it from now on
         try:
-            await _receive(job.source, size, body, self._upload)
+            await receive(job.source, size, body, self._upload)
         except BaseException:
             self.remove(number)
             raise
@@ -144,7 +136,7 @@ class Jobs:
         job = self.find(number)
         if job.stage in ("waiting", "running"):
             raise RefusedError(409, "it is being restored: stop it first")
-        await _receive(job.mask, size, body, MASK)
+        await receive(job.mask, size, body, MASK)
 
     def start(
         self, number: str, mode: str = "psnr", level: str = "auto", detects: bool = False, masked: bool = True
@@ -278,22 +270,3 @@ def _suffix(name: str) -> str:
     """The ending of a file's name: that of a packed archive has two parts."""
     parts = Path(name.lower()).suffixes[-2:]
     return "".join(parts) if parts[:1] == [".tar"] else "".join(parts[-1:])
-
-
-async def _receive(path: Path, size: int | None, body: AsyncIterator[bytes], most: int) -> None:
-    """Write a body to a file, whole or not at all."""
-    if size is not None and size > most:
-        raise RefusedError(413, f"the file is larger than {most >> 20} MB")
-    part, got = path.with_name(path.name + ".part"), 0
-    try:
-        with part.open("wb") as file:
-            async for piece in body:
-                got += len(piece)
-                if got > most:
-                    raise RefusedError(413, f"the file is larger than {most >> 20} MB")
-                await asyncio.to_thread(file.write, piece)
-        if got == 0:
-            raise RefusedError(400, "the file is empty")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

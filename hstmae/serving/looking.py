@@ -181,6 +181,12 @@ def main(words: Sequence[str]) -> int:
     except HstError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print("error: it needs more memory than uploads may have", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, or a file that unpacks to more than the limits of this process
+        print(f"error: it cannot be unpacked or written: {error.strerror or error}", file=sys.stderr)
+        return 2
     write_text(Path(f"{what}.json"), json.dumps(made))
     return 0
 

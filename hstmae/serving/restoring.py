@@ -11,7 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from .jobs import Jobs, RefusedError
+from .jobs import Jobs
+from .receiving import RefusedError
 
 _KIND = {
     ".png": "image/png", ".bmp": "image/bmp", ".webp": "image/webp", ".gif": "image/gif", ".apng": "image/apng",

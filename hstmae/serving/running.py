@@ -18,6 +18,7 @@ from .jobs import Jobs
 from .listing import Folder
 from .live.streams import Streams
 from .live.transport import SETTINGS
+from .receiving import PromptProtocol
 
 _CONNECTIONS = 2500  # more at once are answered with 503
 _IDLE = 10  # seconds that a connection without a request is kept
@@ -67,7 +68,7 @@ def serve(host: str, port: int, what: Serving) -> int:
         stack.callback(streams.close)
         app = application(folder, (host, *what.allowed), addresses, jobs, streams, what.view_token)
         settings = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, lifespan="off", http="h11",
+            app, log_level="warning", access_log=False, server_header=False, lifespan="off", http=PromptProtocol,
             limit_concurrency=_CONNECTIONS, timeout_keep_alive=_IDLE, h11_max_incomplete_event_size=_HEADERS,
             timeout_graceful_shutdown=2, **SETTINGS,
         )  # fmt: skip

@@ -46,6 +46,7 @@ def serving(files: Path | None = None, port: int = 0, **options: Any) -> Iterato
     from hstmae.serving.app import application
     from hstmae.serving.listing import Folder
     from hstmae.serving.live.transport import SETTINGS
+    from hstmae.serving.receiving import PromptProtocol
 
     app, found = application(Folder(files) if files else None, **options), Served()
 
@@ -65,7 +66,7 @@ def serving(files: Path | None = None, port: int = 0, **options: Any) -> Iterato
 
     with socket.create_server(("127.0.0.1", port)) as listening:
         found.port = listening.getsockname()[1]
-        settings = uvicorn.Config(counted, log_level="error", lifespan="off", http="h11", **SETTINGS)
+        settings = uvicorn.Config(counted, log_level="error", lifespan="off", http=PromptProtocol, **SETTINGS)
         server = uvicorn.Server(settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
