@@ -18,7 +18,7 @@ from .options import AMOUNT, COUNT, SEED, add_footage, video_options
 from .streaming import Enough, Sending
 
 if TYPE_CHECKING:
-    from ..live.restoring import Holes
+    from ..live.holes import Holes
     from ..live.sources import Session
 
 HELP = "send a game, a recording or a film to `hstmae serve`, to be watched while it happens"
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _holes(args: argparse.Namespace) -> Holes:
     """What is missing. Raises UsageError or DataError."""
-    from ..live.restoring import Holes
+    from ..live.holes import Holes
     from ..masks.ranges import Drawn, parse_rectangle, parse_span
     from ..masks.tubes import parse_tube
 

@@ -13,7 +13,8 @@ from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..data.sources.base import SourceFrame
-    from ..live.restoring import Holes, Restoring
+    from ..live.holes import Holes
+    from ..live.restoring import Restoring
     from ..live.sending import LiveStream
     from ..live.sources import Session
 
@@ -124,7 +125,7 @@ class Sending(ExitStack):
         return self.stream
 
     def _send(self, frame: SourceFrame, place: int, fps: float, due: float) -> None:
-        from ..live.restoring import hidden
+        from ..live.holes import hidden
 
         if not self._holes:
             self._sent(frame, due)

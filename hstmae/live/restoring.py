@@ -6,7 +6,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,56 +14,9 @@ from ..data.sources.base import SourceFrame
 from ..errors import UsageError
 from ..games import get_game
 from ..inference.live.worker import LiveResult, LiveWorker
-from ..masks.meaning import Reading
-from ..masks.ranges import Drawn, Frames
-from ..masks.sources import Source, Sources
-from ..masks.tubes import TubeSpec, tube_mask
+from .holes import hidden
 
-_ENDLESS = 1 << 30  # frames: how many come is not known
 _MODELS = {"smb": "hst-mae-nano"}  # bundled ones
-
-
-@dataclass
-class Holes:
-    """What is missing of each frame, counted from 0.
-
-    Attributes:
-        pictures: files, white = missing, in every frame.
-        drawn: rectangles and lost frames.
-        tube: a synthetic mask.
-    """
-
-    pictures: tuple[Path, ...] = ()
-    drawn: Drawn = field(default_factory=Drawn)
-    tube: TubeSpec | None = None
-    _frames: Frames | None = None
-    _opened: list[Source] | None = None
-    _fixed: np.ndarray | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.pictures or self.drawn.rectangles or self.drawn.lost or self.tube)
-
-    def of(self, number: int, size: tuple[int, int], fps: float) -> np.ndarray:
-        """bool [H, W]. Raises DataError: a mask is unreadable, or of another size."""
-        if self._frames is None or self._frames.size != size:
-            self._open(size, fps)
-        assert self._frames is not None and self._fixed is not None
-        mask: np.ndarray = self._fixed | self.drawn.of(self._frames, number, 1)[0]
-        return mask
-
-    def _open(self, size: tuple[int, int], fps: float) -> None:
-        self._frames = frames = Frames("stream", "stream", size, _ENDLESS, None, fps)
-        self._fixed = np.zeros(size, bool)
-        for path in self.pictures:
-            source, _ = Sources(Reading()).open(path, frames)
-            self._fixed |= source.of(0, 1)[0]
-        if self.tube is not None:
-            self._fixed |= tube_mask(size, self.tube)
-
-
-def hidden(picture: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """The picture with what is missing black, or of the palette's first colour."""
-    return np.where(missing if picture.ndim == 2 else missing[..., None], np.uint8(0), picture)
 
 
 class Restoring:
