@@ -67,6 +67,16 @@ def drawn(count: int) -> Episode:
     return replace(colours(), name=f"drawn-{count}", frames=looks[np.stack(index)])
 
 
+def noisy() -> Episode:
+    """A true-colour session of a few shapes that disappear in grey noise and come back."""
+    y, x = np.mgrid[:12, :20]
+    noise = np.random.default_rng(0).integers(0, 120, (40, 12, 20, 1))
+    noise[:16] = noise[32:] = 0
+    shapes = np.stack([np.stack([(x + t) // 5 * 40, y // 4 * 50, (x ^ y) // 8 * 90], -1) for t in range(40)]) % 130
+    n = np.arange(40, dtype=np.int32)
+    return replace(colours(), name="noisy", frames=(shapes + noise).astype(np.uint8), frame_numbers=n)
+
+
 def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     """Episodes, frames per group and profile with its options of each golden file."""
     whole = sample(20)
@@ -75,7 +85,7 @@ def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     for ending, name, version in (("", "lossless", 1), ("-2", "lossless", 2), ("-live", "live", 2)):
         found[f"session{ending}"] = [whole], 8, {"name": name, "version": version}
         found[f"several{ending}"] = [bare, colours()], 16, {"name": name, "version": version}
-    found["colours-3"] = [colours(), drawn(12), drawn(300)], 16, {"name": "lossless", "version": 3}
+    found["colours-3"] = [colours(), drawn(12), drawn(300), noisy()], 64, {"name": "lossless", "version": 3}
     return found
 
 

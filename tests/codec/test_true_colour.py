@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from hstmae.codec.container.gop import Gop, GopShape
 from hstmae.codec.lossless import kernel
+from hstmae.codec.lossless.differences import decode_differences, encode_differences
 from hstmae.codec.lossless.profile import LosslessProfile
 from hstmae.codec.lossless.reference import Reference
-from hstmae.codec.lossless.true_colour import DIFFERENCES, PALETTE, decode_colours, encode_colours, encode_differences
+from hstmae.codec.lossless.true_colour import DIFFERENCES, PALETTE, RUNS, decode_colours, encode_colours
 from hstmae.errors import CodecError
 
 pytestmark = pytest.mark.skipif(kernel.library_path() is None, reason="needs the compiled kernel")
@@ -68,6 +69,43 @@ def test_noise_has_no_palette() -> None:
     data = encode_colours(source, kernel.backend())
     assert data[0] == DIFFERENCES
     assert np.array_equal(decode_colours(data, GopShape(2, 40, 40, 3, 0, 0), kernel.backend(), 2), source)
+
+
+@pytest.mark.parametrize("way", range(4))
+@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
+@settings(max_examples=10, deadline=None)
+def test_differences_of_every_way(way: int, seed: int, frames: int, height: int, width: int) -> None:
+    source = footage(seed, (frames, height, width), 300)
+    data, shape = encode_differences(source, ways=(way,)), GopShape(frames, height, width, 3, 0, 0)
+    assert data[0] == way and np.array_equal(decode_differences(data, shape), source)
+    first = GopShape(1, height, width, 3, 0, 0)
+    assert np.array_equal(decode_differences(data, first, part=True), source[:1])
+
+
+def days_and_nights() -> np.ndarray:
+    """Drawn pictures, then the same under grey noise, then without."""
+    source, r = footage(6, (64, 24, 32), 40), np.random.default_rng(7)
+    noise = r.integers(0, 120, (32, 24, 32, 1))
+    source[16:48] = (source[16:48] * 0.5 + noise).astype(np.uint8)
+    return source
+
+
+def test_drawn_and_other_frames_of_a_group_are_coded_apart() -> None:
+    source, shape = days_and_nights(), GopShape(64, 24, 32, 3, 0, 0)
+    data = encode_colours(source, kernel.backend())
+    assert data[:2] == bytes([RUNS, 3])
+    for count in (64, 1, 15, 16, 17, 40, 48, 49):
+        assert np.array_equal(decode_colours(data, shape, kernel.backend(), count), source[:count])
+    for broken in (
+        data[:1],
+        data[:9],
+        data[:-1],
+        data + b"x",
+        data[:1] + b"\0" + data[2:],
+        data[:2] + b"\xff" + data[3:],
+    ):
+        with pytest.raises(CodecError, match="damaged stream"):
+            decode_colours(broken, shape, kernel.backend(), 64)
 
 
 def test_what_was_seen_in_an_earlier_picture_costs_little() -> None:

@@ -71,7 +71,7 @@ def _made(path: Path) -> bytes:
     path.unlink(missing_ok=True)
     with HstWriter(path) as writer:
         drawn = [(make_golden.drawn(count), 4) for count in (12, 300)]
-        for episode, gop in ((few, 4), (make_golden.colours(), 3), (bare, 5), *drawn):
+        for episode, gop in ((few, 4), (make_golden.colours(), 3), (bare, 5), *drawn, (make_golden.noisy(), 40)):
             writer.add(make_profile("lossless", episode.game), episode, gop=gop)
     return path.read_bytes()
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .scene import Scene
+
 VERSION = 2  # of the streams that are written; all up to it are read
 PARTNERS = 6  # bytes of the same row that a byte is predicted from
 ROW_INPUTS = 33
@@ -137,3 +139,27 @@ class PictureModel:
             escape=np.full((19, ESCAPE_INPUTS), 13107, np.int32),
             quiet=None if version == 1 else np.full((36, QUIET_INPUTS), 9830, np.int32),
         )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a group of at most T frames. What belongs to frame t is read, or filled, when t is coded.
+
+    Attributes:
+        actions, state: uint8 [T, A] and [T, S]; A or S = 0 where there are none.
+        picture: uint8 [H, W], the picture of the frame that is being coded; None = pictures are coded elsewhere.
+        scene: what the state says of T frames.
+    """
+
+    actions: np.ndarray
+    state: np.ndarray
+    picture: np.ndarray | None
+    scene: Scene
+    action_model: RowModel
+    state_model: RowModel
+    picture_model: PictureModel
+
+    @property
+    def nothing(self) -> np.ndarray:
+        """uint8 [T, 0]: what is known beside the buttons."""
+        return self.actions[:, :0]

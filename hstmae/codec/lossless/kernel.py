@@ -11,9 +11,8 @@ import numpy as np
 
 from ...errors import CodecError
 from ...native import library_path as find_library
-from .coding_models import Hashed, PictureModel, RowModel
+from .coding_models import Hashed, Parts, PictureModel, RowModel
 from .opened import LEFT_OVER, CompiledFrames, CompiledPainter, OwnTables, pointer, scratch
-from .parts import Parts
 from .probability import RATE, TRUST, squash_table, stretch_table
 from .range_coder import DECODE, ENCODE, PART
 from .scene import Scene

@@ -16,8 +16,8 @@ import numpy as np
 
 from ...errors import CodecError
 from ..container.gop import Gop, GopShape
+from .coding_models import Parts
 from .kernel import DECODE, ENCODE, Frames
-from .parts import Parts
 from .profile import LosslessProfile
 
 STREAM = "LIVE"

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...errors import CodecError
-from .coding_models import Hashed
-from .parts import Parts
+from .coding_models import Hashed, Parts
 from .range_coder import DECODE, ENCODE, PART
 
 LEFT_OVER = -4  # what the kernel says where not all of a stream was read

@@ -12,10 +12,11 @@ from ...games.registry import get_game
 from ...games.spec import GameSpec
 from ..container.gop import Gop, GopShape
 from .coding_models import PictureModel, RowModel
+from .differences import decode_differences, encode_differences
 from .kernel import DECODE, ENCODE, PART, Backend, backend
 from .scene import Scene
 from .tables import tables_for
-from .true_colour import decode_colours, decode_differences, encode_colours, encode_differences
+from .true_colour import decode_colours, encode_colours
 
 VERSION = 3  # of the streams that are written; all up to it are read. 3: true colour as COLR, all else as in 2
 _PER_FRAME = ("tiles", "corners", "sprites", "look", "hints")  # parts of a Scene

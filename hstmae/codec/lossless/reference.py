@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .coding_models import PictureModel, RowModel
-from .parts import Parts
+from .coding_models import Parts, PictureModel, RowModel
 from .range_coder import Coder
 from .reference_mixer import Mixer
 from .reference_pictures import Pictures

@@ -1,44 +1,47 @@
 """Pictures of true colour, to the last bit: a palette of their own where few colours are enough, else differences.
 
-A stream COLR begins with its kind. 0: differences, as the stream PICT of before has them. 1: palette; then the bits of
-the tables (uint8), the number of colours less one (uint8), what becomes of other colours (uint8: 0 there are none, 1 as
-they are, 2 as three planes of G, R - G and B - G), their number (uint32), the length of the stream of indices (uint32),
-the colours, that stream, and the LZMA of the other colours, in the order of their pixels, whose index is 255.
+A stream COLR begins with its kind.
+
+0: differences, see `encode_differences`.
+
+1: palette; then the bits of the tables (uint8), the number of colours less one (uint8), what becomes of other colours
+(uint8: 0 there are none, 1 as they are, 2 as three planes of G, R - G and B - G), their number (uint32), the length of
+the stream of indices (uint32), the colours, that stream, and the LZMA of the other colours, in the order of their
+pixels, whose index is 255.
+
+2: runs of frames; then their number (uint8), the frames (uint16) and the length (uint32) of each, and a stream COLR of
+kind 0 or 1 of each.
 """
 
 import lzma
 import struct
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from ...errors import CodecError
 from ..container.gop import GopShape
 from .coding_models import PictureModel
+from .differences import FILTERS, Step, decode_differences, encode_differences, no_step, unpack
 from .kernel import DECODE, ENCODE, PART, Backend
 
-DIFFERENCES, PALETTE = 0, 1
+DIFFERENCES, PALETTE, RUNS = 0, 1, 2
 _NONE, _PLAIN, _PLANES = range(3)
+_RUN = struct.Struct("<HI")
 _HEAD = struct.Struct("<BBBBII")
 _OTHER = 255  # index of pixels that have none of the colours
 _ENOUGH = 0.5  # share of pixels that a palette has to hold, to be worth it
 _FEW = 64  # colours: drawn pictures; with more they are textured, and need larger tables
 _BITS = (18, 22)
+_TOGETHER = 16  # frames that are of one sort
+_NEARLY_ALL = 0.95  # share of pixels that the palette of drawn pictures holds
 _SAMPLE = 8  # frames of which both kinds are made, where there are more than 256 colours
 _SMALL = 1 << 18  # bytes of groups of which both kinds are made
 _BACK = 1 << 24  # pixels of earlier pictures that are looked through
-_AT_ONCE = 1 << 15  # bytes: while they are compressed nothing else happens, not even Ctrl-C
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
-
-Step = Callable[[float], object]
 
 
-def _no_step(share: float) -> None:
-    """Nobody wants to know."""
-
-
-def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = _no_step) -> bytes:
+def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = no_step) -> bytes:
     """uint8 [T, H, W, 3] -> the stream COLR.
 
     Args:
@@ -46,12 +49,59 @@ def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = _no_step) -
     """
     packed = _packed(frames)
     colours = _palette(packed)
+    if colours is not None and len(colours) != _OTHER:
+        return _shorter(frames, packed, colours, kernel, step)
+    ends = _runs(packed)
+    if len(ends) == 1:
+        return _encode_run(frames, packed, colours, kernel, step)
+    streams, head, first = [], bytes([RUNS, len(ends)]), 0
+    for end in ends:
+        share = (end - first) / len(frames)
+        some = packed[first:end]
+        streams.append(_encode_run(frames[first:end], some, _palette(some), kernel, partial(_scaled, step, share)))
+        head += _RUN.pack(end - first, len(streams[-1]))
+        first = end
+    return head + b"".join(streams)
+
+
+def _scaled(step: Step, share: float, done: float) -> None:
+    step(done * share)
+
+
+def _encode_run(
+    frames: np.ndarray, packed: np.ndarray, colours: np.ndarray | None, kernel: Backend, step: Step
+) -> bytes:
+    """Kind 0 or 1, of frames of one sort."""
     if colours is None or (len(colours) == _OTHER and len(frames) > _SAMPLE and not _worth_it(frames, kernel)):
-        return bytes([DIFFERENCES]) + encode_differences(frames, step)
+        return bytes([DIFFERENCES]) + encode_differences(frames, step, (_best_way(frames),))
+    return _shorter(frames, packed, colours, kernel, step)
+
+
+def _shorter(frames: np.ndarray, packed: np.ndarray, colours: np.ndarray, kernel: Backend, step: Step) -> bytes:
+    """The palette, or of a small group what is shorter."""
     if frames.nbytes > _SMALL:
         return _encode_palette(packed, colours, kernel, step)
-    both = bytes([DIFFERENCES]) + encode_differences(frames), _encode_palette(packed, colours, kernel, step)
-    return min(both, key=len)
+    differences = bytes([DIFFERENCES]) + encode_differences(frames, ways=(_best_way(frames),))
+    return min(differences, _encode_palette(packed, colours, kernel, step), key=len)
+
+
+def _runs(packed: np.ndarray) -> list[int]:
+    """Where runs of frames end that a palette holds nearly all pixels of, and others."""
+    ends, last = list[int](), None
+    for first in range(0, len(packed), _TOGETHER):
+        some = packed[first : first + _TOGETHER]
+        colours = _palette(some)
+        drawn = colours is not None and float(np.isin(some[:: max(1, len(some) - 1)], colours).mean()) >= _NEARLY_ALL
+        if last is not None and drawn != last:
+            ends.append(first)
+        last = drawn
+    return [*ends, len(packed)]
+
+
+def _best_way(frames: np.ndarray) -> int:
+    """Of differences, by what is shortest for some frames from the middle."""
+    some = frames[max(0, (len(frames) - _SAMPLE) // 2) :][:_SAMPLE]
+    return min(range(4), key=lambda way: len(encode_differences(some, ways=(way,))))
 
 
 def _worth_it(frames: np.ndarray, kernel: Backend) -> bool:
@@ -61,7 +111,8 @@ def _worth_it(frames: np.ndarray, kernel: Backend) -> bool:
     colours = _palette(packed)
     if colours is None:
         return False
-    return len(_encode_palette(packed, colours, kernel, _no_step)) < len(encode_differences(some))
+    differences = encode_differences(some, ways=(_best_way(some),))
+    return len(_encode_palette(packed, colours, kernel, no_step)) < len(differences)
 
 
 def _encode_palette(packed: np.ndarray, colours: np.ndarray, kernel: Backend, step: Step) -> bytes:
@@ -89,6 +140,8 @@ def _encode_palette(packed: np.ndarray, colours: np.ndarray, kernel: Backend, st
 def decode_colours(data: bytes, shape: GopShape, kernel: Backend, count: int) -> np.ndarray:
     """The first `count` pictures of the group, uint8 [count, H, W, 3]. Raises CodecError: data that make no sense."""
     part = count < shape.frames
+    if data[:1] == bytes([RUNS]):
+        return _decode_runs(data, shape, kernel, count)
     if data[:1] == bytes([DIFFERENCES]):
         return decode_differences(data[1:], replace(shape, frames=count), part)
     if data[:1] != bytes([PALETTE]) or len(data) < _HEAD.size:
@@ -124,6 +177,24 @@ def decode_colours(data: bytes, shape: GopShape, kernel: Backend, count: int) ->
     if not part and used != number:
         raise CodecError("damaged stream of pictures: more colours than pixels")
     return out
+
+
+def _decode_runs(data: bytes, shape: GopShape, kernel: Backend, count: int) -> np.ndarray:
+    end = 2 + _RUN.size * data[1] if len(data) > 1 else len(data)
+    if len(data) < end:
+        raise CodecError("damaged stream of pictures: it is cut off")
+    runs = list(_RUN.iter_unpack(data[2:end]))
+    if sum(frames for frames, _ in runs) != shape.frames or end + sum(size for _, size in runs) != len(data):
+        raise CodecError("damaged stream of pictures: its runs are not as long as the group")
+    found, left = [], count
+    for frames, size in runs:
+        if left > 0 and frames:
+            stream = data[end : end + size]
+            if stream[:1] == bytes([RUNS]):
+                raise CodecError("damaged stream of pictures: runs within runs")
+            found.append(decode_colours(stream, replace(shape, frames=frames), kernel, min(left, frames)))
+        left, end = left - frames, end + size
+    return np.concatenate(found)
 
 
 def _packed(frames: np.ndarray) -> np.ndarray:
@@ -167,7 +238,7 @@ def _pack_others(other: np.ndarray) -> tuple[int, bytes]:
         return _NONE, b""
     rgb = _rgb(other)
     ways = {_PLAIN: rgb, _PLANES: np.stack([rgb[:, 1], rgb[:, 0] - rgb[:, 1], rgb[:, 2] - rgb[:, 1]])}
-    made = {kind: lzma.compress(a.tobytes(), lzma.FORMAT_RAW, filters=_FILTERS) for kind, a in ways.items()}
+    made = {kind: lzma.compress(a.tobytes(), lzma.FORMAT_RAW, filters=FILTERS) for kind, a in ways.items()}
     best = min(made, key=lambda kind: len(made[kind]))
     return best, made[best]
 
@@ -178,64 +249,10 @@ def _unpack_others(kind: int, number: int, data: bytes) -> np.ndarray:
         if data or number:
             raise CodecError("damaged stream of pictures: bytes left over")
         return np.zeros((0, 3), np.uint8)
-    raw = np.frombuffer(_unpack(data, 3 * number), np.uint8)
+    raw = np.frombuffer(unpack(data, 3 * number), np.uint8)
     if kind == _PLAIN:
         return raw.reshape(-1, 3)
     if kind != _PLANES:
         raise CodecError("damaged stream of pictures: colours of an unknown kind")
     green, red, blue = raw.reshape(3, -1)
     return np.stack([red + green, green, blue + green], -1)
-
-
-def _unpack(data: bytes, size: int, part: bool = False) -> bytes:
-    """What LZMA packed. Raises CodecError: damaged, or of another size."""
-    try:
-        unpack = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
-        raw = unpack.decompress(data, size if part else size + 1)
-    except lzma.LZMAError as error:
-        raise CodecError(f"damaged stream of pictures: {error}") from None
-    if len(raw) != size or (not part and (not unpack.eof or unpack.unused_data)):
-        raise CodecError(f"damaged stream of pictures: {len(raw)} bytes instead of {size}, or more behind them")
-    return raw
-
-
-def encode_differences(frames: np.ndarray, step: Step = _no_step) -> bytes:
-    """uint8 [T, H, W, 3] -> one byte saying what each frame is the difference to, and LZMA of the differences.
-
-    1: the previous frame; 0: the pixel on the left (within the first column, the one above).
-
-    Args:
-        step: called with the share of the work that was done since the last call.
-    """
-    best = b""
-    for kind in (0, 1):
-        d = frames.copy()
-        if kind:
-            d[1:] -= frames[:-1]
-        spatial = d if not kind else d[:1]
-        source = frames if not kind else frames[:1]
-        spatial[:, :, 1:] = source[:, :, 1:] - source[:, :, :-1]
-        spatial[:, 1:, 0] = source[:, 1:, 0] - source[:, :-1, 0]
-        packer, pieces = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=_FILTERS), []
-        for frame in d:
-            raw = frame.tobytes()
-            for start in range(0, len(raw), _AT_ONCE):
-                pieces.append(packer.compress(raw[start : start + _AT_ONCE]))
-            step(0.5 / len(d))
-        packed = b"".join([*pieces, packer.flush()])
-        if not best or len(packed) + 1 < len(best):
-            best = bytes([kind]) + packed
-    return best
-
-
-def decode_differences(data: bytes, shape: GopShape, part: bool = False) -> np.ndarray:
-    """The inverse; `part`: the frames of `shape` are the first ones. Raises CodecError for data of another size or
-    kind."""
-    if not data or data[0] > 1:
-        raise CodecError("damaged stream of pictures: differences of an unknown kind")
-    raw = _unpack(data[1:], shape.frames * shape.height * shape.width * 3, part)
-    d = np.frombuffer(bytearray(raw), np.uint8).reshape(shape.frames, shape.height, shape.width, 3)
-    spatial = d if data[0] == 0 else d[:1]
-    spatial[:, :, 0] = np.cumsum(spatial[:, :, 0], 1, np.uint8)
-    np.cumsum(spatial, 2, np.uint8, out=spatial)
-    return d if data[0] == 0 else np.cumsum(d, 0, np.uint8)

@@ -7,13 +7,56 @@ import type { Held, Pictures } from "./group.js";
 import { neutralPictures } from "./models.js";
 
 const HEAD = 12, OTHER = 255, BACK = 2 ** 24;
-const DIFFERENCES = 0, PALETTE = 1, PLAIN = 1, PLANES = 2; // kinds of streams, and of the colours beside a palette
+const DIFFERENCES = 0, PALETTE = 1, RUNS = 2, RUN = 6, PLAIN = 1, PLANES = 2; // kinds of streams, and of the colours beside a palette
 
 /** Of the stream COLR, or of PICT. Throws HstError where it makes no sense. */
 export function trueColour(held: Held, data: Uint8Array, d: Description, frames: number, coloured: boolean): Pictures {
   if (coloured && data[0] === PALETTE) return new ColourPictures(held, data, d, frames);
+  if (coloured && data[0] === RUNS) return new Runs(held, data, d, frames);
   if (coloured && data[0] !== DIFFERENCES) throw new HstError("damaged stream of pictures: neither a palette nor differences");
   return new TrueColourPictures(held, coloured ? data.subarray(1) : data, d, frames);
+}
+
+/** Runs of frames, each in a stream of its own. */
+class Runs implements Pictures {
+  readonly at: number;
+  private readonly streams: [Uint8Array, number][] = []; // and how many frames it holds
+  private open: Pictures | null = null;
+  private left = 0; // frames of the stream that is open
+
+  constructor(private readonly held: Held, data: Uint8Array, private readonly d: Description, frames: number) {
+    let at = data.length > 1 ? 2 + RUN * data[1]! : data.length, all = 0;
+    if (data.length < at) throw new HstError("damaged stream of pictures: it is cut off");
+    const view = viewOf(data), heads = at;
+    for (let head = 2; head < heads; head += RUN) {
+      const size = view.getUint32(head + 2, true), count = view.getUint16(head, true);
+      if (data[at] === RUNS) throw new HstError("damaged stream of pictures: runs within runs");
+      if (count) this.streams.push([data.subarray(at, at + size), count]);
+      all += count;
+      at += size;
+    }
+    if (all !== frames || at !== data.length) throw new HstError("damaged stream of pictures: its runs are not as long as the group");
+    this.at = held.take(3 * d.height * d.width);
+  }
+
+  next(): void {
+    if (!this.left) {
+      this.open?.close(true);
+      const [stream, count] = this.streams.shift()!;
+      this.open = trueColour(this.held, stream, this.d, count, true);
+      this.left = count;
+      this.t = 0;
+    }
+    this.left--;
+    this.open!.next(this.t++, null);
+    this.held.native.bytes.copyWithin(this.at, this.open!.at, this.open!.at + 3 * this.d.height * this.d.width);
+  }
+
+  close(whole: boolean): void {
+    this.open?.close(whole);
+  }
+
+  private t = 0; // of the next frame in that stream
 }
 
 /** Palette pictures, with the colours of pixels that the palette has none for. */
@@ -90,19 +133,22 @@ class TrueColourPictures implements Pictures {
   private readonly differences: Uint8Array;
   private readonly last: Uint8Array;
   private readonly fromBefore: boolean;
+  private readonly planes: boolean;
 
   constructor(private readonly held: Held, data: Uint8Array, private readonly d: Description, frames: number) {
     const size = frames * d.height * d.width * 3;
     const { data: raw, used } = held.native.lzma2(data.subarray(1), size);
-    if (raw.length !== size || data[0]! > 1 || used !== data.length - 1) throw new HstError("damaged stream of pictures");
+    if (raw.length !== size || data[0]! > 3 || used !== data.length - 1) throw new HstError("damaged stream of pictures");
     this.differences = raw;
-    this.fromBefore = data[0] === 1;
+    this.fromBefore = (data[0]! & 1) === 1;
+    this.planes = (data[0]! & 2) === 2;
     this.last = new Uint8Array(d.height * d.width * 3);
     this.at = held.take(this.last.length);
   }
 
   next(t: number): void {
     const { last, d } = this, line = 3 * d.width, from = t * last.length;
+    if (this.planes) this.interleave(from);
     if (this.fromBefore && t) {
       for (let i = 0; i < last.length; i++) last[i]! += this.differences[from + i]!; // modulo 256
     } else {
@@ -115,4 +161,15 @@ class TrueColourPictures implements Pictures {
   }
 
   close(): void {}
+
+  /** Planes G, R - G, B - G of the frame at `from` become RGB. */
+  private interleave(from: number): void {
+    const size = this.last.length / 3, planes = this.differences.slice(from, from + 3 * size);
+    for (let i = 0; i < size; i++) {
+      const green = planes[i]!;
+      this.differences[from + 3 * i] = planes[size + i]! + green; // modulo 256
+      this.differences[from + 3 * i + 1] = green;
+      this.differences[from + 3 * i + 2] = planes[2 * size + i]! + green;
+    }
+  }
 }
