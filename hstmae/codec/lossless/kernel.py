@@ -77,6 +77,10 @@ def check(result: int) -> int:
     return result
 
 
+def _new_table(hashed: Hashed, name: str) -> np.ndarray:
+    return hashed.table()
+
+
 class Compiled:
     """The shared library beside this file."""
 
@@ -134,7 +138,7 @@ class Compiled:
     def paint(self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes) -> Painter:
         return CompiledPainter(
             self._library, mode, size, (back, model.slots.bits),
-            [*_scene_parts(Scene.nothing(size[0])), *picture_work(model, OwnTables().take), *self._maths, LIMIT, SPEED],
+            [*_scene_parts(Scene.nothing(size[0])), *picture_work(model, _new_table), *self._maths, LIMIT, SPEED],
             data, check,
         )  # fmt: skip
 

@@ -148,7 +148,7 @@ def decode_colours(data: bytes, shape: GopShape, kernel: Backend, count: int) ->
         raise CodecError("damaged stream of pictures: neither a palette nor differences")
     _, bits, last, kind, number, length = _HEAD.unpack_from(data)
     end = _HEAD.size + 3 * (last + 1)
-    if not 8 <= bits <= 24 or len(data) < end + length or number > shape.frames * shape.height * shape.width:
+    if not 8 <= bits <= _BITS[1] or len(data) < end + length or number > shape.frames * shape.height * shape.width:
         raise CodecError("damaged stream of pictures: it is cut off, or states what no encoder writes")
     colours = np.frombuffer(data, np.uint8, 3 * (last + 1), _HEAD.size).reshape(-1, 3)
     other = _unpack_others(kind, number, data[end + length :])

@@ -6,7 +6,7 @@ import { PalettePictures } from "./group.js";
 import type { Held, Pictures } from "./group.js";
 import { neutralPictures } from "./models.js";
 
-const HEAD = 12, OTHER = 255, BACK = 2 ** 24;
+const HEAD = 12, MOST_BITS = 22, OTHER = 255, BACK = 2 ** 24;
 const DIFFERENCES = 0, PALETTE = 1, RUNS = 2, RUN = 6, PLAIN = 1, PLANES = 2; // kinds of streams, and of the colours beside a palette
 
 /** Of the stream COLR, or of PICT. Throws HstError where it makes no sense. */
@@ -75,7 +75,7 @@ class ColourPictures implements Pictures {
     this.last = data[2]!;
     this.kind = data[3]!;
     const end = HEAD + 3 * (this.last + 1), pixels = d.height * d.width;
-    if (bits < 8 || bits > 24 || data.length < end + length || number > frames * pixels) throw new HstError("damaged stream of pictures: it is cut off, or states what no encoder writes");
+    if (bits < 8 || bits > MOST_BITS || data.length < end + length || number > frames * pixels) throw new HstError("damaged stream of pictures: it is cut off, or states what no encoder writes");
     this.palette = data.slice(HEAD, end);
     this.others = this.unpack(data.subarray(end + length), number);
     this.drawn = new PalettePictures(held, data.subarray(end, end + length), { ...d, channels: 1, game: "", state: 0 }, frames, neutralPictures(2, bits));

@@ -1,0 +1,50 @@
+"""Damaged streams of pictures, without the checks of the container: refused, or pictures of the right size.
+
+HSTMAE_FUZZ_CASES as in tests/helpers/fuzzing.py.
+"""
+
+from __future__ import annotations
+
+import make_golden
+import numpy as np
+import pytest
+from fuzzing import CASES, attack, damaged
+
+from hstmae.codec.container.gop import Gop
+from hstmae.codec.lossless.kernel import library_path
+from hstmae.codec.lossless.profile import LosslessProfile
+from hstmae.codec.neural.exact import decode_exact, encode_exact
+
+pytestmark = pytest.mark.skipif(library_path() is None, reason="needs the compiled kernel")
+KINDS = {
+    "differences": lambda: make_golden.colours().frames,
+    "few colours": lambda: make_golden.drawn(12).frames,
+    "many colours": lambda: make_golden.drawn(300).frames,
+    "runs": lambda: make_golden.noisy().frames,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_true_colour(kind: str) -> None:
+    gop, profile = Gop(KINDS[kind](), None, None, None), LosslessProfile(None)
+    stream = profile.encode(gop)["COLR"]
+
+    def read(case: int) -> None:
+        data = damaged(stream, np.random.default_rng([3, case]))
+        count = case % len(gop.frames) + 1
+        assert profile.decode({"COLR": data}, gop.shape).shape == gop.shape
+        assert len(profile.decode_first({"COLR": data}, gop.shape, count).frames) == count
+
+    assert attack(read, max(CASES // 4, 1)) > CASES // 16
+
+
+def test_exact_pictures_of_the_neural_profile() -> None:
+    part = make_golden.sample(4)
+    assert part.state is not None
+    stream = encode_exact("smb", part.frames, part.state, (0, 0))
+
+    def read(case: int) -> None:
+        data = damaged(stream, np.random.default_rng([4, case]))
+        assert decode_exact("smb", data, part.state, part.frames.shape, (0, 0)).shape == part.frames.shape
+
+    assert attack(read, max(CASES // 10, 1)) > 0
