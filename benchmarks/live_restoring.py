@@ -26,6 +26,7 @@ from realtime import SAMPLE
 import hstmae
 from hstmae.atomic import write_text
 from hstmae.data.episode import Episode
+from hstmae.data.store.manifest import is_store
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.evaluation.decibels import psnr
@@ -128,7 +129,7 @@ def in_real_time(name: str, level: str, clip: Clip, mask: np.ndarray, rate: floa
 
 def episodes(inputs: list[Path]) -> Iterator[Episode]:
     for path in inputs:
-        if (path / "manifest.json").is_file():
+        if is_store(path):
             yield from EpisodeStore(path)
             continue
         with tempfile.TemporaryDirectory() as folder:
@@ -149,6 +150,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=240)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rate", type=float, default=0, metavar="FPS", help="also in real time; 0 = not")
+    parser.add_argument("--episode", action="append", help="part of a name: only these; may be given again")
     parser.add_argument("--damage", action="append", help="only this one; may be given again")
     parser.add_argument("--no-offline", action="store_true", help="nothing to compare with, sooner")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -158,6 +160,8 @@ def main() -> None:
     rows = []
     print(f"{args.model or 'motion recall'}, state {args.level}, {args.threads} threads; damaged pixels only")
     for episode in episodes(args.input):
+        if args.episode and not any(part in episode.name for part in args.episode):
+            continue
         clip = Clip(episode, args.frames, model)
         for damage, mask in masks_of(clip.entries.shape).items():
             if args.damage and damage not in args.damage:

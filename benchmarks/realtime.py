@@ -23,6 +23,7 @@ import torch
 from hstmae.atomic import write_text
 from hstmae.bundled import SAMPLES
 from hstmae.data.episode import Episode
+from hstmae.data.store.manifest import is_store
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.inference.live import RealtimeRestorer
@@ -71,7 +72,7 @@ def play(model: Any, episode: Episode, clip: int, frames: int, ratio: float, **o
 
 def load(path: Path) -> Episode:
     """The first episode of a store, or of recordings in smbdataset layout, which are preprocessed in passing."""
-    if (path / "manifest.json").is_file():
+    if is_store(path):
         return EpisodeStore(path)[0]
     with tempfile.TemporaryDirectory() as folder:
         preprocess(path, Path(folder) / "store", workers=1, val_fraction=0)

@@ -64,8 +64,23 @@ def test_play_is_restored_frame_by_frame(
     right = pictures[damage] == frames[damage]
     assert right.mean() > least
     assert right[sure[damage] >= 0.98].mean() > 0.98
+    if level == "none":  # which takes longest
+        return
     other = restored(LiveRestorer(model, state_level=level), np.where(damage, 7, frames), damage, state)
     assert all(np.array_equal(a.picture, b.picture) for a, b in zip(made, other, strict=True)), "garbage shows through"
+
+
+def test_in_a_hurry_what_nobody_knows_has_no_confidence(
+    model: Predictor, play: tuple[np.ndarray, np.ndarray], damage: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, state = play
+    monkeypatch.setattr(model, "draw", lambda *_: pytest.fail("the network was asked"))
+    restorer = LiveRestorer(model, state_level="compact")
+    for t, frame in enumerate(frames):
+        made = restorer.frame(frame, damage[t], state[t], hurry=True)
+        right = made.picture == frame
+        assert right[~damage[t]].all() and right[damage[t]].sum() >= 0.97 * damage[t].sum()
+        assert right[made.confidence >= 0.98].mean() > 0.98
 
 
 def test_colours_come_back_as_colours_of_the_same_emulator(

@@ -16,9 +16,11 @@ from ...atlas.recall import TRUST
 from ...atlas.running_looks import RunningAtlas
 from ...atlas.sightings import LevelSightings
 from ...games import GameState
+from ...games.palette import nearest_entries
 from ...games.pixels import View
 from ...models.masking import SHOWN, spread_order
 from ...motion.running import RunningRecall
+from ...motion.spatial import smooth
 from ...restoration.mixing import add_known, sources
 from ...restoration.restorer import UNIT, Restorer, padded
 from ...restoration.result import Restoration
@@ -70,12 +72,15 @@ class LiveGame:
         if isinstance(self._locator, FollowingLocator):
             self._locator.restart()
 
-    def frame(self, entries: np.ndarray, missing: np.ndarray, memory: np.ndarray | None) -> Restoration:
+    def frame(
+        self, entries: np.ndarray, missing: np.ndarray, memory: np.ndarray | None, hurry: bool = False
+    ) -> Restoration:
         """Restore the next frame.
 
         Args:
             entries: uint8 [H, W] palette entries, of one size; missing: bool [H, W].
             memory: uint8 [S], the game's; None without any.
+            hurry: the network is not asked: what nobody knows is drawn smoothly, with confidence 0.
         """
         mask = missing[None]
         cleared = np.where(mask, np.uint8(0), entries[None])
@@ -90,7 +95,7 @@ class LiveGame:
         if mask.any():
             result.method, result.shown = sources(mask, known)
             if view.mask.any():
-                self._draw(result, view, mask)
+                (self._smooth if hurry else self._draw)(result, view, mask)
             if known is not None:
                 add_known(result, known, self.game.palette, np.zeros(1, np.int64))
             if result.confidence is not None:
@@ -195,6 +200,16 @@ class LiveGame:
         ):
             if own is not None and drawn is not None:
                 own[0][where] = drawn[-1, :height, :width][where]
+
+    def _smooth(self, result: Restoration, view: View, missing: np.ndarray) -> None:
+        """Draw what is unknown from what is around it, in place."""
+        unknown = view.mask[0]
+        drawn = smooth(np.where(unknown[..., None], np.uint8(0), result.rgb[0]), unknown)[unknown]
+        result.rgb[0][unknown] = np.rint(drawn).clip(0, 255)
+        if result.indices is not None:
+            result.indices[0][unknown] = nearest_entries(result.rgb[0][unknown], self.game.palette, self.game)
+        if result.confidence is not None:
+            result.confidence[0][unknown] = 0
 
     def _untold(self, view: View) -> np.ndarray:
         """As `untold_text`: what an earlier frame has shown is no guess."""

@@ -73,18 +73,22 @@ class LiveRestorer:
             raise DataError(f"{model.config.name} restores true colour: give no model, and motion recall does it")
         self._size: tuple[int, ...] | None = None
 
-    def frame(self, picture: np.ndarray, missing: np.ndarray, memory: np.ndarray | None = None) -> LiveFrame:
+    def frame(
+        self, picture: np.ndarray, missing: np.ndarray, memory: np.ndarray | None = None, *, hurry: bool = False
+    ) -> LiveFrame:
         """Restore the next frame.
 
         Args:
             picture: uint8 [H, W] entries of the game's palette, or [H, W, 3] colours; all of a stream alike.
             missing: bool [H, W], True where a pixel is missing; all of it where the frame is lost.
             memory: uint8 [S], the game's, of this frame, where there is any.
+            hurry: other frames wait: the network is not asked, and what nobody knows is drawn smoothly, with confidence
+                0. Motion recall takes no notice of it.
         Raises:
             DataError: what does not fit the game, or the frames before.
         """
         self._check(picture, missing, memory)
-        return self._stream.frame(picture, missing, memory)
+        return self._stream.frame(picture, missing, memory, hurry)
 
     def restart(self) -> None:
         """Forget all frames: what comes is another recording, or of another size."""
@@ -113,7 +117,7 @@ class LiveRestorer:
 
 
 class _Stream(Protocol):
-    def frame(self, picture: np.ndarray, missing: np.ndarray, memory: np.ndarray | None) -> LiveFrame: ...
+    def frame(self, picture: np.ndarray, missing: np.ndarray, memory: np.ndarray | None, hurry: bool) -> LiveFrame: ...
 
     def restart(self) -> None: ...
 
@@ -126,12 +130,12 @@ class _Game:
         self._table: np.ndarray | None = None  # uint8 [K, 3], the game's colours as this stream shows them ...
         self._twin = np.zeros(0, np.uint8)  # ... and of each entry the one of the same colour that software uses
 
-    def frame(self, picture: np.ndarray, missing: np.ndarray, memory: np.ndarray | None) -> LiveFrame:
+    def frame(self, picture: np.ndarray, missing: np.ndarray, memory: np.ndarray | None, hurry: bool) -> LiveFrame:
         entries = self._entries(picture, missing) if picture.ndim == 3 else picture
         colours, visible = len(self._live.game.palette), ~missing
         if picture.ndim == 2 and visible.any() and (highest := int(picture[visible].max())) >= colours:
             raise DataError(f"a visible pixel has palette entry {highest}; the palette ends at {colours - 1}")
-        made = self._live.frame(entries, missing, memory)
+        made = self._live.frame(entries, missing, memory, hurry)
         assert made.indices is not None
         sure = np.ones(missing.shape, np.float32) if made.confidence is None else made.confidence[0]
         if picture.ndim == 2:
@@ -184,7 +188,7 @@ class _Anything:
         self._exact = exact
         self._recall: RunningRecall | None = None
 
-    def frame(self, picture: np.ndarray, missing: np.ndarray, memory: np.ndarray | None) -> LiveFrame:
+    def frame(self, picture: np.ndarray, missing: np.ndarray, memory: np.ndarray | None, hurry: bool) -> LiveFrame:
         if self._recall is None:
             self._recall = RunningRecall((picture.shape[0], picture.shape[1]), self._exact, threads())
         drawn = self._recall.frame(np.where(missing[..., None], np.uint8(0), picture), missing)

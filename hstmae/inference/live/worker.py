@@ -65,9 +65,10 @@ class _Waiting(NamedTuple):
 class LiveWorker:
     """Restores a stream of frames as `LiveRestorer` does.
 
-    Every frame comes back once and in order. One whose turn has not come `deadline` seconds after it was put in, or
-    with `waiting` newer ones behind it, comes back as it came, and is counted as late: so the queue is bounded, and
-    what is shown lags by no more than that and the time of one frame.
+    Every frame comes back once and in order. While others wait behind it the network is not asked for it. One whose
+    turn has not come `deadline` seconds after it was put in, or with `waiting` newer ones behind it, comes back as it
+    came, and is counted as late: so the queue is bounded, and what is shown lags by no more than that and the time of
+    one frame.
 
     Args:
         take: is given each result, in a thread of this object's own.
@@ -151,10 +152,10 @@ class LiveWorker:
 
     def _give(self, frame: _Waiting) -> None:
         with self._change:
-            late = len(self._queue) >= self._most
+            behind = len(self._queue)
         result = None
-        if self._alive() and not late and time.monotonic() - frame.since <= self._deadline:
-            result = self._restored(frame)
+        if self._alive() and behind < self._most and time.monotonic() - frame.since <= self._deadline:
+            result = self._restored(frame, hurry=behind > 0)
         problem, self._problem = self._refused or self._problem, ""
         seconds = time.monotonic() - frame.since
         if result is not None:
@@ -184,11 +185,11 @@ class LiveWorker:
                     self._refused = str(answer)
         return self._ready.is_set()
 
-    def _restored(self, frame: _Waiting) -> tuple[np.ndarray, np.ndarray] | None:
+    def _restored(self, frame: _Waiting, hurry: bool) -> tuple[np.ndarray, np.ndarray] | None:
         """What the process makes of a frame, picture and confidence; None where `_problem` says why not."""
         assert self._pipe is not None
         with self._mourning():
-            self._pipe.send((frame.picture, frame.missing, frame.memory))
+            self._pipe.send((frame.picture, frame.missing, frame.memory, hurry))
             until = time.monotonic() + STUCK
             while not self._pipe.poll(POLL):
                 if self._closed:
@@ -251,9 +252,9 @@ def _run(pipe: Connection, model: str | Path | None, options: dict[str, Any], th
             return
         pipe.send(READY)
         while True:
-            picture, missing, memory = pipe.recv()
+            picture, missing, memory, hurry = pipe.recv()
             try:
-                pipe.send(tuple(restorer.frame(picture, missing, memory)))
+                pipe.send(tuple(restorer.frame(picture, missing, memory, hurry=hurry)))
             except HstError as error:
                 restorer.restart()
                 pipe.send(str(error))
