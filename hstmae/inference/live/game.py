@@ -80,12 +80,13 @@ class LiveGame:
         Args:
             entries: uint8 [H, W] palette entries, of one size; missing: bool [H, W].
             memory: uint8 [S], the game's; None without any.
-            hurry: the network is not asked: what nobody knows is drawn smoothly, with confidence 0.
+            hurry: neither the network nor motion recall is asked: what nobody knows is drawn smoothly, with
+                confidence 0.
         """
         mask = missing[None]
         cleared = np.where(mask, np.uint8(0), entries[None])
         view = self._view(cleared, mask, memory)
-        known = self._known(view)
+        known = self._known(view, hurry)
         if known is not None:
             cleared[known.found] = known.indices[known.found]
             view = replace(view, frames=cleared, mask=mask & ~known.found)
@@ -135,12 +136,12 @@ class LiveGame:
             self._text = self.game.shown_text(both, self.level)[1:]
         return self._text
 
-    def _known(self, view: View) -> Known | None:
+    def _known(self, view: View, hurry: bool) -> Known | None:
         if not self.restorer.recall:
             return None
         made = Known(np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32))
         if view.state is None:
-            return self._known_without_state(view, made)
+            return self._known_without_state(view, made, hurry)
         if self._sightings is None:
             self._sightings = LevelSightings((view.shape[1], view.shape[2]))
         colours, found = self._sightings.pass_by(view)
@@ -150,7 +151,7 @@ class LiveGame:
             return made
         return believed(view, made, *from_atlas(view, self._locator))
 
-    def _known_without_state(self, view: View, made: Known) -> Known:
+    def _known_without_state(self, view: View, made: Known, hurry: bool) -> Known:
         """As `known_without_state`, of the past alone. Frames of which nothing is missing are looked at as well: they
         tell where those after them are, and how things move."""
         claim, varying = Claim(made.indices.copy(), made.trust.copy()), None
@@ -161,7 +162,7 @@ class LiveGame:
             self._recall = RunningRecall((view.shape[1], view.shape[2]), threads=threads())
         scenery, _ = scenery_of(view, claim)
         frame = np.where(view.mask[0][..., None], np.uint8(0), cleared(view, claim, scenery)[0])
-        drawn = self._recall.frame(frame, view.mask[0], bool(drawn_frames(view.mask)[0]))
+        drawn = self._recall.frame(frame, view.mask[0], bool(drawn_frames(view.mask)[0]) and not hurry)
         if drawn is not None:
             motion = Motion.nothing(view)
             enter(motion, 0, drawn[0].place, drawn[1], view, claim, scenery)

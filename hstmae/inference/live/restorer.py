@@ -82,8 +82,8 @@ class LiveRestorer:
             picture: uint8 [H, W] entries of the game's palette, or [H, W, 3] colours; all of a stream alike.
             missing: bool [H, W], True where a pixel is missing; all of it where the frame is lost.
             memory: uint8 [S], the game's, of this frame, where there is any.
-            hurry: other frames wait: the network is not asked, and what nobody knows is drawn smoothly, with confidence
-                0. Motion recall takes no notice of it.
+            hurry: other frames wait: of a game that a model knows, network and motion recall are not asked, and what
+                nobody knows is drawn smoothly, with confidence 0.
         Raises:
             DataError: what does not fit the game, or the frames before.
         """
