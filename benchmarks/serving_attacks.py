@@ -43,11 +43,13 @@ class Attack:
         data: what is sent.
         statuses: with which it may be answered; empty = with nothing at all, too.
         body: words that an answer must not hold.
+        after: what is sent when there is an answer.
     """
 
     data: bytes
     statuses: frozenset[int] = REFUSED
     body: bytes = SECRET
+    after: bytes = b""
 
 
 Kind = Callable[[random.Random, int], Attack]
@@ -242,8 +244,12 @@ def sent(port: int, attack: Attack, seconds: float = 20) -> tuple[int, bytes]:
             connection.sendall(attack.data)
             if not attack.statuses:  # nothing more is coming; a server takes that for the end of an ordinary request
                 connection.shutdown(socket.SHUT_WR)
+            rest = attack.after
             while piece := connection.recv(65536):
                 answer += piece
+                if rest:
+                    connection.sendall(rest)
+                    rest = b""
                 if len(answer) > 1 << 20:
                     break
         except (ConnectionError, BrokenPipeError):
@@ -258,7 +264,7 @@ def wrong(attack: Attack, status: int, answer: bytes) -> str:
         return "it gave away what nobody may read"
     if status >= 500 and status not in REFUSED:
         return f"answered with {status}"
-    if status and status not in (attack.statuses or REFUSED | {307, 426}):
+    if status and status not in (attack.statuses or REFUSED | {101, 307, 426}):
         return f"answered with {status}"
     if not status and attack.statuses:
         return "no answer"

@@ -29,6 +29,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import streaming_attacks  # noqa: F401  # which adds kinds
 from serving_attacks import REFUSED, SECRET, SESSION, Attack, attack, noise, request, sent, tree
 
 from hstmae.atomic import write_text

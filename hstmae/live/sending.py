@@ -23,6 +23,7 @@ from ..codec.session.writer import HstWriter
 from ..errors import DataError
 from ..games import get_game
 from .colours import Colours
+from .enlarged import Enlarged
 from .messages import TICK, Begun, Coded, Described, Ended, Finished, Statistics
 from .publisher import Publisher
 from .video import VideoSession
@@ -81,6 +82,7 @@ class LiveStream:
         self.publisher = Publisher(url, token)
         self._session: LiveSession | VideoSession | None = None
         self._colours: Colours | None = None
+        self._enlarged = Enlarged()
         self._number, self._begun, self._named, self._told_at = 0, 0, 0, 0.0
         self._shape: tuple[Any, ...] = ()
 
@@ -94,7 +96,8 @@ class LiveStream:
         """Send a frame.
 
         Args:
-            picture: uint8 [H, W] indices of `palette`, or [H, W, 3] RGB.
+            picture: uint8 [H, W] indices of `palette`, or [H, W, 3] RGB; what was enlarged by a whole number is sent
+                in its own size.
             state: uint8 [S], memory; action: 0 to 255. None where there is none; the same for all frames.
             number: of the frame, above that of the one before; None = the next.
             captured: seconds since 1970; None = now.
@@ -109,6 +112,7 @@ class LiveStream:
         fits = picture.ndim == 2 if palette is not None else picture.ndim == 3 and picture.shape[2] == 3
         if picture.dtype != np.uint8 or not fits:
             raise DataError(f"a picture of {picture.dtype} {list(picture.shape)}: uint8 RGB, or indices and a palette")
+        picture = self._enlarged.own(picture)
         if picture.ndim == 3:
             self._colours = self._colours or Colours()
             picture, palette = self._colours.of(picture)
@@ -145,7 +149,8 @@ class LiveStream:
         if captured - self._told_at > _TELL_EVERY:
             self._told_at = captured
             mean = sum(self.told.encode) / len(self.told.encode)
-            known = {"encode_ms": round(1000 * mean, 2), "late": self.told.late}
+            known: dict[str, float | str] = {"encode_ms": round(1000 * mean, 2), "late": self.told.late}
+            known |= {"enlarged": self._enlarged.times} if self._enlarged.times > 1 else {}
             self.publisher.add(Statistics({**known, **self.besides()}))
         return sent.packet
 
@@ -200,7 +205,7 @@ class LiveStream:
             assert isinstance(profile, LiveProfile)
             self._profile = profile
         self._fps, self._name, self._colours = fps, name, None
-        self._named = 0
+        self._enlarged, self._named = Enlarged(), 0
 
     def end_session(self, outcome: str = "cut") -> None:
         """The session is over; the next frame begins another."""

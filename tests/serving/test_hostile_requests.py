@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -14,9 +15,11 @@ import pytest
 
 pytest.importorskip("uvicorn", reason='the extra "serve" is needed')
 
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import streaming_attacks  # noqa: F401  # which adds kinds
 from served import serving
+from serving_attacks import KINDS, REFUSED, SECRET, SESSION, Attack, attack, request, sent, tree, wrong
 
-from benchmarks.serving_attacks import KINDS, REFUSED, SECRET, SESSION, Attack, attack, request, sent, tree, wrong
 from hstmae.serving import receiving
 from hstmae.serving.jobs import Jobs
 from hstmae.serving.live.streams import Streams

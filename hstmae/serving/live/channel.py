@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ class Channel:
     recording: Recording | None = None
     outcome: str | None = None  # of a session that is over
     heard: float = 0.0  # when the publisher said something, by time.monotonic
-    publishing: object | None = None  # the connection that publishes
+    publishing: asyncio.Transport | None = None  # the connection that publishes
     delay: float = 0.0  # seconds between the capture of the last frame and its arrival here, by both clocks
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
     _capture: int = 0
@@ -171,7 +172,8 @@ class Channel:
     def look(self, now: float) -> None:
         """To be called every BEAT_EVERY seconds: who says nothing is gone, who takes nothing is sent away, and where
         nothing else is said, that somebody is here."""
-        if self.there and now - self.heard > GONE_AFTER:
+        if self.publishing is not None and now - self.heard > GONE_AFTER:
+            self.publishing.abort()  # it connects again if it is there after all
             self.publishing = None
         for viewer in [viewer for viewer in self.viewers if viewer.given_up(now)]:
             viewer.drop()

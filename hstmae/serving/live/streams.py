@@ -63,7 +63,7 @@ class Streams:
         channel = await self._channel(websocket, make=True)
         if channel is None:
             return
-        me = channel.publishing = object()
+        me = channel.publishing = websocket.scope["state"]["transport"]
         channel.heard = time.monotonic()
         try:
             have = channel.log.place

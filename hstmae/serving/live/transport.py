@@ -42,5 +42,6 @@ def hold_back(transport: asyncio.Transport) -> None:
 
 
 SETTINGS: dict[str, Any] = {
-    "ws": Connection, "ws_max_size": MAX_MESSAGE, "ws_per_message_deflate": False, "ws_ping_interval": None,
+    "ws": Connection, "ws_max_size": MAX_MESSAGE, "ws_per_message_deflate": False, "ws_ping_interval": 10.0,
+    "ws_ping_timeout": 10.0,  # who does not answer is gone
 }  # fmt: skip
