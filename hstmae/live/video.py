@@ -57,7 +57,7 @@ class VideoSession:
         rate = Fraction(fps).limit_denominator(1001)
         coder.framerate, coder.time_base = rate, 1 / rate
         coder.bit_rate = int(kbit * 1000)
-        coder.gop_size, coder.thread_count = 4 * gop, 2  # groups begin where this says
+        coder.gop_size, coder.thread_count = 4 * gop, 1  # groups begin where this says
         coder.options = _OPTIONS | {"maxrate": str(int(kbit * 1000)), "bufsize": str(int(kbit * 500))}
         self._av, self._gop, self._ended = av, gop, ended
         self._group = self._place = self._count = 0

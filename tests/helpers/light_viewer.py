@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import partial
 
 _GROUP, _FRAME, _END, _DESCRIPTION = 2, 3, 4, 1
+_BINARY, _PING, _PONG = 0x82, 0x89, 0x8A
 
 
 class LightViewer(asyncio.Protocol):
@@ -59,7 +60,11 @@ class LightViewer(asyncio.Protocol):
                 size, start = struct.unpack_from("!Q", self._held, at + 2)[0], at + 10
             if len(self._held) < start + size:
                 break
-            self._take(self._held[start : start + size])
+            payload = self._held[start : start + size]
+            if self._held[at] == _PING:
+                self._say(payload, _PONG)
+            elif self._held[at] == _BINARY:
+                self._take(payload)
             at = start + size
         self._held = self._held[at:]
 
@@ -83,9 +88,12 @@ class LightViewer(asyncio.Protocol):
         now = time.monotonic()
         if now - self._told > 0.25:
             self._told = now
-            payload, mask = struct.pack("<BIIH", 10, self._epoch, self._number, self._place), b"\1\2\3\4"
-            masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
-            self._transport.write(bytes([0x82, 0x80 | len(payload)]) + mask + masked)
+            self._say(struct.pack("<BIIH", 10, self._epoch, self._number, self._place), _BINARY)
+
+    def _say(self, payload: bytes, opcode: int) -> None:
+        mask = b"\1\2\3\4"
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        self._transport.write(bytes([opcode, 0x80 | len(payload)]) + mask + masked)
 
 
 def _same(viewer: LightViewer) -> LightViewer:
