@@ -47,7 +47,7 @@ def connect(address: str, token: str, **options: Any) -> Any:
         raise UsageError('streaming needs the extra "serve": pip install "hstmae[serve]"') from None
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return open_(
-        address, additional_headers=headers, compression=None, open_timeout=5, close_timeout=0.5, ping_interval=None,
+        address, additional_headers=headers, compression=None, open_timeout=5, close_timeout=0.1, ping_interval=None,
         proxy=None, **options,
     )  # fmt: skip
 

@@ -216,7 +216,11 @@ def _connection(address: str, token: str, decoding: Decoding, told: Callable[[st
         with connect(address, token) as socket:
             said = time.monotonic()
             while True:
-                data = socket.recv(timeout=GONE_AFTER)
+                try:
+                    data = socket.recv(timeout=GONE_AFTER)
+                except TimeoutError:
+                    told("the server has fallen silent")
+                    return
                 try:
                     yield decoding.take(unpack(data if isinstance(data, bytes) else b""))
                 except CodecError as error:
