@@ -53,6 +53,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in SLOW)
 
 
+@pytest.fixture(autouse=True)
+def ordinary_priority() -> Iterator[None]:
+    """No test leaves its process real-time, as an encoder would have it: all that is started later would be, too."""
+    yield
+    if hasattr(os, "sched_getscheduler"):
+        assert os.sched_getscheduler(0) not in (os.SCHED_FIFO, os.SCHED_RR)
+
+
 def pytest_collection_finish() -> None:
     """What collecting has made stays until the end: no collection of garbage has to go through it again and again."""
     gc.collect()

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from .layout import Layout, layout_of
+from .priority import ordinary
 
 QUALITY = 14.0  # no difference is seen
 WORST = 51.0
@@ -239,7 +240,8 @@ def _opens(made: Plan, path: Path, size: tuple[int, int]) -> bool:
             if made.encoder == "gif":
                 return True
             stream.options = dict(made.options)
-            stream.codec_context.open()
+            with ordinary():
+                stream.codec_context.open()
     except (av.FFmpegError, ValueError, OSError):
         return False
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,7 @@ from .layout import Layout, Planes, frame_of, reformatted
 from .others import Others, told
 from .palettes import palette_frame
 from .plays import plays_option
+from .priority import ordinary
 from .probing import FIELD_NAMES, MATRIX_NAMES, PRIMARIES_NAMES, TRANSFER_NAMES
 
 _TICKS = {"matroska": 1000, "webm": 1000, "gif": 100, "mpegts": 90_000}  # units of time in a second; others take any
@@ -121,6 +122,7 @@ class _Pictures:
         self._waiting: Any = None  # the last frame, until it is known how long it is shown
         self._durations: dict[int, int] = {}
         self._first: int | None = None
+        self._opened = False
         self._decoded = -1 << 62  # when the last packet is to be decoded
         interlaced = facts.field_order in ("tt", "bb", "tb", "bt")
         options = dict(made.options)
@@ -192,7 +194,10 @@ class _Pictures:
         """Encode the frame before, which is shown until `end`: packets carry how long."""
         if self._waiting is not None:
             self._durations[self._last] = end - self._last
-            self._mux(self._stream.encode(self._waiting))
+            with nullcontext() if self._opened else ordinary():  # the first frame opens the encoder
+                packets = self._stream.encode(self._waiting)
+            self._opened = True
+            self._mux(packets)
 
     def _mux(self, packets: Iterable[Any]) -> None:
         for packet in packets:

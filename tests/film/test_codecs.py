@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from films import av
 from hstmae.errors import UsageError
 from hstmae.film.codecs import CONTAINERS, FilmOptions, holds, plan
 from hstmae.film.layout import layout_of
+from hstmae.film.priority import ordinary
 
 FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv411p", "yuv420p10le", "yuv422p12le", "yuv444p16le", "gray", "gray10le",
            "gray12le", "gray16le", "yuva420p", "yuva444p12le", "rgb24", "rgba", "rgb48le", "gbrp10le", "gbrap16le",
@@ -42,3 +45,19 @@ def test_codecs_by_name() -> None:
             plan(Path(path), layout, (48, 64), FilmOptions(codec=options))
     better, worse = (plan(Path("a.mp4"), layout, (48, 64), FilmOptions(quality=q)).options["crf"] for q in (3, 30))
     assert (better, worse) == ("3", "30")
+
+
+def test_no_encoder_keeps_a_process_real_time() -> None:
+    """SVT-AV1 does, as root."""
+    if "libsvtav1" not in av.codecs_available or not hasattr(os, "sched_getscheduler"):
+        pytest.skip("an FFmpeg with SVT-AV1, and Linux, are needed")
+    with ordinary():
+        context = av.CodecContext.create("libsvtav1", "w")
+        context.width, context.height, context.pix_fmt, context.time_base = 64, 64, "yuv420p", Fraction(1, 30)
+        context.open()
+        inside = os.sched_getscheduler(0)
+    threads = {int(path.name) for path in Path("/proc/self/task").iterdir()}
+    real_time = [thread for thread in threads if os.sched_getscheduler(thread) in (os.SCHED_FIFO, os.SCHED_RR)]
+    assert not real_time and inside in (os.SCHED_OTHER, os.SCHED_FIFO, os.SCHED_RR)
+    assert plan(Path("a.mp4"), layout_of("yuv420p"), (64, 64), FilmOptions("av1")).encoder == "libsvtav1"
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
