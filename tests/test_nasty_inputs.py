@@ -43,6 +43,9 @@ info {}
 recover {} saved.hst
 completion {}
 serve --port 0 --files {}
+stream {} --to http://127.0.0.1:9/x
+stream absent --mask {} --to http://127.0.0.1:9/x
+play {}
 """
 
 FOLDERS = (b"model", b"newer", b"nothing", b"run", b"store")

@@ -41,14 +41,15 @@ VERBS: dict[str, tuple[list[str], list[tuple[str, Kind]]]] = {
     "decode smbdataset": (["IN", "--to", "smbdataset"], [("", GROWING)]),
     "info": (["IN"], [("--json", FILE)]),
     "recover": (["IN"], [("", FILE), ("--json", FILE)]),
+    "stream": (["IN", "--to", "http://127.0.0.1:9/x"], [("--out", FILE), ("--json", FILE)]),
 }
 CASES = [(verb, option, kind) for verb, (_, outputs) in VERBS.items() for option, kind in outputs]
 NEEDED = {"record": "--out", "preprocess": "--output_dir", "atlas": "--out", "restore": "--out"}
 
 
 def test_the_list_of_verbs_is_whole() -> None:
-    assert {verb.split()[0] for verb in VERBS} == {*cli.VERBS} - {"completion", "serve"}  # which write nothing
-    for verb in {*cli.VERBS} - {"completion", "serve"}:
+    assert {verb.split()[0] for verb in VERBS} == {*cli.VERBS} - {"completion", "play", "serve"}  # which write nothing
+    for verb in {*cli.VERBS} - {"completion", "play", "serve"}:
         options = {s for action in parser_of(verb)._actions for s in action.option_strings}
         wanted = options & {"--out", "--json", "--report", "--export", "--pictures", "--save-movies", "--output_dir"}
         wanted |= options & {"--before-after"}
