@@ -135,7 +135,7 @@ class Sending(ExitStack):
         if self._restoring is not None:
             self._restoring.put(frame, missing, due)
         else:
-            self._sent(replace(frame, pixels=hidden(frame.pixels, missing)), due)
+            self._sent(replace(frame, pixels=hidden(frame.pixels, missing, frame.palette)), due)
 
     def _sent(self, frame: SourceFrame, due: float) -> None:
         assert self.stream is not None

@@ -53,6 +53,7 @@ class Holes:
             self._fixed |= tube_mask(size, self.tube)
 
 
-def hidden(picture: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """The picture with what is missing black, or of the palette's first colour."""
-    return np.where(missing if picture.ndim == 2 else missing[..., None], np.uint8(0), picture)
+def hidden(picture: np.ndarray, missing: np.ndarray, palette: np.ndarray | None = None) -> np.ndarray:
+    """The picture with what is missing black, or of the darkest colour of its palette."""
+    dark = 0 if palette is None else int(palette.astype(np.int64).sum(1).argmin())
+    return np.where(missing if picture.ndim == 2 else missing[..., None], np.uint8(dark), picture)

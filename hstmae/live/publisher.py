@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import threading
 import time
 from collections import deque
@@ -39,12 +40,16 @@ def address_of(url: str, doing: str) -> str:
     return f"{scheme}://{parts.netloc}/{'/'.join([*pieces[:-1], doing, pieces[-1]])}"
 
 
+def needed() -> None:
+    """Raises UsageError where what connects is not installed."""
+    if importlib.util.find_spec("websockets") is None:
+        raise UsageError('streaming needs the extra "serve": pip install "hstmae[serve]"')
+
+
 def connect(address: str, token: str, **options: Any) -> Any:
-    """A WebSocket of the `websockets` library. Raises UsageError where that is not installed, and what it raises."""
-    try:
-        from websockets.sync.client import connect as open_
-    except ImportError:
-        raise UsageError('streaming needs the extra "serve": pip install "hstmae[serve]"') from None
+    """A WebSocket of the `websockets` library. Raises what that raises."""
+    from websockets.sync.client import connect as open_
+
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return open_(
         address, additional_headers=headers, compression=None, open_timeout=5, close_timeout=0.1, ping_interval=None,
@@ -62,10 +67,13 @@ class Publisher:
     Attributes:
         connected; connections: how often there was one.
         failure: why it has given up; "" while it has not.
+    Raises:
+        UsageError: no such address, or what connects is not installed.
     """
 
     def __init__(self, url: str, token: str = "") -> None:
         self._address, self._token = address_of(url, "publish"), token
+        needed()
         self._log, self._extra = Log(), deque[bytes]()
         self._more = threading.Condition()
         self._sent = Place(0, 0, 0)
@@ -76,12 +84,10 @@ class Publisher:
         self._thread.start()
 
     def add(self, message: Message) -> None:
-        """Send a message; those that belong to no group as soon as may be.
-
-        Raises CodecError where the server has refused the stream.
-        """
+        """Send a message; those that belong to no group as soon as may be. Where the server has refused the stream
+        (`failure` says why) nothing is sent any more."""
         if self.failure:
-            raise CodecError(self.failure)
+            return
         packed = message.pack()
         if isinstance(message, Described):
             self.wait(0.25)  # for the end of the session before

@@ -4,6 +4,7 @@ too late, as it came."""
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -49,8 +50,12 @@ class Restoring:
 
     def wait_until_ready(self, seconds: float) -> None:
         """Raises UsageError: the model cannot be loaded, or not in this time."""
-        if not self.worker.wait_until_ready(seconds):
-            raise UsageError("the process that restores did not start: is there such a model (--checkpoint)?")
+        until = time.monotonic() + seconds
+        while not self.worker.wait_until_ready(0.1):
+            if self.worker.refused:
+                raise UsageError(self.worker.refused)
+            if time.monotonic() > until:
+                raise UsageError(f"the process that restores did not start within {seconds:g} seconds")
 
     def put(self, frame: SourceFrame, missing: np.ndarray, due: float) -> None:
         """The next frame; never waits. Raises what sending has raised."""

@@ -20,7 +20,7 @@ from ..codec.session.encoder import description_of
 from ..codec.session.live import LiveSession
 from ..codec.session.profiles import make_profile
 from ..codec.session.writer import HstWriter
-from ..errors import DataError
+from ..errors import CodecError, DataError
 from ..games import get_game
 from .colours import Colours
 from .enlarged import Enlarged
@@ -34,7 +34,7 @@ _TELL_EVERY = 1.0  # seconds between statistics
 
 @dataclass
 class Told:
-    """Attributes: of the stream so far: frames, bytes of packets, sessions, restarts for colours that were new; encode:
+    """Attributes: of the stream so far: frames, bytes of packets, sessions, how often the source was late; encode:
     seconds of the last frames' coding."""
 
     frames: int = 0
@@ -107,6 +107,8 @@ class LiveStream:
             DataError: a picture of another kind, or memory of another size than those before it is a session of its
                 own; DataError for what no stream can hold. CodecError: the server refuses the stream.
         """
+        if self.publisher.failure:  # before anything is coded: what is kept as a file stays whole
+            raise CodecError(self.publisher.failure)
         captured = time.time() if captured is None else captured
         given = time.perf_counter()
         fits = picture.ndim == 2 if palette is not None else picture.ndim == 3 and picture.shape[2] == 3
@@ -217,8 +219,8 @@ class LiveStream:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         try:
-            if kind is None or issubclass(kind, KeyboardInterrupt):
-                self.end_session()
+            self.end_session()  # whatever has happened: the frames so far are the user's
         finally:
             self.publisher.close()
-            self._kept.__exit__(None if self.told.frames else kind, *rest) if self._writer is not None else None
+            if self._writer is not None:
+                self._kept.__exit__(None if self.told.frames else kind, *rest)

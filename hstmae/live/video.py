@@ -41,7 +41,7 @@ class VideoSession:
             everywhere.
         name, game, fps: of the episode.
     Raises:
-        DataError: pictures beyond the format's limits. UsageError: PyAV is not installed.
+        DataError: pictures beyond the format's limits, or x264's. UsageError: PyAV or x264 is missing.
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class VideoSession:
         if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
             raise DataError(f"{name}: pictures of {width}x{height} are larger than the format's {MAX_PIXELS:,} pixels")
         av = _av()
+        if "libx264" not in av.codecs_available:
+            raise UsageError("this FFmpeg has no x264 for video: send without loss (--lossless)")
         self._coder = coder = av.CodecContext.create("libx264", "w")
         coder.width, coder.height, coder.pix_fmt = width + width % 2, height + height % 2, _FORMAT
         rate = Fraction(fps).limit_denominator(1001)
@@ -65,9 +67,11 @@ class VideoSession:
         self._last = np.zeros(0 if state is None else len(state), np.uint8)
         self._known = {"name": name, "game": game, "fps": fps, "height": height, "width": width}
         self._known |= {"state": len(self._last), "actions": int(action is not None), "gop": gop}
-        self._ready: tuple[bytes, bool] | None = None
-        first = self._coded(frame, True)
-        self._ready = (first, True)
+        try:
+            first = self._coded(frame, True)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise DataError(f"{name}: pictures of {width}x{height} cannot be sent as video ({error})") from None
+        self._ready: bytes | None = first
         self.description = Description(
             **self._known, channels=3, palette="", profile=PROFILE, tables=_name_of(first), tables_sha256="",
             streams=("LIVE",),
@@ -91,7 +95,7 @@ class VideoSession:
     ) -> Sent:  # fmt: skip
         """As `LiveSession.frame`; the first one is the one that the session was made with."""
         if self._ready is not None:
-            coded, self._ready = self._ready[0], None
+            coded, self._ready = self._ready, None
         else:
             coded = self._coded(picture, self._place == 0)
         side = b""

@@ -30,7 +30,7 @@ from .messages import (
     Statistics,
     unpack,
 )
-from .publisher import address_of, connect
+from .publisher import address_of, connect, needed
 from .video import PROFILE as VIDEO
 from .video import VideoViewer
 
@@ -183,9 +183,10 @@ def watch(
         told: called with what happens to the connection.
         decoding: what decodes, and knows how it goes.
     Raises:
-        UsageError: no such address, or the server does not let this one watch.
+        UsageError: no such address, what connects is not installed, or the server does not let this one watch.
     """
     address = address_of(url, "live")
+    needed()
     decoding = decoding or Decoding()
     said = ""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from served import serving
-from test_streams import Watcher, until
+from streaming import Watcher, until
 
 pytest.importorskip("av", reason='the extra "video" is needed')
 pytest.importorskip("websockets", reason='the extra "serve" is needed')
@@ -84,6 +84,7 @@ def test_damaged_packets_are_errors() -> None:
             VideoViewer(description).frame(0, broken)
     with pytest.raises(CodecError):
         VideoViewer(description).frame(0, sent[1].packet)  # without the first
+    assert len(coded(np.zeros((2, 1, 1, 3), np.uint8), state[:2])[1]) == 2  # the smallest
     with pytest.raises(DataError, match="larger"):
         coded(np.zeros((1, 1, 9000, 3), np.uint8), state[:1])
 

@@ -132,7 +132,7 @@ def test_streams_are_listed_and_told_of_in_korean(browser: Any, served: Served) 
     with LiveStream(f"{served.url}a.b-c", game="smb") as stream:
         for t in range(4):
             stream.frame(sample.frames[t], sample.state[t], int(sample.actions[t]), sample.palette)
-        page.get_by_text("a.b-c").click(timeout=10000)
+        page.get_by_role("button", name="a.b-c", exact=True).click(timeout=20000)  # not its recording
         page.evaluate(SHOWN, [3, "live"])
         assert page.url.endswith("#live/a.b-c") and page.get_by_text("실시간 방송").is_visible()
     page.evaluate(UNTIL, "보내는 쪽이 없습니다")

@@ -119,6 +119,11 @@ class LiveWorker:
             self._change.notify()
         return number
 
+    @property
+    def refused(self) -> str:
+        """Why the process does not work at all; "" where it does, or has not said so yet."""
+        return self._refused
+
     def wait_until_ready(self, seconds: float) -> bool:
         """Wait for the model to be loaded, for so long; whether it is."""
         return self._ready.wait(seconds)
