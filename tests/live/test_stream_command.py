@@ -44,7 +44,7 @@ def test_a_file_is_sent_at_its_rate_kept_and_watched(served: Served, tmp_path: P
     assert main([*words, "--out", str(tmp_path / "kept.hst"), "--json", str(tmp_path / "told.json")]) == 0
     assert time.monotonic() - began > 0.19
     told = json.loads((tmp_path / "told.json").read_text())
-    assert (told["frames"], told["sessions"], told["connections"]) == (20, 1, 1) and told["bytes"] < 20 * 300
+    assert (told["frames"], told["sessions"]) == (20, 1) and told["connections"] >= 1 and told["bytes"] < 20 * 300
     assert "20 in" in capsys.readouterr().err
     sample = make_golden.sample(20)
     with HstReader(tmp_path / "kept.hst") as reader:

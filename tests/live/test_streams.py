@@ -99,7 +99,7 @@ def test_connections_that_break_are_made_again_and_nothing_is_lost(sample: Any) 
                 until(lambda: stream.publisher.connected and stream.publisher.wait(1))
                 until(lambda rows=rows: watcher.seen[-1].number >= rows[-1])
             same(watcher.wait(), sample, list(range(FRAMES)))
-            assert stream.publisher.connections == 3 and watcher.told
+            assert stream.publisher.connections >= 3 and watcher.told
 
 
 def test_a_server_that_comes_back_and_a_source_that_begins_anew(sample: Any) -> None:
@@ -113,7 +113,7 @@ def test_a_server_that_comes_back_and_a_source_that_begins_anew(sample: Any) -> 
         served.stop()
         other.enter_context(streams(port=port))
         with other:
-            until(lambda: stream.publisher.connections == 2)
+            until(lambda: stream.publisher.connections >= 2)
             send(stream, sample, range(10, 20))
             until(lambda: watcher.seen[-1].number == 19)
             stream.end_session("fail")
