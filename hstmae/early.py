@@ -32,7 +32,8 @@ CODECS = ("encode", "decode", "verify")  # verbs whose model is a codec's
 def inputs_of(args: argparse.Namespace) -> list[Path]:
     """Everything a command line names as read."""
     given = (getattr(args, name, None) for name in (*INPUTS, *CONFIGS))
-    return [path for path in given if isinstance(path, Path)]
+    listed = (value if isinstance(value, list) else [value] for value in given)
+    return [path for values in listed for path in values if isinstance(path, Path)]
 
 
 def check_inputs(verb: str, args: argparse.Namespace) -> None:

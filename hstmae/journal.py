@@ -73,11 +73,11 @@ class Journal:
 def key_of(*values: object) -> str:
     """A job's key: equal for equal JSON values and the same programs, so that one job never goes on with another's
     output."""
-    return hashlib.sha256(json.dumps([values, _programs()], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([values, programs()], sort_keys=True).encode()).hexdigest()
 
 
 @lru_cache(1)
-def _programs() -> list[str]:
+def programs() -> list[str]:
     """Versions of what decides the bytes of an output; "" for what is not installed."""
     found = [__version__]
     for name in ("av", "numpy", "pillow", "zstandard"):

@@ -27,6 +27,7 @@ class Kind(enum.Enum):
     FILE = "a file, whole or absent"
     FOLDER = "a folder that is new, or empty"
     GROWING = "a folder that what is there already is continued in"
+    PART = "a file or folder of one part of a job: the command sees whether what is there is that very part"
 
 
 Output = tuple[str | Path | None, Kind]  # None: not asked for
@@ -57,6 +58,8 @@ def check_output(path: str | Path, kind: Kind = Kind.FOLDER, overwrite: bool = F
         raise UsageError(f"{path}: is a link, which is neither followed nor replaced; name another output")
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
         raise UsageError(f"{path}: is a device or a pipe; name a file or a folder that can be made")
+    if kind is Kind.PART:
+        return
     if kind is Kind.FILE:
         if stat.S_ISDIR(mode):
             raise UsageError(f"{path}: is a folder; give the name of a file")

@@ -95,6 +95,12 @@ info empty
 recover absent.hst out.hst
 recover junk.bin out.hst
 recover empty out.hst
+join out.hst absent
+join out.hst empty
+join out.hst junk.bin
+join out.hst picture.png picture.png
+encode picture.png out.hst --part 4/3
+evaluate --checkpoint hst-mae-nano --test_data empty --part 1/2
 serve --files absent
 serve --port 65536
 serve --port no

@@ -174,7 +174,7 @@ def test_leftovers_of_another_job_are_packed_anew(
         Image.fromarray(picture(99)).save(tmp_path / "in" / "0.png")
     packing = Packing(level=level, frame_group=4)
     if change == "version":
-        monkeypatch.setattr(journal, "_programs", lambda: ["another"])
+        monkeypatch.setattr(journal, "programs", lambda: ["another"])
     how = {"game": "generic", "workers": 1, "packing": packing}
     preprocess(tmp_path / "in", tmp_path / "out", **how, rebuild=change == "rebuild")  # type: ignore[arg-type]
     assert packed.count == (FRAMES - 1 - (32 if change == "nothing" else 0))

@@ -41,6 +41,9 @@ encode {} out.hst
 decode {} out --to png
 info {}
 recover {} saved.hst
+join out.hst {}
+join out {} {}
+encode absent out.hst --part {}
 completion {}
 serve --port 0 --files {}
 stream {} --to http://127.0.0.1:9/x

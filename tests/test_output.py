@@ -41,6 +41,7 @@ VERBS: dict[str, tuple[list[str], list[tuple[str, Kind]]]] = {
     "decode smbdataset": (["IN", "--to", "smbdataset"], [("", GROWING)]),
     "info": (["IN"], [("--json", FILE)]),
     "recover": (["IN"], [("", FILE), ("--json", FILE)]),
+    "join": (["IN"], [("", FOLDER), ("--json", FILE)]),  # or a file, by its ending
     "stream": (["IN", "--to", "http://127.0.0.1:9/x"], [("--out", FILE), ("--json", FILE)]),
 }
 CASES = [(verb, option, kind) for verb, (_, outputs) in VERBS.items() for option, kind in outputs]
@@ -71,7 +72,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, option: 
     monkeypatch.setattr(command_of(name), "run", run)
     (tmp_path / "IN").touch()
     words = [str(tmp_path / "IN") if word == "IN" else word for word in VERBS[verb][0]]
-    words += [option, str(target)] if option else [str(target)]
+    if name == "join":  # the output comes first
+        words.insert(0, str(tmp_path / "other.hst" if option else target))
+    words += [option, str(target)] if option else [str(target)] * (name != "join")
     if option and name in ("encode", "recover"):
         words.append(str(tmp_path / "other.hst"))
     if NEEDED.get(name, option) != option:

@@ -13,8 +13,9 @@ from typing import NoReturn
 # In the order of a project.
 VERBS = (
     *("record", "preprocess", "inspect", "verify", "models", "train", "atlas", "evaluate", "restore", "demo"),
-    *("encode", "decode", "info", "recover", "serve", "stream", "play", "completion"),
+    *("encode", "decode", "info", "recover", "join", "serve", "stream", "play", "completion"),
 )
+_ROOMS = {"join": "moving.join"}  # modules of verbs that do not lie in this folder itself
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,7 +31,7 @@ def one_line(text: str) -> str:
 
 
 def command_of(verb: str) -> ModuleType:
-    return import_module(f".{verb}", __package__)
+    return import_module(f".{_ROOMS.get(verb, verb)}", __package__)
 
 
 def parser_of(verb: str) -> argparse.ArgumentParser:

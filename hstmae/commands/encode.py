@@ -1,16 +1,25 @@
 """`hstmae encode`: recordings -> one .hst file."""
 
+from __future__ import annotations
+
 import argparse
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
 from .options import AMOUNT, COUNT, Number, add_footage, add_lag, add_rom, names, video_options
+from .options.parts import EXAMPLE, PartRun, add_part, how_read, list_of, part_outputs, stamp_of
+
+if TYPE_CHECKING:
+    from ..codec.jobs.encode_many import Archived
+    from ..codec.jobs.tasks import Settings
 
 HELP = "pack recordings, a store or a film into one small, seekable .hst file"
-EXAMPLES = """examples:
+EXAMPLES = (
+    """examples:
   hstmae encode data/preprocessed sessions.hst
   hstmae encode recordings/player_abcd_e0_1-1_win session.hst
   hstmae encode smbdataset.7z archive.hst --workers 8
@@ -30,7 +39,10 @@ With --rom the game's console predicts memory and pictures from the buttons, and
 than a byte a frame. The same ROM is needed for reading; nothing of it is in the file.
 
 While it is written, the file is OUT.hst.part, which can be read and recovered at any moment. A run that was stopped or
-killed goes on when the same command is given again: what is written is not made again."""
+killed goes on when the same command is given again: what is written is not made again.
+"""
+    + EXAMPLE
+)
 
 MAX_GOP = 1024  # that of hstmae.codec.container.chunks, which is not loaded for this
 MAX_SPACING = 1 << 20
@@ -53,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help=argparse.SUPPRESS)  # what is always done now
     add_footage(parser)
     add_lag(parser)
+    add_part(parser, "episodes")
     files = parser.add_mutually_exclusive_group()
     files.add_argument("--exact", action="store_true", help="keep whole every file that would not come back identical")
     files.add_argument("--no-files", action="store_true", help="forget names, times and packing of recordings' files")
@@ -73,16 +86,16 @@ def _quality(text: str) -> float:
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(args.out, Kind.FILE), (args.json, Kind.FILE)]
+    return [*part_outputs(args, args.out, Kind.FILE), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ..codec.jobs.encode_many import archive
+    from ..codec.jobs.encode_many import archive, share_of
     from ..codec.jobs.inputs import find_input
     from ..codec.jobs.tasks import Settings
-    from ..data.sources.losses import KINDS
+    from ..data.sources.base import NothingUsable
     from ..games import use_game
     from ..space import SMALLER, bytes_of, check_space
 
@@ -111,16 +124,50 @@ def run(args: argparse.Namespace) -> int:
         allow_loss=tuple(args.allow_loss),
     )  # fmt: skip
     found = find_input(args.input, None if args.game is None else use_game(args.game), video, args.episodes, args.lag)
-    films, all_of_it = bytes_of(args.input)
+    todo, part = found.episodes, None
+    if args.part is not None:
+        share = share_of(found, args.part)
+        todo = todo[share.start : share.stop]
+        part = PartRun(args, "encode", args.out, list_of(found.episodes), stamp_of(todo), _settings(args, settings))
+        if part.kept is not None:
+            write_result(args.json, part.kept)
+            return 0
+    films, all_of_it = (size // (1 if args.part is None else args.part.count) for size in bytes_of(args.input))
     kept = profile in (None, "video", "replay") and args.game is None and not args.resize  # films as they are
     if not args.episodes and args.stride == 1:
         check_space(args.out, films * kept + (all_of_it - films) / SMALLER)
-    total = sum(-(-episode.size // args.stride) for episode in found.episodes)
+    total = sum(-(-episode.size // args.stride) for episode in todo)
     with tqdm(total=total, unit="frame", unit_scale=True, desc="encode") as bar:
-        summary = archive(
-            found, args.out, settings, workers=args.workers, overwrite=args.overwrite, progress=bar.update,
-        )  # fmt: skip
+        try:
+            summary = archive(
+                found, args.out, settings, workers=args.workers, overwrite=args.overwrite, part=args.part,
+                progress=bar.update,
+            )  # fmt: skip
+        except NothingUsable as error:
+            if part is None:
+                raise
+            return part.nothing(error.problems, args.json)
+    if part is not None:
+        part.done(summary.to_json())
     write_result(args.json, summary.to_json())
+    print_summary(summary, profile, args.profile is None)
+    return 0
+
+
+def _settings(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    """What decides the bytes. The model or the ROM is told by its hash in the file, wherever it lies."""
+    options = {key: str(value) for key, value in settings.options if key not in ("checkpoint", "rom")}
+    return {**how_read(args), **vars(settings), "options": options}
+
+
+def print_summary(summary: Archived, profile: str | None, chosen: bool) -> None:
+    """Say it in a few lines.
+
+    Args:
+        profile: that was asked for; `chosen`: none was.
+    """
+    from ..data.sources.losses import KINDS
+
     speed = summary.coded_frames / max(summary.seconds, 1e-9)
     print(f"file      {summary.path}, {summary.bytes:,} bytes\nepisodes  {summary.episodes:,}")
     print(f"frames    {summary.frames:,}, {summary.bytes / summary.frames:.1f} bytes each, everything counted")
@@ -136,7 +183,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"pairing   {line}")
     if summary.carried_files:
         print(f"files     what is known of {summary.carried_files:,} source files came along")
-    if summary.films and args.profile is None:
+    if summary.films and chosen:
         print(f"films     {summary.films:,} kept as they are (--profile video), with sound and all the rest")
     for key, count in summary.counts.items():
         done, kind = key.split("_", 1)
@@ -145,4 +192,3 @@ def run(args: argparse.Namespace) -> int:
     print(f"problems  {len(summary.problems):,}")
     for problem in summary.problems[:20]:
         print(f"  {problem}")
-    return 0

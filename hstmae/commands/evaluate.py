@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..bundled import find
 from ..output import Kind, Output
 from .options import CLIP, POSITION, SEED, SHARE, Number, add_lag, add_model, load_model
+from .options.parts import EXAMPLE, PartRun, add_part
 
 if TYPE_CHECKING:
     from ..data.store.reader import EpisodeStore
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 HELP = "measure a model on masked clips, beside simple fillers"
 
-EXAMPLES = """\
+EXAMPLES = (
+    """\
 examples:
   hstmae evaluate --checkpoint hst-mae-nano --test_data data/preprocessed --split val --clips 64 --json nano.json
   hstmae evaluate --checkpoint runs/nano/best.pth --test_data assets/sample_session --state compact --ratio 0.95
@@ -42,6 +44,9 @@ The fillers see what the model sees: mode_colour takes the most frequent visible
 the world in the nearest other frame of the clip (it needs the camera, so state full or compact); of true-colour footage
 mean_colour takes the mean visible colour, nearest_pixel the nearest visible pixel of the same frame.
 """
+    + EXAMPLE
+    + " Of a part\n--json FILE is the output.\n"
+)
 
 SPLITS = ("all", "train", "val", "val_level")
 
@@ -57,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="preprocessed store, or recordings or films of the model's game (packed into a temporary store first)",
     )
     add_lag(parser)
+    add_part(parser, "clips")
     parser.add_argument("--mask", choices=("tube",), default="tube", help="tube: the same positions in all frames")
     parser.add_argument("--ratio", type=SHARE, default=0.9, help="share of the 16x16 positions that is hidden")
     parser.add_argument("--state", choices=("full", "compact", "none"), help="how much state is used (default: all)")
@@ -85,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(args.report, Kind.FOLDER), (args.json, Kind.FILE)]
+    return [(args.report, Kind.FOLDER), (args.json, Kind.FILE if args.part is None else Kind.PART)]
 
 
 @contextmanager
@@ -143,25 +149,29 @@ def run(args: argparse.Namespace) -> int:
 
     if args.report_ratios and args.report is None:
         raise UsageError("--report-ratios needs --report DIR")
+    if args.part is not None and (args.report is not None or args.json in (None, "-")):
+        raise UsageError("--part needs --json FILE for its figures, and leaves no --report")
     game, predictor = model_game(args.checkpoint), None
     if game is None:
         predictor = load_model(args)
         game = predictor.game.name
     with opened(args.test_data, game, args.lag) as store:
         report = _measured(args, store, predictor or load_model(args))
-    write_result(args.json, report)
-    print(table(report))
+    if report is not None:
+        write_result(args.json, report)
+        print(table(report))
     return 0
 
 
-def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predictor) -> dict[str, Any]:
+def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predictor) -> dict[str, Any] | None:
+    """The report; None of a part, whose figures are in its record."""
     import sys
     from dataclasses import replace
 
     from tqdm import tqdm
 
     from ..data.clips.dataset import ClipDataset
-    from ..evaluation.evaluate import EvaluateOptions, evaluate
+    from ..evaluation.evaluate import EvaluateOptions, clips_of, evaluate, measure, settings_of
     from ..evaluation.report import RATIOS, check, write_report
     from ..masks.damage import NAMES
     from ..training.run.setup import crop_size
@@ -184,6 +194,18 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predicto
     about = {"split": args.split, "crop": args.crop, "clip": args.clip, "stride": stride}
     about |= {"clips_asked": args.clips, "checkpoint": str(args.checkpoint), "test_data": str(args.test_data)}
     about["store_hash"] = store.hash
+    if args.part is not None:
+        share = args.part.share([1.0] * len(clips_of(dataset, options)))
+        elsewhere = ("checkpoint", "test_data")  # they may lie in other places on another machine
+        settings = {**settings_of(predictor, options), "inpaint": args.inpaint, "model_hash": predictor.fingerprint()}
+        settings |= {name: value for name, value in about.items() if name not in elsewhere}
+        run = PartRun(args, "evaluate", Path(args.json), store.hash, store.hash, settings, beside=False)
+        if run.kept is None:
+            with tqdm(total=len(share), unit="clip", desc="evaluate") as bar:
+                clips = [clip.to_json() for clip in measure(predictor, dataset, options, share, bar.update)]
+            run.done({"clips": clips, "settings": settings_of(predictor, options), "about": about})
+            print(f"part {args.part}: {len(share)} of {total} clips measured, in {args.json}")
+        return None
     ratios = tuple(args.report_ratios or RATIOS)
     rounds = 1 if args.report is None else 1 + len({*ratios} - {options.ratio}) + len(NAMES)
     with tqdm(total=rounds * total, unit="clip", desc="evaluate") as bar:

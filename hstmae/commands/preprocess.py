@@ -1,14 +1,22 @@
 """`hstmae preprocess`: recorded episodes -> store."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..bundled import find
 from ..output import Kind, Output, write_result
 from .options import Number, add_footage, add_lag, names, video_options
+from .options.parts import EXAMPLE, PartRun, add_part, how_read, list_of, part_outputs, stamp_of
+
+if TYPE_CHECKING:
+    from ..data.store.building import StoreSummary
 
 HELP = "turn recorded episodes (folders or .7z archives) or videos into a store"
-EXAMPLES = """examples:
+EXAMPLES = (
+    """examples:
   hstmae preprocess --input_dir recordings --output_dir data/preprocessed
   hstmae preprocess --input_dir recordings --output_dir data/preprocessed --val-levels 3-2,8-3 --on-error fail
   hstmae preprocess --input_dir data-smb.7z --output_dir data/preprocessed
@@ -27,7 +35,10 @@ State and actions may lie beside it in NAME.npz (arrays state [T, S], actions [T
 ({"state": [...], "action": n} for each frame).
 
 Safe to interrupt: run the same command again and it goes on. Files that were left out, and why, stand in
-problems.jsonl of the store. More input can be added to a store by running it with another --input_dir."""
+problems.jsonl of the store. More input can be added to a store by running it with another --input_dir.
+"""
+    + EXAMPLE
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output_dir", "--output-dir", required=True, metavar="DIR", help="folder of the store")
     add_footage(parser)
     add_lag(parser)
+    add_part(parser, "episodes")
     add("--val-levels", type=names, default=[], metavar="W-L,...", help="levels kept out of training, e.g. 3-2,8-3")
     share = "share of the other episodes kept out of training (default: %(default)s)"
     add("--val-fraction", type=Number(0, 1, whole=False, below=True), default=0.05, metavar="SHARE", help=share)
@@ -47,34 +59,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(args.output_dir, Kind.GROWING), (args.json, Kind.FILE)]
+    return [*part_outputs(args, args.output_dir, Kind.GROWING), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..data.store.preprocessing import preprocess
+    from ..data.sources.base import NothingUsable
+    from ..data.store.preprocessing import build_store, episodes_of, find_episodes
     from ..data.store.writer import Packing
     from ..games import use_game
     from ..space import SMALLER, bytes_of, check_space
 
-    films, all_of_it = bytes_of(Path(args.input_dir))
+    films, all_of_it = (
+        size // (1 if args.part is None else args.part.count) for size in bytes_of(Path(args.input_dir))
+    )
     if not (out := Path(args.output_dir)).exists():
         plain = args.game is None and not args.resize  # frames take more room than the film they are from
         check_space(out, films * plain / 2 + (all_of_it - films) / SMALLER)
-    summary = preprocess(
-        args.input_dir,
-        args.output_dir,
-        game=None if args.game is None else use_game(args.game),
-        on_error=args.on_error,
-        workers=args.workers,
-        val_levels=args.val_levels,
-        val_fraction=args.val_fraction,
-        packing=Packing(level=args.zstd_level),
-        video=video_options(args),
-        lag=args.lag,
-        rebuild=args.rebuild,
-        progress=True,
+    game, kind, found = find_episodes(
+        Path(args.input_dir), None if args.game is None else use_game(args.game), video_options(args), args.lag
     )
+    splits = {"val_levels": list(args.val_levels), "val_fraction": args.val_fraction}
+    part = None
+    if args.part is not None:
+        settings = {**how_read(args), **splits, "zstd_level": args.zstd_level}
+        own = stamp_of(episodes_of(found, args.on_error, args.part))
+        part = PartRun(args, "preprocess", out, list_of(found), own, settings)
+        if part.kept is not None:
+            write_result(args.json, part.kept)
+            return 0
+    try:
+        summary = build_store(
+            found, out, game, kind, splits, args.on_error, args.workers, Packing(level=args.zstd_level),
+            rebuild=args.rebuild, part=args.part, progress=True,
+        )  # fmt: skip
+    except NothingUsable as error:
+        if part is None:
+            raise
+        return part.nothing(error.problems, args.json)
+    if part is not None:
+        part.done(summary.to_json())
     write_result(args.json, summary.to_json())
+    print_summary(summary)
+    return 0
+
+
+def print_summary(summary: StoreSummary) -> None:
+    """Say it in a few lines."""
     splits = ", ".join(f"{count} {name}" for name, count in summary.splits.items())
     print(f"store     {summary.store}, game {summary.game}")
     print(f"episodes  {summary.episodes} ({splits})")
@@ -89,4 +119,3 @@ def run(args: argparse.Namespace) -> int:
     for problem in summary.problems:
         print(f"  {problem}")
     print(f"hash      {summary.hash}")
-    return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from .options.films import (
     CONFIDENCE,
     add_film_options,
     confidence_of,
-    film_key,
     film_options,
     is_picture,
     kind_of,
@@ -25,13 +23,15 @@ from .options.films import (
     wanted_frames,
 )
 from .options.masks import EXAMPLES as MASK_EXAMPLES
-from .options.masks import add_masks, mask_key, mask_rules
+from .options.masks import add_masks, mask_rules
+from .options.parts import EXAMPLE as PART_EXAMPLE
+from .options.parts import add_part
+from .restoring.parts import check_part, files_of, job_key, part_of
 from .restoring.refining import WEIGHTS, add_refine, check_refine, refined
 from .restoring.seeing import Seen, add_seeing, check_seeing, outputs_of, preview, watched
 from .restoring.summary import print_report, report_of
 
 if TYPE_CHECKING:
-    from ..inference.footage.base import Footage
     from ..inference.job import Restores
 
 HELP = "restore masked or damaged frames"
@@ -64,6 +64,7 @@ A run that is interrupted goes on where it was when the same command is given ag
 
 """
     + MASK_EXAMPLES
+    + PART_EXAMPLE
 )
 
 
@@ -97,6 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much of the game's memory to use (auto: all there is)",
     )
     add_lag(parser)
+    add_part(parser, "folders, films or episodes")
     many = "processes in which a model restores on the CPU (default: one per core, from 1,024 frames on)"
     parser.add_argument("--workers", type=PROCESSES, default=0, metavar="N", help=many)
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
@@ -119,6 +121,7 @@ def run(args: argparse.Namespace) -> int:
     target = args.out
     from ..errors import UsageError
 
+    check_part(args)
     if args.preview is not None:
         if target == STDOUT:
             raise UsageError("--preview is written beside the output: give it a name with --out")
@@ -212,9 +215,17 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     learner = check_refine(args, choice.why, predictor)
     if args.preview is not None:
         return preview(args, predictor, sequences, masks, frames)
+    part = None
+    if args.part is not None:
+        part, sequences = part_of(args, sequences, predictor)
+        if part.kept is not None:
+            write_result(args.json, part.kept.get("report"))
+            return 0
+        if not sequences:
+            return part.nothing((), args.json)
     with (
         contextlib.ExitStack() as beside,
-        resuming(args.out, args.overwrite, _key(args, sequences, predictor), kind_of(args.out)) as journal,
+        resuming(args.out, args.overwrite, job_key(args, sequences, predictor), kind_of(args.out)) as journal,
     ):
         seen = Seen(args, journal.folder, rate, frames, masks)
         if journal.done and seen.lost:
@@ -252,7 +263,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
                 raise
         if masks.detect and not summary.fills:
             nothing = f"--detect found nothing in {summary.frames} frames; looked for {masks.looked_for()}"
-            if not summary.masked and not args.allow_none:
+            if not summary.masked and not args.allow_none and part is None:
                 raise DataError(f"{nothing}. Name the colour or another --detect-tolerance, say what is missing with "
                                 "--mask or --rect, or add --allow-none for copies of the input")  # fmt: skip
             notes.append(nothing)
@@ -268,11 +279,16 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
         for line in (*not_kept, *seen.film(sequences[0], beside)):
             print(f"note: {line}", file=sys.stderr)
         args.out = target or args.out
-        report = {**report_of(summary, masks, args), "problems": problems, "notes": notes, "not_kept": not_kept,
+        report = report_of(summary, masks.tube is not None, args.confidence, args.out)
+        report |= {"problems": problems, "notes": notes, "not_kept": not_kept,
                   "pairing": pairing}  # fmt: skip
         seen.page(choice.why, report, summary, beside)
         seen.clear()
         (journal.folder / WEIGHTS).unlink(missing_ok=True)
+        files = files_of(journal.folder) if part is not None else []
+    if part is not None:
+        found_none = masks.detect and not args.allow_none and not summary.masked
+        part.done({"report": report, "summary": summary.to_json(), "files": files, "found_none": found_none})
     write_result(args.json, report)
     print_report(report)
     return 0
@@ -282,12 +298,3 @@ def _load(device: str, atlas: str | None, name: str) -> Restores:
     from ..inference.loading import load
 
     return load(name, device, atlas)
-
-
-def _key(args: argparse.Namespace, sequences: Sequence[Footage], predictor: Restores) -> str:
-    """The key of this job: what is restored, by what, and how."""
-    from ..journal import key_of
-
-    beside = [args.compare, args.confidence, args.before_after is not None, args.report is not None]
-    how = [*mask_key(args), *film_key(args), args.state, args.mode, args.refine, *beside]
-    return key_of([s.signature() for s in sequences], predictor.fingerprint(), how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,41 @@ NO_CAMERA = "the footage does not say how its camera moves, and tubes hide the s
 Filled = tuple[str, np.ndarray | None, np.ndarray]  # filler, palette entries (None: true colour), RGB
 
 
-class Baselines:
-    """Sums of the fillers' figures over the clips of an evaluation."""
+@dataclass
+class FillerSums:
+    """The fillers' figures over clips, from which the pooled ones are computed.
+
+    Attributes:
+        sums: by filler.
+        found: masked pixels that camera_copy found in another frame.
+    """
+
+    sums: dict[str, MetricSums] = field(default_factory=dict)
+    found: int = 0
+
+    def merge(self, other: FillerSums) -> None:
+        """Add the sums of other clips."""
+        for name, sums in other.sums.items():
+            self.sums.setdefault(name, MetricSums()).merge(sums)
+        self.found += other.found
+
+    def pooled(self, indexed: bool) -> dict[str, Any]:
+        """Figures by filler; `camera_copy` with its coverage, or null with a reason."""
+        report: dict[str, Any] = {name: sums.result() for name, sums in self.sums.items()}
+        if "camera_copy" in self.sums:
+            report["camera_copy"]["coverage"] = self.found / self.sums["camera_copy"].masked
+        else:
+            report |= {"camera_copy": None, "camera_copy_reason": NO_STATE if indexed else NO_CAMERA}
+        return report
+
+
+class Baselines(FillerSums):
+    """Fills the clips of an evaluation, and sums up the figures."""
 
     def __init__(self, game: GameSpec, level: str, atlas: Atlas | None = None, inpaint: bool = False) -> None:
+        super().__init__()
         self.game, self.level, self.inpaint = game, level, inpaint
         self.atlas = atlas if level != "none" else None
-        self.sums: dict[str, MetricSums] = {}
-        self.found = 0  # masked pixels that camera_copy found in another frame
 
     def add(self, view: View, truth: Truth, counted: np.ndarray | None = None) -> None:
         """Fill one clip and measure it.
@@ -67,10 +95,5 @@ class Baselines:
             yield "opencv_inpainting", None, inpainting(seen, mask, palette)
 
     def result(self) -> dict[str, Any]:
-        """Figures by filler; `camera_copy` with its coverage, or null with a reason."""
-        report: dict[str, Any] = {name: sums.result() for name, sums in self.sums.items()}
-        if "camera_copy" in self.sums:
-            report["camera_copy"]["coverage"] = self.found / self.sums["camera_copy"].masked
-        else:
-            report |= {"camera_copy": None, "camera_copy_reason": NO_STATE if self.game.indexed else NO_CAMERA}
-        return report
+        """As `pooled`."""
+        return self.pooled(self.game.indexed)

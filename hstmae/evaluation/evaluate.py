@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..masks.damage import NAMES, damages
 from ..masks.tubes import numbered_tube
 from ..restoration.reconstruct import STATE_LEVELS
 from ..restoration.restorer import Restorer
-from .baselines import Baselines
+from .baselines import Baselines, FillerSums
 from .metrics import MetricSums, perceptual_fields
 from .truth import Truth
 
@@ -83,29 +83,87 @@ def evaluate(
         DataError: no clip, or clips without the state that is asked for.
         UsageError: a ratio that hides nothing.
     """
+    picks = clips_of(dataset, options)
+    figures = measure(restorer, dataset, options, range(len(picks)), progress, watch)
+    return pooled(figures, settings_of(restorer, options))
+
+
+def clips_of(dataset: ClipDataset, options: EvaluateOptions) -> list[tuple[int, int]]:
+    """(episode, start) of the clips that are measured, which are numbered in this order.
+
+    Raises:
+        DataError: there is none.
+    """
     picks = dataset.sequential(options.clips or None, options.seed)
     if not picks:
         raise DataError("no clip to evaluate: the chosen split has no run of frames long enough for one clip")
-    sums = MetricSums()
-    baselines = Baselines(restorer.game, options.state, restorer.atlas, options.inpaint)
-    for number, (episode, start) in enumerate(picks):
+    return picks
+
+
+@dataclass(frozen=True)
+class ClipFigures:
+    """What was measured of one clip: its number, and sums that are added up in the order of the numbers."""
+
+    number: int
+    model: MetricSums
+    fillers: FillerSums
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> ClipFigures:
+        """Raises TypeError, KeyError, ValueError or AttributeError for anything else."""
+        sums = {str(name): MetricSums(**sums) for name, sums in value["fillers"]["sums"].items()}
+        fillers = FillerSums(sums, int(value["fillers"]["found"]))
+        return ClipFigures(int(value["number"]), MetricSums(**value["model"]), fillers)
+
+
+def measure(
+    restorer: Restorer,
+    dataset: ClipDataset,
+    options: EvaluateOptions,
+    numbers: Iterable[int],
+    progress: Callable[[int], object] | None = None,
+    watch: Callable[[Measured], object] | None = None,
+) -> Iterator[ClipFigures]:
+    """The figures of the clips of these numbers. Arguments and errors as of `evaluate`."""
+    picks = clips_of(dataset, options)
+    for number in numbers:
+        sums, baselines = MetricSums(), Baselines(restorer.game, options.state, restorer.atlas, options.inpaint)
+        episode, start = picks[number]
         measured = _evaluate_clip(restorer, dataset.clip(episode, start), number, options, sums, baselines)
+        yield ClipFigures(number, sums, FillerSums(baselines.sums, baselines.found))
         if watch is not None:
             watch(measured)
         if progress is not None:
             progress(1)
+
+
+def settings_of(restorer: Restorer, options: EvaluateOptions) -> dict[str, Any]:
+    """What the report says of the model and of what was asked for, JSON values, and `indexed` for `pooled`."""
     return {
-        **sums.result(),
-        **perceptual_fields(),
         "mask": options.damage or "tube",
-        "ratio": sums.masked / sums.pixels if options.damage else options.ratio,
+        "ratio": None if options.damage else options.ratio,  # what the damage hid
         "state": options.state,
         "recall": restorer.recall and options.state != "none",
         "atlas": restorer.recall and restorer.atlas is not None,
         "seed": options.seed,
         "model": restorer.config.name,
-        "baselines": baselines.result(),
+        "indexed": restorer.game.indexed,
     }
+
+
+def pooled(clips: Iterable[ClipFigures], settings: dict[str, Any]) -> dict[str, Any]:
+    """The report: see `evaluate`. The clips come in the order of their numbers, so that sums are always the same."""
+    sums, fillers = MetricSums(), FillerSums()
+    for clip in clips:
+        sums.merge(clip.model)
+        fillers.merge(clip.fillers)
+    about = {name: value for name, value in settings.items() if name != "indexed"}
+    if about["ratio"] is None:
+        about["ratio"] = sums.masked / sums.pixels
+    return {**sums.result(), **perceptual_fields(), **about, "baselines": fillers.pooled(settings["indexed"])}
 
 
 def _evaluate_clip(

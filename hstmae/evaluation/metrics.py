@@ -94,6 +94,15 @@ class MetricSums:
             self.ssim[name] += float(values[where].sum(dtype=np.float64))
             self.windows[name] += int(np.count_nonzero(where))
 
+    def merge(self, other: MetricSums) -> None:
+        """Add the sums of other clips. Clip by clip in their order, this gives the very sums of adding the clips."""
+        for name, value in vars(other).items():
+            own = getattr(self, name)
+            if isinstance(value, dict):
+                setattr(self, name, {key: own[key] + value[key] for key in own})
+            else:  # a number, or the list of clips
+                setattr(self, name, own + value)
+
     def result(self) -> dict[str, float | int | None]:
         """The figures; None where nothing was counted. Raises ValueError before the first clip."""
         if self.clips == 0:

@@ -92,6 +92,13 @@ class RestoreSummary:
             self.sure += int((said >= SURE).sum())
             self.guessed += int((said == 0).sum())
 
+    def merge(self, other: RestoreSummary) -> None:
+        """Add what was done to other frames."""
+        for name, value in vars(other).items():
+            own = getattr(self, name)
+            merged = own | value if isinstance(own, set) else own + value
+            setattr(self, name, list(dict.fromkeys(merged)) if isinstance(merged, list) else merged)
+
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "fills": sorted(self.fills), "levels": sorted(self.levels)}
 

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ...data.pairing import describe_episodes
-from ...data.sources.base import Problem
+from ...data.sources.base import NothingUsable, Problem, SourceEpisode
 from ...data.sources.settling import with_pairing
 from ...data.store.jobs import run_jobs
-from ...errors import DataError, UsageError
+from ...errors import UsageError
 from ...executor import threads_of
 from ...journal import keeping, key_of
 from ...names import portable_names
 from ...output import Kind, check_output
+from ...parts import Part
 from ..container.description import FILM_PROFILE
 from ..session.profiles import Following, make_profile
 from ..session.writer import PART, HstWriter
@@ -73,6 +74,7 @@ def archive(
     *,
     workers: int = 0,
     overwrite: bool = False,
+    part: Part | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Archived:
     """Encode all episodes of an input into one file.
@@ -84,10 +86,12 @@ def archive(
     Args:
         workers: processes; 0 = one per core. Of fewer episodes each process codes several groups at the same time.
         overwrite: a file of this name may be replaced.
+        part: only this share of the episodes, which keep their numbers; None = all.
         progress: called with the number of frames dealt with since the last call.
     Raises:
         UsageError: the file exists, or an unfinished one of another input does.
-        DataError: nothing usable, `fail` and a problem, or a process died.
+        NothingUsable: no frame of any episode can be used.
+        DataError: `fail` and a problem, or a process died.
     """
     began, target = time.perf_counter(), Path(path)
     check_output(target, Kind.FILE, overwrite)
@@ -97,6 +101,11 @@ def archive(
         task_of(episode, number, found.game or str(getattr(episode, "game", "")), name, settings)
         for number, (episode, name) in enumerate(zip(found.episodes, portable_names(names), strict=True))
     ]
+    if part is not None:
+        share = share_of(found, part)
+        tasks = tasks[share.start : share.stop]
+        if not tasks:
+            raise NothingUsable(())
     used = {(str(task.settings.profile), task.game) for task in tasks if task.settings.profile != FILM_PROFILE}
     for profile, game in sorted(used):
         made = make_profile(profile, game, **dict(settings.options))  # what is missing is said before any work
@@ -131,14 +140,15 @@ def archive(
         # Groups are written as they come, so that a killed run loses few of them; the writer orders them at the end.
         run_jobs(
             encode_source, todo, take, target.parent, workers=workers, advance=advance, ordered=False,
-            others=[*found.episodes, *found.others], known={d.name: d.pairing for d in written if d is not None},
+            others=[*found.episodes, *found.others], aside=_aside(found, part),
+            known={d.name: d.pairing for d in written if d is not None},
         )  # fmt: skip
         places = {task.name: k for k, task in enumerate(tasks)}
         results.sort(key=lambda done: places[done.name])
         problems = tuple(problem for done in results for problem in done.problems)
         contents = writer.finished_episodes()
         if not contents:
-            raise DataError(f"nothing usable was found: {len(problems)} problems, the first: {problems[0]}")
+            raise NothingUsable(problems)
     frames = sum(description.frames for description in contents)
     return Archived(
         path=str(target),
@@ -158,6 +168,17 @@ def archive(
         problems=problems,
         pairing=tuple(describe_episodes((d.pairing, dict(d.notes)) for d in contents)),
     )
+
+
+def share_of(found: Found, part: Part) -> range:
+    """Positions of the episodes that a part encodes."""
+    return part.share(episode.size for episode in found.episodes)
+
+
+def _aside(found: Found, part: Part | None) -> list[SourceEpisode]:
+    """The episodes that other parts encode."""
+    share = range(len(found.episodes)) if part is None else share_of(found, part)
+    return [episode for k, episode in enumerate(found.episodes) if k not in share]
 
 
 def _counts(results: Sequence[Done]) -> dict[str, int]:

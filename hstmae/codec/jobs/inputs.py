@@ -185,10 +185,11 @@ def find_input(
         game = game or game_of(path)
         kind, episodes = find_sources(path, get_game(game), video, lag)
         found = Found(kind, game, list(episodes))
-    chosen = [e for e in found.episodes if not wanted or any(fnmatchcase(e.name, pattern) for pattern in wanted)]
+    is_wanted = [not wanted or any(fnmatchcase(e.name, pattern) for pattern in wanted) for e in found.episodes]
+    chosen = [episode for episode, yes in zip(found.episodes, is_wanted, strict=True) if yes]
     if not chosen:
         raise UsageError(f"{path} has no episode {', '.join(wanted)}; the first is '{found.episodes[0].name}'")
-    others = tuple(episode for episode in found.episodes if episode not in chosen)
+    others = tuple(episode for episode, yes in zip(found.episodes, is_wanted, strict=True) if not yes)
     return Found(found.kind, found.game, chosen, found.splits, others)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CodecError
+from ...parts import Part
 from ..container.chunks import PREAMBLE_BYTES, VERSION, scan_all
 from .reader import HstReader
 
@@ -25,25 +26,25 @@ class Verdict:
     problems: tuple[str, ...]
 
 
-def verify_file(path: str | Path, progress: Callable[[int], object] | None = None, **options: Any) -> Verdict:
+def verify_file(
+    path: str | Path, progress: Callable[[int], object] | None = None, part: Part | None = None, **options: Any
+) -> Verdict:
     """Check every checksum, the index, that no frame is missing, and decode every group and compare its hash.
 
     Args:
         progress: called with the frames checked since the last call.
+        part: only this share of the episodes, and with the first one what belongs to none; `groups` and `problems` of
+            all parts one after the other are those of the whole. None = all.
         **options: for the profile that decodes.
     Raises:
         CodecError: no .hst file, or nothing in it can be read.
     """
     with HstReader(path, **options) as reader:
-        chunks, gaps = scan_all(reader.data, PREAMBLE_BYTES)
-        problems = [f"{path}: bytes {gap.start} to {gap.end - 1} are damaged" for gap in gaps]
-        if not reader.contents.indexed:
-            problems.append(f"{path}: has no index that can be used (it was not closed, or is damaged)")
-        elif not problems and chunks[: len(reader.contents.table)] != reader.contents.table:
-            problems.append(f"{path}: its index does not match its content")
-        problems += [f"{path}: {line}" for line in reader.contents.unusable]
+        problems = [] if part is not None and part.number > 1 else _container(reader, str(path))
         description, groups = reader.episodes(), 0
-        for k, entry in enumerate(reader.entries):
+        share = range(len(reader.entries)) if part is None else part.share(entry.frames for entry in reader.entries)
+        for k in share:
+            entry = reader.entries[k]
             for first, count in entry.missing():
                 problems.append(f"{path}: {description[k].name}: frames {first} to {first + count - 1} are lost")
             if not entry.final:
@@ -58,6 +59,17 @@ def verify_file(path: str | Path, progress: Callable[[int], object] | None = Non
                 problem = reader.groups.check_film(k)
                 problems += [problem] if problem else []
         return Verdict(len(description), len(reader), groups, len(reader.data), tuple(problems))
+
+
+def _container(reader: HstReader, path: str) -> list[str]:
+    """What is wrong with the file as a whole."""
+    chunks, gaps = scan_all(reader.data, PREAMBLE_BYTES)
+    problems = [f"{path}: bytes {gap.start} to {gap.end - 1} are damaged" for gap in gaps]
+    if not reader.contents.indexed:
+        problems.append(f"{path}: has no index that can be used (it was not closed, or is damaged)")
+    elif not problems and chunks[: len(reader.contents.table)] != reader.contents.table:
+        problems.append(f"{path}: its index does not match its content")
+    return problems + [f"{path}: {line}" for line in reader.contents.unusable]
 
 
 def _film(reader: HstReader, position: int) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from ...errors import DataError, UsageError
 from ...output import STDOUT, Kind, Output, write_result
 from ..options import COUNT
 from ..options.films import confidence_of, is_picture, kind_of
+from ..options.parts import part_outputs
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -56,6 +57,8 @@ def outputs_of(args: argparse.Namespace) -> list[Output]:
     if args.preview is not None:
         return [(preview_of(args.out), Kind.FILE), (args.json, Kind.FILE)]
     own = (args.out, Kind.FILE if is_picture(args.out) else kind_of(args.out))
+    if args.part is not None and own[1] is Kind.FOLDER:
+        return [*part_outputs(args, args.out, Kind.FOLDER), (args.json, Kind.FILE)]
     beside = args.confidence and own[1] is Kind.FILE and args.out != STDOUT
     more = [(args.json, Kind.FILE), (args.before_after, Kind.FILE), (args.report, Kind.FILE)]
     return [own, *more, *([confidence_of(args.out)] if beside else [])]

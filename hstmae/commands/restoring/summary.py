@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..options.films import confidence_of
 
 if TYPE_CHECKING:
     from ...inference.job import RestoreSummary
-    from ...inference.mask_rules import MaskRules
 
 
-def report_of(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespace) -> dict[str, Any]:
-    """The summary as JSON values, but for what was wrong with the input."""
+def report_of(summary: RestoreSummary, synthetic: bool, confidence: bool, out: Path) -> dict[str, Any]:
+    """The summary as JSON values, but for what was wrong with the input.
+
+    Args:
+        synthetic: the mask hid what is known.
+        confidence: how sure each pixel is was written as well.
+    """
     from ...atlas.known_pixels import SURE
     from ...evaluation.decibels import psnr
 
@@ -24,19 +29,34 @@ def report_of(summary: RestoreSummary, masks: MaskRules, args: argparse.Namespac
         "masked_share": summary.masked / max(summary.pixels, 1),
         "state": sorted(summary.levels),
         "detected_colours": [f"#{c:06x}" for c in sorted(summary.fills)],
-        "out": str(args.out),
-        "confidence": args.confidence,
-        "confidence_out": str(confidence_of(args.out)[0]) if args.confidence else None,
+        "out": str(out),
+        "confidence": confidence,
+        "confidence_out": str(confidence_of(out)[0]) if confidence else None,
         "sure_share": summary.sure / summary.rated if summary.rated else None,
         "sure_from": SURE,
         "guessed_text_pixels": summary.guessed,
         "psnr_masked": None,
         "exact_match": None,
     }
-    if masks.tube is not None and summary.known:
+    if synthetic and summary.known:
         report["psnr_masked"] = psnr(summary.squared / 3 / summary.known)
         report["exact_match"] = summary.exact / summary.known
     return report
+
+
+def joined_report(reports: Sequence[dict[str, Any]], summaries: Sequence[RestoreSummary], out: Path) -> dict[str, Any]:
+    """The report of the folder `out`, put together from parts.
+
+    Args:
+        reports, summaries: of the parts, in their order.
+    """
+    total = summaries[0]
+    for summary in summaries[1:]:
+        total.merge(summary)
+    lists = ("problems", "notes", "not_kept", "pairing")
+    synthetic = any(report["psnr_masked"] is not None for report in reports)
+    joined = {name: list(dict.fromkeys(line for report in reports for line in report[name])) for name in lists}
+    return {**report_of(total, synthetic, reports[0]["confidence"], out), **joined}
 
 
 def print_report(report: dict[str, Any]) -> None:

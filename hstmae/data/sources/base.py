@@ -76,6 +76,22 @@ class UnusableEpisode(DataError):
     """Raised while frames are read: nothing of this episode can be used, the frames that came before included."""
 
 
+class NothingUsable(DataError):
+    """Of all episodes of an input nothing can be used.
+
+    Attributes:
+        problems: why.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        first = f", the first: {problems[0]}" if problems else ""
+        super().__init__(f"nothing usable was found: {len(problems)} problems{first}")
+        self.problems = tuple(problems)
+
+    def __reduce__(self) -> tuple[type[NothingUsable], tuple[tuple[Problem, ...]]]:
+        return NothingUsable, (self.problems,)
+
+
 def file_stamp(path: Path, content: bool) -> int:
     """What changes with a file: its time, or where `content` the CRC-32 of all its bytes, -1 where it cannot be read.
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ...atomic import TEMP_MARK, json_bytes, replacing, write_bytes
-from ...errors import DataError, StoreError, UsageError
+from ...errors import StoreError, UsageError
 from ...journal import holds_work
 from ...locks import alone
 from ...output import Kind, check_output, is_unfinished
 from ..pairing import Pairing, describe_episodes
-from ..sources.base import Problem, SourceEpisode
+from ..sources.base import NothingUsable, Problem, SourceEpisode
 from ..sources.finding import LAYOUTS
 from .manifest import (
     EPISODES,
@@ -197,7 +197,7 @@ class StoreRun:
             infos.append(replace(info, split=split))
             noted += kept_problems(folder)
         if not infos:
-            raise DataError(f"nothing usable was found: {len(noted)} problems, the first: {noted[0]}")
+            raise NothingUsable(noted)
         ordered = sorted(noted, key=lambda p: (p.episode, p.file, p.reason))
         report = b"".join(canonical(problem.to_json()) + b"\n" for problem in ordered)
         source = {

@@ -42,6 +42,7 @@ def run_jobs(
     advice: str = "run again with fewer --workers",
     ordered: bool = True,
     others: Iterable[SourceEpisode] = (),
+    aside: Iterable[SourceEpisode] = (),
     known: Mapping[str, Pairing | None] | None = None,
 ) -> None:
     """Do `work` for every job, those whose episodes lie in archives last, in the order of the archive, and those that
@@ -49,6 +50,8 @@ def run_jobs(
 
     Args:
         others: all episodes of the source, which tell it then; `known`: pairings by name of what was done before.
+        aside: episodes that other machines do (see `hstmae.parts`): those in archives are unpacked and looked at all
+            the same, so that the lag of the others comes out as if one machine did all.
         folder: where unpacked episodes wait, in a temporary folder. On the output's own disk: a folder for temporary
             files is often memory, and there a killed run's leftovers are found.
         workers: processes; 0 = one per core.
@@ -58,7 +61,7 @@ def run_jobs(
         OSError: the disk is full or cannot be written.
         whatever `work` or `take` raises.
     """
-    archives: dict[Path, list[tuple[Job, ArchivedEpisode]]] = {}
+    archives: dict[Path, list[tuple[Job | None, ArchivedEpisode]]] = {}
     temp = folder / f".archive{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}"
     try:
         count = worker_count(workers, len(jobs))
@@ -69,10 +72,15 @@ def run_jobs(
                     archives.setdefault(job.episode.archive, []).append((job, job.episode))
                 else:
                     queue.add(job, job.episode)
+            for episode in aside:
+                if isinstance(episode, ArchivedEpisode) and episode.archive in archives:
+                    archives[episode.archive].append((None, episode))
             for number, packed in enumerate(archives.values()):
                 (temp / str(number)).mkdir(parents=True)
 
-                def submit(k: int, staged: SourceEpisode, packed: list[tuple[Job, ArchivedEpisode]] = packed) -> None:
+                def submit(
+                    k: int, staged: SourceEpisode, packed: list[tuple[Job | None, ArchivedEpisode]] = packed
+                ) -> None:
                     queue.add(packed[k][0], staged)
 
                 try:
@@ -91,20 +99,18 @@ class _Queue(Generic[Job]):
 
     def __init__(self, submit: Callable[[Job], object], known: Mapping[str, Pairing | None] | None) -> None:
         self._submit, self._lags = submit, dict(known or {})
-        self._waiting: list[Job] = []
+        self._waiting: list[tuple[Job | None, SourceEpisode]] = []
 
-    def add(self, job: Job, episode: SourceEpisode) -> None:
-        """A job, for an episode that is there now."""
+    def add(self, job: Job | None, episode: SourceEpisode) -> None:
+        """A job, for an episode that is there now; None = the job is another machine's."""
         episode = looked_at(episode)
         self._lags[episode.name] = pairing_of(episode)
-        job = replace(job, episode=episode)  # type: ignore[type-var]
+        self._waiting.append((job, episode))
         if not undecided(episode):
-            self._submit(job)
+            self._end_wait(len(self._waiting) - 1)
             return
-        self._waiting.append(job)
-        staged = [held for held in self._waiting if isinstance(held.episode, StagedEpisode)]
+        staged = [k for k, (_, held) in enumerate(self._waiting) if isinstance(held, StagedEpisode)]
         if len(staged) > HELD:
-            self._waiting.remove(staged[0])
             self._end_wait(staged[0])
 
     def release(self, others: Iterable[SourceEpisode]) -> None:
@@ -113,10 +119,17 @@ class _Queue(Generic[Job]):
             missing = [episode for episode in others if self._lags.get(episode.name) is None]
             self._lags.update((episode.name, pairing_of(looked_at(episode))) for episode in missing)
         while self._waiting:
-            self._end_wait(self._waiting.pop(0))
+            self._end_wait(0)
 
-    def _end_wait(self, job: Job) -> None:
-        self._submit(replace(job, episode=as_the_others(job.episode, self._lags)))  # type: ignore[type-var]
+    def _end_wait(self, k: int) -> None:
+        """Hand in one of those that wait."""
+        job, episode = self._waiting.pop(k)
+        if job is None:
+            discard(episode)
+            return
+        if undecided(episode):
+            episode = as_the_others(episode, self._lags)
+        self._submit(replace(job, episode=episode))  # type: ignore[type-var]
 
 
 def discard(episode: SourceEpisode) -> None:

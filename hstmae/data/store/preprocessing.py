@@ -8,11 +8,13 @@ from typing import Any
 
 from ...errors import DataError, UsageError
 from ...games import get_game
-from ..sources.base import Problem, SourceEpisode
+from ...parts import Part
+from ..sources.base import NothingUsable, Problem, SourceEpisode
 from ..sources.finding import find_sources, game_of
 from ..sources.video import VideoOptions
 from .building import StoreRun, StoreSummary, writing
 from .jobs import run_jobs
+from .manifest import EPISODES
 from .packing import pack
 from .writer import Packing
 
@@ -30,6 +32,7 @@ def preprocess(
     video: VideoOptions | None = None,
     lag: int | None = None,
     rebuild: bool = False,
+    part: Part | None = None,
     progress: bool = False,
 ) -> StoreSummary:
     """Make a store from a folder of recordings or videos, or add to one.
@@ -47,9 +50,11 @@ def preprocess(
         video: how footage is read that has no layout of its own.
         lag: the memory in the files of frame t belongs to the picture of frame t + lag; None = found for each episode.
         rebuild: pack every episode of the input again.
+        part: only this share of the episodes; None = all.
         progress: show a progress bar on stderr.
     Raises:
         UsageError: impossible arguments, or `output_dir` is neither empty nor a store, or another run is writing it.
+        NothingUsable: no frame of any episode can be used.
         DataError: no usable input, a damaged file under on_error="fail", or the disk is full.
         GameError: unknown game.
     """
@@ -59,13 +64,21 @@ def preprocess(
         raise UsageError(f"workers is {workers}; expected 0 (one per core) or more")
     if not 0 <= val_fraction < 1:
         raise UsageError(f"val fraction is {val_fraction}; expected 0 or more, and less than 1")
-    source = Path(input_dir)
-    game = game or game_of(source)
-    kind, found = find_sources(source, get_game(game), video or VideoOptions(), lag)
+    game, kind, found = find_episodes(Path(input_dir), game, video, lag)
     splits = {"val_levels": list(val_levels), "val_fraction": val_fraction}
     return build_store(
-        found, Path(output_dir), game, kind, splits, on_error, workers, packing, rebuild=rebuild, progress=progress
-    )
+        found, Path(output_dir), game, kind, splits, on_error, workers, packing, rebuild=rebuild, part=part,
+        progress=progress,
+    )  # fmt: skip
+
+
+def find_episodes(
+    source: Path, game: str | None, video: VideoOptions | None = None, lag: int | None = None
+) -> tuple[str, str, Sequence[SourceEpisode]]:
+    """The game that is shown, the kind of source, and its episodes. Arguments and errors as of `preprocess`."""
+    game = game or game_of(source)
+    kind, found = find_sources(source, get_game(game), video or VideoOptions(), lag)
+    return game, kind, found
 
 
 def build_store(
@@ -79,6 +92,7 @@ def build_store(
     packing: Packing | None = None,
     *,
     rebuild: bool = False,
+    part: Part | None = None,
     progress: bool = False,
 ) -> StoreSummary:
     """`preprocess` with episodes that were found already.
@@ -89,7 +103,14 @@ def build_store(
     """
     from tqdm import tqdm
 
-    episodes, problems = _without_namesakes(found, on_error)
+    every, problems = _without_namesakes(found, on_error)
+    share = range(len(every)) if part is None else part.share(episode.size for episode in every)
+    episodes, aside = every[share.start : share.stop], [*every[: share.start], *every[share.stop :]]
+    if part is not None:
+        problems = problems if part.number == 1 else []
+        _refuse_others(store, episodes, part)
+        if not episodes:
+            raise NothingUsable(problems)
     with writing(store):
         run = StoreRun(store, game, kind, packing, on_error == "fail")
         todo = [job for job in (run.job(episode, rebuild) for episode in episodes) if job is not None]
@@ -99,10 +120,26 @@ def build_store(
             total=total, initial=there, unit="frame", unit_scale=True, desc="preprocess", disable=not progress
         ) as bar:
             run_jobs(
-                pack, todo, run.results.append, store, workers=workers, advance=bar.update, others=episodes,
-                known=run.pairings,
+                pack, todo, run.results.append, store, workers=workers, advance=bar.update, others=every,
+                aside=aside, known=run.pairings,
             )  # fmt: skip
         return run.finish(splits, problems)
+
+
+def _refuse_others(store: Path, episodes: Sequence[SourceEpisode], part: Part) -> None:
+    """A part's store holds its own episodes alone."""
+    there = (store / EPISODES).iterdir() if (store / EPISODES).is_dir() else ()
+    own = {episode.name for episode in episodes}
+    foreign = sorted(path.name for path in there if not path.name.startswith(".") and path.name not in own)
+    if foreign:
+        raise UsageError(f"{store}: holds {foreign[0]}, which is not in part {part}; give the part a new folder")
+
+
+def episodes_of(found: Sequence[SourceEpisode], on_error: str, part: Part) -> list[SourceEpisode]:
+    """Those that a part packs."""
+    every = _without_namesakes(found, on_error)[0]
+    share = part.share(episode.size for episode in every)
+    return every[share.start : share.stop]
 
 
 def _without_namesakes(found: Sequence[SourceEpisode], on_error: str) -> tuple[list[SourceEpisode], list[Problem]]:

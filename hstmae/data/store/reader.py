@@ -178,12 +178,20 @@ class EpisodeStore:
                 self._open.move_to_end(position)
             return found
 
-    def verify(self, progress: Callable[[int], object] | None = None) -> list[str]:
-        """Hash every file and unpack every group: one line per damaged file, none when the store is whole. `progress`
-        is called with the bytes of data files checked since the last call."""
+    def verify(
+        self, progress: Callable[[int], object] | None = None, part: range | None = None, beside: bool = True
+    ) -> list[str]:
+        """Hash every file and unpack every group: one line per damaged file, none when the store is whole.
+
+        Args:
+            progress: called with the bytes of data files checked since the last call.
+            part: positions of the episodes that are checked; None = all.
+            beside: also what belongs to no episode, whose line is the last one.
+        """
         found = []
         stated = {value["name"]: value["info_sha256"] for value in self.meta["episodes"]}
-        for position, info in enumerate(self._infos):
+        for position in range(len(self._infos)) if part is None else part:
+            info = self._infos[position]
             folder = self.path / EPISODES / info.name
             try:
                 if digest((folder / INFO).read_bytes()) != stated[info.name]:
@@ -197,6 +205,8 @@ class EpisodeStore:
                 found.append(str(error))
             if progress is not None:
                 progress(info.data_bytes)
+        if not beside:
+            return found
         try:
             if digest((self.path / PROBLEMS).read_bytes()) != self.meta["problems_sha256"]:
                 found.append(f"{self.path / PROBLEMS}: hash does not match")

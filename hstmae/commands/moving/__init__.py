@@ -1,0 +1,1 @@
+"""Verbs that move what is there: parts of a job into one, and footage into and out of other formats."""
