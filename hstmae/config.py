@@ -37,7 +37,9 @@ class ModelConfig:
     texture_dim: int = 16  # channels of a learned tile, sprite or text texel of the state canvas
     pixel_dim: int = 48  # hidden channels per pixel in the palette head
     code_dim: int = 32  # channels of a predicted cell code (what a cell of unknown content looks like)
-    places: str = "area"  # GameState.area | scene: what the place memory tells maps apart by; scene never errs
+    places: str = (
+        "area"  # what the place memory tells maps apart by: area, scene (never errs); none: there is no such memory
+    )
     state_alignment: bool = False  # a head that predicts the state from visual tokens alone, for train.state_loss
     qk_norm: bool = False  # normalise queries and keys of every attention per head (steadier at large widths)
 
@@ -112,6 +114,10 @@ class TrainConfig:
     spatial_loss: float = 0.0  # contributions relative to the reconstruction, kept by running weights, 0 = off: ...
     temporal_loss: float = 0.0  # ... spatial consistency, temporal coherence along the camera's motion, ...
     state_loss: float = 0.0  # ... state alignment (needs model.state_alignment)
+    teacher: str = ""  # a larger model to learn from beside the truth (name or folder); "" = none ...
+    distil: float = 1.0  # ... weight of the divergence from its posterior ...
+    similarity: float = 1.0  # ... and of that from which cubes it takes to be alike ...
+    teacher_share: float = 0.5  # ... and the share of the decoded cubes that it is asked about
     val_every: int = 500  # steps between validations
     val_clips: int = 16
     checkpoint_every: int = 250

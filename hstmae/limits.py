@@ -36,8 +36,10 @@ TRAIN: Ranges = {
     **dict.fromkeys(("steps", "val_every", "checkpoint_every", "keep_every"), _STEPS),
     **{"seed": (0, 2**32 - 1), "threads": (0, 4096), "clip_grad": (0, 10**9), "moving_cubes": (0, 10**6)},
     **dict.fromkeys(("lr", "absolute_lr", "weight_decay"), (0, 1000)),
-    **dict.fromkeys(("rgb_loss", "emphasis", "spatial_loss", "temporal_loss", "state_loss"), (0, 10**6)),
-    **dict.fromkeys(("lost", "hard_queries", "state_full", "state_compact"), _SHARE),
+    **dict.fromkeys(
+        ("rgb_loss", "emphasis", "spatial_loss", "temporal_loss", "state_loss", "distil", "similarity"), (0, 10**6)
+    ),
+    **dict.fromkeys(("lost", "hard_queries", "state_full", "state_compact", "teacher_share"), _SHARE),
 }
 CURRICULUM: Ranges = {"anchor_slices": (1, 2048), "sharpness": (0, 1000)}
 
@@ -124,6 +126,11 @@ def check_run(config: RunConfig) -> None:
         "train.checkpoint_every": (train.checkpoint_every > 0, "above 0"),
         "train.max_minutes": (train.max_minutes >= 0, "0 (no limit) or above"),
         "train.seed": (train.seed >= 0, "0 or above"),
+        "train.teacher_share": (0 < train.teacher_share <= 1, "a share above 0, at most 1"),
+        "train.teacher": (
+            not train.teacher or (config.model.head == "palette" and not train.state_loss),
+            "empty for heads other than palette, and where train.state_loss is above 0",
+        ),
         "train.threads": (train.threads >= 0, "0 (all) or above"),
         "train.mask_ratios": (_all_shares(train.mask_ratios), "one or more shares between 0 and 1"),
         "train.moving_cubes": (

@@ -49,6 +49,13 @@ train --resume empty
 train --resume auto
 train --sweep absent.yaml --out out
 train --sweep mae_nano
+lighten --config absent.yaml --out out
+lighten --config mae_pico --data absent --out out
+lighten --config mae_pico --data empty --out out
+lighten --config mae_pico --teacher absent --out out
+lighten --config mae_pico --teacher hst-codec-nano --out out
+lighten --config mae_nano --out out
+lighten --config mae_pico --set train.teacher_share=0 --out out
 atlas absent --out a.npz
 atlas empty --out a.npz
 atlas empty --out a.txt

@@ -28,6 +28,9 @@ train --sweep {} --out out
 train --config mae_nano --data {}
 train --config mae_nano --data absent --init {}
 train --config mae_nano --set {}
+lighten --config {} --out out
+lighten --config mae_pico --data {} --out out
+lighten --config mae_pico --data absent --teacher {} --out out
 atlas {} --out atlas.npz
 evaluate --checkpoint {} --test_data absent
 evaluate --checkpoint hst-mae-nano --test_data {}

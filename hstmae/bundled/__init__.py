@@ -14,7 +14,7 @@ CONFIGS = _FOLDER / "configs"
 CHECKPOINTS = _FOLDER / "checkpoints"
 SAMPLES = _FOLDER / "samples"
 
-SIZES = ("nano", "tiny", "small", "base", "large")  # of the model family: configs/mae_*.yaml
+SIZES = ("pico", "nano", "tiny", "small", "base", "large")  # of the model family: configs/mae_*.yaml
 
 _AT_ROOT = {"configs": CONFIGS, "checkpoints": CHECKPOINTS, "assets": SAMPLES}
 

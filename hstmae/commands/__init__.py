@@ -12,10 +12,10 @@ from typing import NoReturn
 
 # In the order of a project.
 VERBS = (
-    *("record", "preprocess", "inspect", "verify", "models", "train", "atlas", "evaluate", "restore", "demo"),
-    *("encode", "decode", "info", "recover", "join", "serve", "stream", "play", "completion"),
+    *("record", "preprocess", "inspect", "verify", "models", "train", "lighten", "atlas", "evaluate", "restore"),
+    *("demo", "encode", "decode", "info", "recover", "join", "serve", "stream", "play", "completion"),
 )
-_ROOMS = {"join": "moving.join"}  # modules of verbs that do not lie in this folder itself
+_ROOMS = {"join": "moving.join", "lighten": "networks.lighten"}  # verbs whose modules lie in another folder
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ..config import ModelConfig
 from ..games import GameSpec, GameState
 from .inputs import Decoded
-from .state.place_memory import PlaceMemory
+from .state.place_memory import NOT_KEPT, PlaceMemory
 from .state.tokens import COMPACT, FULL
 
 GREY = 0.5  # mean output of an untrained head ...
@@ -29,7 +29,8 @@ class PaletteHead(nn.Module):
         self.pieces = self.side**2
         self.channels, self.code = config.texture_dim // 2, config.code_dim
         self.codes = nn.Linear(config.decoder_dim, 2 * (self.pieces + 1) * self.code)
-        self.memory = PlaceMemory(game, self.code, config.places) if game.tile_layers else None
+        kept = bool(game.tile_layers) and config.places != NOT_KEPT
+        self.memory = PlaceMemory(game, self.code, config.places) if kept else None
         self.cell_basis = nn.Linear(self.code, self.cell**2 * self.channels, bias=False)
         self.cube_basis = nn.Linear(self.code, 256 * self.channels, bias=False)
         canvas = 3 * config.texture_dim if game.tile_layers else 0

@@ -70,7 +70,7 @@ class HSTMAE(Pretrained):
         return {"state.bias", "alignment.queries"}
 
     def forward(
-        self, clips: MaskedClips, queries: Tensor | None = None, *, align: bool = False
+        self, clips: MaskedClips, queries: Tensor | None = None, *, align: bool = False, features: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Posterior over the palette, or the colour, of every pixel of the wanted cubes.
 
@@ -78,10 +78,12 @@ class HSTMAE(Pretrained):
             clips: what the model is given.
             queries: int64 [B, Q], flat cube indices to decode; None = every cube that is not visible.
             align: also predict the state from the visual tokens; needs `state_alignment`.
+            features: also give the decoded vectors that the head draws from.
         Returns:
             heads "palette" and "adaptive": logits [B, Q, 2, 16, 16, K] over the colours of the game, or of the clip
             (`clips.palette`); head "rgb": colours [B, Q, 2, 16, 16, 3] scaled to 0 .. 1, not clipped. With `align`,
-            that and the prediction, [B, T, K, F + 1] (see `StateAlignment`).
+            that and the prediction, [B, T, K, F + 1] (see `StateAlignment`); with `features`, that and the vectors,
+            [B, Q, C].
         Raises:
             DataError: palette frames for a true-colour game, or the other way round.
             ConfigError: `align` for a model that was built without it.
@@ -94,6 +96,8 @@ class HSTMAE(Pretrained):
             out = self.head(done, palette)
         else:
             out = self.head(done, None if self.canvas is None else self.canvas(done))
+        if features:
+            return out, done.x
         return (out, self.alignment(done.visual)) if align and self.alignment is not None else out
 
     def decode(

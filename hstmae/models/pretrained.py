@@ -15,6 +15,7 @@ from ..atomic import write_bytes, write_text
 from ..config import from_dict, to_dict
 from ..errors import CheckpointError, ConfigError
 from ..model_folders import CONFIG, WEIGHTS, find_model
+from .packing import packed, unpacked
 
 _Model = TypeVar("_Model", bound="Pretrained")
 
@@ -54,7 +55,7 @@ class Pretrained(nn.Module):
             raise CheckpointError(f"{folder}: has no {WEIGHTS}; fetch or train the {cls.KIND} again")
         try:
             config = from_dict(cls.CONFIG, json.loads(file.read_text("utf-8")), str(file))
-            weights = load_tensors((folder / WEIGHTS).read_bytes())
+            weights = unpacked(load_tensors((folder / WEIGHTS).read_bytes()))
             check_weights(weights, cls.least_parameters(config), f"{folder}: {WEIGHTS}")
             with _Undrawn():
                 model = cls(config)
@@ -71,7 +72,7 @@ class Pretrained(nn.Module):
                 f"{folder}: model.safetensors does not fit config.json ({'; '.join(problems)}); "
                 "restore the config.json it was saved with, or train the model again"
             )
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+        model.load_state_dict(weights)
         return model.eval()
 
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
@@ -82,10 +83,17 @@ class Pretrained(nn.Module):
 def save_pretrained(
     weights: dict[str, Tensor], config: Any, folder: str | Path, dtype: torch.dtype = torch.float16
 ) -> None:
-    """Write a model folder; each file appears whole or not at all, the weights before the config that names them."""
+    """Write a model folder; each file appears whole or not at all, the weights before the config that names them.
+
+    dtype: of floating-point weights; int8 as `packing.packed` says.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {k: (v.to(dtype) if v.is_floating_point() else v).contiguous().cpu() for k, v in weights.items()}
+    if dtype == torch.int8:
+        tensors = packed(weights)
+    else:
+        tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in weights.items()}
+    tensors = {k: v.contiguous().cpu() for k, v in tensors.items()}
     write_bytes(folder / WEIGHTS, save_tensors(tensors, metadata={"format": "pt"}))
     write_text(folder / CONFIG, json.dumps(to_dict(config), indent=2) + "\n")
 

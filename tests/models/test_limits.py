@@ -85,7 +85,7 @@ def test_variants_are_within_the_limits_and_no_smaller_than_counted() -> None:
         check_model(config)
         with torch.device("meta"):
             made = sum(p.numel() for p in build_model(config).parameters())
-        assert least_parameters(config) <= made <= 3 * least_parameters(config)
+        assert least_parameters(config) <= made <= 4 * least_parameters(config)  # tables are most of the smallest
     assert CUBE == cubes.CUBE
 
 

@@ -19,6 +19,7 @@ from .tokens import COMPACT
 _PRIMES = (73_856_093, 19_349_663, 83_492_791)
 _SEEDS = (0x5BD1E995, 0x1B873593)  # of the filter's two hashes
 _BEGINNING = 32  # columns
+NOT_KEPT = "none"  # as `model.places`: no such memory
 
 
 class PlaceMemory(nn.Module):
@@ -31,7 +32,7 @@ class PlaceMemory(nn.Module):
     ):
         super().__init__()
         if key not in ("area", "scene"):
-            raise ConfigError(f"model.places must be area or scene, got '{key}'")
+            raise ConfigError(f"model.places must be area, scene or none, got '{key}'")
         self.key = key
         self.layer = game.tile_layers[0]
         self.side = -(-16 // self.layer.cell) + 1

@@ -14,6 +14,7 @@ from ...models import build_model
 from ...models.cubes import grid_size
 from ..averaging import WeightAverage
 from ..losses.auxiliary import auxiliary_losses
+from ..losses.distillation import distillation
 from ..masks.curriculum import mask_source
 from ..masks.inputs import StepInputs, seed_of
 from . import parallel
@@ -65,6 +66,9 @@ class Learner:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp == torch.float16)
         self.masks = mask_source(config)
         self.auxiliary = auxiliary_losses(config)
+        self.distillation = distillation(config)
+        if self.distillation is not None:
+            self.distillation.to(self.device)
         self.step = 0  # optimiser steps done
         self.best: float | None = None
         self.drawn: tuple[StepInputs, tuple[int, int]]  # newest step's, of all ranks, and (rows, columns) of units
@@ -115,8 +119,9 @@ class Learner:
             with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
                 clips, given, model = some_clips(batch, mine), some_inputs(inputs, drawn), self.config.model
                 loss, terms = step_losses(
-                    self.net, clips, given, train, model.head, model.clip_colours, observe, self.auxiliary
-                )
+                    self.net, clips, given, train, model.head, model.clip_colours, observe, self.auxiliary,
+                    self.distillation,
+                )  # fmt: skip
             self.scaler.scale(loss / self.passes).backward()
         return terms
 

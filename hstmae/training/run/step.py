@@ -14,6 +14,7 @@ from ...models.adaptive import clip_palette
 from ...models.cubes import DEPTH, grid_size, take_cubes, to_cubes
 from ...models.inputs import MaskedClips, Places
 from ..losses.auxiliary import AuxiliaryLosses
+from ..losses.distillation import Distillation
 from ..losses.fused import reconstruction
 from ..losses.neighbours import box_regions
 from ..losses.reconstruction import adaptive_loss, colour_loss, cube_losses, emphasis_weights, target_colours
@@ -31,6 +32,7 @@ def step_losses(
     clip_colours: int = 32,
     observe: Callable[[Tensor], None] | None = None,
     auxiliary: AuxiliaryLosses | None = None,
+    distillation: Distillation | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Forward pass and losses of one batch over the decoded (hidden) cubes.
 
@@ -40,6 +42,7 @@ def step_losses(
             clip, "rgb" for colours.
         observe: receives the detached loss of every decoded cube, float32 [B, Q].
         auxiliary: the losses beside the reconstruction, None without any.
+        distillation: the losses against a teacher, of heads "palette" alone; None without one.
     Returns:
         The loss with its graph, and detached raw terms: `loss`, `mse` (RGB in 0 .. 1), `exact_match` (share), and for
         head "palette", whose reconstruction loss is ``CE + rgb_loss * MSE``, `ce` (nats); for head "rgb",
@@ -58,7 +61,13 @@ def step_losses(
     frames = batch.frames if inputs.shown is None else inputs.shown
     own = clip_palette(frames, inputs.visible, clip_colours) if head == "adaptive" else None
     clips = MaskedClips(frames, inputs.visible, state, inputs.level, batch.origin, batch.size, own)
-    out, predicted = model(clips, inputs.queries, align=True) if aligns else (model(clips, inputs.queries), None)
+    predicted = decoded = None
+    if aligns:
+        out, predicted = model(clips, inputs.queries, align=True)
+    elif distillation is not None:
+        out, decoded = model(clips, inputs.queries, features=True)
+    else:
+        out = model(clips, inputs.queries)
     target = take_cubes(to_cubes(batch.frames), inputs.queries)
     weight = _emphasis(target, batch, inputs, config.emphasis)
     colours: Tensor | None = None
@@ -79,6 +88,9 @@ def step_losses(
             observe(cube_losses(out.detach(), target, batch.palette, head))
     if auxiliary is not None and colours is not None:
         loss, raw = auxiliary.add(loss, colours, target_colours(target, batch.palette), predicted, batch, inputs)
+        terms |= raw
+    if distillation is not None and decoded is not None:
+        loss, raw = distillation.add(loss, out, decoded, clips, inputs.queries)
         terms |= raw
     return loss, {"loss": loss.detach(), **terms}
 

@@ -1,0 +1,1 @@
+"""The verbs that give a trained network another form."""
