@@ -108,6 +108,16 @@ join out.hst junk.bin
 join out.hst picture.png picture.png
 encode picture.png out.hst --part 4/3
 evaluate --checkpoint hst-mae-nano --test_data empty --part 1/2
+exchange absent out.hst
+exchange empty out.hst
+exchange empty out --to lerobot
+exchange junk.bin out --to webdataset
+exchange picture.png out
+exchange picture.png out.hst --to minari
+exchange picture.png out --to hst
+exchange picture.png out --to webdataset --video
+exchange picture.png out.hst --camera top
+exchange empty out.hst --from lerobot
 serve --files absent
 serve --port 65536
 serve --port no

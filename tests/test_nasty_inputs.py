@@ -47,6 +47,9 @@ recover {} saved.hst
 join out.hst {}
 join out {} {}
 encode absent out.hst --part {}
+exchange {} out.hst
+exchange {} out --to webdataset
+exchange absent out.hst --camera {}
 completion {}
 serve --port 0 --files {}
 stream {} --to http://127.0.0.1:9/x

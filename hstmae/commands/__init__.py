@@ -13,9 +13,12 @@ from typing import NoReturn
 # In the order of a project.
 VERBS = (
     *("record", "preprocess", "inspect", "verify", "models", "train", "lighten", "atlas", "evaluate", "restore"),
-    *("demo", "encode", "decode", "info", "recover", "join", "serve", "stream", "play", "completion"),
+    *("demo", "encode", "decode", "info", "recover", "join", "exchange", "serve", "stream", "play", "completion"),
 )
-_ROOMS = {"join": "moving.join", "lighten": "networks.lighten"}  # verbs whose modules lie in another folder
+_ROOMS = {  # verbs whose modules lie in another folder
+    **{verb: f"moving.{verb}" for verb in ("join", "exchange")},
+    **{verb: f"networks.{verb}" for verb in ("lighten",)},
+}
 
 
 class _Parser(argparse.ArgumentParser):

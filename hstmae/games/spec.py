@@ -124,6 +124,7 @@ class GameSpec(ABC):
     emulator_entry: ClassVar[int] = 0  # entry of emulators' picture files from which on they hold the palette
     state_size: ClassVar[int]  # bytes of memory per frame
     context_size: ClassVar[int] = 0  # bytes of carried context per frame, 0 = none
+    buttons: ClassVar[tuple[str, ...]] = ()  # names of the bits of an action, the highest first; () = it has no bits
     fields: ClassVar[tuple[StateField, ...]] = ()
     tile_layers: ClassVar[tuple[TileLayer, ...]] = ()
     sprite_slots: ClassVar[int] = 0

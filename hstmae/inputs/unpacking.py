@@ -52,7 +52,7 @@ def as_folder(path: Path) -> Path:
     status = path.stat()
     key = (str(path.resolve()), status.st_size, status.st_mtime_ns)
     if key not in _unpacked:
-        folder = _new_folder() / path.name
+        folder = new_folder() / path.name
         folder.mkdir()
         unpack(path, folder)
         _unpacked[key] = Path(shown(path)), folder
@@ -81,7 +81,7 @@ def as_given(text: str) -> str:
     return text
 
 
-def _new_folder() -> Path:
+def new_folder() -> Path:
     """A temporary folder that goes with this process. What killed processes left is cleared away first."""
     own = os.getpid()
     if own not in _cleared:
@@ -120,7 +120,7 @@ def _from_stdin() -> Path:
         raise UsageError("-: nothing comes from standard input; send a file into it: hstmae ... - < FILE")
     from .archives import room
 
-    path, crc, left = _new_folder() / "stdin", 0, room()
+    path, crc, left = new_folder() / "stdin", 0, room()
     with path.open("wb") as file:
         while block := sys.stdin.buffer.read(_BLOCK):
             crc, left = zlib.crc32(block, crc), left - len(block)

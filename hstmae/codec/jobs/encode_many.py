@@ -96,6 +96,7 @@ def archive(
     began, target = time.perf_counter(), Path(path)
     check_output(target, Kind.FILE, overwrite)
     about = {"kind": found.kind, "game": found.game, "splits": found.splits}
+    about |= {"columns": found.columns} if found.columns else {}
     names = [episode.name for episode in found.episodes]
     tasks = [
         task_of(episode, number, found.game or str(getattr(episode, "game", "")), name, settings)

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Found:
         game: name; "" where each episode has its own.
         splits: rule by which a store splits its episodes.
         others: those that were not asked for.
+        columns: what the bytes of a state are, where another format said so (see `hstmae.exchange`); JSON values.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Found:
     episodes: list[SourceEpisode]
     splits: dict[str, Any] = field(default_factory=dict)
     others: tuple[SourceEpisode, ...] = ()
+    columns: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def find_input(
         if game is not None:
             raise UsageError(f"--game {game}: {path} says itself what game it holds; leave --game out")
         refuse_lag(path, lag)
-        found = Found("hst", "", [*coded_episodes(path)]) if path.suffix.lower() == SUFFIX else _store(path)
+        found = _file(path) if path.suffix.lower() == SUFFIX else _store(path)
     else:
         game = game or game_of(path)
         kind, episodes = find_sources(path, get_game(game), video, lag)
@@ -190,7 +192,13 @@ def find_input(
     if not chosen:
         raise UsageError(f"{path} has no episode {', '.join(wanted)}; the first is '{found.episodes[0].name}'")
     others = tuple(episode for episode, yes in zip(found.episodes, is_wanted, strict=True) if not yes)
-    return Found(found.kind, found.game, chosen, found.splits, others)
+    return replace(found, episodes=chosen, others=others)
+
+
+def _file(path: Path) -> Found:
+    with HstReader(path) as reader:
+        columns = reader.contents.about.get("columns")
+    return Found("hst", "", [*coded_episodes(path)], columns=columns if isinstance(columns, dict) else {})
 
 
 def _store(path: Path) -> Found:

@@ -48,6 +48,7 @@ class SuperMarioBros(GameSpec):
     preferred_entries = (0x0F, 0x30)  # black and white
     emulator_entry = 0x80  # FCEUX
     state_size = 2048
+    buttons = ("A", "up", "left", "B", "select", "right", "down", "start")
     context_size = ROWS * COLUMNS
     tile_layers = (
         TileLayer("metatiles", rows=ROWS, cols=17, cell=16, ids=layers.TILE_IDS),
