@@ -34,7 +34,7 @@ def built(tmp_path_factory) -> Path:
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(root / name, source / name)
     setup = source / "setup.py"
-    setup.write_text(setup.read_text().replace('"-O3"', '"-O1"'))  # compiles fast
+    setup.write_text(setup.read_text().replace('"-O3"', '"-O0"'))  # compiles fast
     ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "*.dll", "*.pth")
     shutil.copytree(root / "hstmae", source / "hstmae", ignore=ignored)
     (source / "hstmae" / "bundled" / "checkpoints" / "hst-mae-tiny" / "model.safetensors").write_bytes(
@@ -97,9 +97,7 @@ def test_what_the_archives_hold(built, root):
 _FEW = "--set train.batch=1 --set train.queries=16 --set data.crop=64 --set data.clip=4"
 _VERBS = f"""
 demo --frames 4
-demo --checkpoint checkpoints/hst-mae-nano --input_image assets/sample_masked.png
 preprocess --input_dir assets/sample_session --output_dir data/preprocessed --workers 1
-demo --any --frames 4
 train --config mae_nano --max-steps 1 {_FEW} --out runs/name
 encode few lossless.hst --workers 1
 info lossless.hst
@@ -141,7 +139,6 @@ def test_python_and_verbs_from_the_wheel(installed):
     assert Path(told["file"]).is_relative_to(installed.home)  # not the checkout, not an editable installation
     assert told["model"] == ["hst-mae-nano", True] and told["weights"] and told["kernel"] and told["frames"] == 4
     assert (out / "side_by_side.png").is_file()
-    assert (out / "sample_masked.png").is_file()  # the demo's own folder takes a second demo without being asked
     assert (work / "runs" / "name" / "model" / "config.json").is_file()
     assert "smb" in told["said"]["info"]
     assert {p.name: p.read_bytes() for p in (work / "again").rglob("*.png")} == original

@@ -122,7 +122,8 @@ def check_weights(weights: Mapping[str, Any], least: int, where: str) -> None:
 
 
 def _finite(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+    # What is not finite is also the largest; to look at that alone takes a third of the time.
+    return not (tensor.is_floating_point() and tensor.numel()) or bool(tensor.abs().amax().isfinite())
 
 
 def mismatch(wanted: dict[str, Tensor], found: dict[str, Tensor], named: int = 3) -> list[str]:

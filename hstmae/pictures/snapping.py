@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -214,11 +215,18 @@ def _middles(film: np.ndarray, place: Geometry) -> np.ndarray:
 
 def _nearest(rgb: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Entry of the nearest colour of float32 [h, w, 3], to within a few levels: int64 [h, w]."""
-    steps = np.arange(0, 256, 8, dtype=np.float32) + 4
-    cells = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
-    table = _costs(cells @ _TO_YUV.T, palette.astype(np.float32) @ _TO_YUV.T).argmin(-1)
+    table = _nearest_entries(np.ascontiguousarray(palette).tobytes())
     part = np.clip(rgb, 0, 255).astype(np.int64) >> 3
     return np.asarray(table[(part[..., 0] * 32 + part[..., 1]) * 32 + part[..., 2]])
+
+
+@lru_cache(maxsize=8)
+def _nearest_entries(palette: bytes) -> np.ndarray:
+    """Entry of a palette, uint8 [K, 3] as bytes, nearest to each of 32 x 32 x 32 colours: int64 [32768]."""
+    steps = np.arange(0, 256, 8, dtype=np.float32) + 4
+    cells = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
+    colours = np.frombuffer(palette, np.uint8).reshape(-1, 3).astype(np.float32)
+    return np.asarray(_costs(cells @ _TO_YUV.T, colours @ _TO_YUV.T).argmin(-1))
 
 
 def _costs(yuv: np.ndarray, colours: np.ndarray) -> np.ndarray:

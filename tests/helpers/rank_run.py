@@ -21,7 +21,7 @@ from hstmae.training.run.distributed import World, joined_world
 from hstmae.training.run.trainer import Trainer
 
 SMALL = ModelConfig(
-    dims=(16, 16, 16, 16), depths=(1, 1, 1, 1), head_dim=8, decoder_dim=16, decoder_depth=2, decoder_head_dim=8,
+    dims=(16, 16, 16, 16), depths=(1, 1, 1, 1), head_dim=8, decoder_dim=16, decoder_depth=1, decoder_head_dim=8,
     state_dim=16, texture_dim=4, pixel_dim=8, code_dim=4,
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from rank_run import SMALL, SmbClips, train
-from test_distributed import REAL, curve, difference
+from test_distributed import REAL
 from training_fakes import MemoryClips, TinyModel, make_config
 
 from hstmae.bundled import SAMPLES
@@ -114,17 +114,15 @@ def test_muon_needs_hidden_matrices() -> None:
         Learner(make_config("unused", optimizer="muon"), TinyModel())
 
 
-@pytest.mark.slow
-def test_compiling_changes_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a compiler that runs the captured graphs as they are, which needs no tool chain."""
+def test_the_model_is_compiled_once_and_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That its graph is whole is tested with the models."""
     compiled = []
-    whole = torch.nn.Module.compile
-    monkeypatch.setattr(
-        torch.nn.Module, "compile", lambda self, **_: (compiled.append(self), whole(self, backend="eager"))
-    )
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: compiled.append(self))
     for name, more in (("plain", []), ("compiled", ["train.compile=true"])):
-        train(tmp_path / name, "fake", 5, ["train.val_every=100", *more], World())
-    assert len(compiled) == 1 and difference(curve(tmp_path / "plain"), curve(tmp_path / "compiled")) < 1e-5
+        train(tmp_path / name, "fake", 2, ["train.val_every=100", *more], World())
+        assert len(compiled) == (name == "compiled")
 
 
 def test_half_precision_scales_losses_and_skips_overflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
