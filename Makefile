@@ -19,9 +19,10 @@ install:
 demo: install
 	@$(BIN)/hstmae demo --out out/demo --overwrite
 
-# Compiled modules are kept whatever the environment says: tests start many processes.
+# One process more than two cores: some tests wait for servers, browsers and processes that they kill. Compiled modules
+# are kept whatever the environment says: tests start many processes.
 test: install
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 -q
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 -q
 
 lint: install
 	@$(BIN)/ruff check
