@@ -10,9 +10,10 @@ HELP = "save every whole group of pictures of a damaged or cut off .hst file"
 EXAMPLES = """examples:
   hstmae recover damaged.hst saved.hst
   hstmae recover session.hst.part saved.hst
+  hstmae recover agent.hst.steps agent.hst    # what RecordSession left where it could not write
 
-Nothing is decoded: the groups are copied as they are, and what is lost is listed. Exit status 0: something was saved.
-2: nothing could be."""
+Of a .hst file nothing is decoded: the groups are copied as they are, and what is lost is listed. Exit status 0:
+something was saved. 2: nothing could be."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,14 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ..codec.session.recover import recover
+    from ..gym.coding import code
+    from ..gym.spool import holds_steps
 
+    if holds_steps(args.input):
+        frames = code(args.input, args.out, overwrite=args.overwrite, keep=True)
+        write_result(args.json, {"frames": frames})
+        print(f"{args.out}: {frames:,} frames of an environment saved")
+        return 0
     report = recover(args.input, args.out, overwrite=args.overwrite)
     write_result(args.json, {**asdict(report), "whole": report.whole})
     for name, first, count in report.missing:

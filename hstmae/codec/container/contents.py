@@ -27,6 +27,7 @@ class Entry:
         facts: chunk of the facts of the film it was made from, likewise.
         film: chunks that say which film it is, the last one written first; none but for profile video.
         rest: chunks of what that film's file holds besides the packets of its pictures, in order.
+        steps: chunks of what an environment said at its steps, in order.
     """
 
     number: int
@@ -37,11 +38,14 @@ class Entry:
     facts: Place | None = None
     film: list[Place] = field(default_factory=list)
     rest: list[Place] = field(default_factory=list)
+    steps: list[Place] = field(default_factory=list)
 
     @property
     def beside(self) -> list[Place]:
         """All chunks of the episode besides its descriptions and its groups, in the order of the file."""
-        return sorted([*self.film, *self.rest, *(place for place in (self.files, self.facts) if place is not None)])
+        return sorted(
+            [*self.film, *self.rest, *self.steps, *(place for place in (self.files, self.facts) if place is not None)]
+        )
 
     @property
     def frames(self) -> int:
@@ -134,6 +138,8 @@ def _sorted(data: memoryview, table: list[Place], gaps: list[Gap], indexed: bool
             entry.film.insert(0, (offset, header))
         elif header.kind == chunks.REST:
             entry.rest.append((offset, header))
+        elif header.kind == chunks.STEPS:
+            entry.steps.append((offset, header))
         elif header.kind == chunks.EPISODE and (packed := payload(offset, header)) is not None:
             final = bool(header.flags & chunks.FINAL)
             try:

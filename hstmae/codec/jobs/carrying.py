@@ -23,19 +23,22 @@ class Beside:
         facts: payload of the FACTS chunk, likewise.
         lost: what does not go along, and why, as sentences.
         film: the facts of the film whose own packets the frames come from; None for others.
+        steps: first frame and payload of each STEPS chunk.
     """
 
     files: bytes | None
     facts: bytes | None
     lost: tuple[str, ...]
     film: FilmFacts | None
+    steps: tuple[tuple[int, bytes], ...] = ()
 
 
 def beside(episode: CodedEpisode, profile: str, stride: int, with_state: bool, with_files: bool) -> Beside:
     """What goes along when an episode is coded again as the other arguments say."""
     with HstReader(episode.path, **dict(episode.options)) as reader:
         description = reader.episodes()[episode.position]
-        place = reader.entries[episode.position].files
+        entry = reader.entries[episode.position]
+        place = entry.files
         payload = None if place is None else read_payload(reader.data, *place)
         lost: list[str] = []
         if place is not None and with_files:
@@ -52,7 +55,15 @@ def beside(episode: CodedEpisode, profile: str, stride: int, with_state: bool, w
         elif facts is not None:
             lost.append("the film's own times and facts are not kept: not all of its frames are taken")
         film = facts if episode.profile == FILM_PROFILE else None
-        return Beside(payload if with_files else None, packed, tuple(lost), film)
+        steps: list[tuple[int, bytes]] = []
+        if entry.steps and episode.whole and stride == 1 and not reader.missing(episode.position):
+            found = [(at[1].first, read_payload(reader.data, *at)) for at in entry.steps]
+            steps = [(first, bytes(payload)) for first, payload in found if payload is not None]
+        if len(steps) < len(entry.steps):
+            lost.append(
+                "rewards and what else an environment said are not kept: not all frames are, or they are damaged"
+            )
+        return Beside(payload if with_files else None, packed, tuple(lost), film, tuple(steps))
 
 
 def _changed(

@@ -21,7 +21,7 @@ from ...executor import Advance
 from ...film.reading import FilmReader, UnreadableFilm
 from ...games import get_game
 from ...journal import key_of
-from ..container.chunks import CRC_BYTES, FACTS, FILES, HEADER_BYTES, chunk, split_chunks
+from ..container.chunks import CRC_BYTES, FACTS, FILES, HEADER_BYTES, STEPS, chunk, split_chunks
 from ..container.description import FILM_PROFILE, Description, unpack_description
 from ..film.begun import FilmLogs
 from ..film.head import pack_json
@@ -125,6 +125,7 @@ def _encoded(run: _Run, advance: Advance) -> Iterator[bytes]:
         if not task.has_files:
             last += b"" if carried.facts is None else chunk(FACTS, carried.facts, episode=task.number)
             last += b"" if files is None else chunk(FILES, files, episode=task.number)
+            last += b"".join(chunk(STEPS, said, episode=task.number, first=at) for at, said in carried.steps)
         yield last + encoder.finish(episode.outcome, sorted(run.notes.items()), run.listed())
         steps.group_is_done()
         run.frames, run.predicted = encoder.frames, encoder.predicted
