@@ -108,13 +108,17 @@ def _check_early(args: argparse.Namespace) -> None:
     from ..config import load_config
     from ..data.store.manifest import META
     from ..data.store.reader import EpisodeStore
+    from ..early import check_input
     from ..limits import check_model, check_run
     from ..model_folders import check_model as check_init
 
     config = load_config(args.config, _overrides(args, None))
     check_run(config)
     check_model(config.model)
-    if not (Path(config.data.store) / META).is_file():
+    store = Path(config.data.store)
+    if store.suffix.lower() == ".hst" and not store.is_dir():
+        check_input(store)
+    elif not (store / META).is_file():
         EpisodeStore(Path(config.data.store))  # its error says what to do
     if args.init is not None and args.resume is None:
         check_init(args.init)

@@ -209,9 +209,28 @@ def unpack_gop(description: Description, header: Header, payload: bytes) -> GopP
     at_once = 1 if description.profile == FILM_PROFILE else header.frames
     if not header.frames or description.raw_bytes(at_once) > MAX_DECODED:
         raise CodecError(f"{description.name}: a group of {header.frames} frames is beyond the limits")
+    digest, numbers, at = unpack_head(description, header, payload)
+    try:
+        lengths = struct.unpack_from(f"<{len(description.streams)}I", payload, at)
+        at += 4 * len(lengths)
+    except struct.error:
+        raise CodecError(f"{description.name}: a group's head is cut off") from None
+    streams = {}
+    for name, length in zip(description.streams, lengths, strict=True):
+        if length != _ABSENT:
+            streams[name] = payload[at : at + length]
+            at += length
+    if at != len(payload):
+        raise CodecError(f"{description.name}: a group's streams do not fill it")
+    return GopParts(numbers, streams, digest)
+
+
+def unpack_head(description: Description, header: Header, payload: bytes | memoryview) -> tuple[bytes, np.ndarray, int]:
+    """What stands before the streams of a GOP chunk: the content's hash (b"" = not stated), int32 [T] frame numbers,
+    and where it ends. Of the payload only this much is looked at. Raises CodecError where it makes no sense."""
     try:
         at = _HASH_BYTES if header.flags & HASHED else 0
-        digest = payload[:at]
+        digest = bytes(payload[:at])
         step = 1
         if header.flags & STEPPED:
             step = int(struct.unpack_from("<H", payload, at)[0])
@@ -224,8 +243,6 @@ def unpack_gop(description: Description, header: Header, payload: bytes) -> GopP
         else:
             runs = [(struct.unpack_from("<i", payload, at)[0], header.frames)]
             at += 4
-        lengths = struct.unpack_from(f"<{len(description.streams)}I", payload, at)
-        at += 4 * len(lengths)
     except struct.error:
         raise CodecError(f"{description.name}: a group's head is cut off") from None
     ends = [first + (n - 1) * step for first, n in runs]
@@ -236,11 +253,4 @@ def unpack_gop(description: Description, header: Header, payload: bytes) -> GopP
     numbers = np.concatenate([first + step * np.arange(n, dtype=np.int64) for first, n in runs])
     if (np.diff(numbers) <= 0).any():
         raise CodecError(f"{description.name}: a group's frame numbers do not ascend")
-    streams = {}
-    for name, length in zip(description.streams, lengths, strict=True):
-        if length != _ABSENT:
-            streams[name] = payload[at : at + length]
-            at += length
-    if at != len(payload):
-        raise CodecError(f"{description.name}: a group's streams do not fill it")
-    return GopParts(numbers.astype(np.int32), streams, digest)
+    return digest, numbers.astype(np.int32), at

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from ...errors import CodecError, RomError
-from ..container.chunks import HASHED, Header, parse_header, read_payload
+from ..container.chunks import HASHED, HEADER_BYTES, Header, parse_header, read_payload
 from ..container.contents import Entry
 from ..container.description import (
     FILM_PROFILE,
@@ -23,6 +23,7 @@ from ..container.description import (
     GopParts,
     content_hash,
     unpack_gop,
+    unpack_head,
 )
 from ..container.gop import Gop, PartlyDecoding, Profile
 from .films import Film
@@ -151,6 +152,14 @@ class Groups:
                 f"{stated.first + stated.frames - 1} are damaged; `hstmae recover` makes a file of the rest"
             )
         return unpack_gop(description, stated, payload)
+
+    def head(self, position: int, k: int) -> tuple[bytes, np.ndarray]:
+        """Content hash and int32 [T] frame numbers of group `k`, of which nothing else is looked at. Raises CodecError
+        where they make no sense."""
+        entry, description = self._entries[position]
+        offset, stated = entry.gops[k]
+        payload = self._data[offset + HEADER_BYTES :][: stated.length]
+        return unpack_head(description, stated, payload)[:2]
 
     def decode(self, position: int, k: int) -> tuple[Gop, GopParts, Header]:
         """Group `k` of an episode, decoded anew. Raises CodecError where it is damaged or cannot be decoded here."""

@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from ...errors import DataError
 from ...games import GameState, get_game
+from ..episode import Episode
 from ..store.manifest import EpisodeInfo
-from ..store.reader import EpisodeStore
 from .augment import flip_origin, jitter_palette
 from .clip import Clip, ClipBatch, Draw
+from .grouped import GroupedOrder
 
 EARLY_FRAMES = 64
+
+
+class ClipStore(Protocol):
+    """Where clips come from: an `EpisodeStore`, or what has the same face."""
+
+    path: Path
+
+    @property
+    def game(self) -> str: ...
+    def infos(self) -> list[EpisodeInfo]: ...
+    def info(self, episode: int | str) -> EpisodeInfo: ...
+    def position(self, episode: int | str) -> int: ...
+    def frame_numbers(self, episode: int | str) -> np.ndarray: ...
+    def read(
+        self, episode: int | str, frame_indices: Sequence[int] | np.ndarray, columns: Sequence[str] = ...
+    ) -> Episode: ...
+    def column(
+        self, episode: int | str, name: str, rows: np.ndarray, window: tuple[slice, ...] = (),
+        out: np.ndarray | None = None,
+    ) -> np.ndarray: ...  # fmt: skip
+
+
+@runtime_checkable
+class GroupedStore(ClipStore, Protocol):
+    """A store whose frames are decoded in large groups: its random clips come in an order that serves that."""
+
+    def group_ends(self, episode: int) -> np.ndarray:
+        """int64 [G]: where each group of an episode ends."""
+
+    def group(self, position: int, k: int) -> object:
+        """See that group `k` of an episode is at hand."""
 
 
 class ClipDataset:
@@ -39,7 +74,7 @@ class ClipDataset:
 
     def __init__(
         self,
-        store: EpisodeStore,
+        store: ClipStore,
         *,
         splits: Sequence[str] = (),
         clip: int = 16,
@@ -68,6 +103,10 @@ class ClipDataset:
         self._span = (clip - 1) * stride + 1  # frames from the first to the last of a clip
         self._stretches = self._find(tuple(splits))
         self._ends = np.cumsum([count for _, _, count in self._stretches])
+        self._order: GroupedOrder | None = None
+        if isinstance(store, GroupedStore):
+            ends = {episode: store.group_ends(episode) for episode, _, _ in self._stretches}
+            self._order = GroupedOrder(self._stretches, ends, self._span, seed)
 
     def _find(self, splits: tuple[str, ...]) -> list[tuple[int, int, int]]:
         """(episode, first start, number of possible starts) of each gapless stretch that is long enough."""
@@ -84,9 +123,8 @@ class ClipDataset:
                     found.append((i, position, count - self._span + 1))
                 position += count
         if not found:
-            splits_held = ", ".join(
-                f"{name}: {n}" for name, n in self.store.meta["totals"]["episodes_by_split"].items()
-            )
+            held = Counter(info.split for info in self.store.infos())
+            splits_held = ", ".join(f"{name}: {n}" for name, n in sorted(held.items()))
             raise DataError(
                 f"{self.store.path}: no clip of {self.length} frames at stride {self.stride} in "
                 f"{len(chosen)} episodes of split {'/'.join(splits) or 'any'} (episodes in the store: {splits_held})"
@@ -140,6 +178,9 @@ class ClipDataset:
         place = int(np.searchsorted(self._ends, draw, side="right"))
         episode, first, count = self._stretches[place]
         start = first + draw - (int(self._ends[place]) - count)
+        if self._order is not None:
+            episode, start = self._order.place(index)
+            first, count = self._stretch_of(episode, start)
         info = self.store.info(episode)
         height, width = self.clip_size(info.size)
         spare = (info.size[0] - height, info.size[1] - width)
@@ -152,6 +193,22 @@ class ClipDataset:
         if self.palette_jitter and info.palette is not None:
             palette = jitter_palette(info.palette, self.palette_jitter, rng)
         return Draw(episode, start, origin, with_context, flip, palette)
+
+    def _stretch_of(self, episode: int, start: int) -> tuple[int, int]:
+        """First start and number of starts of the stretch that a clip lies in."""
+        return next((f, n) for e, f, n in self._stretches if e == episode and f <= start < f + n)
+
+    def _decode_ahead(self, index: int, clips: int) -> None:
+        """Groups of the next round, a share of them with each batch, so that no batch waits for all of them."""
+        order, store = self._order, self.store
+        if order is None or not isinstance(store, GroupedStore):
+            return
+        number, at = divmod(index, order.clips)
+        areas = order.of_round(number + 1)
+        share = min(1.0, (at + clips) / order.clips)
+        for area in areas[: round(share * len(areas))]:
+            for k in area.groups:
+                store.group(area.episode, k)
 
     def random(self, index: int) -> Clip:
         """Clip number `index` of an endless shuffled sequence: a function of (seed, index) alone."""
@@ -190,6 +247,7 @@ class ClipDataset:
         draws = [self.draw(step * batch_size + k) for k in range(batch_size)]
         frames, palettes, state = self._read(draws)
         infos = [self.store.info(draw.episode) for draw in draws]
+        self._decode_ahead(step * batch_size, batch_size)
         return ClipBatch(
             frames=torch.from_numpy(frames),
             palette=None if palettes is None else torch.from_numpy(np.stack(palettes)),

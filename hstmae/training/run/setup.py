@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...codec.session.as_store import HstStore
 from ...config import DataConfig, ModelConfig, RunConfig, from_dict
 from ...data.clips.clip import BatchSource, Clip
 from ...data.clips.dataset import ClipDataset
@@ -72,9 +73,9 @@ def open_data(config: RunConfig) -> tuple[ClipDataset, list[Clip], dict[str, Any
     """
     data, seed = config.data, config.train.seed
     path = Path(data.store)
-    store = EpisodeStore(path)
+    store = open_store(path)
     check_game(store, config.model)
-    infos = [store.info(i) for i in range(len(store))]
+    infos = store.infos()
     counts = {split: sum(info.split == split for info in infos) for split in ("train", VAL_SPLIT, "val_level")}
     if not counts["train"]:
         raise StoreError(f"{path}: no episode is in split 'train' ({counts}); preprocess with fewer held out")
@@ -85,11 +86,26 @@ def open_data(config: RunConfig) -> tuple[ClipDataset, list[Clip], dict[str, Any
             f"episodes; run `hstmae preprocess` again with --val-levels {','.join(data.val_levels)}"
         )
     train = _clips(store, "train", data, data.crop, seed)
+    digest = store_hash(path) if isinstance(store, EpisodeStore) else store.hash
     validation: list[Clip] = []
     if counts[VAL_SPLIT] and config.train.val_clips:
         whole = _clips(store, VAL_SPLIT, data, 0, seed)
         validation = [whole.clip(*place) for place in whole.sequential(config.train.val_clips, seed)]
-    return train, validation, {"store": data.store, "store_sha256": store_hash(path), "episodes": counts}
+    return (
+        train,
+        validation,
+        {
+            "store": data.store,
+            "store_sha256": digest,
+            "episodes": counts,
+        },
+    )
+
+
+def open_store(path: Path) -> EpisodeStore | HstStore:
+    """The store at `path`, or the .hst file, which clips are read from without unpacking it. Raises StoreError or
+    CodecError where it is none."""
+    return HstStore(path) if path.suffix.lower() == ".hst" else EpisodeStore(path)
 
 
 def place_clips(
@@ -126,7 +142,7 @@ def epoch_steps(clips: BatchSource, batch: int) -> float:
     return len(clips) / batch if isinstance(clips, Sized) else 0.0
 
 
-def check_game(store: EpisodeStore, model: ModelConfig) -> None:
+def check_game(store: EpisodeStore | HstStore, model: ModelConfig) -> None:
     """Raise ConfigError unless the store holds pictures of the kind that the model is for."""
     if store.game != model.game:
         raise ConfigError(
@@ -158,7 +174,7 @@ def crop_size(sizes: Iterable[tuple[int, int]], crop: int) -> tuple[int, int]:
     return min(height, limit) // CUBE * CUBE, min(width, limit) // CUBE * CUBE
 
 
-def _clips(store: EpisodeStore, split: str, data: DataConfig, crop: int, seed: int) -> ClipDataset:
+def _clips(store: EpisodeStore | HstStore, split: str, data: DataConfig, crop: int, seed: int) -> ClipDataset:
     size = crop_size((info.size for info in store.infos() if info.split == split), crop)
     changes = ("forget", "early", "flip", "palette_jitter") if split == "train" else ()
     shares: dict[str, Any] = {name: getattr(data, name) for name in changes}
