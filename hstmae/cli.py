@@ -14,6 +14,7 @@ from .early import check_inputs, inputs_of
 from .errors import HstError
 from .inputs.unpacking import as_given
 from .output import STDOUT, check_outputs, report_alone, writing_alone
+from .remote.files import url_of
 from .signals import Stopped, stopping
 
 EXIT_USAGE = 2
@@ -87,12 +88,15 @@ def _dispatch(args: list[str]) -> int:
     except SystemExit as stop:  # argparse has printed the help or what is wrong
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     try:
-        check_inputs(verb, parsed)
-        if hasattr(command, "outputs"):
-            check_outputs(outputs := command.outputs(parsed), parsed.overwrite, inputs_of(parsed))
-        else:
-            outputs = []
         with contextlib.ExitStack() as stack:
+            if any(url_of(word) is not None for word in rest):
+                from .remote.staging import staged
+
+                stack.enter_context(staged(parsed, command.outputs(parsed) if hasattr(command, "outputs") else []))
+            check_inputs(verb, parsed)
+            outputs = command.outputs(parsed) if hasattr(command, "outputs") else []
+            if hasattr(command, "outputs"):
+                check_outputs(outputs, parsed.overwrite, inputs_of(parsed))
             stack.enter_context(stopping())
             stack.enter_context(writing_alone(outputs))
             if getattr(parsed, "json", None) == str(STDOUT):

@@ -111,13 +111,15 @@ def _check_early(args: argparse.Namespace) -> None:
     from ..early import check_input
     from ..limits import check_model, check_run
     from ..model_folders import check_model as check_init
+    from ..remote.files import url_of
 
     config = load_config(args.config, _overrides(args, None))
     check_run(config)
     check_model(config.model)
     store = Path(config.data.store)
     if store.suffix.lower() == ".hst" and not store.is_dir():
-        check_input(store)
+        if url_of(store) is None:
+            check_input(store)
     elif not (store / META).is_file():
         EpisodeStore(Path(config.data.store))  # its error says what to do
     if args.init is not None and args.resume is None:

@@ -148,13 +148,13 @@ def test_groups_that_overlap() -> None:
 def test_missing_stretches() -> None:
     def entry(frames: int, final: bool, *firsts: int) -> Entry:
         gops = [(0, Header(GOP, 0, 0, first, 4)) for first in firsts]
-        return Entry(0, replace(SOUND, frames=frames), gops, final)
+        return Entry(0, gops, final, described=[replace(SOUND, frames=frames)])
 
     assert entry(12, True, 0, 4, 8).missing() == []
     assert entry(14, True, 0, 8).missing() == [(4, 4), (12, 2)]
     assert entry(14, False, 4).missing() == [(0, 4)]
     assert entry(-1, True, 0).missing() == [] and entry(4, True).missing() == [(0, 4)]
-    assert replace(entry(12, True, 0), description=None).missing() == []
+    assert replace(entry(12, True, 0), described=[]).missing() == []
 
 
 def test_scanning_starts_where_it_is_told() -> None:

@@ -142,7 +142,8 @@ def split_chunks(packed: bytes) -> list[bytes]:
 
 def read_payload(data: memoryview, at: int, header: Header) -> bytes | None:
     """The payload of the chunk at `at`; None where its checksum is wrong. `header` came from `parse_header`."""
-    return bytes(data[at + HEADER_BYTES :][: header.length]) if _intact(data, at, header) else None
+    start = at + HEADER_BYTES
+    return bytes(data[start : start + header.length]) if _intact(data, at, header) else None
 
 
 @dataclass(frozen=True)

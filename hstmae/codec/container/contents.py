@@ -2,8 +2,10 @@
 
 import json
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ...errors import CodecError
@@ -13,6 +15,8 @@ from .description import Description, unpack_description
 from .index import find_index
 from .text import MAX_TEXT
 
+_TAIL = 8 << 10  # bytes at a file's end that are fetched at first: its index, mostly
+
 
 @dataclass
 class Entry:
@@ -20,7 +24,7 @@ class Entry:
 
     Attributes:
         number: of the episode in its file.
-        description: its description; None where every copy of it is damaged.
+        described: chunks that describe it, the best first; `read` gives the payload of one.
         gops: its groups in order, none overlapping another.
         final: whether it was written to its end.
         files: chunk that tells how its source files looked, if there is one.
@@ -31,7 +35,6 @@ class Entry:
     """
 
     number: int
-    description: Description | None = None
     gops: list[Place] = field(default_factory=list)
     final: bool = False
     files: Place | None = None
@@ -39,6 +42,23 @@ class Entry:
     film: list[Place] = field(default_factory=list)
     rest: list[Place] = field(default_factory=list)
     steps: list[Place] = field(default_factory=list)
+    described: list[Description | Place] = field(default_factory=list)
+    read: Callable[[Place], bytes | None] | None = None
+
+    @property
+    def description(self) -> Description | None:
+        """Its description; None where every copy of it is damaged."""
+        while self.described:
+            best = self.described[0]
+            if isinstance(best, Description):
+                return best
+            payload = None if self.read is None else self.read(best)
+            with suppress(CodecError):
+                if payload is not None:
+                    self.described[0] = unpack_description(payload)
+                    continue
+            self.described.pop(0)
+        return None
 
     @property
     def beside(self) -> list[Place]:
@@ -74,6 +94,7 @@ class Contents:
     """All episodes of a file in the order of their numbers, what it says about itself, and what was damaged.
 
     Attributes:
+        told: what the file says about itself, or what finds that out when it is wanted.
         table: every chunk in the file's order.
         gaps: parts of the file that are no whole chunk; known only where the file was scanned.
         indexed: whether the file's own index was used.
@@ -81,11 +102,36 @@ class Contents:
     """
 
     episodes: list[Entry]
-    about: dict[str, Any]
+    told: dict[str, Any] | Callable[[], dict[str, Any]]
     table: list[Place]
     gaps: list[Gap]
     indexed: bool
     unusable: list[str]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the file says of itself."""
+        if not isinstance(self.told, dict):
+            self.told = self.told()
+        return self.told
+
+
+def read_far(data: memoryview, need: Callable[[int, int], None]) -> Contents | None:
+    """The chunks of a file of which bytes are there when `need(start, end)` was called: from its index, without
+    looking at any description before it is wanted. None where it has no index that can be used.
+
+    Raises CodecError as `read_contents` does.
+    """
+    need(len(data) - _TAIL, len(data))
+    table = find_index(data, need)
+    if table is None:
+        return None
+
+    def read(place: Place) -> bytes | None:
+        need(place[0], place[0] + place[1].size)
+        return read_payload(data, *place)
+
+    return _sorted(data, table, [], True, read)
 
 
 def read_contents(data: memoryview, *, use_index: bool = True, start: int = chunks.PREAMBLE_BYTES) -> Contents:
@@ -107,9 +153,13 @@ def read_contents(data: memoryview, *, use_index: bool = True, start: int = chun
     return _sorted(data, *scan_all(data, start), False)
 
 
-def _sorted(data: memoryview, table: list[Place], gaps: list[Gap], indexed: bool) -> Contents:
+def _sorted(
+    data: memoryview, table: list[Place], gaps: list[Gap], indexed: bool,
+    far: Callable[[Place], bytes | None] | None = None,
+) -> Contents:  # fmt: skip
+    """`far` reads what is only looked at when it is wanted; None = all of it is looked at now."""
     episodes: dict[int, Entry] = {}
-    about: dict[str, Any] = {}
+    about: dict[str, Any] | Callable[[], dict[str, Any]] = {}
     unusable: list[str] = []
 
     def payload(offset: int, header: Header) -> bytes | None:
@@ -124,7 +174,9 @@ def _sorted(data: memoryview, table: list[Place], gaps: list[Gap], indexed: bool
                 raise CodecError(f"chunk {header.kind[1:].decode()} at byte {offset} needs a later version to be read")
             continue
         if header.episode == chunks.NO_EPISODE:
-            if header.kind == chunks.HEAD:
+            if header.kind == chunks.HEAD and far is not None:
+                about = partial(_far_about, far, (offset, header))
+            elif header.kind == chunks.HEAD:
                 about = _about(payload(offset, header)) or about
             continue
         entry = episodes.setdefault(header.episode, Entry(header.episode))
@@ -140,6 +192,10 @@ def _sorted(data: memoryview, table: list[Place], gaps: list[Gap], indexed: bool
             entry.rest.append((offset, header))
         elif header.kind == chunks.STEPS:
             entry.steps.append((offset, header))
+        elif header.kind == chunks.EPISODE and far is not None:
+            final = bool(header.flags & chunks.FINAL)
+            entry.read, entry.final = far, entry.final or final
+            entry.described.insert(0 if final else len(entry.described), (offset, header))
         elif header.kind == chunks.EPISODE and (packed := payload(offset, header)) is not None:
             final = bool(header.flags & chunks.FINAL)
             try:
@@ -148,11 +204,15 @@ def _sorted(data: memoryview, table: list[Place], gaps: list[Gap], indexed: bool
                 unusable.append(f"{error} at byte {offset}")
                 continue
             if entry.description is None or (final and not entry.final):
-                entry.description, entry.final = description, final
+                entry.described, entry.final = [description], final
     for entry in episodes.values():
         entry.gops = _in_order(entry.gops, unusable)
     ordered = [episodes[number] for number in sorted(episodes)]
     return Contents(ordered, about, table, gaps, indexed, unusable)
+
+
+def _far_about(far: Callable[[Place], bytes | None], place: Place) -> dict[str, Any]:
+    return _about(far(place))
 
 
 def _about(payload: bytes | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ of pictures. The index saves a scan and nothing else depends on it: a file witho
 
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -67,8 +68,9 @@ def pack_end(index_offset: int) -> bytes:
     return chunk(chunks.END, _END.pack(index_offset))
 
 
-def find_index(data: memoryview) -> list[Place] | None:
-    """The table of chunks that a closed file states at its end; None where there is none that can be trusted."""
+def find_index(data: memoryview, need: Callable[[int, int], None] | None = None) -> list[Place] | None:
+    """The table of chunks that a closed file states at its end; None where there is none that can be trusted. `need` is
+    called with what is looked at, but for the end itself."""
     at = len(data) - END_BYTES
     header = parse_header(data, at)
     if header is None or header.kind != chunks.END or header.length != _END.size:
@@ -77,6 +79,8 @@ def find_index(data: memoryview) -> list[Place] | None:
     if payload is None:
         return None
     (offset,) = _END.unpack(payload)
+    if need is not None and offset < at:
+        need(offset, at)
     index = parse_header(data, offset) if offset < len(data) else None
     if index is None or index.kind != chunks.INDEX or offset + index.size != at:
         return None

@@ -23,6 +23,7 @@ from ...data.store.columns import Column
 from ...data.store.manifest import EpisodeInfo, canonical, runs_of, split_of
 from ...errors import CodecError, StoreError
 from ...games import get_game
+from ...remote.files import url_of
 from ..lossless.kernel import DECODE
 from ..lossless.profile import LosslessProfile
 from .reader import HstReader
@@ -70,7 +71,7 @@ class HstStore:
     worked out from an episode's whole memory when its first clip is drawn.
 
     Args:
-        path: of the file.
+        path: of the file, or its address in an object store.
         room: bytes of packed groups that are kept in memory.
         **options: for the profile that decodes.
     Raises:
@@ -80,7 +81,9 @@ class HstStore:
 
     def __init__(self, path: str | Path, room: int = ROOM, **options: Any) -> None:
         self.path, self._room, self._options = Path(path), room, options
+        self._where = url_of(path) or path
         self._reader = HstReader(path, cache=1, **options)
+        self._reader.need(0, len(self._reader.data))  # a file far away is fetched whole: all of it is going to be read
         descriptions = self._reader.episodes()
         games = sorted({d.game for d in descriptions})
         if len(games) > 1:
@@ -114,7 +117,7 @@ class HstStore:
         self._making = [threading.Lock() for _ in self._infos]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(HstStore, room=self._room, **self._options), (self.path,)
+        return partial(HstStore, room=self._room, **self._options), (self._where,)
 
     def __len__(self) -> int:
         return len(self._infos)

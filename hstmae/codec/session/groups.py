@@ -54,7 +54,8 @@ class Groups:
     Args:
         data: the file.
         where: its name, for errors.
-        entries: the chunks and the description of each episode.
+        entries: the chunks of each episode.
+        need: called with the ends of what is going to be looked at in `data`.
         cache: bytes of decoded groups that are kept; the last one always is.
         options: for the profile that decodes.
         keep: where decoded groups are kept on the disk; None = nowhere.
@@ -62,11 +63,12 @@ class Groups:
     """
 
     def __init__(
-        self, data: memoryview, where: str, entries: Sequence[tuple[Entry, Description]], cache: int,
-        options: dict[str, Any], keep: Path | None = None, threads: int = 1,
+        self, data: memoryview, where: str, entries: Sequence[Entry], cache: int, options: dict[str, Any],
+        keep: Path | None = None, threads: int = 1, need: Callable[[int, int], None] = lambda start, end: None,
     ) -> None:  # fmt: skip
         self.keep = None if keep is None else KeptGroups(keep)
-        self._data, self._where, self._entries, self._limit, self._options = data, where, entries, cache, options
+        self._data, self._where, self._files, self._limit, self._options = data, where, entries, cache, options
+        self._need = need
         self._lock = threading.Lock()
         self._groups: OrderedDict[tuple[int, int], DecodedGroup] = OrderedDict()
         self._kept = 0
@@ -77,9 +79,15 @@ class Groups:
         self._replays: dict[int, ReplayPlayer] = {}
         self._playing = threading.RLock()
 
+    def _described(self, position: int) -> Description:
+        found = self._files[position].description
+        if found is None:
+            raise CodecError(f"{self._where}: what it says of episode {position} is damaged")
+        return found
+
     def profile(self, position: int) -> Profile:
         """What decodes an episode. Raises CodecError where that is not here."""
-        description = self._entries[position][1]
+        description = self._described(position)
         key = (description.profile, description.tables, description.tables_sha256, description.game)
         with self._lock:
             if key not in self._profiles:
@@ -88,11 +96,12 @@ class Groups:
 
     def film(self, position: int) -> Film | None:
         """The film that an episode is, None for others. Raises CodecError where its description is damaged."""
-        entry, description = self._entries[position]
+        entry, description = self._files[position], self._described(position)
         if description.profile != FILM_PROFILE:
             return None
         with self._lock:
             if position not in self._films:
+                self._need(0, len(self._data))
                 parts = partial(self.parts, position)
                 try:
                     self._films[position] = Film(self._data, entry, description, parts, self._limit)
@@ -102,7 +111,7 @@ class Groups:
 
     def _replay(self, position: int, k: int) -> ReplayPlayer | None:
         """What runs the console for group `k` of an episode, None for groups that need none."""
-        entry, description = self._entries[position]
+        entry, description = self._files[position], self._described(position)
         if description.profile != REPLAY_PROFILE:
             return None
         from ..replay.player import ReplayPlayer
@@ -129,7 +138,7 @@ class Groups:
             try:
                 return film.rows(k, at)
             except CodecError as error:
-                name, first = self._entries[position][1].name, self._entries[position][0].gops[k][1].first
+                name, first = self._described(position).name, self._files[position].gops[k][1].first
                 raise CodecError(f"{self._where}: {name}: frames from {first} on: {error}") from None
         replay = self._replay(position, k)
         if replay is not None:
@@ -142,8 +151,9 @@ class Groups:
 
     def parts(self, position: int, k: int) -> GopParts:
         """Group `k` of an episode, not decoded. Raises CodecError where it is damaged."""
-        entry, description = self._entries[position]
+        entry, description = self._files[position], self._described(position)
         offset, stated = entry.gops[k]
+        self._need(offset, offset + stated.size)
         header = parse_header(self._data, offset)
         payload = None if header != stated else read_payload(self._data, offset, stated)
         if payload is None:
@@ -156,14 +166,15 @@ class Groups:
     def head(self, position: int, k: int) -> tuple[bytes, np.ndarray]:
         """Content hash and int32 [T] frame numbers of group `k`, of which nothing else is looked at. Raises CodecError
         where they make no sense."""
-        entry, description = self._entries[position]
+        entry, description = self._files[position], self._described(position)
         offset, stated = entry.gops[k]
+        self._need(offset, offset + stated.size)
         payload = self._data[offset + HEADER_BYTES :][: stated.length]
         return unpack_head(description, stated, payload)[:2]
 
     def decode(self, position: int, k: int) -> tuple[Gop, GopParts, Header]:
         """Group `k` of an episode, decoded anew. Raises CodecError where it is damaged or cannot be decoded here."""
-        entry, description = self._entries[position]
+        entry, description = self._files[position], self._described(position)
         header, parts = entry.gops[k][1], self.parts(position, k)
         shape = description.shape(header.frames)
         replay = self._replay(position, k)
@@ -182,7 +193,7 @@ class Groups:
             return make()
         except CodecError as error:
             kind = type(error)
-            name = f"{self._entries[position][1].name}: "
+            name = f"{self._described(position).name}: "
             said = str(error).removeprefix(f"{self._where}: ").removeprefix(name)
             raise kind(f"{self._where}: {name}{said}") from None
 
@@ -191,7 +202,7 @@ class Groups:
         RomError where it cannot be decoded here."""
         try:
             if self.film(position) is not None:
-                for place in range(self._entries[position][0].gops[k][1].frames):
+                for place in range(self._files[position].gops[k][1].frames):
                     self.rows(position, k, np.array([place]))
                 return ""
             gop, parts, header = self.decode(position, k)
@@ -201,13 +212,13 @@ class Groups:
             return str(error)
         if header.flags & HASHED and content_hash(gop, parts.numbers) != parts.digest:
             end = header.first + header.frames - 1
-            name = self._entries[position][1].name
+            name = self._described(position).name
             return f"{self._where}: {name}: frames {header.first} to {end} have other content"
         return ""
 
     def _decoded(self, position: int, k: int, count: int) -> tuple[Gop, GopParts]:
         """As `decode`, or as it was decoded before and kept; or only the first `count` frames, where that is less."""
-        entry, description = self._entries[position]
+        entry, description = self._files[position], self._described(position)
         if self.keep is None:
             profile, shape = self.profile(position), description.shape(entry.gops[k][1].frames)
             if count < shape.frames and isinstance(profile, PartlyDecoding):
@@ -215,6 +226,7 @@ class Groups:
                 return profile.decode_first(parts.streams, shape, count), parts
             return self.decode(position, k)[:2]
         offset, header = entry.gops[k]
+        self._need(offset, offset + header.size)
         how = (description, sorted(self._options.items()))
         name = self.keep.name(position, self._data[offset : offset + header.size], how)
         parts = self.parts(position, k)
@@ -226,7 +238,7 @@ class Groups:
 
     def _soon(self, position: int, k: int) -> tuple[Gop, GopParts]:
         """Group `k`, decoded whole; those behind it are begun with."""
-        gops = self._entries[position][0].gops
+        gops = self._files[position].gops
         if self._pool is None or not getattr(self.profile(position), "side_by_side", False):
             return self._decoded(position, k, gops[k][1].frames)
         with self._lock:
@@ -252,13 +264,13 @@ class Groups:
                 for _ in film.file():
                     pass
         except CodecError as error:
-            return f"{self._where}: {self._entries[position][1].name}: {error}"
+            return f"{self._where}: {self._described(position).name}: {error}"
         return ""
 
     def get(self, position: int, k: int, count: int | None = None) -> DecodedGroup:
         """Group `k` of an episode, decoded: its first `count` frames at least; None = all. A group that is asked for
         again, since that was too little, is decoded whole. Raises CodecError as `decode` does."""
-        frames = self._entries[position][0].gops[k][1].frames
+        frames = self._files[position].gops[k][1].frames
         count = frames if count is None else count
         with self._lock:
             found = self._groups.get((position, k))

@@ -4,7 +4,7 @@ import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -13,8 +13,9 @@ import numpy as np
 from ...data.episode import Episode
 from ...errors import CodecError
 from ...film.facts import FilmFacts
+from ...remote.files import Ranges, url_of
 from ..container.chunks import check_preamble, read_payload
-from ..container.contents import Contents, read_contents
+from ..container.contents import Contents, read_contents, read_far
 from ..container.description import Description
 from ..container.steps import unpack_steps
 from ..film.head import unpack_facts
@@ -41,13 +42,13 @@ class HstReader(AbstractContextManager["HstReader"]):
     `missing`.
 
     Args:
-        path: of the file.
+        path: of the file, or its address in an object store (`hstmae.remote`), where it is read by ranges: its index,
+            then the descriptions and groups that are wanted.
         cache: bytes of decoded groups that are kept in memory.
         keep: folder where decoded groups are kept for a job that may be interrupted; None = nowhere.
         threads: groups that are decoded at the same time while frames are read in a row.
         **options: for the profile that decodes, e.g. `checkpoint` for the neural one.
     Attributes:
-        data: the bytes of the file.
         entries: the episodes' chunks, in the order of `episodes`.
     Raises:
         CodecError: no .hst file, one of a later version, or one without any episode that can be read.
@@ -57,43 +58,85 @@ class HstReader(AbstractContextManager["HstReader"]):
     def __init__(
         self, path: str | Path, *, cache: int = CACHE_BYTES, keep: Path | None = None, threads: int = 1, **options: Any
     ) -> None:
+        url = url_of(path)
+        self._where = url or path
         self.path = Path(path)
         self.options, self._limit, self._keep, self.threads = options, cache, keep, threads
-        self._map: mmap.mmap | None = map_file(self.path)
-        self.data = memoryview(self._map)
+        self._far = None if url is None else Ranges(url)
+        self._map: mmap.mmap | None = map_file(self.path) if self._far is None else None
+        self._data = memoryview(self._map) if self._map is not None else self._far.data  # type: ignore[union-attr]
         try:
-            check_preamble(self.data, str(self.path))
             try:
-                self.contents: Contents = read_contents(self.data)
+                self.contents: Contents = self._contents()
             except CodecError as error:
-                raise CodecError(f"{self.path}: {error}") from None
-            found = [(e, e.description) for e in self.contents.episodes if e.description is not None and e.gops]
-            self.entries = [entry for entry, _ in found]
-            self._descriptions = [description for _, description in found]
+                named = str(error).startswith(str(self._where))
+                raise error if named else CodecError(f"{self._where}: {error}") from None
+            self.entries = [e for e in self.contents.episodes if e.described and e.gops]
             if not self.entries:
                 raise CodecError(f"{self.path}: holds no episode that can be read")
         except CodecError:
             self.close()
             raise
-        self._names = {d.name: k for k, d in reversed([*enumerate(self._descriptions)])}
         self._starts = np.cumsum([0, *(entry.frames for entry in self.entries)])
         # Positions of the first frame of each group among the frames that are there.
         self._firsts = [np.cumsum([0, *(h.frames for _, h in e.gops)]) for e in self.entries]
-        self.groups = Groups(self.data, str(self.path), found, cache, options, keep, threads)
+        self.groups = Groups(self._data, str(self._where), self.entries, cache, options, keep, threads, self.need)
+
+    def _contents(self) -> Contents:
+        if self._far is not None:
+            found = read_far(self._data, self._far.need)
+            if found is not None:
+                return found
+            self._far.need(0, len(self._data))
+        check_preamble(self._data, str(self._where))
+        return read_contents(self._data)
+
+    def need(self, start: int, end: int) -> None:
+        """See that bytes `start` up to `end` of `data` are there. Raises DataError where they cannot be fetched."""
+        if self._far is not None:
+            self._far.need(start, end)
+
+    @property
+    def data(self) -> memoryview:
+        """The bytes of the file, all of them."""
+        self.need(0, len(self._data))
+        return self._data
+
+    @property
+    def fetched(self) -> tuple[int, int]:
+        """Requests so far, and bytes, of a file that is read by ranges."""
+        return (0, 0) if self._far is None else (self._far.requests, self._far.fetched)
+
+    @cached_property
+    def _descriptions(self) -> list[Description]:
+        return [self._description(k) for k in range(len(self.entries))]
+
+    def _description(self, position: int) -> Description:
+        found = self.entries[position].description
+        if found is None:
+            raise CodecError(f"{self._where}: what it says of episode {position} is damaged")
+        return found
+
+    @cached_property
+    def _names(self) -> dict[str, int]:
+        return {d.name: k for k, d in reversed([*enumerate(self._descriptions)])}
 
     def __reduce__(self) -> tuple[Any, ...]:
         how: dict[str, Any] = {"cache": self._limit, "keep": self._keep, "threads": self.threads}
-        return partial(HstReader, **how, **self.options), (self.path,)
+        return partial(HstReader, **how, **self.options), (self._where,)
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Let go of the file; reading from it is over."""
+        if hasattr(self, "groups"):
+            self.groups.close()
+        if self._far is not None:
+            self._far.close()
+            self._far = None
         if self._map is not None:
-            if hasattr(self, "groups"):
-                self.groups.close()
-            self.data.release()
+            self._data.release()
             self._map.close()
             self._map = None
 
@@ -138,7 +181,9 @@ class HstReader(AbstractContextManager["HstReader"]):
         if kept is not None:
             return kept.head.facts
         place = self.entries[position].facts
-        payload = None if place is None else read_payload(self.data, *place)
+        if place is not None:
+            self.need(place[0], place[0] + place[1].size)
+        payload = None if place is None else read_payload(self._data, *place)
         try:
             return None if payload is None else unpack_facts(payload)
         except CodecError:
@@ -177,7 +222,7 @@ class HstReader(AbstractContextManager["HstReader"]):
             CodecError: a group they lie in is damaged, or its profile, tables or model are not here.
         """
         position = self.position(episode)
-        description = self._descriptions[position]
+        description = self._description(position)
         wanted = np.asarray(rows, np.int64)
         count = self.entries[position].frames
         if wanted.ndim != 1 or (len(wanted) and (wanted.min() < 0 or wanted.max() >= count)):
@@ -239,7 +284,7 @@ class HstReader(AbstractContextManager["HstReader"]):
         return self._frame(position, at - int(self._starts[position]), onward)
 
     def _frame(self, position: int, row: int, onward: bool) -> HstFrame:
-        description = self._descriptions[position]
+        description = self._description(position)
         k = int(np.searchsorted(self._firsts[position], row, "right")) - 1
         at = np.array([row - int(self._firsts[position][k])])
         frames, numbers, state, actions = self.groups.rows(position, k, at, onward)
@@ -265,7 +310,7 @@ class HstReader(AbstractContextManager["HstReader"]):
         """
         position = self.position(episode)
         part = range(self.entries[position].frames) if rows is None else rows
-        step = Fraction(1) if fps is None else rate(self._descriptions[position].fps) / rate(fps)
+        step = Fraction(1) if fps is None else rate(self._description(position).fps) / rate(fps)
         k = start
         while int(k * step) < len(part):
             yield self._frame(position, part[int(k * step)], onward=k > start)  # the first one soon

@@ -1,0 +1,1 @@
+"""Files in object stores and on the Hub: read by ranges, or copied here and put there whole."""
