@@ -31,6 +31,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sweep_file(folder: Path, **changes: object) -> Path:
     (folder / "run.yaml").write_text("train: {out: unused}\n")
     fixed = {key: yaml.safe_load(str(value)) for key, value in SMALL.items()}
+    fixed |= {"train.val_every": 4, "train.checkpoint_every": 4}
     data = {"config": "run.yaml", "set": fixed, "trials": 2, "prune_after": 0, "space": SPACE, **changes}
     (folder / "sweep.yaml").write_text(yaml.safe_dump(data))
     return folder / "sweep.yaml"
