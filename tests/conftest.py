@@ -65,6 +65,9 @@ def pytest_collection_finish() -> None:
     """What collecting has made stays until the end: no collection of garbage has to go through it again and again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(
+        20_000, 20, 20
+    )  # tests make much and keep little: by the usual numbers a fiftieth of all time goes
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,18 @@ def installed(built, tmp_path_factory) -> SimpleNamespace:
     borrowed = Path(os.fsdecode(where.stdout).strip()) / "borrowed.pth"
     borrowed.write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     (wheel,) = built.glob("*.whl")
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--no-deps",
+        "--no-index",
+    ]
     subprocess.run([*pip, "--ignore-installed", wheel], check=True)
     work = folder / "empty"
     work.mkdir()
