@@ -43,26 +43,34 @@ LOSSLESS_SOURCES = (
     "_places",
 )
 
-setup(
-    ext_modules=[
+
+def libraries(root: str = "") -> list[Extension]:
+    """The compiled parts; root: what leads from where setup runs to the sources."""
+    return [
         Extension(
             "hstmae.codec.lossless._kernel",
-            sources=[f"{LOSSLESS}/{name}.c" for name in LOSSLESS_SOURCES],
-            depends=[f"{LOSSLESS}/{name}.h" for name in ("_kernel", "_rows", "_picture")],
+            sources=[f"{root}{LOSSLESS}/{name}.c" for name in LOSSLESS_SOURCES],
+            depends=[f"{root}{LOSSLESS}/{name}.h" for name in ("_kernel", "_rows", "_picture")],
             extra_compile_args=FLAGS,
             optional=True,
         ),
-        Extension("hstmae.models.fast._head", sources=[f"{FAST}/_head.c"], extra_compile_args=FLAGS, optional=True),
         Extension(
-            "hstmae.motion._motion", sources=["hstmae/motion/_motion.c"], extra_compile_args=FLAGS, optional=True
+            "hstmae.models.fast._head", sources=[f"{root}{FAST}/_head.c"], extra_compile_args=FLAGS, optional=True
+        ),
+        Extension(
+            "hstmae.motion._motion", sources=[f"{root}hstmae/motion/_motion.c"], extra_compile_args=FLAGS, optional=True
         ),
         Extension(
             "hstmae.motion._weighing",
-            sources=["hstmae/motion/_weighing.c", "hstmae/motion/_network.c"],
+            sources=[f"{root}hstmae/motion/{name}.c" for name in ("_weighing", "_network")],
             libraries=["m"] if os.name != "nt" else [],
             extra_compile_args=FLAGS,
             optional=True,
         ),
-    ],
-    cmdclass={"build_ext": PlainLibrary, "bdist_wheel": AnyPython},
-)
+    ]
+
+
+COMMANDS = {"build_ext": PlainLibrary, "bdist_wheel": AnyPython}
+
+if __name__ == "__main__":
+    setup(ext_modules=libraries(), cmdclass=COMMANDS)

@@ -13,6 +13,7 @@ from .errors import CheckpointError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of a model folder
 ATLAS = "atlas.npz"  # beside a model's weights
+MANIFEST = "manifest.json"  # of an export, which has a config.json and no weights
 LAST, PREVIOUS, BEST = "last.pth", "previous.pth", "best.pth"  # of a run folder
 NAMED = Path("checkpoints")  # folder whose models go by their names
 VARIABLE = "HSTMAE_MODELS"  # and another one

@@ -19,7 +19,8 @@ from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.recording import record_into_store
 from hstmae.film.reading import FilmReader
 from hstmae.inference import job as restoring
-from hstmae.restoration.restorer import MARGIN, Restorer
+from hstmae.restoration.clips import MARGIN
+from hstmae.restoration.restorer import Restorer
 
 STEPS = 3
 MODEL = {

@@ -56,6 +56,14 @@ lighten --config mae_pico --teacher absent --out out
 lighten --config mae_pico --teacher hst-codec-nano --out out
 lighten --config mae_nano --out out
 lighten --config mae_pico --set train.teacher_share=0 --out out
+export absent --out out
+export hst-codec-nano --out out
+export junk.bin --out out
+export hst-mae-nano --out out --size 250x240
+export hst-mae-nano --out out --clip 3
+restore picture.png --out out --runtime onnx
+restore picture.png --out out --runtime onnx --checkpoint absent
+restore picture.png --out out --runtime tensorrt
 atlas absent --out a.npz
 atlas empty --out a.npz
 atlas empty --out a.txt

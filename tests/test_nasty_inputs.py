@@ -31,6 +31,8 @@ train --config mae_nano --set {}
 lighten --config {} --out out
 lighten --config mae_pico --data {} --out out
 lighten --config mae_pico --data absent --teacher {} --out out
+export {} --out out
+restore pictures --runtime onnx --checkpoint {} --out out
 atlas {} --out atlas.npz
 evaluate --checkpoint {} --test_data absent
 evaluate --checkpoint hst-mae-nano --test_data {}

@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[list[str], list[tuple[str, Kind]]]] = {
     "models": ([], [("--json", FILE)]),
     "train": (["--config", "IN"], [("--out", GROWING), ("--export", FILE), ("--json", FILE)]),
     "lighten": (["--config", "IN"], [("--out", GROWING), ("--json", FILE)]),
+    "export": (["hst-mae-nano"], [("--out", FOLDER), ("--json", FILE)]),
     "atlas": (["IN"], [("--out", FILE), ("--pictures", FOLDER)]),
     "evaluate": (["--checkpoint", "hst-mae-nano", "--test_data", "IN"], [("--report", FOLDER), ("--json", FILE)]),
     "restore": (["IN"], [("--out", FOLDER), ("--json", FILE), ("--report", FILE), ("--before-after", FILE)]),
@@ -47,7 +48,14 @@ VERBS: dict[str, tuple[list[str], list[tuple[str, Kind]]]] = {
     "stream": (["IN", "--to", "http://127.0.0.1:9/x"], [("--out", FILE), ("--json", FILE)]),
 }
 CASES = [(verb, option, kind) for verb, (_, outputs) in VERBS.items() for option, kind in outputs]
-NEEDED = {"record": "--out", "preprocess": "--output_dir", "atlas": "--out", "restore": "--out", "lighten": "--out"}
+NEEDED = {
+    "record": "--out",
+    "preprocess": "--output_dir",
+    "atlas": "--out",
+    "restore": "--out",
+    "lighten": "--out",
+    "export": "--out",
+}
 
 
 def test_the_list_of_verbs_is_whole() -> None:

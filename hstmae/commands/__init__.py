@@ -12,12 +12,12 @@ from typing import NoReturn
 
 # In the order of a project.
 VERBS = (
-    *("record", "preprocess", "inspect", "verify", "models", "train", "lighten", "atlas", "evaluate", "restore"),
-    *("demo", "encode", "decode", "info", "recover", "join", "exchange", "serve", "stream", "play", "completion"),
+    *("record", "preprocess", "inspect", "verify", "models", "train", "lighten", "export", "atlas", "evaluate"),
+    *("restore", "demo", "encode", "decode", "info", "recover", "join", "exchange", "serve", "stream", "play", "completion"),
 )
 _ROOMS = {  # verbs whose modules lie in another folder
     **{verb: f"moving.{verb}" for verb in ("join", "exchange")},
-    **{verb: f"networks.{verb}" for verb in ("lighten",)},
+    **{verb: f"networks.{verb}" for verb in ("lighten", "export")},
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..bundled import find
+from ..early import AUTO
 from ..output import STDOUT, Output
 from .options import PROCESSES, add_lag, add_model
 from .options.films import (
@@ -79,6 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, "auto")
     how = "of what motion recall finds, take the colour most likely to be exactly right (sharp), or the mean, which "
     how += "has the least squared error (default: %(default)s)"
+    runtime = "what the network runs in; onnx: --checkpoint is an export (hstmae export), PyTorch is not needed; "
+    runtime += "onnx-int8: its graph with 8-bit weights (default: %(default)s)"
+    parser.add_argument("--runtime", choices=("torch", "onnx", "onnx-int8"), default="torch", help=runtime)
     parser.add_argument("--mode", choices=("psnr", "exact"), default="psnr", help=how)
     add_refine(parser)
     parser.add_argument(
@@ -175,7 +179,9 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     from ..output import lies_in_output, publish, write_result
     from ..space import bytes_of, check_space
 
-    load = partial(_load, args.device, args.atlas)
+    if args.runtime != "torch" and args.checkpoint == AUTO:
+        raise UsageError(f"--runtime {args.runtime} needs an export: --checkpoint DIR (hstmae export makes one)")
+    load = partial(_load, args.device, args.atlas, args.runtime)
     choice = choose(
         args.input, args.checkpoint, args.game, masks, Mode(args.mode == "exact"), load,
         args.state != "none", args.on_error == "fail", args.lag,
@@ -294,7 +300,11 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     return 0
 
 
-def _load(device: str, atlas: str | None, name: str) -> Restores:
+def _load(device: str, atlas: str | None, runtime: str, name: str) -> Restores:
+    if runtime != "torch":
+        from ..inference.exported import load_export
+
+        return load_export(name, atlas, int8=runtime == "onnx-int8")
     from ..inference.loading import load
 
     return load(name, device, atlas)

@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 from ..games.pixels import View
 from ..masks.damage import NAMES, damages
 from ..masks.tubes import numbered_tube
-from ..restoration.reconstruct import STATE_LEVELS
+from ..restoration.clips import STATE_LEVELS
 from ..restoration.restorer import Restorer
 from .baselines import Baselines, FillerSums
 from .metrics import MetricSums, perceptual_fields

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..games import GameSpec
-from ..restoration.reconstruct import STATE_LEVELS
+from ..restoration.clips import STATE_LEVELS
 
 
 def array_of(name: str, value: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import UsageError
 
 _SEED_DIGITS = 18  # fits 64 bits
+CUBE = 16  # that of hstmae.models.cubes, which is not loaded for this
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,18 @@ def parse_tube(text: str) -> TubeSpec | None:
 
 
 def tube_mask(size: tuple[int, int], spec: TubeSpec) -> np.ndarray:
-    """The tube mask of a picture size: bool [H, W], True = hidden, whole 16x16 positions (cut at the far edges)."""
-    import torch  # not needed to refuse a wrong one
+    """The tube mask of a picture size: bool [H, W], True = hidden, whole 16x16 positions (cut at the far edges).
 
-    from ..models.cubes import CUBE
-    from ..models.masking import tube_visible
-
+    The positions are those of `models.masking.tube_visible` with this seed: PyTorch's generator draws 24 bits of the
+    same Mersenne twister.
+    """
     height, width = size
     rows, cols = -(-height // CUBE), -(-width // CUBE)
-    hidden = np.ones(rows * cols, bool)
-    hidden[tube_visible(1, rows * cols, spec.ratio, torch.Generator().manual_seed(spec.seed))[0].numpy()] = False
+    units = rows * cols
+    twister = np.random.RandomState(spec.seed % 2**32)
+    order = np.argsort(twister.randint(0, 2**32, units, dtype=np.uint32) & 0xFFFFFF, kind="stable")
+    hidden = np.ones(units, bool)
+    hidden[order[: units - round(spec.ratio * units)]] = False
     return hidden.reshape(rows, cols).repeat(CUBE, 0).repeat(CUBE, 1)[:height, :width]
 
 

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .cubes import take_units
+
 
 def rope(position: Tensor, head_dim: int, base: float = 100.0) -> Tensor:
     """Rotary embedding (RoFormer, https://arxiv.org/abs/2104.09864) of positions float [..., A], among whose axes the
@@ -137,18 +139,17 @@ def attend(q: Tensor, k: Tensor, v: Tensor, plan: WindowPlan, slices: int) -> Te
         return ungrouped(sdpa(q.reshape(shape), k.reshape(shape), v.reshape(shape), mask))
     assert plan.filled is not None and plan.place is not None
     w, n = plan.slots.shape[1:]
-    row = torch.arange(b, device=q.device)[:, None]
     slots = plan.slots.flatten(1)
 
     def gathered(x: Tensor) -> Tensor:  # -> [B * groups * W, n * unit, heads, D]
-        x = x.transpose(1, 2)[row, slots].reshape(b, w, n, groups, unit * h * d)
+        x = take_units(x.transpose(1, 2), slots).reshape(b, w, n, groups, unit * h * d)
         return x.permute(0, 3, 1, 2, 4).reshape(b * groups * w, n * unit, h, d)
 
     key = plan.filled.clone()
     key[..., 0] = True  # an unused window still needs one key; its result is never read
     mask = key[:, None, :, None, None, :, None].expand(b, groups, w, 1, 1, n, unit).reshape(-1, 1, 1, n * unit)
     out = sdpa(gathered(q), gathered(k), gathered(v), mask).reshape(b, groups, w * n, unit * h * d)
-    out = out.transpose(1, 2)[row, plan.place].transpose(1, 2)
+    out = take_units(out.transpose(1, 2), plan.place).transpose(1, 2)
     return ungrouped(out)
 
 

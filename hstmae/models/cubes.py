@@ -43,6 +43,8 @@ def from_cubes(cubes: Tensor, size: tuple[int, int]) -> Tensor:
 
 def take_units(x: Tensor, index: Tensor) -> Tensor:
     """x [B, N, ...], index int64 [B, U] -> [B, U, ...]."""
+    if len(x) == 1:  # sooner, and a plain gather in an exported graph
+        return x[0].index_select(0, index[0])[None]
     return x[torch.arange(len(x), device=x.device)[:, None], index]
 
 

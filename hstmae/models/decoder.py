@@ -101,7 +101,9 @@ class Decoder(nn.Module):
         """
         b, v = fine.shape[:2]
         queries, place = context.cubes.shape[1] - v, context.place
-        x = torch.cat([self.fine(fine), self.mask_token.to(fine.dtype).expand(b, queries, -1)], 1)
+        x = self.mask_token.to(fine.dtype).expand(b, queries, -1)
+        if v:
+            x = torch.cat([self.fine(fine), x], 1)
         x = x + self.coarse(context.coarse) + self.region(context.regions) + self.level(level)[:, None]
         x = x + self.position(fourier((place[..., 1:3] + 0.5) * (16 / grid.native)[:, None]))
         if context.codes is not None:

@@ -1,6 +1,6 @@
 """The hierarchical encoder: four stages of shifted-window attention over visible units only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -89,6 +89,10 @@ class Encoder(nn.Module):
             geometry: `self.geometry` of these units, if it is at hand.
         """
         yx = torch.stack([visible // grid.units[1], visible % grid.units[1]], -1)  # [B, U, 2]
+        if not visible.shape[1]:  # nothing to encode but that everything is absent
+            nothing = self.absent.new_zeros(len(visible), 0, grid.slices, self.config.dims[2])
+            blank = geometry or self.geometry(visible, grid.units, grid.slices)
+            return Encoded(nothing, self.norms[1](self._stage4(nothing, yx, grid, blank)), nothing)
         geometry = geometry or self.geometry(visible, grid.units, grid.slices)
         x = self.patch(self._pixels(take_units(to_cubes(frames), visible)))  # [B, U, S, 16, C]
         offsets = token_offsets(4).to(x.device)
@@ -123,15 +127,19 @@ class Encoder(nn.Module):
         channels = to_tokens(cubes.movedim(-1, 3)).movedim(3, -1)  # [B, U, S, 16, 32, 3]
         return channels.to(self.patch.weight.dtype).flatten(-2) / 127.5 - 1
 
-    def geometry(self, visible: Tensor, grid: tuple[int, int], slices: int) -> list[StageGeometry]:
-        """What each stage's attention follows from for these visible units: worth keeping while a mask stays."""
+    def geometry(
+        self, visible: Tensor, grid: tuple[int, int], slices: int, given: Sequence[WindowPlan] = ()
+    ) -> list[StageGeometry]:
+        """What each stage's attention follows from for these visible units: worth keeping while a mask stays.
+
+        given: the plans of `unit_windows`, where they are at hand already.
+        """
         yx = torch.stack([visible // grid[1], visible % grid[1]], -1)
         out = []
+        plans = list(given) or [window_plan(yx, grid, *window) for window in unit_windows()]
         for stage, side in enumerate(_SIDES):
-            units = _WINDOW // side
             place = side * yx[:, :, None] + token_offsets(side).to(yx.device)  # [B, U, P, 2]
-            plans = [window_plan(yx, grid, units, 0), window_plan(yx, grid, units, units // 2)]
-            out.append(self._stage_geometry(stage, place, slices, plans))
+            out.append(self._stage_geometry(stage, place, slices, plans[2 * stage : 2 * stage + 2]))
         rows, cols = _halved(grid)
         at = torch.arange(rows * cols, device=yx.device)
         cell_yx = torch.stack([at // cols, at % cols], -1).expand(len(yx), -1, 2)
@@ -154,15 +162,22 @@ class Encoder(nn.Module):
         return x
 
     def _stage4(self, fine: Tensor, yx: Tensor, grid: CubeGrid, geometry: list[StageGeometry]) -> Tensor:
-        b, _, slices, c = fine.shape
+        b, u, slices, c = fine.shape
         rows, cols = _halved(grid.units)
         y, x = yx[..., 0], yx[..., 1]
         child = ((y // 2) * cols + x // 2) * 4 + (y % 2) * 2 + x % 2  # [B, U]
         dense = self.absent.to(fine.dtype).expand(b, rows * cols * 4, slices, c)
-        dense = dense.scatter(1, child[:, :, None, None].expand(-1, -1, slices, c), fine)
+        if u:
+            dense = dense.scatter(1, child[:, :, None, None].expand(-1, -1, slices, c), fine)
         cells = dense.view(b, rows * cols, 4, slices, c).transpose(2, 3).flatten(-2)
         z = self.merges[2](cells)[:, :, :, None]  # [B, cells, S, 1, C4]
         return self._blocks(z, 3, geometry)[:, :, :, 0]
+
+
+def unit_windows() -> list[tuple[int, int]]:
+    """Side and shift, in units, of the windows of stages 1 to 3: plain ones, then shifted ones."""
+    sides = [_WINDOW // side for side in _SIDES]
+    return [(units, shift) for units in sides for shift in (0, units // 2)]
 
 
 def _halved(grid: tuple[int, int]) -> tuple[int, int]:

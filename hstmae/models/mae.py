@@ -123,7 +123,7 @@ class HSTMAE(Pretrained):
         encoded = self.encoder(frames, visible, grid, regions, tokens, geometry)
 
         seen = (visible[:, :, None] * grid.slices + torch.arange(grid.slices, device=frames.device)).flatten(1)
-        cubes = torch.cat([seen, queries], 1)  # [B, V + Q]
+        cubes = torch.cat([seen, queries], 1) if visible.shape[1] else queries  # [B, V + Q]
         codes = None
         if self.cells is not None and state is not None:
             codes = self.cells(state, level == FULL, grid.places(cubes))

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from ..atomic import write_bytes, write_text
 from ..config import from_dict, to_dict
 from ..errors import CheckpointError, ConfigError
-from ..model_folders import CONFIG, WEIGHTS, find_model
+from ..model_folders import CONFIG, MANIFEST, WEIGHTS, find_model
 from .packing import packed, unpacked
 
 _Model = TypeVar("_Model", bound="Pretrained")
@@ -52,6 +52,8 @@ class Pretrained(nn.Module):
         folder = find_model(name)
         file = folder / CONFIG
         if not (folder / WEIGHTS).is_file():
+            if (folder / MANIFEST).is_file():
+                raise CheckpointError(f"{folder}: is an export, which restore takes with --runtime onnx")
             raise CheckpointError(f"{folder}: has no {WEIGHTS}; fetch or train the {cls.KIND} again")
         try:
             config = from_dict(cls.CONFIG, json.loads(file.read_text("utf-8")), str(file))

@@ -17,7 +17,6 @@ from .result import Restoration
 if TYPE_CHECKING:
     from ..models.fast.head import FastHead
 
-STATE_LEVELS = {"none": 0, "compact": 1, "full": 2}
 CUBES_AT_ONCE = 1024  # cubes decoded per forward pass; 64 palette entries x 512 pixels x 4 bytes = 128 KiB each
 FAST_CUBES_AT_ONCE = 8192  # with a FastHead, which keeps no logits
 

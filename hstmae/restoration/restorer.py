@@ -1,51 +1,36 @@
-"""Restoring a clip: what other frames and the atlas show of the masked pixels, then the network for the rest."""
+"""Restoring a clip by a network of PyTorch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from ..atlas.known_pixels import Known, known_pixels
-from ..atlas.locate import Locator
 from ..atlas.maps import Atlas
 from ..config import ModelConfig
-from ..games import GameSpec, GameState, get_game
-from ..games.palette import nearest_entries
+from ..games import GameState
 from ..games.pixels import View
 from ..models.adaptive import palette_of
 from ..models.cubes import grid_size
 from ..models.inputs import MaskedClips
 from ..models.masking import shown_units, visible_from_pixels
-from .mixing import add_known, sources
-from .reconstruct import STATE_LEVELS, reconstruct
+from .clips import STATE_LEVELS, UNIT, ClipRestorer, padded
+from .reconstruct import reconstruct
 from .result import Restoration
-from .untold import mark_guesses, untold_text
-from .windows import Window, session_windows
-from .without_state import known_without_state
 
 if TYPE_CHECKING:
     from ..models.fast.head import FastHead
 
-CLIP = 16
-UNIT = 16
-SHORTEST, LONGEST = 64, 256  # frames of footage held in memory at a time ...
-PIXELS = 256 * 240 * 256  # ... and about how many pixels
-MARGIN = 4  # frames at a clip's stride that are seen before and after what is held
+__all__ = ["UNIT", "Restorer", "padded"]
 
 
-class Restorer:
-    """A network with its game and atlas.
+class Restorer(ClipRestorer):
+    """A network of PyTorch with its game and atlas.
 
     Attributes:
         model: the network, in eval mode.
-        config: its ModelConfig.
-        game: the GameSpec it was trained for.
-        recall: whether pixels are looked up in other frames and in the atlas before the network draws the rest.
-        atlas: the game's maps, None without any.
+        config, game, recall, atlas: see `ClipRestorer`.
     """
 
     def __init__(
@@ -60,150 +45,10 @@ class Restorer:
     ) -> None:
         """fast: draw with products of the model's weights (`FastHead`), which stay as they are from then on."""
         self.model = model.to(device).eval() if isinstance(model, torch.nn.Module) else model
-        self.config = config
-        self.game: GameSpec = get_game(config.game)
-        self.recall = recall and self.game.indexed
-        self.atlas = atlas
+        super().__init__(config, recall=recall, atlas=atlas)
         self.device = torch.device(device)
-        self.adaptive = config.head == "adaptive"
         self._fast = fast
         self._head: FastHead | None = None
-        self._locator: Locator | None = None
-
-    @property
-    def rates(self) -> bool:
-        """Whether it says how sure each pixel is."""
-        return self.config.head != "rgb"
-
-    def stretch(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Frames of this height and width that are restored at a time, and that are seen before and after them."""
-        length = max(SHORTEST, min(LONGEST, PIXELS // (size[0] * size[1])))
-        return length, MARGIN * self.game.stride
-
-    def restore_clip(
-        self,
-        frames: np.ndarray,
-        mask: np.ndarray,
-        state: GameState | None = None,
-        *,
-        level: str = "full",
-        palette: np.ndarray | None = None,
-        origin: tuple[int, int] = (0, 0),
-        size: tuple[int, int] | None = None,
-        frame_numbers: np.ndarray | None = None,
-        clip: int = CLIP,
-        wanted: np.ndarray | None = None,
-        progress: Callable[[int], object] | None = None,
-        finished: Callable[[Restoration, np.ndarray], object] | None = None,
-    ) -> Restoration:
-        """Fill in the masked pixels.
-
-        The network is shown only those 16x16 columns of a clip that hold no masked pixel at all, so what stands in
-        masked pixels cannot reach it; of its drawing only masked pixels are used.
-
-        Args:
-            frames: uint8 [T, H, W] palette indices; of a game without a palette, RGB [T, H, W, 3]. Any T >= 1 and size.
-            mask: bool [T, H, W], True = missing.
-            state: decoded, numpy arrays with leading axis T.
-            level: how much of the state is used: "full", "compact" or "none".
-            palette: uint8 [K, 3]; the game's own by default. None for true colour.
-            origin: (y, x) of the frames' upper left corner inside the game's native picture.
-            size: height and width of the native picture, of true colour; by default that of the frames.
-            frame_numbers: integer [T]; the network's clips do not cross jumps. Consecutive by default.
-            clip: frames that the network sees at once.
-            wanted: bool [T], frames to restore; the others only help and come back with their masked pixels cleared.
-                None = all.
-            progress: called with the number of frames finished after each clip of the network.
-            finished: called after each clip with what was made of the frames that it finishes, and their positions
-                [n]. What is in them does not depend on which other frames are wanted, as long as all frames of a clip
-                that finish together are.
-        """
-        numbers = np.arange(len(frames)) if frame_numbers is None else np.asarray(frame_numbers)
-        asked = np.ones(len(frames), bool) if wanted is None else wanted
-        if state is None or level == "none":
-            state, level = None, "none"
-        colours = self.game.palette if palette is None else palette
-        hidden = mask if self.game.indexed else mask[..., None]
-        cleared = np.where(hidden, np.uint8(0), frames)  # masked pixels are gone before anything else looks at them
-        view = View(cleared, mask, self.game, state, level, origin)
-        known = self._known(view)
-        if known is not None:
-            cleared[known.found] = known.indices[known.found]
-            view = replace(view, mask=mask & ~known.found)  # to the network they are visible
-        untold = untold_text(view)
-        if not self.game.indexed:
-            result = Restoration(cleared, None, np.ones(mask.shape, np.float32) if self.adaptive else None)
-        else:
-            sure = None if self.config.head == "rgb" else np.ones(frames.shape, np.float32)
-            result = Restoration(colours.take(cleared, axis=0), cleared, sure)
-        result.method, result.shown = sources(mask, known)
-        for window in session_windows(numbers, self.game.stride, clip):
-            owned = window.owned & asked[window.index]
-            self._restore_window(result, view, mask, Window(window.index, owned), colours, size)
-            made = window.index[owned]
-            if known is not None and result.indices is not None:
-                add_known(result, known, colours, made)
-            if result.confidence is not None:
-                marked = result.confidence[made]
-                mark_guesses(marked, untold[made])
-                result.confidence[made] = marked
-            if progress is not None:
-                progress(len(made))
-            if finished is not None:
-                finished(result.of(made), made)
-        if known is not None and result.indices is not None:
-            dropped = known.found & ~asked[:, None, None]
-            result.indices[dropped], result.rgb[dropped] = 0, colours[0]
-        return result
-
-    def _known(self, view: View) -> Known | None:
-        """Masked pixels that need no network; None where nobody is asked."""
-        if not self.recall:
-            return None
-        if self._locator is None and self.atlas is not None:
-            self._locator = Locator(self.atlas, self.game)
-        if view.state is None:
-            return known_without_state(view, self._locator)
-        return known_pixels(view, self._locator)
-
-    def _restore_window(
-        self,
-        result: Restoration,
-        view: View,
-        mask: np.ndarray,
-        window: Window,
-        palette: np.ndarray,
-        size: tuple[int, int] | None,
-    ) -> None:
-        """Restore the frames that `window` owns, in place; `mask` bool [T, H, W] tells what was missing at first."""
-        hidden = view.mask[window.index]
-        wanted = hidden & window.owned[:, None, None]
-        if not wanted.any():
-            return
-        # The frames' own masked pixels are cleared even where an earlier window has filled them in already.
-        if result.indices is None:
-            frames = np.where(hidden[..., None], np.uint8(0), result.rgb[window.index])
-        else:
-            frames = np.where(hidden, np.uint8(0), result.indices[window.index])
-        height, width = frames.shape[1:3]
-        state = None
-        if view.state is not None:
-            part = view.state.map(lambda a: np.ascontiguousarray(a[window.index]))
-            state = part.map(lambda a: torch.from_numpy(a)[None].to(self.device))
-        masks = tuple(padded(one, "constant") for one in (hidden, mask[window.index], wanted))
-        native = size or (height + view.origin[0], width + view.origin[1])
-        made = self.draw(padded(frames, "edge"), masks, palette, state, view, native)
-        for k in np.flatnonzero(window.owned):
-            t, where = window.index[k], wanted[k]
-            result.rgb[t][where] = made.rgb[k, :height, :width][where]
-            if result.confidence is not None and made.confidence is not None:
-                result.confidence[t][where] = made.confidence[k, :height, :width][where]
-            if result.indices is None:
-                continue
-            if made.indices is None or made.confidence is None:
-                result.indices[t][where] = nearest_entries(result.rgb[t][where], palette, self.game)
-                continue
-            result.indices[t][where] = made.indices[k, :height, :width][where]
 
     def draw(
         self,
@@ -214,12 +59,7 @@ class Restorer:
         view: View,
         size: tuple[int, int],
     ) -> Restoration:
-        """Run the network on one padded clip.
-
-        Args:
-            masks: bool [t, h, w] each: what is not known, what was missing at first, what is to be drawn.
-            size: of the native picture.
-        """
+        given = None if state is None else state.map(lambda a: torch.from_numpy(a)[None].to(self.device))
         hidden = masks[0]
         (visible, _), (own, _), (_, queries) = (visible_from_pixels(torch.from_numpy(mask)) for mask in masks)
         shown = shown_units(own, visible, grid_size(*hidden.shape[1:]))
@@ -227,7 +67,7 @@ class Restorer:
         clips = MaskedClips(
             clip,
             seen,
-            state,
+            given,
             torch.tensor([STATE_LEVELS[view.level]], device=self.device),
             torch.tensor([view.origin], device=self.device),
             None if self.game.indexed else torch.tensor([size], device=self.device),
@@ -245,10 +85,3 @@ class Restorer:
 
             self._head = FastHead.of(self.model)
         return self._head
-
-
-def padded(clip: np.ndarray, mode: Any) -> np.ndarray:
-    """[T, H, W] or [T, H, W, 3] -> the next multiples of 16 at the lower and right edge."""
-    height, width = clip.shape[1:3]
-    sides = ((0, 0), (0, -height % UNIT), (0, -width % UNIT), (0, 0))
-    return np.pad(clip, sides[: clip.ndim], mode=mode)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from random_play import random_state
+from shaken import SMALL, shaken
 from torch import Tensor, nn
 
-from hstmae.config import ModelConfig, to_dict
+from hstmae.config import to_dict
 from hstmae.errors import CheckpointError
 from hstmae.models import build_model, save_pretrained
 from hstmae.models.growing import grow, why_not
@@ -18,26 +19,9 @@ from hstmae.models.inputs import MaskedClips
 from hstmae.models.masking import tube_visible
 from hstmae.training.run.setup import initial_model
 
-SMALL = ModelConfig(
-    name="small", dims=(12, 24, 36, 48), depths=(1, 2, 1, 1), head_dim=12, decoder_dim=32, decoder_depth=2,
-    decoder_head_dim=16, state_dim=32, texture_dim=4, pixel_dim=8,
-)  # fmt: skip
 LARGE = replace(
     SMALL, name="large", dims=(24, 48, 72, 96), head_dim=24, decoder_dim=64, state_dim=64, texture_dim=6, pixel_dim=12
 )
-
-
-def shaken(config: ModelConfig) -> nn.Module:
-    """Weights of which none is 0 or 1, so that nothing is right by chance."""
-    torch.manual_seed(0)
-    model = build_model(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
-        for name, table in model.named_parameters():
-            if name.startswith("canvas.") and name.endswith("weight"):
-                table[0] = 0
-    return model
 
 
 def answer(model: nn.Module, level: int) -> Tensor:

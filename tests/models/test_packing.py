@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from test_growing import SMALL, answer, shaken
+from shaken import SMALL, shaken
+from test_growing import answer
 
 from hstmae.errors import CheckpointError
 from hstmae.models import load_pretrained, save_pretrained

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_growing import SMALL, answer, shaken
+from shaken import SMALL, shaken
+from test_growing import answer
 from torch import Tensor, nn
 
 from hstmae.models import slimming

@@ -71,7 +71,7 @@ def test_what_is_restored_does_not_depend_on_the_marks(
         return predictor.restore(session.frames, mask, session.palette, session.state, session.context, level=level)
 
     marked = restored()
-    monkeypatch.setattr("hstmae.restoration.restorer.mark_guesses", lambda *_: None)
+    monkeypatch.setattr("hstmae.restoration.clips.mark_guesses", lambda *_: None)
     plain = restored()
     assert np.array_equal(marked.rgb, plain.rgb) and np.array_equal(marked.indices, plain.indices)
     assert (marked.confidence[~mask] == 1).all()

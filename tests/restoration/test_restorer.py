@@ -15,7 +15,7 @@ from hstmae.games import get_game
 from hstmae.games.pixels import View
 from hstmae.models.fast.head import FastHead
 from hstmae.models.zoo import build_model
-from hstmae.restoration import restorer as room
+from hstmae.restoration import clips as room
 from hstmae.restoration.mixing import HINT
 from hstmae.restoration.restorer import Restorer
 

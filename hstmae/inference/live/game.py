@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from ...atlas.following import FollowingLocator
 from ...atlas.known_pixels import Claim, Known, believed, from_atlas
@@ -185,8 +184,7 @@ class LiveGame:
         state = None
         if view.state is not None:
             states = [p.state for p in some if p.state is not None]
-            device = self.restorer.device
-            state = GameState.stack(states, lambda a: torch.from_numpy(np.concatenate(a))[None].to(device))
+            state = GameState.stack(states, np.concatenate)
         masks = tuple(padded(one, "constant") for one in (hidden, at_first, wanted))
         unshown = _unshown(masks[0], masks[2])
         masks = (masks[0] | unshown, masks[1] | unshown, masks[2])

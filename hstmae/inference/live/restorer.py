@@ -11,7 +11,7 @@ from ...errors import DataError
 from ...games import GameSpec
 from ...games.palette import pack_rgb, recognise_picture
 from ...motion.running import RunningRecall
-from ...restoration.reconstruct import STATE_LEVELS
+from ...restoration.clips import STATE_LEVELS
 from ...restoration.restorer import Restorer
 from ...restoration.threads import threads
 from ..loading import load
