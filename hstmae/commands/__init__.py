@@ -13,7 +13,20 @@ from typing import NoReturn
 # In the order of a project.
 VERBS = (
     *("record", "preprocess", "inspect", "verify", "models", "train", "lighten", "export", "atlas", "evaluate"),
-    *("restore", "demo", "encode", "decode", "info", "recover", "join", "exchange", "serve", "stream", "play", "completion"),
+    *(
+        "restore",
+        "demo",
+        "encode",
+        "decode",
+        "info",
+        "recover",
+        "join",
+        "exchange",
+        "serve",
+        "stream",
+        "play",
+        "completion",
+    ),
 )
 _ROOMS = {  # verbs whose modules lie in another folder
     **{verb: f"moving.{verb}" for verb in ("join", "exchange")},
