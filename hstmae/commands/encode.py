@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..bundled import find
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
-from .options import AMOUNT, COUNT, Number, add_footage, add_lag, add_rom, names, video_options
+from .options import AMOUNT, COUNT, Number, add_executor, add_footage, add_lag, add_rom, names, video_options
 from .options.parts import EXAMPLE, PartRun, add_part, how_read, list_of, part_outputs, stamp_of
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--episodes", type=names, default=[], metavar="NAME,...", help="only these; * and ? for any")
     add("--resume", action="store_true", help=argparse.SUPPRESS)  # what is always done now
     add_footage(parser)
+    add_executor(parser)
     add_lag(parser)
     add_part(parser, "episodes")
     files = parser.add_mutually_exclusive_group()
@@ -141,6 +142,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             summary = archive(
                 found, args.out, settings, workers=args.workers, overwrite=args.overwrite, part=args.part,
+                executor=args.executor,
                 progress=bar.update,
             )  # fmt: skip
         except NothingUsable as error:

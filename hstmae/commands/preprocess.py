@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..bundled import find
 from ..output import Kind, Output, write_result
-from .options import Number, add_footage, add_lag, names, video_options
+from .options import Number, add_executor, add_footage, add_lag, names, video_options
 from .options.parts import EXAMPLE, PartRun, add_part, how_read, list_of, part_outputs, stamp_of
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input_dir", "--input-dir", type=find, required=True, metavar="INPUT", help=what)
     add("--output_dir", "--output-dir", required=True, metavar="DIR", help="folder of the store")
     add_footage(parser)
+    add_executor(parser)
     add_lag(parser)
     add_part(parser, "episodes")
     add("--val-levels", type=names, default=[], metavar="W-L,...", help="levels kept out of training, e.g. 3-2,8-3")
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         summary = build_store(
             found, out, game, kind, splits, args.on_error, args.workers, Packing(level=args.zstd_level),
-            rebuild=args.rebuild, part=args.part, progress=True,
+            rebuild=args.rebuild, part=args.part, executor=args.executor, progress=True,
         )  # fmt: skip
     except NothingUsable as error:
         if part is None:

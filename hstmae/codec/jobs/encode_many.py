@@ -13,6 +13,7 @@ from ...data.sources.settling import with_pairing
 from ...data.store.jobs import run_jobs
 from ...errors import UsageError
 from ...executor import threads_of
+from ...executor.on_ray import LOCAL
 from ...journal import keeping, key_of
 from ...names import portable_names
 from ...output import Kind, check_output
@@ -75,6 +76,7 @@ def archive(
     workers: int = 0,
     overwrite: bool = False,
     part: Part | None = None,
+    executor: str = LOCAL,
     progress: Callable[[int], object] | None = None,
 ) -> Archived:
     """Encode all episodes of an input into one file.
@@ -87,6 +89,7 @@ def archive(
         workers: processes; 0 = one per core. Of fewer episodes each process codes several groups at the same time.
         overwrite: a file of this name may be replaced.
         part: only this share of the episodes, which keep their numbers; None = all.
+        executor: as of `run_jobs`.
         progress: called with the number of frames dealt with since the last call.
     Raises:
         UsageError: the file exists, or an unfinished one of another input does.
@@ -136,12 +139,14 @@ def archive(
         if progress is not None and kept:
             progress(kept)
         written = [] if writer.contents is None else [entry.description for entry in writer.contents.episodes]
-        threads = threads_of(workers, len(todo))
-        todo = [replace(task, threads=threads) for task in todo]
+        # Tasks of a cluster have one processor, and no folder beside the output.
+        threads = threads_of(workers, len(todo)) if executor == LOCAL else 1
+        keep = journal.folder if executor == LOCAL else None
+        todo = [replace(task, threads=threads, keep=keep) for task in todo]
         # Groups are written as they come, so that a killed run loses few of them; the writer orders them at the end.
         run_jobs(
-            encode_source, todo, take, target.parent, workers=workers, advance=advance, ordered=False,
-            others=[*found.episodes, *found.others], aside=_aside(found, part),
+            encode_source, todo, take, target.parent, workers=workers, executor=executor, advance=advance,
+            ordered=False, others=[*found.episodes, *found.others], aside=_aside(found, part),
             known={d.name: d.pairing for d in written if d is not None},
         )  # fmt: skip
         places = {task.name: k for k, task in enumerate(tasks)}

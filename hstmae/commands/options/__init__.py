@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...errors import UsageError
+
 if TYPE_CHECKING:
     from ...data.sources.video import VideoOptions
     from ...inference.predictor import Predictor
@@ -105,6 +107,22 @@ def add_footage(parser: argparse.ArgumentParser) -> None:
     )
     video.add_argument("--side", type=Path, metavar="PATH", help="folder of side files, or the one of a single film")
     video.add_argument("--fps", type=RATE, default=0.0, help="frame rate of folders of pictures (default: the game's)")
+
+
+def add_executor(parser: argparse.ArgumentParser) -> None:
+    """`--executor`: where processes are."""
+    what = "where processes are: this machine, or a Ray cluster whose machines all see the files (default: local)"
+    parser.add_argument("--executor", type=_executor, default="local", metavar="local|ray|ray://HOST:PORT", help=what)
+
+
+def _executor(text: str) -> str:
+    from ...executor.on_ray import check_executor
+
+    try:
+        check_executor(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def add_lag(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from ...atomic import TEMP_MARK
 from ...errors import DataError
 from ...executor import Advance, Executor, Work, worker_count
+from ...executor.on_ray import LOCAL, RayExecutor
 from ..pairing import Pairing
 from ..sources.base import SourceEpisode
 from ..sources.finding import ArchivedEpisode, StagedEpisode
@@ -38,6 +39,7 @@ def run_jobs(
     folder: Path,
     *,
     workers: int,
+    executor: str = LOCAL,
     advance: Advance | None = None,
     advice: str = "run again with fewer --workers",
     ordered: bool = True,
@@ -55,6 +57,7 @@ def run_jobs(
         folder: where unpacked episodes wait, in a temporary folder. On the output's own disk: a folder for temporary
             files is often memory, and there a killed run's leftovers are found.
         workers: processes; 0 = one per core.
+        executor: where they are: "local", "ray", or the address of a cluster, see `executor.on_ray`.
         work, take, advance, advice, ordered: as of `Executor`.
     Raises:
         DataError: an archive is damaged, or a process died.
@@ -64,9 +67,8 @@ def run_jobs(
     archives: dict[Path, list[tuple[Job | None, ArchivedEpisode]]] = {}
     temp = folder / f".archive{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}"
     try:
-        count = worker_count(workers, len(jobs))
-        with Executor(work, take, workers=count, advance=advance, advice=advice, ordered=ordered) as executor:
-            queue = _Queue(executor.submit, known)
+        with _executor(work, take, executor, workers, len(jobs), advance, advice, ordered) as running:
+            queue = _Queue(running.submit, known)
             for job in jobs:
                 if isinstance(job.episode, ArchivedEpisode):
                     archives.setdefault(job.episode.archive, []).append((job, job.episode))
@@ -89,9 +91,19 @@ def run_jobs(
                     queue.release(others)
                     raise
             queue.release(others)
-            executor.finish()
+            running.finish()
     finally:
         shutil.rmtree(temp, ignore_errors=True)
+
+
+def _executor(
+    work: Work[Job, Piece], take: Callable[[Piece], object], name: str, workers: int, jobs: int,
+    advance: Advance | None, advice: str, ordered: bool,
+) -> Executor[Job, Piece] | RayExecutor[Job, Piece]:  # fmt: skip
+    if name != LOCAL:
+        return RayExecutor(work, take, address=name, workers=workers, advance=advance)
+    count = worker_count(workers, jobs)
+    return Executor(work, take, workers=count, advance=advance, advice=advice, ordered=ordered)
 
 
 class _Queue(Generic[Job]):

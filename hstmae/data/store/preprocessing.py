@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, UsageError
+from ...executor.on_ray import LOCAL
 from ...games import get_game
 from ...parts import Part
 from ..sources.base import NothingUsable, Problem, SourceEpisode
@@ -93,6 +94,7 @@ def build_store(
     *,
     rebuild: bool = False,
     part: Part | None = None,
+    executor: str = LOCAL,
     progress: bool = False,
 ) -> StoreSummary:
     """`preprocess` with episodes that were found already.
@@ -100,6 +102,7 @@ def build_store(
     Args:
         kind: what they are, noted in the manifest.
         splits: the rule by which the store is split: {"val_levels": [...], "val_fraction": share}.
+        executor: as of `run_jobs`; machines of a cluster write into the store, which all of them have to see.
     """
     from tqdm import tqdm
 
@@ -120,8 +123,8 @@ def build_store(
             total=total, initial=there, unit="frame", unit_scale=True, desc="preprocess", disable=not progress
         ) as bar:
             run_jobs(
-                pack, todo, run.results.append, store, workers=workers, advance=bar.update, others=every,
-                aside=aside, known=run.pairings,
+                pack, todo, run.results.append, store, workers=workers, executor=executor, advance=bar.update,
+                others=every, aside=aside, known=run.pairings,
             )  # fmt: skip
         return run.finish(splits, problems)
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import connection
 from typing import Any, Generic, TypeVar, cast
 
-from .errors import DataError
-from .signals import held_back, leave_to_the_main_process
+from ..errors import DataError
+from ..signals import held_back, leave_to_the_main_process
 
 Item = TypeVar("Item")
 Piece = TypeVar("Piece")
@@ -199,7 +199,7 @@ def _serve(work: Work[Any, Any], pipe: _Pipe) -> None:
                 send(_PIECE, piece)
             send(_DONE, None)
         except Exception as error:
-            send(_FAILED, _portable(error))
+            send(_FAILED, portable(error))
 
 
 def _die_with(sentinel: int) -> None:
@@ -208,7 +208,7 @@ def _die_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """The error itself where it survives the way to another process, else one that tells the same."""
     try:
         pickle.loads(pickle.dumps(error))
