@@ -82,7 +82,7 @@ def test_the_ends_of_the_range_and_the_default_are_right(verb, action) -> None:
         (["models", "--size", "10x16"], "argument --size: expected multiples of 16 up to 8192"),
         (["models", "--size", "16x99999999999"], "argument --size: expected multiples of 16"),
         (["models", "--size", "16x16x16"], "argument --size: expected multiples of 16"),
-        (["models", "--variant", "huge"], "argument --variant: unknown model 'huge'; known: nano, tiny"),
+        (["models", "--variant", "huge"], "argument --variant: unknown model 'huge'; known: pico, nano, tiny"),
         (["decode", "--frames", "x:2"], "argument --frames: 'x:2' is not a:b"),
     ],
 )
