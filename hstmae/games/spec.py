@@ -96,6 +96,8 @@ class CoderHints:
         slots: names of fields with one entry per slot; the first says by 0 that the slot is not in use.
         looks_back: what `GameSpec.context` and `decode` say of a frame follows from memory up to that frame alone. Then
             it is reached in a `.hst` file without decoding the memory behind it; the bytes are the same.
+        one_before: what `decode_for_coding` says of a frame follows from its memory, that of the frame before, and its
+            context. Then a stream reads two frames at a time, not all of the group so far.
     """
 
     seldom_globals: tuple[int, ...] | None = None
@@ -105,6 +107,7 @@ class CoderHints:
     first_hidden_line: int = 256
     slots: tuple[str, ...] = ()
     looks_back: bool = False
+    one_before: bool = False
 
 
 class GameSpec(ABC):

@@ -13,6 +13,7 @@ from hstmae.codec.container.gop import Gop, GopShape
 from hstmae.codec.lossless.kernel import library_path
 from hstmae.codec.lossless.live import LiveDecoder, LiveEncoder, LiveProfile, packets_of
 from hstmae.codec.lossless.reference import Reference
+from hstmae.codec.lossless.scene import Scene
 from hstmae.codec.session.encoder import description_of
 from hstmae.codec.session.live import LiveSession, LiveViewer
 from hstmae.codec.session.profiles import make_profile, profile_of
@@ -21,6 +22,7 @@ from hstmae.codec.session.verifying import verify_file
 from hstmae.codec.session.writer import HstWriter
 from hstmae.data.episode import Episode
 from hstmae.errors import CodecError, DataError
+from hstmae.games import get_game
 
 pytestmark = pytest.mark.skipif(library_path() is None, reason="needs the compiled kernel")
 
@@ -94,6 +96,29 @@ SHAPES = [
     GopShape(1, 1, 1, 1, 0, 0),
     GopShape(2, 3, 3, 3, 0, 0),
 ]
+
+
+@pytest.mark.parametrize("lines", [240, 224])
+@pytest.mark.parametrize("play", ["recorded", "jumps", "noise"])
+def test_what_memory_says_is_the_same_frame_by_frame(play: str, lines: int, clip: Episode) -> None:
+    """A stream reads two frames at a time, where a file reads the memory of a whole group."""
+    assert clip.state is not None
+    state, rng = clip.state.copy(), np.random.default_rng(1)
+    if play == "jumps":  # other areas, and columns that are drawn meanwhile
+        state = state[rng.permutation(len(state)).repeat(2)]
+        state[::5, 0x750] = rng.integers(0, 4, len(state[::5]))
+        state[:, 0x71F], state[:, 0x726] = rng.integers(0, 9, len(state)), rng.integers(0, 16, len(state))
+    elif play == "noise":
+        state = rng.integers(0, 256, state.shape, np.uint8)
+    profile = make_profile("live", "smb")
+    assert isinstance(profile, LiveProfile)
+    shape = GopShape(len(state), lines, 256, 1, 2048, 0, (240 - lines >> 1, 0))
+    room, context = profile.live_scene(shape), None
+    for t in range(len(state)):
+        context = profile.draw_live(room, state[: t + 1], shape, context)
+    whole = Scene.of(get_game("smb"), state).seen_from(shape.corner)
+    for name in ("layout", "tiles", "corners", "sprites", "look", "hints"):
+        assert np.array_equal(getattr(room, name), getattr(whole, name)), name
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -72,13 +72,15 @@ class _Live:
         self._picture = np.zeros((shape.height, shape.width, *colour), np.uint8)
         self._last = self._picture.copy()
         self._scene = profile.live_scene(shape)
+        self._context: np.ndarray | None = None  # of the last frame
         models = profile.models(self.state, self.actions)
         parts = Parts(self.actions, self.state, None if colour else self._picture, self._scene, *models)
         self._frames: Frames | None = profile.kernel.open(mode, parts)
 
     def _draw(self) -> None:
         """What the memory so far says of the picture that comes."""
-        self._profile.draw_live(self._scene, self.state[: self.count + 1], self.shape)
+        state = self.state[: self.count + 1]
+        self._context = self._profile.draw_live(self._scene, state, self.shape, self._context)
 
     def _code(self, packet: bytes) -> bytes:
         if self._frames is None:

@@ -153,14 +153,30 @@ class LosslessProfile:
         room: dict[str, Any] = {name: np.repeat(getattr(one, name), shape.frames, 0) for name in _PER_FRAME}
         return replace(one, **room)
 
-    def draw_live(self, room: Scene, state: np.ndarray, shape: GopShape) -> None:
-        """Fill in what memory uint8 [t + 1, S] says of picture t."""
-        if not len(room.layout) and not room.sprites.shape[1]:
-            return
-        t = len(state) - 1
-        found = self._scene(state, replace(shape, frames=t + 1))
+    def draw_live(
+        self, room: Scene, state: np.ndarray, shape: GopShape, context: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Fill in what memory uint8 [t + 1, S] says of picture t.
+
+        Args:
+            context: what this gave for the picture before it; None for the first one.
+        """
+        game, t = self._game, len(state) - 1
+        if game is None or (not len(room.layout) and not room.sprites.shape[1]):
+            return None
+        after = None
+        if t and game.coding.one_before:
+            if context is not None:
+                after = game.carry(context, state[t - 1 :])
+            both = None if context is None or after is None else np.stack([context, after])
+            found = Scene.of(game, state[t - 1 :], both).seen_from(shape.corner)
+        else:
+            found = self._scene(state, replace(shape, frames=t + 1))
+            if game.context_size and game.coding.one_before:
+                after = game.context(state, np.arange(t + 1))[-1]
         for name in _PER_FRAME:
-            getattr(room, name)[t] = getattr(found, name)[t]
+            getattr(room, name)[t] = getattr(found, name)[-1]
+        return after
 
     def _scene(self, state: np.ndarray | None, shape: GopShape) -> Scene:
         game = self._game

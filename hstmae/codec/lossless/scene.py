@@ -58,10 +58,14 @@ class Scene:
         )
 
     @staticmethod
-    def of(game: GameSpec, state: np.ndarray) -> Scene:
-        """Read uint8 [T, S] memory; what came before the group is not known to it. Raises GameError."""
+    def of(game: GameSpec, state: np.ndarray, context: np.ndarray | None = None) -> Scene:
+        """Read uint8 [T, S] memory. Of what came before it is known what `context` [T, C] says; None = nothing.
+
+        Raises GameError."""
         frames = len(state)
-        s = game.decode_for_coding(state, game.context(state, np.arange(frames)) if game.context_size else None)
+        if context is None and game.context_size:
+            context = game.context(state, np.arange(frames))
+        s = game.decode_for_coding(state, context)
         look = np.zeros((frames, 2), np.uint32)
         for k, chosen in enumerate((game.coding.seldom_globals, game.coding.often_globals)):
             for i in range(s.globals.shape[1]) if chosen is None else chosen:

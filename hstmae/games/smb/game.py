@@ -75,6 +75,7 @@ class SuperMarioBros(GameSpec):
         often_globals=(0, 5, 9),
         late_bytes=(*range(0x200, 0x300), *range(8)),  # the sprite list, scratch bytes
         looks_back=True,
+        one_before=True,
         sprite_list="oam",
         first_hidden_line=239,
         slots=(
