@@ -147,10 +147,14 @@ def _holes(args: argparse.Namespace) -> Holes:
 
 def _sessions(args: argparse.Namespace) -> Iterator[Session]:
     """What is to be sent, again and again with --loop."""
-    while True:
+    if not args.loop:
         yield from _once(args)
-        if not args.loop:
-            return
+    elif isinstance(args.input, Path):
+        from ..live.sources import again_and_again
+
+        yield from again_and_again(lambda: _once(args))
+    while args.loop:
+        yield from _once(args)
         args.seed += 1
 
 

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from .watching import Shown, watch
 
 _LOOK_EVERY = 0.2  # seconds between looks at a file that grows
 _SILENT = 10.0  # seconds in which it does not grow, then it is complete
+_LOOPED = 256 << 20  # bytes of what is sent again and again
 _LATEST = 0.5  # seconds that a source may be late before time is given up
 
 
@@ -86,6 +87,31 @@ def _followed(path: Path, position: int) -> Iterator[SourceFrame]:
             return
         else:
             time.sleep(_LOOK_EVERY)
+
+
+def again_and_again(once: Callable[[], Iterator[Session]], most: int = _LOOPED) -> Iterator[Session]:
+    """The sessions that `once` gives, without end; read and decoded a single time where they have at most `most` bytes
+    in all."""
+    kept: list[tuple[Session, list[SourceFrame]]] = []
+    left = most
+
+    def noted(session: Session, frames: list[SourceFrame]) -> Iterator[SourceFrame]:
+        nonlocal left
+        for frame in session.frames:
+            left -= frame.pixels.nbytes + (0 if frame.state is None else frame.state.nbytes)
+            if left >= 0:
+                frames.append(frame)
+            else:
+                kept.clear()
+                frames.clear()
+            yield frame
+
+    for session in once():
+        frames: list[SourceFrame] = []
+        kept.append((session, frames))
+        yield replace(session, frames=noted(session, frames))
+    while kept or left < 0:
+        yield from (replace(session, frames=frames) for session, frames in kept) if left >= 0 else once()
 
 
 class ReadAhead(Iterator[SourceFrame]):

@@ -23,7 +23,8 @@ from hstmae.codec.session.profiles import make_profile
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import HstWriter
 from hstmae.commands import streaming
-from hstmae.live.sources import Pace, ReadAhead, sessions_of
+from hstmae.data.sources.base import SourceFrame
+from hstmae.live.sources import Pace, ReadAhead, Session, again_and_again, sessions_of
 from hstmae.live.terminal import Screen, coloured, drawn
 
 pytest.importorskip("websockets", reason='the extra "serve" is needed')
@@ -188,3 +189,21 @@ def test_pictures_in_characters() -> None:
         screen.say("lost")
         screen.show(coloured(np.zeros((4, 4), np.uint8), np.full((1, 3), 7, np.uint8)), "told")
     assert "told  lost" in out.getvalue() and out.getvalue().endswith("\x1b[?1049l") and "38;2;7;7;7" in out.getvalue()
+
+
+def test_what_is_sent_again_and_again_is_read_once_where_it_fits() -> None:
+    frames = [SourceFrame(t, np.full((4, 5, 3), t, np.uint8), None, np.full(2, t, np.uint8), 0) for t in range(6)]
+    for most, reads in ((6 * 62, 1), (6 * 62 - 1, 3)):
+        read: list[str] = []
+
+        def once(read: list[str] = read) -> Iterator[Session]:
+            for name, part in (("a", frames[:2]), ("b", frames[2:])):
+                read.append(name)
+                yield Session(name, "generic", None, iter(part))
+
+        rounds = again_and_again(once, most)
+        for _ in range(3):
+            for name, part in (("a", frames[:2]), ("b", frames[2:])):
+                session = next(rounds)
+                assert session.name == name and list(session.frames) == part
+        assert read == ["a", "b"] * reads
