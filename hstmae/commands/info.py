@@ -41,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
         f"ratio     {report['ratio_to_rgb']:,.0f} to RGB pictures, {report['ratio_to_raw']:,.0f} to all of it unpacked"
     )
     print(f"profile   {', '.join(profiles)}")
+    if said := sorted({name for e in episodes for name in e["said"]}):
+        print(f"steps     {', '.join(said)}")
     groups = sorted({e["gop"] for e in episodes})
     print(f"groups    {', '.join(map(str, groups))} frames")
     print(f"index     {'whole' if report['indexed'] else 'none that can be used: the file was scanned'}")

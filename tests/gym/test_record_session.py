@@ -295,6 +295,8 @@ def test_steps_go_along_into_another_file_or_it_is_said(tmp_path: Path, capsys: 
         env.reset(seed=0)
         for t in range(9):
             env.step(t % 4)
+    assert cli.main(["info", str(tmp_path / "a.hst")]) == 0
+    assert "steps     action, first, reward, terminated, truncated\n" in capsys.readouterr().out
     words = ["encode", str(tmp_path / "a.hst"), str(tmp_path / "b.hst"), "--workers", "1"]
     assert cli.main(words) == 0
     (a,), (b,) = said_of(tmp_path / "a.hst"), said_of(tmp_path / "b.hst")

@@ -55,6 +55,10 @@ def verify_file(
                 groups += 1
                 if progress is not None:
                     progress(header.frames)
+            try:
+                reader.steps(k)
+            except CodecError as error:
+                problems.append(str(error))
             if entry.film:
                 problem = reader.groups.check_film(k)
                 problems += [problem] if problem else []
@@ -84,6 +88,14 @@ def _film(reader: HstReader, position: int) -> dict[str, Any] | None:
     del values["times"]
     kept = reader.groups.film(position)
     return values | ({} if kept is None else {"file": kept.head.file, "bytes": kept.head.size})
+
+
+def _said(reader: HstReader, position: int) -> list[str]:
+    """What an environment said at the steps of an episode."""
+    try:
+        return sorted(reader.steps(position))
+    except CodecError:
+        return []
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -122,6 +134,7 @@ def describe(path: str | Path) -> dict[str, Any]:
                     "streams": own,
                     "source_files": entry.files is not None,
                     "film": _film(reader, k),
+                    "said": _said(reader, k),
                     "notes": dict(description.notes),
                     "problems": [list(problem) for problem in description.problems],
                 }
