@@ -168,13 +168,14 @@ def golden_input(model: HSTMAE, size: tuple[int, int], clip: int) -> dict[str, n
     queries = hidden[torch.randperm(len(hidden), generator=generator)[:GOLDEN_CUBES].sort().values]
     frames = torch.randint(0, len(model.palette), (clip, *size), generator=generator, dtype=torch.uint8).numpy()
     state = blank_state(model.game, clip)
-    sample = _sample(model.game.name, clip)
-    if sample is not None and sample[0].shape[1] >= size[0] and sample[0].shape[2] >= size[1]:
-        frames, state = sample[0][:, : size[0], : size[1]], sample[1]
+    footage = sample(model.game.name, clip)
+    if footage is not None and footage[0].shape[1] >= size[0] and footage[0].shape[2] >= size[1]:
+        frames, state = footage[0][:, : size[0], : size[1]], footage[1]
     return feed_of(frames, visible[0].numpy(), queries.numpy(), state, 2, (0, 0))
 
 
-def _sample(game: str, clip: int) -> tuple[np.ndarray, GameState] | None:
+def sample(game: str, clip: int) -> tuple[np.ndarray, GameState] | None:
+    """The first frames of the bundled session and their state, where it is of this game."""
     if game != "smb":
         return None
     import tempfile

@@ -108,7 +108,7 @@ def folder(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }  # fmt: skip
     (tmp_path / "config.json").write_text(json.dumps(to_dict(model.config)))
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    monkeypatch.setattr(network, "open_session", lambda graph: Standing(modules[graph.decode()]))
+    monkeypatch.setattr(network, "open_session", lambda graph, threads=None: Standing(modules[graph.decode()]))
     return tmp_path
 
 
