@@ -124,6 +124,8 @@ class TrainConfig:
     keep_every: int = 50  # epochs between checkpoints that stay, beside last and best; 0 = none
     export: str = ""  # .pth file for the best averaged weights alone, as for evaluation; "" = none
     tensorboard: bool = True  # event files in the run folder, where the package is installed
+    wandb: str = ""  # project of Weights & Biases that figures are sent to; "" = none
+    trackio: str = ""  # project of trackio that figures are written to; "" = none
     max_minutes: float = 0.0  # stop after this wall time; 0 = never
     seed: int = 0
     threads: int = 0  # CPU threads; 0 = all

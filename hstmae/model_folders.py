@@ -21,10 +21,11 @@ _HUB = re.compile(r"[\w-][\w.-]*/[\w.-]*[\w-]")
 _SHOWN = 12  # names of a message
 
 
-def find_model(name: str | Path) -> Path:
+def find_model(name: str | Path, revision: str | None = None) -> Path:
     """The folder of a model: a path, a name in $HSTMAE_MODELS or ./checkpoints, a bundled name, or a hub id.
 
-    A hub id is "owner/name" and is looked up on the Hugging Face Hub when no folder has that name.
+    A hub id is "owner/name" and is looked up on the Hugging Face Hub when no folder has that name, at a `revision`: a
+    branch, tag or commit; None = the newest.
 
     Raises:
         CheckpointError: nothing of that name, or a hub id without huggingface_hub or that cannot be fetched.
@@ -33,7 +34,7 @@ def find_model(name: str | Path) -> Path:
     if folder is not None:
         return folder
     if _is_hub_id(name):
-        return _from_hub(str(name))
+        return _from_hub(str(name), revision)
     raise CheckpointError(_unknown(name))
 
 
@@ -153,7 +154,7 @@ def _list(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, revision: str | None = None) -> Path:
     """Fetch (or find in its cache) the files of a model on the Hugging Face Hub."""
     try:
         from huggingface_hub import snapshot_download
@@ -162,7 +163,7 @@ def _from_hub(name: str) -> Path:
             f"no folder '{name}'; to fetch a model of that name from the Hugging Face Hub: pip install 'hstmae[hub]'"
         ) from None
     try:
-        folder = Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, ATLAS]))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=[CONFIG, WEIGHTS, ATLAS]))
     except Exception as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"cannot fetch '{name}' from the Hugging Face Hub ({line})") from error

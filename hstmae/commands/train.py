@@ -218,7 +218,7 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
     from ..locks import alone
     from ..training.run.setup import initial_model, open_data
     from ..training.run.trainer import Trainer
-    from ..training.run.watch import tensorboard
+    from ..training.run.watch import boards, tensorboard
 
     check_run(config)  # before a store is opened by it
     clips, held_back, details = open_data(config)
@@ -229,6 +229,7 @@ def _train(args: argparse.Namespace, config: RunConfig, payload: dict[str, Any] 
             model = initial_model(args.init, config.model)
     trainer = Trainer(config, clips, held_back, model=model, details=details, world=world)
     if world.first and not args.dry_run:  # sharded weights answer only when all ranks ask
+        trainer.observers += boards(config)
         trainer.observers += tensorboard(config, [] if trainer.sharded else held_back, trainer.device, print)
     if args.dry_run:
         result = trainer.estimate()

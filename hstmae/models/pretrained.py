@@ -1,6 +1,7 @@
 """Models as folders: config.json + model.safetensors."""
 
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -15,6 +16,7 @@ from ..atomic import write_bytes, write_text
 from ..config import from_dict, to_dict
 from ..errors import CheckpointError, ConfigError
 from ..model_folders import CONFIG, MANIFEST, WEIGHTS, find_model
+from ..remote.hub import push
 from .packing import packed, unpacked
 
 _Model = TypeVar("_Model", bound="Pretrained")
@@ -42,14 +44,16 @@ class Pretrained(nn.Module):
         return 0
 
     @classmethod
-    def from_pretrained(cls: type[_Model], name: str | Path) -> _Model:
+    def from_pretrained(cls: type[_Model], name: str | Path, revision: str | None = None) -> _Model:
         """A trained model in evaluation mode, from a folder, a bundled name or a hub id.
 
+        Args:
+            revision: branch, tag or commit of a model on the Hub; None = its newest.
         Raises:
             CheckpointError: missing or damaged files, or weights that do not fit the configuration; the message names
                 the first keys that are missing, too many or of another shape.
         """
-        folder = find_model(name)
+        folder = find_model(name, revision)
         file = folder / CONFIG
         if not (folder / WEIGHTS).is_file():
             if (folder / MANIFEST).is_file():
@@ -80,6 +84,31 @@ class Pretrained(nn.Module):
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
         """Write config.json and model.safetensors into a folder."""
         save_pretrained(self.state_dict(), self.config, folder, dtype)
+
+    def push_to_hub(
+        self, repo: str, *, card: str | None = None, private: bool = False, revision: str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> str:  # fmt: skip
+        """Put the model on the Hugging Face Hub, in one commit; `from_pretrained(repo)` fetches it.
+
+        Args:
+            repo: "owner/name".
+            card: text of its README.md; None = a short one.
+            private, revision: as of `remote.hub.push`.
+        Returns:
+            Address of the commit.
+        Raises:
+            UsageError, DataError: as of `remote.hub.push`.
+        """
+        count = sum(parameter.numel() for parameter in self.parameters())
+        name = str(getattr(self.config, "name", "") or repo.partition("/")[2])
+        usual = (
+            f"---\nlibrary_name: hstmae\ntags: [hstmae, video-restoration, games]\n---\n\n# {name}\n\n"
+            f'{count:,} parameters.\n\n```python\nimport hstmae\n\nmodel = hstmae.load("{repo}")\n```\n'
+        )
+        with tempfile.TemporaryDirectory(prefix="hstmae-") as folder:
+            self.save_pretrained(folder, dtype)
+            return push([Path(folder)], repo, "model", card=card or usual, private=private, revision=revision)
 
 
 def save_pretrained(

@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ...config import RunConfig
+from ...config import RunConfig, to_dict
 from ...data.clips.clip import Clip
+from ...errors import ConfigError
 from ...models.cubes import DEPTH
 from ...restoration.restorer import Restorer
 from ..masks.inputs import StepInputs
@@ -86,6 +89,44 @@ class TensorBoard(Observer):
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
+
+
+class Board(Observer):
+    """Sends figures to a board that has the interface of wandb: wandb itself, or trackio. A run that goes on after it
+    was stopped goes on there under the same name."""
+
+    def __init__(self, library: Any, project: str, config: RunConfig) -> None:
+        self._library, self._project, self._config, self._begun = library, project, config, False
+
+    def start(self, step: int) -> None:
+        name = Path(self._config.train.out).name
+        self._library.init(project=self._project, name=name, config=to_dict(self._config), resume="allow")
+        self._begun = True
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        self._library.log({f"train/{name}": value for name, value in values.items()}, step=step)
+
+    def validated(
+        self, step: int, values: dict[str, float], model: nn.Module, inputs: StepInputs, grid: tuple[int, int]
+    ) -> None:
+        self._library.log({f"val/{name}": value for name, value in values.items()}, step=step)
+
+    def close(self) -> None:
+        if self._begun:
+            self._library.finish()
+
+
+def boards(config: RunConfig) -> list[Observer]:
+    """The observers that `train.wandb` and `train.trackio` ask for. Raises ConfigError where a library is missing."""
+    found: list[Observer] = []
+    for name in ("wandb", "trackio"):
+        if not (project := getattr(config.train, name)):
+            continue
+        try:
+            found.append(Board(import_module(name), project, config))
+        except ImportError:
+            raise ConfigError(f"configuration: train.{name} needs another library: pip install {name}") from None
+    return found
 
 
 def tensorboard(
