@@ -98,7 +98,7 @@ def test_hub_ids_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     model.save_pretrained(tmp_path / "snapshot")
     asked = []
 
-    def snapshot_download(name: str, allow_patterns: list[str]) -> str:
+    def snapshot_download(name: str, revision: str | None, allow_patterns: list[str]) -> str:
         asked.append((name, sorted(allow_patterns)))
         if name == "someone/broken":
             raise OSError("no network")
