@@ -20,9 +20,10 @@ demo: install
 	@$(BIN)/hstmae demo --out out/demo --overwrite
 
 # One process more than two cores: some tests wait for servers, browsers and processes that they kill. Compiled modules
-# are kept whatever the environment says: tests start many processes.
+# are kept whatever the environment says: tests start many processes. Assertions stay as they are written: to have pytest
+# rewrite all of them takes each process ten seconds; `pytest PATH` shows what was compared.
 test: install
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 -q
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 -q --assert=plain
 
 lint: install
 	@$(BIN)/ruff check
