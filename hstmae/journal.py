@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +78,11 @@ def key_of(*values: object) -> str:
 @lru_cache(1)
 def programs() -> list[str]:
     """Versions of what decides the bytes of an output; "" for what is not installed."""
+    from importlib.metadata import (
+        PackageNotFoundError,
+        version,
+    )  # takes its time, which a usage error need not wait for
+
     found = [__version__]
     for name in ("av", "numpy", "pillow", "zstandard"):
         try:

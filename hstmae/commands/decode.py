@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..executor import threads_of
 from ..journal import Journal, keeping, key_of, resuming
 from ..output import STDOUT, Kind, Output, unfinished
 from ..space import check_space
@@ -70,6 +69,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 def run(args: argparse.Namespace) -> int:
     from ..codec.jobs.decode import parts_of
     from ..codec.session.reader import HstReader
+    from ..executor import threads_of
 
     if args.fps is not None and args.to not in ("png", "mp4", "film"):
         raise UsageError(f"--fps is for --to png, mp4 and film, not for {args.to}")

@@ -6,9 +6,7 @@ again. What a command reads otherwise is copied here first, and what it writes i
 
 from __future__ import annotations
 
-import mmap
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +71,9 @@ class Ranges:
     """
 
     def __init__(self, url: str) -> None:
+        import mmap
+        import tempfile
+
         self.url, self.requests, self.fetched = url, 0, 0
         self._fs, self._place = file_system(url)
         with _told(url):
