@@ -33,7 +33,7 @@ def join_files(parts: Sequence[Path], out: Path, progress: Callable[[int], objec
     told: list[Description] = []
     owner: dict[int, Path] = {}
     made_with: dict[tuple[str, str], tuple[Description, Path]] = {}
-    head = b""
+    head, last = b"", -1
     with replacing(out) as temp, temp.open("wb") as file:
         file.write(pack_preamble())
         for path in parts:
@@ -50,9 +50,9 @@ def join_files(parts: Sequence[Path], out: Path, progress: Callable[[int], objec
                         raise DataError(f"{path}: an episode of it is not whole; give the part's command again")
                     if entry.number in owner:
                         raise DataError(f"{path}: holds {entry.description.name}, as does {owner[entry.number]}")
-                    if owner and entry.number < max(owner):
+                    if entry.number < last:
                         raise DataError(f"{path}: its episodes are not in the order of the whole; is it that part?")
-                    owner[entry.number] = path
+                    owner[entry.number], last = path, entry.number
                     told.append(entry.description)
                     _same(entry.description, path, made_with)
                 for offset, header in contents.table:
