@@ -1,5 +1,6 @@
 """The region of each cube: HUD, background, solid, item, player, enemy (names in the GameSpec)."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,7 @@ def cube_regions(game: GameSpec, state: GameState | None, level: Tensor, grid: C
         first = state.map(lambda a: a[:, ::2])
         if game.tile_layers:
             layer = game.tile_layers[0]
-            lut = torch.from_numpy(game.tile_regions).long().to(device)
+            lut = torch.from_numpy(game.tile_regions.astype(np.int64)).to(device)  # runtimes of phones know no uint8
             sample = torch.tensor([*range(0, 15, layer.cell), 15], device=device)
             xy = first.tile_xy[0].long()  # [B, S, 2]
             row = (corner[:, :, None, 0, None] + sample - xy[:, None, :, 1, None]) // layer.cell  # [B, N, S, samples]
