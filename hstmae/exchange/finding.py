@@ -11,7 +11,8 @@ from ..codec.jobs.inputs import Found, find_input
 from ..data.sources.video import VideoOptions
 from ..errors import DataError, UsageError
 from .frame_files import find_frame_files, is_frame_files
-from .lerobot_reader import find_lerobot, is_lerobot
+from .lerobot_finding import find_lerobot
+from .lerobot_reader import is_lerobot
 from .minari import find_minari, is_minari
 from .recordings import find_recordings, is_recordings
 

@@ -16,6 +16,7 @@ from ..data.sources.base import SourceEpisode
 from ..errors import UsageError
 from ..pictures.indexed import to_png
 from .columns import Column
+from .film_file import FilmFile
 from .outgoing import Outgoing, Rows
 from .statistics import PictureStats, Stats, number_stats, pooled_stats
 
@@ -107,7 +108,8 @@ class _Writer:
         number, first = len(self.rows), self.frames
         task = self.task_of(episode)
         pictures, values = PictureStats(), dict[str, list[np.ndarray]]()
-        film = _FilmFile(self.folder, self._film.place, self.source) if self.video else None
+        path = self.folder / VIDEO.format(video_key=IMAGE, **self._film.place)
+        film = FilmFile(path, self.source) if self.video else None
         with film or _Nothing():
             for rows in self.source.rows(episode, progress):
                 start = self.frames - first
@@ -275,33 +277,3 @@ def _write_tasks(path: Path, tasks: dict[str, int]) -> None:
 class _Nothing:
     def __enter__(self) -> None: ...
     def __exit__(self, *_: object) -> None: ...
-
-
-class _FilmFile:
-    """The film of one episode."""
-
-    def __init__(self, folder: Path, place: dict[str, int], source: Outgoing) -> None:
-        try:
-            import av
-        except ImportError:
-            raise UsageError("films need PyAV: pip install 'hstmae[video]'") from None
-        from ..codec.session.frame import rate
-
-        path = folder / VIDEO.format(video_key=IMAGE, **place)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._av, self._container = av, av.open(str(path), "w")
-        self._stream = self._container.add_stream("libx264", rate=rate(source.fps), options={"crf": "18", "g": "2"})
-        self._stream.height, self._stream.width = source.size
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.thread_count = 1
-
-    def __enter__(self) -> None: ...
-
-    def add(self, rgb: np.ndarray) -> None:
-        for picture in rgb:
-            self._container.mux(self._stream.encode(self._av.VideoFrame.from_ndarray(picture, "rgb24")))
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._container.mux(self._stream.encode())
-        self._container.close()

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import CodecError
+from .chunks import read_payload
+from .contents import Entry
 
 MAX_COLUMNS, MAX_ROW, MAX_STEPS = 64, 1 << 20, 1 << 16  # columns, bytes of one step, steps of a chunk
 MAX_UNPACKED = 256 << 20
@@ -66,6 +68,21 @@ def unpack_steps(payload: bytes | memoryview) -> dict[str, np.ndarray]:
         return found
     except _ERRORS as error:
         raise CodecError(f"senseless steps of an environment ({error})") from None
+
+
+def steps_of(data: memoryview, entry: Entry, where: str) -> dict[str, np.ndarray]:
+    """What an environment said of the frames of an episode that are there, see `HstReader.steps`. Raises CodecError."""
+    out: dict[str, np.ndarray] = {}
+    count = max((header.first + header.frames for _, header in entry.gops), default=0)
+    for place in entry.steps:
+        payload, first = read_payload(data, *place), place[1].first
+        for name, rows in unpack_steps(payload).items() if payload is not None else ():
+            column = out.setdefault(name, np.zeros((count, *rows.shape[1:]), rows.dtype))
+            if first + len(rows) > count or column.shape[1:] != rows.shape[1:] or column.dtype != rows.dtype:
+                raise CodecError(f"{where}: steps at {first} that do not go with the frames, or with others")
+            column[first : first + len(rows)] = rows
+    lost = np.concatenate([np.arange(a, a + n) for a, n in entry.missing()] or [np.zeros(0, np.int64)])
+    return {name: np.delete(column, lost[lost < count], 0) for name, column in out.items()}
 
 
 def _by_byte(array: np.ndarray) -> bytes:

@@ -17,7 +17,7 @@ from ...remote.files import Ranges, url_of
 from ..container.chunks import check_preamble, read_payload
 from ..container.contents import Contents, read_contents, read_far
 from ..container.description import Description
-from ..container.steps import unpack_steps
+from ..container.steps import steps_of
 from ..film.head import unpack_facts
 from .frame import HstFrame, rate
 from .groups import Groups
@@ -166,7 +166,7 @@ class HstReader(AbstractContextManager["HstReader"]):
         return self.entries[self.position(episode)].frames
 
     def missing(self, episode: int | str) -> list[tuple[int, int]]:
-        """(first, count) of each stretch of an episode that is lost, in positions of the whole episode."""
+        """(first, count) of each lost stretch, in positions of the whole episode."""
         return self.entries[self.position(episode)].missing()
 
     def episode(self, episode: int | str) -> Episode:
@@ -192,24 +192,14 @@ class HstReader(AbstractContextManager["HstReader"]):
     def steps(self, episode: int | str) -> dict[str, np.ndarray]:
         """What an environment said of each frame of an episode that `hstmae.gym.RecordSession` recorded.
 
-        Returns:
-            Columns [T, ...]: reward float64, terminated, truncated and first bool, action as the environment takes it,
-            and what else was recorded, by name; of the first frame after a reset, reward and action mean nothing.
-            Frames whose part of the file is lost have zeros; {} for other episodes.
-        Raises:
-            CodecError: what is there makes no sense.
+        Columns [T, ...]: reward float64, terminated, truncated and first bool, action as the environment takes it, and
+        what else was recorded, by name. Zeros where that part of the file is lost; {} for other episodes. Raises
+        CodecError where what is there makes no sense.
         """
-        entry, out = self.entries[self.position(episode)], dict[str, np.ndarray]()
-        count = max((header.first + header.frames for _, header in entry.gops), default=0)
-        for place in entry.steps:
-            payload, first = read_payload(self.data, *place), place[1].first
-            for name, rows in unpack_steps(payload).items() if payload is not None else ():
-                column = out.setdefault(name, np.zeros((count, *rows.shape[1:]), rows.dtype))
-                if first + len(rows) > count or column.shape[1:] != rows.shape[1:] or column.dtype != rows.dtype:
-                    raise CodecError(f"{self.path}: steps at {first} that do not go with the frames, or with others")
-                column[first : first + len(rows)] = rows
-        lost = np.concatenate([np.arange(a, a + n) for a, n in entry.missing()] or [np.zeros(0, np.int64)])
-        return {name: np.delete(column, lost[lost < count], 0) for name, column in out.items()}
+        entry = self.entries[self.position(episode)]
+        for at, header in entry.steps:
+            self.need(at, at + header.size)
+        return steps_of(self._data, entry, str(self.path))
 
     def read(self, episode: int | str, rows: Sequence[int] | np.ndarray) -> Episode:
         """Some frames of an episode, in this order, without `context`.

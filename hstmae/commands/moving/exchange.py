@@ -104,7 +104,7 @@ def _written(args: argparse.Namespace, found: Found, form: str) -> dict[str, Any
     from tqdm import tqdm
 
     from ...exchange.lerobot_writer import write_lerobot
-    from ...exchange.minari import check_name, write_minari
+    from ...exchange.minari_writer import check_name, write_minari
     from ...exchange.outgoing import outgoing
     from ...exchange.webdataset import write_webdataset
     from ...output import filling

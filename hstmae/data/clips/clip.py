@@ -102,6 +102,13 @@ class BatchSource(Protocol):
         """Clips step * batch_size ... of an endless sequence."""
 
 
+def as_tensor(array: np.ndarray) -> torch.Tensor:
+    """The same numbers, copied only where PyTorch cannot have them as they lie."""
+    import torch
+
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
 def collate(clips: Sequence[Clip]) -> ClipBatch:
     """Stack clips of equal size into a batch.
 

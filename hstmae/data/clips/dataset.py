@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from ...errors import DataError
 from ...games import GameState, get_game
-from ..episode import Episode
 from ..store.manifest import EpisodeInfo
 from .augment import flip_origin, jitter_palette
-from .clip import Clip, ClipBatch, Draw
+from .clip import Clip, ClipBatch, Draw, as_tensor
 from .grouped import GroupedOrder
+from .stores import ClipStore, GroupedStore, stretches_of
 
 EARLY_FRAMES = 64
-
-
-class ClipStore(Protocol):
-    """Where clips come from: an `EpisodeStore`, or what has the same face."""
-
-    path: Path
-
-    @property
-    def game(self) -> str: ...
-    def infos(self) -> list[EpisodeInfo]: ...
-    def info(self, episode: int | str) -> EpisodeInfo: ...
-    def position(self, episode: int | str) -> int: ...
-    def frame_numbers(self, episode: int | str) -> np.ndarray: ...
-    def read(
-        self, episode: int | str, frame_indices: Sequence[int] | np.ndarray, columns: Sequence[str] = ...
-    ) -> Episode: ...
-    def column(
-        self, episode: int | str, name: str, rows: np.ndarray, window: tuple[slice, ...] = (),
-        out: np.ndarray | None = None,
-    ) -> np.ndarray: ...  # fmt: skip
-
-
-@runtime_checkable
-class GroupedStore(ClipStore, Protocol):
-    """A store whose frames are decoded in large groups: its random clips come in an order that serves that."""
-
-    def group_ends(self, episode: int) -> np.ndarray:
-        """int64 [G]: where each group of an episode ends."""
-
-    def group(self, position: int, k: int) -> object:
-        """See that group `k` of an episode is at hand."""
 
 
 class ClipDataset:
@@ -101,35 +67,12 @@ class ClipDataset:
         self.forget, self.early, self.flip, self.palette_jitter = forget, early, flip, palette_jitter
         self.game = get_game(store.game)
         self._span = (clip - 1) * stride + 1  # frames from the first to the last of a clip
-        self._stretches = self._find(tuple(splits))
+        self._stretches = stretches_of(store, tuple(splits), (clip, stride), self.crop)
         self._ends = np.cumsum([count for _, _, count in self._stretches])
         self._order: GroupedOrder | None = None
         if isinstance(store, GroupedStore):
             ends = {episode: store.group_ends(episode) for episode, _, _ in self._stretches}
             self._order = GroupedOrder(self._stretches, ends, self._span, seed)
-
-    def _find(self, splits: tuple[str, ...]) -> list[tuple[int, int, int]]:
-        """(episode, first start, number of possible starts) of each gapless stretch that is long enough."""
-        found = []
-        chosen = [(i, info) for i, info in enumerate(self.store.infos()) if not splits or info.split in splits]
-        for i, info in chosen:
-            height, width = self.clip_size(info.size)
-            if height > info.size[0] or width > info.size[1]:
-                frame = f"{info.size[0]}x{info.size[1]}"
-                raise DataError(f"a crop of {height}x{width} does not fit into the {frame} frames")
-            position = 0
-            for _, count in info.runs:
-                if count >= self._span:
-                    found.append((i, position, count - self._span + 1))
-                position += count
-        if not found:
-            held = Counter(info.split for info in self.store.infos())
-            splits_held = ", ".join(f"{name}: {n}" for name, n in sorted(held.items()))
-            raise DataError(
-                f"{self.store.path}: no clip of {self.length} frames at stride {self.stride} in "
-                f"{len(chosen)} episodes of split {'/'.join(splits) or 'any'} (episodes in the store: {splits_held})"
-            )
-        return found
 
     def clip_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the clips from pictures of this height and width."""
@@ -240,9 +183,6 @@ class ClipDataset:
             StoreError: the store is damaged.
         """
         import torch
-
-        def as_tensor(array: np.ndarray) -> torch.Tensor:
-            return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
         draws = [self.draw(step * batch_size + k) for k in range(batch_size)]
         frames, palettes, state = self._read(draws)
