@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..bundled import find
 from ..early import AUTO
@@ -27,13 +26,11 @@ from .options.masks import EXAMPLES as MASK_EXAMPLES
 from .options.masks import add_masks, mask_rules
 from .options.parts import EXAMPLE as PART_EXAMPLE
 from .options.parts import add_part
+from .restoring.loading import load_model
 from .restoring.parts import check_part, files_of, job_key, part_of
 from .restoring.refining import WEIGHTS, add_refine, check_refine, refined
 from .restoring.seeing import Seen, add_seeing, check_seeing, outputs_of, preview, watched
 from .restoring.summary import print_report, report_of
-
-if TYPE_CHECKING:
-    from ..inference.job import Restores
 
 HELP = "restore masked or damaged frames"
 
@@ -181,7 +178,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
 
     if args.runtime != "torch" and args.checkpoint == AUTO:
         raise UsageError(f"--runtime {args.runtime} needs an export: --checkpoint DIR (hstmae export makes one)")
-    load = partial(_load, args.device, args.atlas, args.runtime)
+    load = partial(load_model, args.device, args.atlas, args.runtime)
     choice = choose(
         args.input, args.checkpoint, args.game, masks, Mode(args.mode == "exact"), load,
         args.state != "none", args.on_error == "fail", args.lag,
@@ -298,13 +295,3 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
     write_result(args.json, report)
     print_report(report)
     return 0
-
-
-def _load(device: str, atlas: str | None, runtime: str, name: str) -> Restores:
-    if runtime != "torch":
-        from ..inference.exported import load_export
-
-        return load_export(name, atlas, int8=runtime == "onnx-int8")
-    from ..inference.loading import load
-
-    return load(name, device, atlas)

@@ -14,7 +14,7 @@ from ..container.chunks import Place, check_preamble, chunk, pack_preamble, read
 from ..container.contents import Contents, read_contents
 from ..container.description import Description
 from ..container.index import pack_end, pack_index
-from ..session.reader import map_file
+from ..session.mapping import map_file
 
 
 def join_files(parts: Sequence[Path], out: Path, progress: Callable[[int], object] | None = None) -> list[Description]:

@@ -21,17 +21,9 @@ from ..container.steps import steps_of
 from ..film.head import unpack_facts
 from .frame import HstFrame, rate
 from .groups import Groups
+from .mapping import map_file
 
 CACHE_BYTES = 128 << 20
-
-
-def map_file(path: Path) -> mmap.mmap:
-    """The bytes of a file. Raises OSError, and CodecError for an empty one."""
-    with path.open("rb") as file:
-        try:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:  # an empty file cannot be mapped
-            raise CodecError(f"{path}: is empty") from None
 
 
 class HstReader(AbstractContextManager["HstReader"]):

@@ -6,7 +6,7 @@ from pathlib import Path
 from ...errors import CodecError
 from ..container.chunks import PREAMBLE_BYTES, check_preamble
 from ..container.contents import read_contents
-from .reader import map_file
+from .mapping import map_file
 from .writer import HstWriter
 
 
