@@ -19,11 +19,10 @@ install:
 demo: install
 	@$(BIN)/hstmae demo --out out/demo --overwrite
 
-# One process more than two cores: some tests wait for servers, browsers and processes that they kill. Compiled modules
-# are kept whatever the environment says: tests start many processes. Assertions stay as they are written: to have pytest
-# rewrite all of them takes each process ten seconds; `pytest PATH` shows what was compared.
+# Compiled modules are kept whatever the environment says: tests start many processes. Assertions stay as they are
+# written: to have pytest rewrite all of them takes each process ten seconds; `pytest PATH` shows what was compared.
 test: install
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 -q --assert=plain
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 -q --assert=plain
 
 lint: install
 	@$(BIN)/ruff check

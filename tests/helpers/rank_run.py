@@ -6,6 +6,7 @@ HST-MAE). Runs after a -- follow in the same processes.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -66,9 +67,15 @@ def train(out: Path, kind: str, steps: int, overrides: list[str], world: World) 
 
 
 if __name__ == "__main__":
+    if os.environ["RANK"] == "both":  # PyTorch is loaded once: this process goes on as two
+        os.environ["RANK"] = os.environ["LOCAL_RANK"] = "0" if (other := os.fork()) else "1"
+    else:
+        other = 0
     with joined_world() as joined:
         words = sys.argv[1:]
         while words:
             end = words.index("--") if "--" in words else len(words)
             train(Path(words[0]), words[1], int(words[2]), words[3:end], joined)
             words = words[end + 1 :]
+    if other and os.waitpid(other, 0)[1]:
+        sys.exit(1)

@@ -36,24 +36,21 @@ REAL = [
 
 
 def start(*words: str) -> None:
-    """Two ranks, with the environment that torchrun gives them (which itself takes seconds to start); again where they
-    do not find each other at once, as on a busy machine."""
+    """Two ranks, with the environment that torchrun gives them (which itself takes seconds to start, as PyTorch does in
+    each); again where they do not find each other at once, as on a busy machine."""
     search = os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])
     for last in (False, True):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-        ranks = [
-            subprocess.Popen(
-                [sys.executable, str(HELPERS / "rank_run.py"), *words],
-                env=os.environ | shared | {"RANK": k, "LOCAL_RANK": k, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            ) for k in "01"
-        ]  # fmt: skip
-        told = [rank.communicate(timeout=300)[1] for rank in ranks]
-        if not any(rank.returncode for rank in ranks):
+        done = subprocess.run(
+            [sys.executable, str(HELPERS / "rank_run.py"), *words],
+            env=os.environ | shared | {"RANK": "both", "PYTHONPATH": search, "OMP_NUM_THREADS": "1"},
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        if not done.returncode:
             return
-        assert not last, told[0][-2000:] + told[1][-2000:]
+        assert not last, done.stderr[-3000:]
 
 
 def by_torchrun(*words: str) -> None:

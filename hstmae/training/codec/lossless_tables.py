@@ -109,8 +109,8 @@ class Learner:
 
     def thinned(self, keep: int, bits: int) -> Hashed:
         """The `keep` entries used in most groups, for a table of 2**bits."""
-        order = np.argsort(-self.uses.astype(np.int32), kind="stable")[:keep]
-        order = order[self.uses[order] > 1]
+        often = np.flatnonzero(self.uses > 1)
+        order = often[np.argsort(-self.uses[often].astype(np.int32), kind="stable")[:keep]]
         at, first = np.unique(order >> (self.bits - bits), return_index=True)
         return Hashed(bits, at.astype(np.uint32), self.table[order[first]])
 
