@@ -38,7 +38,14 @@ class _Lane:
         self._writer, self._about, self._name, self._number = writer, about, name, number
         self._encoder: EpisodeEncoder | None = None
         self._columns: dict[str, list[np.ndarray]] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}  # of a value of each column, as it first came
         self._count = self._told = 0
+
+    def fits(self, step: Step) -> bool:
+        """Whether a frame can be of this episode: its picture and memory have the size of those before."""
+        known = None if self._encoder is None else self._encoder.description
+        sizes = step.picture.shape, 0 if step.state is None else len(step.state)
+        return known is None or sizes == (known.frame_shape, known.state)
 
     def frame(self, step: Step) -> None:
         action = step.columns.get("action")
@@ -54,15 +61,27 @@ class _Lane:
             self._encoder = EpisodeEncoder(profile, description, self._number)
         if packed := self._encoder.add(step.picture, self._count, step.state, button):
             self._writer.append(packed)
+        said = {self._name_of(name, column): column for name, column in step.columns.items()}
+        if {name: a.dtype for name, a in said.items()} != {name: rows[0].dtype for name, rows in self._columns.items()}:
+            self._tell()  # what comes and goes, or becomes of another type, is told apart
         self._count += 1
-        for name, column in step.columns.items():
+        for name, column in said.items():
             self._columns.setdefault(name, []).append(column)
         if self._count - self._told == _SAID:
             self._tell()
 
+    def _name_of(self, name: str, column: np.ndarray) -> str:
+        """Values of another shape than the first ones are a column of their own."""
+        first = self._shapes.setdefault(name, column.shape)
+        return name if column.shape == first else f"{name} [{', '.join(map(str, column.shape))}]"
+
     def _tell(self) -> None:
+        """Raises DataError for more than the format holds."""
         if self._count > self._told:
-            said = pack_steps({name: np.stack(rows) for name, rows in self._columns.items()})
+            try:
+                said = pack_steps({name: np.stack(rows) for name, rows in self._columns.items()})
+            except ValueError as error:
+                raise DataError(f"{self._name}: {error}") from None
             self._writer.append(chunk(STEPS, said, episode=self._number, first=self._told))
         self._columns, self._told = {}, self._count
 
@@ -90,6 +109,7 @@ def code(
         UsageError, DataError, CodecError: `out` cannot be written, or what the steps say cannot be kept.
     """
     lanes: dict[int, _Lane] = {}
+    names: dict[int, str] = {}
     about: dict[str, Any] = {}
     frames = episodes = 0
     with HstWriter(out, overwrite=overwrite, about={"kind": "session"}) as writer:
@@ -97,9 +117,14 @@ def code(
             if record.kind == ABOUT:
                 about = record.values
             elif record.kind == BEGIN:
-                lanes[record.lane] = _Lane(writer, about, record.values["name"], episodes)
+                names[record.lane] = record.values["name"]
+                lanes[record.lane] = _Lane(writer, about, names[record.lane], episodes)
                 episodes += 1
             elif record.kind == FRAME and record.step is not None:
+                if not lanes[record.lane].fits(record.step):
+                    lanes[record.lane].close()
+                    lanes[record.lane] = _Lane(writer, about, f"{names[record.lane]}-{episodes}", episodes)
+                    episodes += 1
                 lanes[record.lane].frame(record.step)
                 frames += 1
             elif record.lane in lanes:

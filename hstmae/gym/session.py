@@ -42,8 +42,8 @@ class RecordSession:
         picture: "auto": the observation where it is a picture, else what `render` gives; "observation"; "render"; or a
             function of environment and observation -> uint8 [H, W] or [H, W, 3].
         state: "auto": the memory of an Atari console; None = none; or a function of the environment -> uint8 [S].
-        info: names of the numbers in `info` to be kept. One that is missing from a step ends nothing: of episodes where
-            it comes and goes it is kept as long as it is there from the first step on.
+        info: names of the numbers in `info` to be kept. Where one is missing it is 0; values of another shape than the
+            first ones are a column of their own, "info.NAME [2, 3]".
         game: whose memory `state` is; "generic" = unknown.
         fps: pictures a second; None = what the environment says.
         name: of the episodes; None = the environment's.

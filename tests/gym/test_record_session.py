@@ -184,6 +184,31 @@ def test_many_environments_at_once(mode: str, image: bool, tmp_path: Path) -> No
         assert not said["terminated"][:-1].any() and set(said["info.lives"].tolist()) <= {2, 3}
 
 
+class Restless(Dot):
+    """Its info comes and goes and changes, and its pictures grow."""
+
+    def step(self, action: Any) -> Any:
+        observation, reward, over, truncated, _ = super().step(action)
+        given = {1: {"a": 1}, 2: {"a": 2.5, "b": [1, 2]}, 3: {}, 4: {"b": [[1], [2], [3]]}, 5: {"a": True, "b": [3, 4]}}
+        if self.t > 3:
+            observation = np.repeat(observation, 2, 0)
+        return observation, reward, over, truncated, given[self.t]
+
+
+@pytest.mark.usefixtures("coded_here")
+def test_what_changes_in_the_middle_is_kept(tmp_path: Path) -> None:
+    env = RecordSession(Restless(), tmp_path / "a.hst", info=["a", "b"])
+    seen = [env.reset(seed=0)[0], *(env.step(1)[0] for _ in range(5))]
+    env.close()
+    assert not verify_file(tmp_path / "a.hst").problems
+    small, large = frames_of(tmp_path / "a.hst")
+    assert np.array_equal(small, seen[:4]) and np.array_equal(large, seen[4:])
+    first, second = said_of(tmp_path / "a.hst")
+    assert first["info.a"].tolist() == [0, 1, 2.5, 0] and first["info.b"].tolist() == [[0, 0], [0, 0], [1, 2], [0, 0]]
+    assert second["info.b"].tolist() == [[[1], [2], [3]], [[0], [0], [0]]]
+    assert second["info.b [2]"].tolist() == [[0, 0], [3, 4]] and second["info.a"].tolist() == [False, True]
+
+
 @pytest.mark.usefixtures("coded_here")
 def test_the_atari_console_has_its_memory(tmp_path: Path) -> None:
     ale_py = pytest.importorskip("ale_py", reason='the extra "record" is needed')

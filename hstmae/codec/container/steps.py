@@ -78,8 +78,10 @@ def steps_of(data: memoryview, entry: Entry, where: str) -> dict[str, np.ndarray
         payload, first = read_payload(data, *place), place[1].first
         for name, rows in unpack_steps(payload).items() if payload is not None else ():
             column = out.setdefault(name, np.zeros((count, *rows.shape[1:]), rows.dtype))
-            if first + len(rows) > count or column.shape[1:] != rows.shape[1:] or column.dtype != rows.dtype:
+            if first + len(rows) > count or column.shape[1:] != rows.shape[1:]:
                 raise CodecError(f"{where}: steps at {first} that do not go with the frames, or with others")
+            if column.dtype != rows.dtype:  # whole numbers that became fractions
+                column = out[name] = column.astype(np.result_type(column, rows))
             column[first : first + len(rows)] = rows
     lost = np.concatenate([np.arange(a, a + n) for a, n in entry.missing()] or [np.zeros(0, np.int64)])
     return {name: np.delete(column, lost[lost < count], 0) for name, column in out.items()}
