@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,57 +14,14 @@ import pytest
 pytest.importorskip("gymnasium", reason='the extra "record" is needed')
 
 import gymnasium
+from dot_env import Dot, frames_of, said_of
 
 from hstmae import cli
-from hstmae.codec.container.steps import MAX_STEPS, pack_steps, unpack_steps
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.verifying import verify_file
-from hstmae.errors import CodecError, DataError, UsageError
+from hstmae.errors import DataError, UsageError
 from hstmae.gym import RecordSession
 from hstmae.gym.coding import code
-from hstmae.gym.spool import FRAME, SpoolWriter, Step, read_spool
-
-
-class Dot(gymnasium.Env[Any, Any]):
-    """A dot that actions move. `image`: the picture is the observation; else a vector is, and `render` shows it."""
-
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 25}
-
-    def __init__(self, image: bool = True, space: Any = None, length: int = 5, render_mode: str | None = None) -> None:
-        self.image, self.length, self.render_mode = image, length, render_mode
-        self.action_space = space or gymnasium.spaces.Discrete(4)
-        box = gymnasium.spaces.Box
-        self.observation_space = box(0, 255, (12, 16, 3), np.uint8) if image else box(-9, 99, (2,), np.float32)
-        self.at, self.t = 0, 0
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        self.at, self.t = int(self.np_random.integers(12)), 0
-        return self.seen(), {"lives": 3}
-
-    def step(self, action: Any) -> Any:
-        self.at = (self.at + 1 + int(np.sum(np.asarray(action, float)) * 2)) % 12
-        self.t += 1
-        over = self.t >= self.length
-        return self.seen(), self.at / 7, over, False, {"lives": 3 - self.t % 2, "is_success": self.at % 2 == 0}
-
-    def render(self) -> np.ndarray:
-        picture = np.zeros((12, 16, 3), np.uint8)
-        picture[self.at, self.t % 16] = (200, self.at * 9, 40)
-        return picture
-
-    def seen(self) -> np.ndarray:
-        return self.render() if self.image else np.array([self.at, self.t], np.float32)
-
-
-def frames_of(path: Path) -> list[np.ndarray]:
-    with HstReader(path) as reader:
-        return [reader.episode(k).frames for k in range(len(reader.entries))]
-
-
-def said_of(path: Path) -> list[dict[str, np.ndarray]]:
-    with HstReader(path) as reader:
-        return [reader.steps(k) for k in range(len(reader.entries))]
 
 
 @pytest.fixture
@@ -229,7 +186,7 @@ def test_the_atari_console_has_its_memory(tmp_path: Path) -> None:
 PROGRAM = """
 import os, signal, sys, time
 sys.path[:0] = [{tests!r}]
-from test_record_session import Dot
+from dot_env import Dot
 from hstmae.gym import RecordSession
 env = RecordSession(Dot(length=99), {out!r})
 env.reset(seed=0)
@@ -247,7 +204,7 @@ ENDS = {
 @pytest.mark.parametrize("end", ENDS)
 def test_however_a_program_ends_there_is_a_whole_file(end: str, tmp_path: Path, environment: dict[str, str]) -> None:
     out = tmp_path / "a.hst"
-    text = PROGRAM.format(tests=str(Path(__file__).parent), out=str(out), end=ENDS[end])
+    text = PROGRAM.format(tests=str(Path(__file__).parents[1] / "helpers"), out=str(out), end=ENDS[end])
     done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True)
     assert end != "an error" or "of the agent" in done.stderr
     until = time.monotonic() + 60
@@ -297,25 +254,6 @@ def test_steps_that_could_not_be_written_are_kept_and_can_be_written_later(tmp_p
     assert len(frames_of(tmp_path / "b.hst")[0]) == 1 and not (tmp_path / "b.hst.part").exists()
 
 
-def test_a_file_of_steps_that_is_cut_off_anywhere_gives_what_is_whole(tmp_path: Path) -> None:
-    rng, path = np.random.default_rng(0), tmp_path / "s"
-    writer = SpoolWriter(path, {"game": "generic", "fps": 30, "source": "x", "numbered": False})
-    pictures = rng.integers(0, 3, (4, 6, 7, 3), np.uint8)
-    pictures[2] = pictures[1]
-    writer.begin(0, "a")
-    for t, picture in enumerate(pictures):
-        writer.frame(0, Step(picture, np.full(t % 2 + 1, t, np.uint8), {"reward": np.array(t / 3)}))
-    writer.close()
-    whole = path.read_bytes()
-    for end in range(12, len(whole), 5):
-        path.write_bytes(whole[:end])
-        steps = [record.step for record in read_spool(path, lambda: False) if record.kind == FRAME]
-        assert all(np.array_equal(step.picture, p) for step, p in zip(steps, pictures, strict=False) if step)
-    path.write_bytes(b"something else")
-    with pytest.raises(CodecError, match="no steps"):
-        code(path, tmp_path / "x.hst")
-
-
 @pytest.mark.usefixtures("coded_here")
 def test_steps_go_along_into_another_file_or_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with RecordSession(Dot(length=99), tmp_path / "a.hst") as env:
@@ -332,30 +270,3 @@ def test_steps_go_along_into_another_file_or_it_is_said(tmp_path: Path, capsys: 
     assert cli.main([*words[:2], str(tmp_path / "c.hst"), "--stride", "2", "--workers", "1"]) == 0
     told = capsys.readouterr()
     assert "rewards" in told.out + told.err and said_of(tmp_path / "c.hst") == [{}]
-
-
-def test_columns_are_packed_and_damage_is_noticed() -> None:
-    rng = np.random.default_rng(0)
-    columns = {
-        "reward": rng.normal(size=9), "first": np.arange(9) == 0, "n": rng.integers(0, 9, 9, np.int16),
-        "x y": rng.normal(size=(9, 2, 3)).astype(np.float32), "none": np.zeros((9, 0), np.uint8),
-    }  # fmt: skip
-    packed = pack_steps(columns)
-    back = unpack_steps(packed)
-    assert back.keys() == columns.keys()
-    for name, column in columns.items():
-        assert back[name].dtype == column.dtype and np.array_equal(back[name], column)
-    for at in range(0, len(packed), 3):
-        for damaged in (packed[:at], packed[:at] + bytes([packed[at] ^ 1 << at % 8]) + packed[at + 1 :]):
-            try:
-                unpack_steps(damaged)
-            except CodecError:
-                continue
-    for wrong in (
-        {"a": np.zeros(3), "b": np.zeros(2)},
-        {"a": np.array(["x"])},
-        {"a": np.zeros(MAX_STEPS + 1, bool)},
-        {},
-    ):
-        with pytest.raises(ValueError):
-            pack_steps(wrong)

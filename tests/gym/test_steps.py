@@ -1,0 +1,62 @@
+"""Steps of environments as they are put down, and as they are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gymnasium", reason='the extra "record" is needed')
+
+
+from hstmae.codec.container.steps import MAX_STEPS, pack_steps, unpack_steps
+from hstmae.errors import CodecError
+from hstmae.gym.coding import code
+from hstmae.gym.spool import FRAME, SpoolWriter, Step, read_spool
+
+
+def test_a_file_of_steps_that_is_cut_off_anywhere_gives_what_is_whole(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "s"
+    writer = SpoolWriter(path, {"game": "generic", "fps": 30, "source": "x", "numbered": False})
+    pictures = rng.integers(0, 3, (4, 6, 7, 3), np.uint8)
+    pictures[2] = pictures[1]
+    writer.begin(0, "a")
+    for t, picture in enumerate(pictures):
+        writer.frame(0, Step(picture, np.full(t % 2 + 1, t, np.uint8), {"reward": np.array(t / 3)}))
+    writer.close()
+    whole = path.read_bytes()
+    for end in range(12, len(whole), 5):
+        path.write_bytes(whole[:end])
+        steps = [record.step for record in read_spool(path, lambda: False) if record.kind == FRAME]
+        assert all(np.array_equal(step.picture, p) for step, p in zip(steps, pictures, strict=False) if step)
+    path.write_bytes(b"something else")
+    with pytest.raises(CodecError, match="no steps"):
+        code(path, tmp_path / "x.hst")
+
+
+def test_columns_are_packed_and_damage_is_noticed() -> None:
+    rng = np.random.default_rng(0)
+    columns = {
+        "reward": rng.normal(size=9), "first": np.arange(9) == 0, "n": rng.integers(0, 9, 9, np.int16),
+        "x y": rng.normal(size=(9, 2, 3)).astype(np.float32), "none": np.zeros((9, 0), np.uint8),
+    }  # fmt: skip
+    packed = pack_steps(columns)
+    back = unpack_steps(packed)
+    assert back.keys() == columns.keys()
+    for name, column in columns.items():
+        assert back[name].dtype == column.dtype and np.array_equal(back[name], column)
+    for at in range(0, len(packed), 3):
+        for damaged in (packed[:at], packed[:at] + bytes([packed[at] ^ 1 << at % 8]) + packed[at + 1 :]):
+            try:
+                unpack_steps(damaged)
+            except CodecError:
+                continue
+    for wrong in (
+        {"a": np.zeros(3), "b": np.zeros(2)},
+        {"a": np.array(["x"])},
+        {"a": np.zeros(MAX_STEPS + 1, bool)},
+        {},
+    ):
+        with pytest.raises(ValueError):
+            pack_steps(wrong)
