@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sysconfig
 from pathlib import Path
 
@@ -14,3 +15,16 @@ def library_path(name: str, beside: str) -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+_POINTERS = (
+    "table", "rows", "drawn", "inward", "scale", "bias", "outward", "out_bias", "names", "palette", "entry", "colour",
+    "confidence",
+)  # fmt: skip
+_SIZES = ("depth", "channels", "width", "columns", "count", "piece", "next")
+
+
+class HeadJob(ctypes.Structure):
+    """What the compiled palette head (`models/fast/_head.c`) is given: `Job` there."""
+
+    _fields_ = [(name, ctypes.c_void_p) for name in _POINTERS] + [(name, ctypes.c_int64) for name in _SIZES]

@@ -32,9 +32,10 @@ def run(args: argparse.Namespace) -> int:
     from ..gym.spool import holds_steps
 
     if holds_steps(args.input):
-        frames = code(args.input, args.out, overwrite=args.overwrite, keep=True)
-        write_result(args.json, {"frames": frames})
-        print(f"{args.out}: {frames:,} frames of an environment saved")
+        frames, left = code(args.input, args.out, overwrite=args.overwrite, keep=True)
+        write_result(args.json, {"frames": frames, "lost_bytes": left})
+        loss = f"{left:,} bytes could not be used" if left else "nothing was damaged"
+        print(f"{args.out}: {frames:,} frames of an environment saved; {loss}")
         return 0
     report = recover(args.input, args.out, overwrite=args.overwrite)
     write_result(args.json, {**asdict(report), "whole": report.whole})

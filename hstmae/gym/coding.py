@@ -1,6 +1,6 @@
 """Codes what `RecordSession` has put down into a .hst file, in a process of its own: the agent does not wait for it.
 
-    python -m hstmae.gym.coding STEPS OUT.hst
+    python -m hstmae.gym.coding STEPS OUT.hst [overwrite]
 
 goes on until the file of steps is complete, or whoever writes it has gone (its end of standard input is closed). The
 file of steps is removed when the recording is complete; until then nothing is lost whatever happens.
@@ -25,7 +25,7 @@ from ..codec.session.profiles import make_profile, usual_gop
 from ..codec.session.writer import HstWriter
 from ..errors import DataError, HstError
 from ..signals import stopping
-from .spool import ABOUT, BEGIN, FRAME, Step, read_spool
+from .spool import ABOUT, BEGIN, CLOSED, FRAME, Step, read_spool
 
 _LOOK_EVERY = 0.02  # seconds between looks at a file that grows
 _SAID = 192  # steps of which a chunk tells
@@ -51,6 +51,8 @@ class _Lane:
         action = step.columns.get("action")
         numbered = bool(self._about["numbered"]) and action is not None
         button = int(np.asarray(action)) if numbered else None
+        if button is not None and not 0 <= button < 256:
+            raise DataError(f"{self._name}: action {button} of an environment that has 256 at most")
         if self._encoder is None:
             profile = make_profile("lossless", self._about["game"])
             description = description_of(
@@ -96,22 +98,22 @@ _GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
 
 
 def code(
-    spool: Path, out: Path, wait: Callable[[], bool] = lambda: False, *, overwrite: bool = True, keep: bool = False
-) -> int:
+    spool: Path, out: Path, wait: Callable[[], bool] = lambda: False, *, overwrite: bool = False, keep: bool = False
+) -> tuple[int, int]:
     """Write a recording.
 
     Args:
         spool: the file of steps; removed when all is written, unless `keep`.
         wait: as of `read_spool`; the default takes the file as complete.
     Returns:
-        Frames.
+        Frames, and bytes at the end of the file of steps that could not be used.
     Raises:
         UsageError, DataError, CodecError: `out` cannot be written, or what the steps say cannot be kept.
     """
     lanes: dict[int, _Lane] = {}
     names: dict[int, str] = {}
     about: dict[str, Any] = {}
-    frames = episodes = 0
+    frames = episodes = left = 0
     with HstWriter(out, overwrite=overwrite, about={"kind": "session"}) as writer:
         for record in read_spool(spool, wait):
             if record.kind == ABOUT:
@@ -127,6 +129,8 @@ def code(
                     episodes += 1
                 lanes[record.lane].frame(record.step)
                 frames += 1
+            elif record.kind == CLOSED:
+                left = record.values["left"]
             elif record.lane in lanes:
                 lanes.pop(record.lane).close(record.values["outcome"])
         for lane in lanes.values():
@@ -135,12 +139,12 @@ def code(
             raise DataError(f"{out}: no step was recorded")
     if not keep:
         spool.unlink()
-    return frames
+    return frames, left
 
 
 def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
-    if len(words) != 2:
+    if len(words) not in (2, 3):
         print(__doc__, file=sys.stderr)
         return 2
     gone = threading.Event()
@@ -160,7 +164,7 @@ def main(words: list[str] | None = None) -> int:
 
     try:
         with stopping():
-            code(Path(words[0]), Path(words[1]), wait)
+            code(Path(words[0]), Path(words[1]), wait, overwrite=len(words) == 3)
     except HstError as error:
         print(f"{error}", file=sys.stderr)
         return error.exit_code

@@ -23,9 +23,8 @@ class RecordMany(gymnasium.vector.VectorWrapper):
         if callable(state):
             raise UsageError("the memory of many environments at once is not theirs to read: put it into their info")
         self._recorder, self._picture = recorder, picture
-        mode = (env.metadata or {}).get("autoreset_mode")
-        self._at_once = mode == gymnasium.vector.AutoresetMode.SAME_STEP
-        self._next = mode != gymnasium.vector.AutoresetMode.DISABLED and not self._at_once
+        mode = getattr((env.metadata or {}).get("autoreset_mode"), "name", "NEXT_STEP")  # Gymnasium 1.0 has no other
+        self._at_once, self._next = mode == "SAME_STEP", mode == "NEXT_STEP"
         self._over = np.zeros(env.num_envs, bool)
         self._before: list[np.ndarray] = []  # the last pictures
         self._last = weakref.finalize(self, closed, recorder)

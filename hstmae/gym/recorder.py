@@ -16,7 +16,7 @@ import gymnasium
 import numpy as np
 
 from ..codec.session.writer import PART
-from ..data.sources.gymnasium import rate_of
+from ..data.sources.gymnasium import MAX_RATE, rate_of
 from ..errors import DataError, UsageError
 from ..games import get_game
 from ..output import Kind, check_output
@@ -40,6 +40,8 @@ class Recorder:
         self.path, self.info, self.lanes = Path(out), tuple(info), lanes
         if self.path.suffix.lower() != ".hst":
             raise UsageError(f"{self.path}: a recording is a .hst file; name one")
+        if fps is not None and not 0 < fps <= MAX_RATE:
+            raise UsageError(f"fps={fps}: expected a number above 0, at most {MAX_RATE:g}")
         check_output(self.path, Kind.FILE, overwrite)
         self.spool = self.path.with_name(self.path.name + STEPS)
         check_output(self.path.with_name(self.path.name + PART), Kind.FILE)
@@ -59,6 +61,8 @@ class Recorder:
         self._open: dict[int, str] = {}  # environments within an episode, and how it would end now
         words = [sys.executable, "-m", "hstmae.gym.coding", str(self.spool), str(self.path)]
         nice = {"start_new_session": True} if os.name != "nt" else {}  # Ctrl-C is for the agent
+        words += ["overwrite"] if overwrite else []
+        self._process = os.getpid()
         self._coder = subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **nice)  # type: ignore[call-overload]
 
     def first(self, lane: int, picture: np.ndarray, state: np.ndarray | None, more: dict[str, np.ndarray]) -> None:
@@ -106,7 +110,7 @@ class Recorder:
 
     def close(self) -> None:
         """Wait until all is coded. Raises DataError where that failed: the steps are kept."""
-        if self._coder.returncode is not None:
+        if self._coder.returncode is not None or os.getpid() != self._process:  # one that was forked ends without it
             return
         for lane in list(self._open):
             self.end(lane)

@@ -5,6 +5,7 @@ A record is its kind, length and CRC-32, then its payload. What codes the record
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import zlib
@@ -15,7 +16,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import CodecError
+from ..codec.container.steps import check_columns
+from ..errors import CodecError, DataError
 
 MAGIC = b"hst-steps-1\n"
 ABOUT, BEGIN, FRAME, END, CLOSED = range(1, 6)
@@ -38,8 +40,9 @@ class SpoolWriter:
     """Args: path: of a new file; about: JSON values for whoever reads it."""
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
-        self._file: BinaryIO = path.open("xb")
-        self._file.write(MAGIC)
+        self._file = path.open("xb", buffering=0)
+        self._broken: OSError | None = None
+        self._write(MAGIC)
         self._last: dict[int, np.ndarray] = {}
         self._heads: dict[Any, bytes] = {}
         self._record(ABOUT, json.dumps(about).encode())
@@ -50,10 +53,15 @@ class SpoolWriter:
         self._record(BEGIN, json.dumps({"lane": lane, "name": name}).encode())
 
     def frame(self, lane: int, step: Step) -> None:
+        """Raises DataError for what no recording holds, OSError where it cannot be written; then no more can be."""
         picture, columns = np.ascontiguousarray(step.picture), step.columns
         last = self._last.get(lane)
         kinds = (picture.shape, *((name, a.dtype.str, a.shape) for name, a in columns.items()))
         if kinds not in self._heads:
+            try:
+                check_columns(columns)
+            except ValueError as error:
+                raise DataError(f"a step that cannot be kept: {error}") from None
             self._heads[kinds] = json.dumps({"p": picture.shape, "c": kinds[1:]}, separators=(",", ":")).encode()
         text = self._heads[kinds]
         if last is None or last.shape != picture.shape:
@@ -75,12 +83,27 @@ class SpoolWriter:
 
     def close(self) -> None:
         if not self._file.closed:
-            self._record(CLOSED, b"")
+            with contextlib.suppress(OSError):  # whoever reads it sees that no more comes
+                self._record(CLOSED, b"")
             self._file.close()
 
     def _record(self, kind: int, payload: bytes) -> None:
-        self._file.write(_RECORD.pack(kind, len(payload), zlib.crc32(payload)) + payload)
-        self._file.flush()  # to the system: a killed process loses nothing
+        self._write(_RECORD.pack(kind, len(payload), zlib.crc32(payload)) + payload)
+
+    def _write(self, data: bytes) -> None:
+        """To the system at once: a killed process loses nothing. What is written in part is taken back: behind it
+        nothing could be read."""
+        if self._broken is not None:
+            raise self._broken
+        start, view = self._file.tell(), memoryview(data)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            self._broken = error
+            with contextlib.suppress(OSError):
+                self._file.truncate(start)
+            raise
 
 
 def holds_steps(path: Path) -> bool:
@@ -93,7 +116,7 @@ def holds_steps(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Record:
-    """Attributes: kind; lane; values: of ABOUT, BEGIN and END; step: of FRAME."""
+    """Attributes: kind; lane; values: of ABOUT, BEGIN, END and CLOSED; step: of FRAME."""
 
     kind: int
     lane: int
@@ -107,7 +130,8 @@ def read_spool(path: Path, wait: Callable[[], bool]) -> Iterator[Record]:
     Args:
         wait: called where it ends for now; False = no more comes.
     Raises:
-        CodecError: no such file. Damage ends it: records behind cannot be understood without those before.
+        CodecError: no such file. Damage ends it: records behind cannot be understood without those before. The last
+            record is CLOSED, with the bytes that are `left`.
     """
     last: dict[int, np.ndarray] = {}
     with path.open("rb") as file:
@@ -116,6 +140,7 @@ def read_spool(path: Path, wait: Callable[[], bool]) -> Iterator[Record]:
         while (found := _next(file, wait)) is not None:
             kind, payload = found
             if kind == CLOSED:
+                yield Record(CLOSED, 0, {"left": 0})
                 return
             if kind == FRAME:
                 record = _frame(payload, last)
@@ -125,6 +150,7 @@ def read_spool(path: Path, wait: Callable[[], bool]) -> Iterator[Record]:
                 if kind == BEGIN:
                     last.pop(record.lane, None)
             yield record
+        yield Record(CLOSED, 0, {"left": path.stat().st_size - file.tell()})
 
 
 def _next(file: BinaryIO, wait: Callable[[], bool]) -> tuple[int, bytes] | None:
@@ -134,10 +160,14 @@ def _next(file: BinaryIO, wait: Callable[[], bool]) -> tuple[int, bytes] | None:
         if len(head) == _RECORD.size:
             kind, length, crc = _RECORD.unpack(head)
             if length > _MOST:
+                file.seek(at)
                 return None
             payload = file.read(length)
             if len(payload) == length:
-                return (kind, payload) if zlib.crc32(payload) == crc else None
+                if zlib.crc32(payload) == crc:
+                    return kind, payload
+                file.seek(at)
+                return None
         file.seek(at)
         if not more:
             return None

@@ -8,20 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..native import library_path
+from ..native import HeadJob, library_path
 
 COLUMNS, _WIDTH, _WIDEST = 8, 16, 256  # those of hstmae.models.fast.kernel
 _PIECE = 1024
 _BESIDE = Path(__file__).parent.parent / "models" / "fast" / "kernel.py"
-_POINTERS = (
-    "table", "rows", "drawn", "inward", "scale", "bias", "outward", "out_bias", "names", "palette", "entry", "colour",
-    "confidence",
-)  # fmt: skip
-_SIZES = ("depth", "channels", "width", "columns", "count", "piece", "next")
-
-
-class _Job(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_void_p) for name in _POINTERS] + [(name, ctypes.c_int64) for name in _SIZES]
 
 
 class Head:
@@ -56,7 +47,7 @@ class Head:
         entry, colour = np.empty(drawn.shape[:2], np.uint8), np.empty((*drawn.shape[:2], 3), np.uint8)
         confidence = np.empty(drawn.shape[:2], np.float32)
         kept |= {"names": self.names, "entry": entry, "colour": colour, "confidence": confidence}
-        job = _Job(
+        job = HeadJob(
             depth=0 if rows is None else rows.shape[-1], channels=drawn.shape[-1], width=self.outward.shape[0],
             columns=self.outward.shape[1], count=count, piece=_PIECE, **{k: v.ctypes.data for k, v in kept.items()},
         )  # fmt: skip

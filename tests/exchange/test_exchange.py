@@ -21,18 +21,6 @@ from hstmae.exchange.columns import Column, pack_rows, unpack_rows
 from hstmae.exchange.statistics import PictureStats, number_stats, pooled_stats
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """smb.hst with memory and generic.hst without."""
-    folder = tmp_path_factory.mktemp("exchange")
-    for game in ("smb", "generic"):
-        with HstWriter(folder / f"{game}.hst") as writer:
-            for k, frames in enumerate((2, 3)):
-                for chunk in encode_episode(make_profile("lossless", game), episode(k, game, frames), k):
-                    writer.append(chunk)
-    return folder
-
-
 @pytest.mark.parametrize("game", ["smb", "generic"])
 @pytest.mark.parametrize(("form", "module"), [("lerobot", "pyarrow"), ("minari", "h5py")])
 def test_out_and_in_again_is_the_same(base: Path, tmp_path: Path, game: str, form: str, module: str) -> None:

@@ -13,26 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exchanged import episode, needs, run
+from exchanged import needs, run
 from PIL import Image
 
-from hstmae.codec.session.encoder import encode_episode
-from hstmae.codec.session.profiles import make_profile
 from hstmae.codec.session.reader import HstReader
-from hstmae.codec.session.writer import HstWriter
 from hstmae.exchange.columns import Column, unpack_rows
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """smb.hst with memory and generic.hst without."""
-    folder = tmp_path_factory.mktemp("exchange")
-    for game in ("smb", "generic"):
-        with HstWriter(folder / f"{game}.hst") as writer:
-            for k, frames in enumerate((2, 3)):
-                for chunk in encode_episode(make_profile("lossless", game), episode(k, game, frames), k):
-                    writer.append(chunk)
-    return folder
 
 
 def python_with(module: str, variable: str) -> str:

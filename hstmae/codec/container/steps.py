@@ -47,6 +47,11 @@ def pack_steps(columns: Mapping[str, np.ndarray]) -> bytes:
     return _LENGTH.pack(len(text)) + text + b"".join(_LENGTH.pack(len(part)) + part for part in packed)
 
 
+def check_columns(columns: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError where the values of one step are more, or of other types, than `pack_steps` takes."""
+    _sizes(1, [[name, a.dtype.newbyteorder("<").str, list(a.shape)] for name, a in columns.items()])
+
+
 def unpack_steps(payload: bytes | memoryview) -> dict[str, np.ndarray]:
     """Raises CodecError for what makes no sense."""
     try:

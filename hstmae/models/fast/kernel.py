@@ -11,21 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...native import library_path
+from ...native import HeadJob, library_path
 
 COLUMNS = 8  # the last matrix must have a multiple of so many columns
 _WIDTH, _WIDEST, _DEEPEST = 16, 256, 16
 _PIECE = 1024  # pixels that a thread takes at once
-
-_POINTERS = (
-    "table", "rows", "drawn", "inward", "scale", "bias", "outward", "out_bias", "names", "palette", "entry", "colour",
-    "confidence",
-)  # fmt: skip
-_SIZES = ("depth", "channels", "width", "columns", "count", "piece", "next")
-
-
-class _Job(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_void_p) for name in _POINTERS] + [(name, ctypes.c_int64) for name in _SIZES]
 
 
 class HeadKernel:
@@ -75,7 +65,7 @@ class HeadKernel:
         if colours is not None:
             colour = kept["colour"] = torch.empty(*shape, 3, dtype=torch.uint8)
             confidence = kept["confidence"] = torch.empty(shape)
-        job = _Job(
+        job = HeadJob(
             depth=0 if rows is None else rows.shape[-1], channels=drawn.shape[-1], width=width, columns=columns,
             count=shape.numel(), piece=_PIECE, **{name: x.data_ptr() for name, x in kept.items()},
         )  # fmt: skip
@@ -97,7 +87,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 @lru_cache(maxsize=1)
-def _together() -> Callable[[ctypes._FuncPointer, _Job, int], None]:
+def _together() -> Callable[[ctypes._FuncPointer, HeadJob, int], None]:
     """How to run a function on several threads at once.
 
     Between two of torch's operators its OpenMP threads keep spinning for a while, and on a machine with few cores other
@@ -106,12 +96,12 @@ def _together() -> Callable[[ctypes._FuncPointer, _Job, int], None]:
     parallel = _gomp()
     if parallel is not None:
 
-        def with_gomp(work: ctypes._FuncPointer, job: _Job, threads: int) -> None:
+        def with_gomp(work: ctypes._FuncPointer, job: HeadJob, threads: int) -> None:
             parallel(ctypes.cast(work, ctypes.c_void_p), ctypes.byref(job), threads, 0)
 
         return with_gomp
 
-    def with_pool(work: ctypes._FuncPointer, job: _Job, threads: int) -> None:
+    def with_pool(work: ctypes._FuncPointer, job: HeadJob, threads: int) -> None:
         waiting = [_pool(threads - 1).submit(work, ctypes.byref(job)) for _ in range(threads - 1)]
         work(ctypes.byref(job))
         for one in waiting:
