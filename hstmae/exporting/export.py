@@ -116,7 +116,7 @@ def export(
     for graph, error in errors.items():
         say(f"{graph}: golden output off by at most {error:.2g}")
         if not graph.endswith("_int8") and error > TOLERANCE:
-            raise ConfigError(f"{out}: graph {graph} answers otherwise than the model, by {error:.2g}; do not use it")
+            raise ConfigError(f"{name}: graph {graph} answers otherwise than the model, by {error:.2g}")
     return {**manifest, "errors": errors}
 
 

@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..inputs.unpacking import new_folder
 from ..output import Kind, Output
 from ..parts import DONE
-from .files import exists, fetch, put, url_of
+from .files import exists, fetch, file_system, put, url_of
 
 READ_THERE = ("data", "checkpoint")  # options whose value is opened where it is
 
@@ -57,6 +57,7 @@ def staged(args: argparse.Namespace, outputs: Sequence[Output]) -> Iterator[bool
 
 def _input(url: str) -> Path:
     folder = new_folder()
+    file_system(url)  # which says what is missing, by this name
     print(f"fetching {url}", file=sys.stderr)
     if exists(url + DONE):  # of a part
         fetch(url + DONE, folder)

@@ -7,7 +7,7 @@ import importlib.util
 import re
 from pathlib import Path
 
-from ...output import Kind, Output, write_result
+from ...output import Kind, Output, filling, write_result
 from ..options import CHECKPOINT, CLIP
 
 HELP = "write a model as files that run without PyTorch (ONNX)"
@@ -46,15 +46,23 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"{args.checkpoint}: has a head '{config['head']}'; only models with a palette head are exported"
         )
-    if importlib.util.find_spec("onnxscript") is None or importlib.util.find_spec("onnxruntime") is None:
-        raise UsageError("exporting needs packages that are missing: pip install 'hstmae[export]'")
+    if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if not _is_here(name)]:
+        raise UsageError(f"exporting needs packages ({missing[0]} is missing): pip install 'hstmae[export]'")
     from ...exporting.export import export
 
-    made = export(args.checkpoint, args.out, size=args.size, clip=args.clip, int8=args.int8, whole=args.whole)
+    with filling(args.out, args.overwrite) as folder:
+        made = export(args.checkpoint, folder, size=args.size, clip=args.clip, int8=args.int8, whole=args.whole)
     for file, size in made["bytes"].items():
         print(f"{args.out / file}: {size / 1e6:.2f} MB")
     write_result(args.json, made)
     return 0
+
+
+def _is_here(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # a module without its description
+        return False
 
 
 def _size(text: str) -> tuple[int, int]:
