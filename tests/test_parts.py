@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from fake_ray import FakeRay
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -20,6 +21,7 @@ from hstmae import cli
 from hstmae.commands import evaluate
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import DataError
+from hstmae.executor import on_ray
 from hstmae.parts import DONE, Job, Part, done, parse_part, whole
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "load_model", lambda args: nano())
+    monkeypatch.setattr(evaluate, "_load", loaded_by_a_task)
+    monkeypatch.setattr(on_ray, "_ray", FakeRay)
 
 
 @cache
@@ -59,6 +63,11 @@ def nano() -> Predictor:
     from hstmae.inference.loading import load
 
     return load("hst-mae-nano", "cpu", None)
+
+
+def loaded_by_a_task(*which: object) -> Predictor:
+    assert which == ("hst-mae-nano", "cpu", None, False)
+    return nano()
 
 
 def run(*words: object) -> int:
@@ -87,7 +96,7 @@ FORMS = {  # the command with {} for its output, and how that ends
 
 
 @pytest.mark.parametrize("verb", FORMS)
-def test_parts_joined_are_what_one_run_makes(
+def test_parts_joined_and_a_cluster_make_what_one_run_makes(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:
     monkeypatch.chdir(base)
@@ -102,7 +111,9 @@ def test_parts_joined_are_what_one_run_makes(
         assert run(*form.format(part).split(), "--part", f"{k}/{COUNT}") == 0
     assert times == [p.stat().st_mtime_ns for part in parts if part.exists() for p in (part, *part.rglob("*"))]
     assert run("join", joined, *reversed(parts)) == 0
-    assert digest(joined) == digest(one)
+    cluster = tmp_path / f"cluster{suffix}"
+    assert run(*form.format(cluster).split(), "--executor", "ray") == 0
+    assert digest(joined) == digest(one) == digest(cluster)
     if verb == "preprocess":
         assert EpisodeStore(joined).hash == EpisodeStore(one).hash and not EpisodeStore(joined).verify()
     capsys.readouterr()

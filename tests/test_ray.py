@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_ray import FakeRay
 from PIL import Image
 
 from hstmae import cli
+from hstmae.errors import DataError
 from hstmae.executor import on_ray
+from hstmae.inference.side_by_side import same_as
+from hstmae.restoration.anything import AnythingRestorer
 
 SCRIPT = """
 import json, os, sys
@@ -34,10 +39,11 @@ def killing(self):
     collected.append(len(ray.nodes()))
     if len(collected) == 2 and "kill" in sys.argv:
         cluster.remove_node(second, allow_graceful=False)
-codes = [cli.main(words) for words in json.loads(sys.argv[1])[:2]]
+lines = json.loads(sys.argv[1])
+codes = [cli.main(words) for words in lines[:-1]]
 on_ray.RayExecutor._collect = killing
 sys.argv.append("kill")
-codes += [cli.main(words) for words in json.loads(sys.argv[1])[2:]]
+codes += [cli.main(words) for words in lines[-1:]]
 alive = sum(node["Alive"] for node in ray.nodes()) if ray.is_initialized() else None
 cluster.shutdown()
 print(json.dumps([codes, len(collected)]))
@@ -71,11 +77,15 @@ def test_a_cluster_writes_the_same_bytes(
     monkeypatch.chdir(small)
     store = ["--input_dir", "small", "--val-fraction", "0.5", "--json"]
     assert run("encode", "small", "one.hst", "--workers", 1) == 0
+    shutil.copytree("small", "fine", ignore=shutil.ignore_patterns("film9"))
+    assert run("restore", "fine", "--rect", "2,2,9,9", "--out", "here", "--workers", 1) == 0
     assert run("preprocess", *store, "one.json", "--output_dir", "one", "--workers", 1) == 0
     ray = ["--executor", "ray"]
     lines = [
         ["encode", "small", "ray.hst", *ray],
         ["preprocess", *store, "ray.json", "--output_dir", "ray", *ray],
+        ["verify", "ray.hst", "--json", "verdict.json", *ray],
+        ["restore", "fine", "--rect", "2,2,9,9", "--out", "restored", *ray],
         ["encode", "small", "killed.hst", *ray],
     ]
     done = subprocess.run(
@@ -84,52 +94,12 @@ def test_a_cluster_writes_the_same_bytes(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     codes, collected = json.loads(done.stdout.splitlines()[-1])
-    assert codes == [0, 0, 0] and collected == 10, done.stderr[-2000:]
+    assert codes == [0] * 5 and collected == 10, done.stderr[-2000:]
     assert (small / "ray.hst").read_bytes() == (small / "one.hst").read_bytes() == (small / "killed.hst").read_bytes()
     hashes = [json.loads((small / name).read_text())["hash"] for name in ("one.json", "ray.json")]
-    assert hashes[0] == hashes[1]
-
-
-class FakeRay:
-    """As much of Ray as the executor uses, in this process: tasks finish when they are asked for."""
-
-    class exceptions:
-        class RayError(Exception):
-            pass
-
-    def __init__(self) -> None:
-        self.cancelled: list[Any] = []
-        self.lost: set[int] = set()
-        self.most = self.begun = 0
-
-    def is_initialized(self) -> bool:
-        return True
-
-    def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 2.0}
-
-    def put(self, value: Any) -> Any:
-        return value
-
-    def cancel(self, task: Any, force: bool) -> None:
-        self.cancelled.append(task)
-
-    def remote(self, **options: Any) -> Any:
-        assert options == {"num_cpus": 1, "max_retries": on_ray.TRIES}
-        fake = self
-
-        class Task:
-            @staticmethod
-            def remote(*arguments: Any) -> tuple[Any, ...]:
-                fake.begun += 1
-                return arguments
-
-        return lambda function: Task
-
-    def get(self, task: tuple[Any, ...]) -> Any:
-        if task[1] in self.lost:
-            raise self.exceptions.RayError("node died")
-        return on_ray._carry_out(*task)
+    assert hashes[0] == hashes[1] and json.loads((small / "verdict.json").read_text())["whole"]
+    for file in (small / "here").rglob("*.png"):
+        assert file.read_bytes() == (small / "restored" / file.relative_to(small / "here")).read_bytes()
 
 
 def twice(item: int, advance: Any) -> Any:
@@ -148,14 +118,41 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
 
 
 def test_pieces_come_in_order_and_few_items_wait(fake: FakeRay) -> None:
+    for ordered in (True, False):
+        pieces: list[int] = []
+        steps: list[int] = []
+        with on_ray.RayExecutor(twice, pieces.append, address="ray", advance=steps.append, ordered=ordered) as executor:
+            for item in range(1, 7):
+                executor.submit(item)
+                assert len(executor._running) <= 4
+            executor.finish()
+        assert steps != sorted(steps) and sorted(steps) == [*range(1, 7)] and not fake.cancelled
+        assert pieces == [x for k in (range(1, 7) if ordered else steps) for x in (k, -k)]
+
+
+def test_what_waits_for_its_turn_is_bounded(fake: FakeRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_ray, "MAX_WAITING", 1)
     pieces: list[int] = []
-    steps: list[int] = []
-    with on_ray.RayExecutor(twice, pieces.append, address="ray", advance=steps.append) as executor:
+    with on_ray.RayExecutor(twice, pieces.append, address="ray") as executor:
         for item in range(1, 7):
             executor.submit(item)
-            assert len(executor._running) <= 4
+            assert len(executor._waiting) <= 1
         executor.finish()
-    assert pieces == [x for k in range(1, 7) for x in (k, -k)] and steps == [*range(1, 7)] and not fake.cancelled
+    assert pieces == [x for k in range(1, 7) for x in (k, -k)] and not executor._waiting_bytes
+
+
+def test_another_version_on_a_machine_is_refused(fake: FakeRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    with on_ray.RayExecutor(twice, lambda piece: None, address="ray") as executor:
+        executor.submit(1)
+        monkeypatch.setattr(on_ray, "__version__", "0.0.0")
+        with pytest.raises(DataError, match=r"has hstmae 0\.0\.0"):
+            executor.finish()
+
+
+def test_another_model_on_a_machine_is_refused() -> None:
+    with pytest.raises(DataError, match="another model"):
+        same_as("one", AnythingRestorer())
+    assert isinstance(same_as("", AnythingRestorer()), AnythingRestorer)
 
 
 def test_errors_and_losses_are_told(fake: FakeRay) -> None:
@@ -167,9 +164,9 @@ def test_errors_and_losses_are_told(fake: FakeRay) -> None:
             executor.submit(item)
         executor.finish()
     assert len(fake.cancelled) <= 1
-    fake.lost = {3}
+    fake.lost = {len(fake.begun)}
     with (
-        pytest.raises(on_ray.DataError, match="lost 6 times"),
+        pytest.raises(DataError, match="lost 6 times"),
         on_ray.RayExecutor(twice, lambda piece: None, address="ray") as executor,
     ):
         executor.submit(3)

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
 from ..output import Kind, Output
-from .options import CLIP, POSITION, SEED, SHARE, Number, add_lag, add_model, load_model
+from .options import (
+    CLIP,
+    POSITION,
+    PROCESSES,
+    SEED,
+    SHARE,
+    Number,
+    add_executor,
+    add_lag,
+    add_model,
+    load_model,
+    on_processors,
+)
 from .options.parts import EXAMPLE, PartRun, add_part
 
 if TYPE_CHECKING:
+    from ..data.clips.dataset import ClipDataset
     from ..data.store.reader import EpisodeStore
+    from ..evaluation.evaluate import ClipFigures, EvaluateOptions
     from ..inference.predictor import Predictor
 
 HELP = "measure a model on masked clips, beside simple fillers"
@@ -63,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_lag(parser)
     add_part(parser, "clips")
+    many = "processes, each with a model of its own on the CPU (default: this one)"
+    parser.add_argument("--workers", type=PROCESSES, default=0, metavar="N", help=many)
+    add_executor(parser)
     parser.add_argument("--mask", choices=("tube",), default="tube", help="tube: the same positions in all frames")
     parser.add_argument("--ratio", type=SHARE, default=0.9, help="share of the 16x16 positions that is hidden")
     parser.add_argument("--state", choices=("full", "compact", "none"), help="how much state is used (default: all)")
@@ -151,6 +168,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--report-ratios needs --report DIR")
     if args.part is not None and (args.report is not None or args.json in (None, "-")):
         raise UsageError("--part needs --json FILE for its figures, and leaves no --report")
+    elsewhere = args.workers > 1 or args.executor != "local"
+    if elsewhere and args.report is not None:
+        raise UsageError("--report is measured in one process: leave out --workers and --executor")
+    on_processors(args, elsewhere)
     game, predictor = model_game(args.checkpoint), None
     if game is None:
         predictor = load_model(args)
@@ -171,7 +192,7 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predicto
     from tqdm import tqdm
 
     from ..data.clips.dataset import ClipDataset
-    from ..evaluation.evaluate import EvaluateOptions, clips_of, evaluate, measure, settings_of
+    from ..evaluation.evaluate import EvaluateOptions, clips_of, pooled, settings_of
     from ..evaluation.report import RATIOS, check, write_report
     from ..masks.damage import NAMES
     from ..training.run.setup import crop_size
@@ -194,6 +215,7 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predicto
     about = {"split": args.split, "crop": args.crop, "clip": args.clip, "stride": stride}
     about |= {"clips_asked": args.clips, "checkpoint": str(args.checkpoint), "test_data": str(args.test_data)}
     about["store_hash"] = store.hash
+    by = _measuring(args, predictor, dataset, options)
     if args.part is not None:
         share = args.part.share([1.0] * len(clips_of(dataset, options)))
         elsewhere = ("checkpoint", "test_data")  # they may lie in other places on another machine
@@ -202,7 +224,7 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predicto
         run = PartRun(args, "evaluate", Path(args.json), store.hash, store.hash, settings, beside=False)
         if run.kept is None:
             with tqdm(total=len(share), unit="clip", desc="evaluate") as bar:
-                clips = [clip.to_json() for clip in measure(predictor, dataset, options, share, bar.update)]
+                clips = [clip.to_json() for clip in by(share, bar.update)]
             run.done({"clips": clips, "settings": settings_of(predictor, options), "about": about})
             print(f"part {args.part}: {len(share)} of {total} clips measured, in {args.json}")
         return None
@@ -210,8 +232,32 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predicto
     rounds = 1 if args.report is None else 1 + len({*ratios} - {options.ratio}) + len(NAMES)
     with tqdm(total=rounds * total, unit="clip", desc="evaluate") as bar:
         if args.report is None:
-            return evaluate(predictor, dataset, options, bar.update) | about
+            return pooled(by(range(total), bar.update), settings_of(predictor, options)) | about
         return write_report(predictor, dataset, options, args.report, about, ratios, bar.update, args.overwrite)
+
+
+def _measuring(
+    args: argparse.Namespace, predictor: Predictor, dataset: ClipDataset, options: EvaluateOptions
+) -> Callable[[Iterable[int], Callable[[int], object]], Iterable[ClipFigures]]:
+    """What measures clips of some numbers, and tells of progress: here or elsewhere, as was asked for."""
+    from functools import partial
+
+    from ..evaluation.evaluate import measure
+    from ..evaluation.side_by_side import measure_side_by_side
+
+    if args.workers <= 1 and args.executor == "local":
+        return partial(measure, predictor, dataset, options)
+    load = partial(_load, args.checkpoint, args.device, args.atlas, predictor.recall)
+    many = {"executor": args.executor, "workers": args.workers}
+    return partial(measure_side_by_side, predictor, load, dataset, options, **many)
+
+
+def _load(name: str, device: str, atlas: str | None, recall: bool) -> Predictor:
+    from ..inference.loading import load
+
+    predictor = load(name, device, atlas)
+    predictor.recall &= recall
+    return predictor
 
 
 def table(report: dict[str, Any]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from copy import copy
 from pathlib import Path
 
 from ..bundled import find
 from ..early import AUTO
 from ..output import STDOUT, Output
-from .options import PROCESSES, add_lag, add_model
+from .options import PROCESSES, add_executor, add_lag, add_model, on_processors
 from .options.films import (
     CONFIDENCE,
     add_film_options,
@@ -102,6 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_part(parser, "folders, films or episodes")
     many = "processes in which a model restores on the CPU (default: one per core, from 1,024 frames on)"
     parser.add_argument("--workers", type=PROCESSES, default=0, metavar="N", help=many)
+    add_executor(parser)
     parser.add_argument("--game", help="which game the footage shows (default: the model's)")
     add_seeing(parser)
     parser.add_argument(
@@ -123,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
     from ..errors import UsageError
 
     check_part(args)
+    on_processors(args, args.executor != "local")
     if args.preview is not None:
         if target == STDOUT:
             raise UsageError("--preview is written beside the output: give it a name with --out")
@@ -240,8 +243,8 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
             print(f"going on after {summary.frames} frames of an interrupted run", file=sys.stderr)
         lost: list[str] = []
         total = sum(s.count for s in sequences) if frames is None else len(frames)
-        many = side_by_side(predictor, partial(load, choice.model), total, args.workers)
-        restorer = beside.enter_context(many)
+        again = partial(load, choice.model) if choice.model else partial(copy, predictor)  # motion recall is light
+        restorer = beside.enter_context(side_by_side(predictor, again, total, args.workers, args.executor))
         with tqdm(total=total, initial=summary.frames, unit="frame", desc="restore") as bar:
             try:
                 for sequence in sequences:
@@ -283,8 +286,7 @@ def _run(args: argparse.Namespace, target: Path | None = None) -> int:
             print(f"note: {line}", file=sys.stderr)
         args.out = target or args.out
         report = report_of(summary, masks.tube is not None, args.confidence, args.out)
-        report |= {"problems": problems, "notes": notes, "not_kept": not_kept,
-                  "pairing": pairing}  # fmt: skip
+        report |= {"problems": problems, "notes": notes, "not_kept": not_kept, "pairing": pairing}
         seen.page(choice.why, report, summary, beside)
         seen.clear()
         (journal.folder / WEIGHTS).unlink(missing_ok=True)

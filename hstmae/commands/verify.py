@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..output import Kind, Output, write_result
-from .options import add_rom
+from .options import PROCESSES, add_executor, add_rom
 from .options.parts import EXAMPLE, PartRun, add_part
 
 HELP = "check every file of a store against its hash, or decode and check all of a .hst file"
@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", metavar="MODEL", help="codec model of a neural file (default: the bundled one)")
     add_rom(parser, "also tell which frames do not follow from the one before: ")
     add_part(parser, "episodes")
+    many = "processes (default: one per core, where there is much to check)"
+    parser.add_argument("--workers", type=PROCESSES, default=0, metavar="N", help=many)
+    add_executor(parser)
     parser.add_argument("--json", metavar="FILE", help="also write the result as JSON")
 
 
@@ -146,6 +149,7 @@ def _verify_store(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
     from ..data.store.manifest import META
     from ..data.store.reader import EpisodeStore
+    from ..data.store.verifying import verify_store
     from ..errors import StoreError
 
     if not (args.store / META).is_file():
@@ -169,7 +173,8 @@ def _verify_store(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
         with tqdm(total=size, unit="B", unit_scale=True, desc="verify") as bar:
             part = args.part
             share = None if part is None else part.share(info.frames for info in store.infos())
-            problems = store.verify(bar.update, share, beside=part is None or part.number == part.count)
+            beside = part is None or part.number == part.count
+            problems = verify_store(store, bar.update, share, beside, executor=args.executor, workers=args.workers)
         report.update(hash=store.hash, episodes=len(store), frames=store.frames, bytes=size)
     report |= {"whole": not problems, "problems": problems}
     return report, ending(report)
@@ -183,6 +188,7 @@ def _verify_file(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ..codec.session.verifying import verify_file
 
     options = {name: value for name in ("checkpoint", "rom") if (value := getattr(args, name)) is not None}
+    options |= {"executor": args.executor, "workers": args.workers}
     with tqdm(unit="frame", unit_scale=True, desc="verify") as bar:
         verdict = verify_file(args.store, bar.update, args.part, **options)
     report = {"file": str(args.store), "whole": not verdict.problems, **asdict(verdict)}

@@ -130,10 +130,8 @@ def measure(
     """The figures of the clips of these numbers. Arguments and errors as of `evaluate`."""
     picks = clips_of(dataset, options)
     for number in numbers:
-        sums, baselines = MetricSums(), Baselines(restorer.game, options.state, restorer.atlas, options.inpaint)
-        episode, start = picks[number]
-        measured = _evaluate_clip(restorer, dataset.clip(episode, start), number, options, sums, baselines)
-        yield ClipFigures(number, sums, FillerSums(baselines.sums, baselines.found))
+        figures, measured = measure_clip(restorer, dataset.clip(*picks[number]), number, options)
+        yield figures
         if watch is not None:
             watch(measured)
         if progress is not None:
@@ -166,9 +164,8 @@ def pooled(clips: Iterable[ClipFigures], settings: dict[str, Any]) -> dict[str, 
     return {**sums.result(), **perceptual_fields(), **about, "baselines": fillers.pooled(settings["indexed"])}
 
 
-def _evaluate_clip(
-    restorer: Restorer, clip: Clip, number: int, options: EvaluateOptions, sums: MetricSums, baselines: Baselines
-) -> Measured:
+def measure_clip(restorer: Restorer, clip: Clip, number: int, options: EvaluateOptions) -> tuple[ClipFigures, Measured]:
+    """Hide a tube of one clip, restore it, and compare. Errors as of `evaluate`."""
     if options.state != "none" and clip.state is None:
         raise DataError(f"state level '{options.state}' was asked for, but the footage has no state; use --state none")
     if restorer.game.indexed == (clip.palette is None):
@@ -185,6 +182,8 @@ def _evaluate_clip(
     )  # fmt: skip
     view = View(clip.frames, hidden, restorer.game, clip.state, options.state, clip.origin)
     truth = Truth.of(view, clip.palette)
+    sums, baselines = MetricSums(), Baselines(restorer.game, options.state, restorer.atlas, options.inpaint)
     sums.add(truth, made.rgb, made.indices)
     baselines.add(view, truth)
-    return Measured(number, truth.colours, made.rgb, hidden, view.regions)
+    figures = ClipFigures(number, sums, FillerSums(baselines.sums, baselines.found))
+    return figures, Measured(number, truth.colours, made.rgb, hidden, view.regions)

@@ -167,6 +167,21 @@ def run_all(
     return pieces
 
 
+def batches(items: Iterable[Item], weight: Callable[[Item], float], most: float) -> Iterator[list[Item]]:
+    """Neighbours together, as long as they weigh no more than `most`: so that a task is worth its way."""
+    some: list[Item] = []
+    held = 0.0
+    for item in items:
+        heavy = weight(item)
+        if some and held + heavy > most:
+            yield some
+            some, held = [], 0.0
+        some.append(item)
+        held += heavy
+    if some:
+        yield some
+
+
 def worker_count(wanted: int, jobs: int) -> int:
     """Processes for so many jobs; `wanted` 0 = one per core."""
     return min(wanted or os.cpu_count() or 1, jobs)

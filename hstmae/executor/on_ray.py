@@ -1,19 +1,23 @@
 """The same jobs on the machines of a Ray cluster: plain tasks, each an item, tried again where a machine is lost.
 
-What a task gives comes back when the item is finished, and is taken in the order of the items. All machines have to see
-the files that items name. Each task counts as one processor and computes in one thread.
+What a task gives comes back, packed, when the item is finished. All machines have to see the files that items name.
+Each task counts as one processor and computes in one thread.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
-from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic
 
+import zstandard
+
+from .. import __version__
 from ..errors import DataError, HstError, UsageError
-from . import Advance, Item, Piece, Work, portable
+from . import MAX_WAITING, Advance, Executor, Item, Piece, Work, portable, worker_count
 
 LOCAL, RAY = "local", "ray"
 TRIES = 5  # of an item whose machine or process was lost
@@ -40,10 +44,35 @@ def _ray() -> Any:
     return ray
 
 
-def _carry_out(work: Work[Any, Any], item: Any, folder: str) -> tuple[list[bytes], int, Exception | None]:
+def executor_at(
+    name: str, work: Work[Item, Piece], take: Callable[[Piece], object], *, workers: int, jobs: int,
+    advance: Advance | None = None, advice: str = "run again with fewer --workers", ordered: bool = True,
+    ahead: int | None = None,
+) -> Executor[Item, Piece] | RayExecutor[Item, Piece]:  # fmt: skip
+    """The executor that `--executor` names, for so many jobs. Other arguments as of `Executor`."""
+    if name != LOCAL:
+        return RayExecutor(work, take, address=name, workers=workers, advance=advance, ordered=ordered)
+    count = worker_count(workers, jobs)
+    return Executor(work, take, workers=count, advance=advance, advice=advice, ordered=ordered, ahead=ahead)
+
+
+def _pack(value: object) -> bytes:
+    return zstandard.compress(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), 1)
+
+
+def _unpack(data: bytes) -> Any:
+    return pickle.loads(zstandard.decompress(data))
+
+
+@lru_cache(maxsize=1)
+def _work(packed: bytes) -> Work[Any, Any]:
+    """The work of a run, which keeps from one task of a process to the next what it has opened or loaded."""
+    return _unpack(packed)  # type: ignore[no-any-return]
+
+
+def _carry_out(work: bytes, item: bytes, folder: str, version: str) -> tuple[list[bytes], int, Exception | None]:
     """The work of a task, in the folder that its paths start from: pieces, packed; how far it came; the error that
     ended it."""
-    os.chdir(folder)
     advanced = 0
 
     def advance(count: int) -> None:
@@ -51,7 +80,12 @@ def _carry_out(work: Work[Any, Any], item: Any, folder: str) -> tuple[list[bytes
         advanced += count
 
     try:
-        return [pickle.dumps(piece, pickle.HIGHEST_PROTOCOL) for piece in work(item, advance)], advanced, None
+        if version != __version__:
+            raise DataError(
+                f"a machine of the cluster has hstmae {__version__}, this one {version}; they must be equal"
+            )
+        os.chdir(folder)
+        return [_pack(piece) for piece in _work(work)(_unpack(item), advance)], advanced, None
     except Exception as error:
         return [], advanced, portable(error)
 
@@ -60,7 +94,7 @@ class RayExecutor(Generic[Item, Piece]):
     """An `Executor` whose processes are those of a Ray cluster.
 
     Args:
-        work, take, advance: as of `Executor`; progress comes with each finished item.
+        work, take, advance, ordered: as of `Executor`; progress and pieces come with each finished item.
         address: "ray" = the cluster that RAY_ADDRESS names, or one of this machine alone; or "ray://HOST:PORT".
         workers: tasks at the same time; 0 = as many as the cluster has processors.
     Raises:
@@ -68,9 +102,10 @@ class RayExecutor(Generic[Item, Piece]):
         DataError: there is no such cluster.
     """
 
-    def __init__(self, work: Work[Item, Piece], take: Any, *, address: str, workers: int = 0,
-                 advance: Advance | None = None) -> None:  # fmt: skip
+    def __init__(self, work: Work[Item, Piece], take: Callable[[Piece], object], *, address: str, workers: int = 0,
+                 advance: Advance | None = None, ordered: bool = True) -> None:  # fmt: skip
         self._ray, self._take, self._advance = _ray(), take, advance or (lambda count: None)
+        self._ordered = ordered
         self._was_there = self._ray.is_initialized()
         if not self._was_there:
             here = str(Path(__file__).resolve().parents[2])
@@ -85,8 +120,10 @@ class RayExecutor(Generic[Item, Piece]):
         processors = int(self._ray.cluster_resources().get("CPU", 1))
         self._most = max(workers or AHEAD * processors, 1)
         self._task = self._ray.remote(num_cpus=1, max_retries=TRIES)(_carry_out)
-        self._work = self._ray.put(work)
-        self._running: deque[Any] = deque()
+        self._work = self._ray.put(_pack(work))
+        self._running: dict[Any, int] = {}  # tasks, oldest first, and the numbers of their items
+        self._submitted = self._turn = self._waiting_bytes = 0
+        self._waiting: dict[int, list[bytes]] = {}  # pieces of items that were finished before their turn
 
     def __enter__(self) -> RayExecutor[Item, Piece]:
         return self
@@ -101,7 +138,9 @@ class RayExecutor(Generic[Item, Piece]):
         """Hand in one item; returns as soon as few enough of them are in the cluster. Raises as `Executor.submit`."""
         while len(self._running) >= self._most:
             self._collect()
-        self._running.append(self._task.remote(self._work, item, os.getcwd()))
+        task = self._task.remote(self._work, _pack(item), os.getcwd(), __version__)
+        self._running[task] = self._submitted
+        self._submitted += 1
 
     def finish(self) -> None:
         """Wait until all pieces of all items so far were taken. Raises as `Executor.submit`."""
@@ -109,18 +148,32 @@ class RayExecutor(Generic[Item, Piece]):
             self._collect()
 
     def _collect(self) -> None:
-        """Take what the item gives whose turn it is."""
-        task = self._running[0]
+        """Deal with an item that is finished; the oldest where too much waits for its turn."""
+        tasks = [*self._running]
+        if self._waiting_bytes < MAX_WAITING:
+            tasks, _ = self._ray.wait(tasks, num_returns=1)
         try:
-            pieces, advanced, error = self._ray.get(task)
+            pieces, advanced, error = self._ray.get(tasks[0])
         except self._ray.exceptions.RayError as problem:
             raise DataError(
                 f"an item was lost {TRIES + 1} times ({type(problem).__name__}): are the machines out of memory, and "
                 "do all of them see the files and have this version of hstmae?"
             ) from None
-        self._running.popleft()
+        number = self._running.pop(tasks[0])
         if error is not None:
             raise error if isinstance(error, HstError | OSError) else RuntimeError(str(error)) from error
         self._advance(advanced)
+        if not self._ordered:
+            self._hand_over(pieces)
+            return
+        self._waiting[number] = pieces
+        self._waiting_bytes += sum(map(len, pieces))
+        while self._turn in self._waiting:
+            pieces = self._waiting.pop(self._turn)
+            self._turn += 1
+            self._waiting_bytes -= sum(map(len, pieces))
+            self._hand_over(pieces)
+
+    def _hand_over(self, pieces: list[bytes]) -> None:
         for piece in pieces:
-            self._take(pickle.loads(piece))
+            self._take(_unpack(piece))

@@ -1,4 +1,5 @@
-"""A model in several processes: the stretches of long footage are restored side by side, to the same pixels.
+"""What restores in several processes, or on several machines: the stretches of long footage are restored side by side,
+to the same pixels.
 
 This process reads and writes; the others load the model and restore what they are handed.
 """
@@ -8,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..executor import Advance, Executor, worker_count
+from ..errors import DataError
+from ..executor import Advance, worker_count
+from ..executor.on_ray import LOCAL, executor_at
 
 if TYPE_CHECKING:
     from ..restoration.result import Restoration
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 ENOUGH = 1024  # frames: of fewer, loading the model several times takes longer than it saves
 AT_ONCE = 32  # frames that come back together
 
+Loaded = TypeVar("Loaded", bound="Restores")
 Finished = Callable[["Restoration", np.ndarray], object]
 
 
@@ -45,9 +49,14 @@ class _Part:
 
 @dataclass
 class _Work:
-    """What a process does: the model is loaded when the first stretch comes."""
+    """What a process does: the model is loaded when the first stretch comes.
+
+    Attributes:
+        fingerprint: of the model, where another machine may have another one; "" where not.
+    """
 
     load: Callable[[], Restores]
+    fingerprint: str
     restorer: Restores | None = None
 
     def __call__(self, ask: _Ask, advance: Advance) -> Iterator[_Part]:
@@ -55,7 +64,7 @@ class _Work:
             import torch
 
             torch.set_num_threads(1)  # every core has a process
-            self.restorer = self.load()
+            self.restorer = same_as(self.fingerprint, self.load())
         done: list[np.ndarray] = []
         made = self.restorer.restore(*ask.args, **ask.options, finished=lambda _, frames: done.append(frames))
         assert made is not None  # the restorer is not `SideBySide` itself
@@ -65,8 +74,15 @@ class _Work:
             yield _Part(ask.number, some, made.of(some), start + AT_ONCE >= len(frames))
 
 
+def same_as(fingerprint: str, loaded: Loaded) -> Loaded:
+    """What another process, perhaps on another machine, has loaded. Raises DataError where it is something else."""
+    if fingerprint and loaded.fingerprint() != fingerprint:
+        raise DataError("a machine of the cluster has another model, or atlas, of this name: all have to see the same")
+    return loaded
+
+
 def side_by_side(
-    restorer: Restores, load: Callable[[], Restores], total: int, wanted: int = 0
+    restorer: Restores, load: Callable[[], Restores], total: int, wanted: int = 0, executor: str = LOCAL
 ) -> AbstractContextManager[Restores]:
     """The restorer itself, or where it pays processes that restore as it does.
 
@@ -74,7 +90,10 @@ def side_by_side(
         load: makes the same restorer again, in another process; picklable.
         total: frames to restore.
         wanted: processes; 0 = one per core, from ENOUGH frames on. Others than models on the CPU always have one.
+        executor: where processes are, see `executor_at`; elsewhere than here anything is restored.
     """
+    if executor != LOCAL:
+        return SideBySide(restorer, load, wanted, executor)
     if str(getattr(restorer, "device", "")) == "cpu" and (wanted or total >= ENOUGH):
         length, _ = restorer.stretch((1, 1))
         workers = worker_count(wanted, -(-total // length))
@@ -92,15 +111,14 @@ class SideBySide:
         game, rates: as of the restorer.
     """
 
-    def __init__(self, restorer: Restores, load: Callable[[], Restores], workers: int) -> None:
+    def __init__(self, restorer: Restores, load: Callable[[], Restores], workers: int, executor: str = LOCAL) -> None:
         """load: makes the same restorer again, in another process; picklable."""
         self._restorer = restorer
         self.game, self.rates = restorer.game, restorer.rates
         self._asked = 0
         self._waiting: dict[int, tuple[Finished | None, Callable[[int], object] | None]] = {}
-        self._executor: Executor[_Ask, _Part] = Executor(
-            _Work(load), self._take, workers=workers, ordered=False, ahead=0
-        )
+        work = _Work(load, "" if executor == LOCAL else restorer.fingerprint())
+        self._executor = executor_at(executor, work, self._take, workers=workers, jobs=workers, ordered=False, ahead=0)
 
     def __enter__(self) -> SideBySide:
         self._executor.__enter__()

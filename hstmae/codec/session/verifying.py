@@ -1,16 +1,19 @@
 """Is a .hst file what was written, and what is in it?"""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...errors import CodecError
+from ...executor import batches
+from ...executor.on_ray import LOCAL, executor_at
 from ...parts import Part
 from ..container.chunks import PREAMBLE_BYTES, VERSION, scan_all
 from .reader import HstReader
 
+ENOUGH = 8192  # frames: of fewer, starting processes takes longer than it saves
 _RGB = 3
 _FIELDS = ("name", "game", "level", "outcome", "split", "fps", "profile", "tables", "tables_sha256", "gop")
 
@@ -27,42 +30,77 @@ class Verdict:
 
 
 def verify_file(
-    path: str | Path, progress: Callable[[int], object] | None = None, part: Part | None = None, **options: Any
-) -> Verdict:
+    path: str | Path, progress: Callable[[int], object] | None = None, part: Part | None = None, *,
+    executor: str = LOCAL, workers: int = 1, **options: Any,
+) -> Verdict:  # fmt: skip
     """Check every checksum, the index, that no frame is missing, and decode every group and compare its hash.
 
     Args:
         progress: called with the frames checked since the last call.
         part: only this share of the episodes, and with the first one what belongs to none; `groups` and `problems` of
             all parts one after the other are those of the whole. None = all.
+        executor, workers: where episodes are checked, see `executor_at`; workers 0 = one per core, where there is
+            ENOUGH to do.
         **options: for the profile that decodes.
     Raises:
         CodecError: no .hst file, or nothing in it can be read.
+        DataError: a process died, or there is no such cluster.
     """
     with HstReader(path, **options) as reader:
         problems = [] if part is not None and part.number > 1 else _container(reader, str(path))
-        description, groups = reader.episodes(), 0
-        share = range(len(reader.entries)) if part is None else part.share(entry.frames for entry in reader.entries)
-        for k in share:
-            entry = reader.entries[k]
-            for first, count in entry.missing():
-                problems.append(f"{path}: {description[k].name}: frames {first} to {first + count - 1} are lost")
-            if not entry.final:
-                problems.append(f"{path}: {description[k].name}: was not written to its end")
-            for group, (_, header) in enumerate(entry.gops):
-                problem = reader.groups.check(k, group)
-                problems += [problem] if problem else []
-                groups += 1
-                if progress is not None:
-                    progress(header.frames)
-            try:
-                reader.steps(k)
-            except CodecError as error:
-                problems.append(str(error))
-            if entry.film:
-                problem = reader.groups.check_film(k)
-                problems += [problem] if problem else []
-        return Verdict(len(description), len(reader), groups, len(reader.data), tuple(problems))
+        groups, weights = 0, [entry.frames for entry in reader.entries]
+        share = range(len(weights)) if part is None else part.share(weights)
+
+        def take(checked: tuple[int, list[str]]) -> None:
+            nonlocal groups
+            groups += checked[0]
+            problems.extend(checked[1])
+
+        if executor == LOCAL and (workers == 1 or (not workers and sum(weights[k] for k in share) < ENOUGH)):
+            for checked in _Checking(str(path), options, reader)(share, progress or (lambda frames: None)):
+                take(checked)
+        else:
+            work = _Checking(str(path), options)
+            tasks = [*batches(share, weights.__getitem__, ENOUGH / 2)]
+            with executor_at(executor, work, take, workers=workers, jobs=len(tasks), advance=progress) as running:
+                for episodes in tasks:
+                    running.submit(episodes)
+                running.finish()
+        return Verdict(len(reader.entries), len(reader), groups, len(reader.data), tuple(problems))
+
+
+@dataclass
+class _Checking:
+    """Checks episodes by their positions: gives the number of groups of each, and what is wrong with it."""
+
+    path: str
+    options: dict[str, Any]
+    reader: HstReader | None = None  # opened once, where the work is done
+    _names: list[str] = field(default_factory=list)
+
+    def __call__(self, episodes: Iterable[int], advance: Callable[[int], object]) -> Iterator[tuple[int, list[str]]]:
+        if self.reader is None:
+            self.reader = HstReader(self.path, **self.options)
+        self._names = self._names or [description.name for description in self.reader.episodes()]
+        for k in episodes:
+            yield len(self.reader.entries[k].gops), [*self._problems(self.reader, k, advance)]
+
+    def _problems(self, reader: HstReader, k: int, advance: Callable[[int], object]) -> Iterator[str]:
+        entry, where = reader.entries[k], f"{self.path}: {self._names[k]}"
+        for first, count in entry.missing():
+            yield f"{where}: frames {first} to {first + count - 1} are lost"
+        if not entry.final:
+            yield f"{where}: was not written to its end"
+        for group, (_, header) in enumerate(entry.gops):
+            if problem := reader.groups.check(k, group):
+                yield problem
+            advance(header.frames)
+        try:
+            reader.steps(k)
+        except CodecError as error:
+            yield str(error)
+        if entry.film and (problem := reader.groups.check_film(k)):
+            yield problem
 
 
 def _container(reader: HstReader, path: str) -> list[str]:

@@ -115,6 +115,18 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", type=_executor, default="local", metavar="local|ray|ray://HOST:PORT", help=what)
 
 
+def on_processors(args: argparse.Namespace, elsewhere: bool) -> None:
+    """With a model in other processes: these compute on processors, as then does this one.
+
+    Raises:
+        UsageError: another device was asked for.
+    """
+    if elsewhere and args.device == "cuda":
+        raise UsageError("--workers and --executor are for models on processors; leave them out, or --device cuda")
+    if elsewhere:
+        args.device = "cpu"
+
+
 def _executor(text: str) -> str:
     from ...executor.on_ray import check_executor
 

@@ -11,8 +11,8 @@ from typing import Generic, Protocol, TypeVar
 
 from ...atomic import TEMP_MARK
 from ...errors import DataError
-from ...executor import Advance, Executor, Work, worker_count
-from ...executor.on_ray import LOCAL, RayExecutor
+from ...executor import Advance, Work
+from ...executor.on_ray import LOCAL, executor_at
 from ..pairing import Pairing
 from ..sources.base import SourceEpisode
 from ..sources.finding import ArchivedEpisode, StagedEpisode
@@ -67,7 +67,9 @@ def run_jobs(
     archives: dict[Path, list[tuple[Job | None, ArchivedEpisode]]] = {}
     temp = folder / f".archive{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}"
     try:
-        with _executor(work, take, executor, workers, len(jobs), advance, advice, ordered) as running:
+        with executor_at(
+            executor, work, take, workers=workers, jobs=len(jobs), advance=advance, advice=advice, ordered=ordered
+        ) as running:
             queue = _Queue(running.submit, known)
             for job in jobs:
                 if isinstance(job.episode, ArchivedEpisode):
@@ -94,16 +96,6 @@ def run_jobs(
             running.finish()
     finally:
         shutil.rmtree(temp, ignore_errors=True)
-
-
-def _executor(
-    work: Work[Job, Piece], take: Callable[[Piece], object], name: str, workers: int, jobs: int,
-    advance: Advance | None, advice: str, ordered: bool,
-) -> Executor[Job, Piece] | RayExecutor[Job, Piece]:  # fmt: skip
-    if name != LOCAL:
-        return RayExecutor(work, take, address=name, workers=workers, advance=advance)
-    count = worker_count(workers, jobs)
-    return Executor(work, take, workers=count, advance=advance, advice=advice, ordered=ordered)
 
 
 class _Queue(Generic[Job]):

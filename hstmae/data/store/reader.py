@@ -179,7 +179,7 @@ class EpisodeStore:
             return found
 
     def verify(
-        self, progress: Callable[[int], object] | None = None, part: range | None = None, beside: bool = True
+        self, progress: Callable[[int], object] | None = None, part: Sequence[int] | None = None, beside: bool = True
     ) -> list[str]:
         """Hash every file and unpack every group: one line per damaged file, none when the store is whole.
 
