@@ -1,14 +1,15 @@
 """Random clips out of a .hst file beside the same frames in other forms, in one run: frames per CPU second, and bytes.
 
-    python benchmarks/clips.py FILE.hst [--clips 200] [--train STEPS] [--json FILE]
+    python benchmarks/clips.py FILE.hst [--clips 200] [--train STEPS [--s3]] [--json FILE]
 
 Every row reads clips of 16 frames at stride 4, whole pictures without state, through its usual reader: this project's
 store; a folder of PNG files by Pillow; a LeRobot data set whose pictures are PNG in parquet (read into memory before,
 as that library does by its Arrow cache) and one whose pictures are H.264 (`hstmae exchange --to lerobot`), by PyAV, a
 seek for each clip; a zarr array in chunks of 16 frames packed by zstd. Speed counts the processor time of all threads.
 `first` is the file's first pass, in which groups are decoded, in the order that serves them; `again` the same clips
-afterwards, when groups lie packed in memory. --train runs so many steps of hst-mae-nano on the file and tells which
-share of their time is spent waiting for clips.
+afterwards, when groups lie packed in memory. --train runs so many steps of hst-mae-nano on the file, with --s3 out of
+an S3 server (moto) of this machine, and tells which share of their time, the first one's included, is spent waiting for
+clips. --clips 0 leaves the rows out.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +74,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--train", type=int, default=0, metavar="STEPS")
+    parser.add_argument("--s3", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -77,12 +82,16 @@ def main() -> None:
         rows = Rows(HstStore(args.file).frames, args.clips)
         ours = dataset(HstStore(args.file))
         draws = [ours.draw(k) for k in range(args.clips)]  # the same clips for every row
-        rows.add(".hst, first", size_of(args.file), ours.random)
-        rows.add(".hst, again", size_of(args.file), ours.random)
-        others(args.file, temp, rows, [(draw.episode, draw.start) for draw in draws])
+        if draws:
+            rows.add(".hst, first", size_of(args.file), ours.random)
+            rows.add(".hst, again", size_of(args.file), ours.random)
+            others(args.file, temp, rows, [(draw.episode, draw.start) for draw in draws])
         figures: dict[str, Any] = {"rows": rows.found}
-        if args.train:
-            figures["waiting"] = waiting(args.file, temp, args.train)
+        if args.train and args.s3:
+            with in_a_bucket(args.file) as address:
+                figures["waiting"] = waiting(address, temp, args.train)
+        elif args.train:
+            figures["waiting"] = waiting(str(args.file), temp, args.train)
     print(json.dumps(figures, indent=2))
     if args.json:
         write_json(args.json, figures)
@@ -166,30 +175,59 @@ def others(file: Path, temp: Path, rows: Rows, draws: list[tuple[int, int]]) -> 
     rows.add("zarr", size_of(temp / "zarr"), from_zarr)
 
 
-def waiting(file: Path, temp: Path, steps: int) -> dict[str, float]:
-    """Seconds that a Nano run of so many steps waits for its clips, and all of its steps' seconds; and of all but the
-    first step, for which nothing can have been prepared."""
+def waiting(file: str, temp: Path, steps: int) -> dict[str, float]:
+    """Of a Nano run of so many steps: seconds until its clips could be asked for, of the first wait, of all waits, and
+    of all steps from the first question on; `share` is the waits' part of these."""
     from hstmae.data.clips.prefetch import Prefetcher
 
     waits: list[float] = []
-    times: list[float] = []
-    ask = Prefetcher.__next__
+    ends: list[float] = []
+    ask, opens, opened = Prefetcher.__next__, HstStore.__init__, [0.0]
 
     def timed(self: Prefetcher) -> Any:
         began = time.perf_counter()
         found = ask(self)
-        times.append(time.perf_counter())
-        waits.append(times[-1] - began)
+        ends.append(time.perf_counter())
+        waits.append(ends[-1] - began)
         return found
 
+    def timed_open(self: HstStore, *args: Any, **options: Any) -> None:
+        began = time.perf_counter()
+        opens(self, *args, **options)
+        opened[0] += time.perf_counter() - began
+
     Prefetcher.__next__ = timed  # type: ignore[method-assign]
+    HstStore.__init__ = timed_open  # type: ignore[method-assign]
+    began = time.process_time()
     run(
         "train", "--config", "mae_nano", "--data", file, "--out", temp / "run", "--set", f"train.steps={steps}",
         "--set", "train.val_clips=0", "--set", "train.threads=1",
     )  # fmt: skip
-    whole = times[-1] - times[0]
-    return {"steps": steps, "first_wait_s": waits[0], "waited_s": sum(waits[1:]), "seconds": whole,
-            "share": sum(waits[1:]) / whole}  # fmt: skip
+    whole = time.perf_counter() - (ends[0] - waits[0])
+    return {"steps": steps, "open_s": opened[0], "first_wait_s": waits[0], "waited_s": sum(waits), "seconds": whole,
+            "share": sum(waits) / whole, "cpu_s": time.process_time() - began}  # fmt: skip
+
+
+@contextmanager
+def in_a_bucket(file: Path) -> Iterator[str]:
+    """The file's address in an S3 server of this machine, in a process of its own."""
+    from hstmae.remote.files import file_system
+
+    script = "import sys; from moto.server import ThreadedMotoServer as S; s = S('127.0.0.1', 0, False); s.start(); "
+    script += "print(*s.get_host_and_port(), flush=True); sys.stdin.read()"
+    server = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdin is not None and server.stdout is not None
+    host, port = server.stdout.readline().split()
+    os.environ |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "a",
+                   "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
+    try:
+        fs, _ = file_system("s3://sessions")
+        fs.mkdir("sessions")
+        fs.put_file(str(file), f"sessions/{file.name}")
+        yield f"s3://sessions/{file.name}"
+    finally:
+        server.stdin.close()
+        server.wait()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from hstmae import cli
 from hstmae.codec.session.as_store import HstStore
 from hstmae.codec.session.reader import HstReader
 from hstmae.config import load_config
+from hstmae.data.clips.clip import AheadSource
 from hstmae.data.clips.dataset import ClipDataset
-from hstmae.data.clips.grouped import GroupedOrder
+from hstmae.data.clips.grouped import CLIPS, JOINING, GroupedOrder
 from hstmae.data.clips.prefetch import Prefetcher
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import CodecError, HstError, StoreError
@@ -123,6 +125,39 @@ def test_a_group_is_decoded_once(base: Path, monkeypatch: pytest.MonkeyPatch) ->
     for step in range(12):
         data.batch(step, 4)
     assert set(made.values()) == {1}
+
+
+def test_a_run_begins_with_few_groups_and_the_others_join_in() -> None:
+    stretches = [(k, 0, 400) for k in range(20)]
+    order = GroupedOrder(stretches, {k: np.arange(100, 501, 100) for k in range(20)}, 61, seed=2)
+    areas = order.of_round(0)
+    drawn = [order.place(k)[0] for k in range(order.clips)]
+    known = [area.episode for area in areas]
+    for k, episode in enumerate(drawn):
+        assert episode in known[: 1 + k // JOINING]
+        assert areas[known.index(episode)] in [areas[0], *order.soon(max(0, k - 8), 8)]  # prepared a batch before
+    assert len(set(known)) > 4 and Counter(drawn) == Counter(known * CLIPS)
+    later = [order.place(k)[0] for k in range(order.clips, 2 * order.clips)]
+    assert len({*later[:32]}) > 4
+
+
+def test_work_is_done_ahead_once_and_side_by_side(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Counter[tuple[int, int]]()
+    decode = HstStore._decoded
+    monkeypatch.setattr(HstStore, "_decoded", lambda self, p, k: (made.update([(p, k)]), decode(self, p, k))[1])
+    data = ClipDataset(HstStore(base / "x.hst"), clip=4, stride=2, crop=32, seed=5)
+    data.batch(0, 4)
+    begun = set(made)
+    data.ahead(0, 4)
+    assert set(made) > begun
+    done = set(made)
+    data.batch(1, 4)
+    assert set(made) == done and set(made.values()) == {1}
+    assert isinstance(data, AheadSource) and not isinstance(data.store, AheadSource)
+    with ThreadPoolExecutor(4) as pool:
+        store = HstStore(base / "x.hst")
+        made.clear()
+        assert len({id(found) for found in pool.map(lambda _: store.group(0, 1), range(8))}) == 1 and made.total() == 1
 
 
 def test_a_run_takes_a_file_in_place_of_a_store(base: Path) -> None:

@@ -10,13 +10,12 @@ import hashlib
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zstandard
 
 from ...data.episode import Episode
 from ...data.store.columns import Column
@@ -26,42 +25,14 @@ from ...games import get_game
 from ...remote.files import url_of
 from ..lossless.kernel import DECODE
 from ..lossless.profile import LosslessProfile
+from .packed import BLOCK, Packed, in_threads
 from .reader import HstReader
 
-BLOCK = 16  # frames that are packed together, as in a store
 ROOM = 1 << 30  # bytes of packed groups that are kept
 _RULE: dict[str, Any] = {
     "val_levels": [],
     "val_fraction": 0.05,
 }  # by which episodes are split where the file says nothing
-
-
-@dataclass(frozen=True)
-class _Packed:
-    """Rows of one column of a group, uint8 [T, *shape], BLOCK of them in each block."""
-
-    blocks: list[bytes]
-    shape: tuple[int, ...]
-
-    @property
-    def bytes(self) -> int:
-        return sum(map(len, self.blocks))
-
-    @staticmethod
-    def of(rows: np.ndarray) -> _Packed:
-        pack = zstandard.ZstdCompressor(level=3)
-        parts = [rows[at : at + BLOCK] for at in range(0, len(rows), BLOCK)]
-        return _Packed([pack.compress(np.ascontiguousarray(part).data) for part in parts], rows.shape[1:])
-
-    def rows(self, at: np.ndarray, window: tuple[slice, ...], out: np.ndarray) -> None:
-        """Put rows `at`, or a window of them, into `out`."""
-        unpack = zstandard.ZstdDecompressor()
-        block_of = at // BLOCK
-        for block in np.unique(block_of).tolist():
-            found = np.frombuffer(unpack.decompress(self.blocks[block]), np.uint8).reshape(-1, *self.shape)
-            mine = np.flatnonzero(block_of == block)
-            for k, row in zip(mine.tolist(), (at[mine] - block * BLOCK).tolist(), strict=True):
-                out[k] = found[row][window]
 
 
 class HstStore:
@@ -111,8 +82,9 @@ class HstStore:
         self._names = {info.name: k for k, info in enumerate(self._infos)}
         self._firsts = [np.cumsum([0, *(h.frames for _, h in e.gops)]) for e in self._reader.entries]
         self._lock = threading.Lock()
-        self._packed: OrderedDict[tuple[int, int], dict[str, _Packed]] = OrderedDict()
-        self._beside: dict[int, list[dict[str, _Packed]]] = {}  # memory and buttons by episode and group
+        self._packed: OrderedDict[tuple[int, int], dict[str, Packed]] = OrderedDict()
+        self._coming: dict[tuple[int, int], Future[dict[str, Packed]]] = {}
+        self._beside: dict[int, list[dict[str, Packed]]] = {}  # memory and buttons by episode and group
         self._size = 0
         self._making = [threading.Lock() for _ in self._infos]
 
@@ -206,7 +178,7 @@ class HstStore:
             out[mine] = part
         return out
 
-    def group(self, position: int, k: int, beside: bool = False) -> dict[str, _Packed]:
+    def group(self, position: int, k: int, beside: bool = False) -> dict[str, Packed]:
         """The columns of a group, packed: decoded where it is not there. `beside` is enough where memory and buttons
         alone are wanted."""
         with self._lock:
@@ -215,44 +187,78 @@ class HstStore:
                 return self._packed[position, k]
             if beside and position in self._beside:
                 return self._beside[position][k]
-        with self._making[position]:
-            with self._lock:
-                if (position, k) in self._packed:
-                    return self._packed[position, k]
+        return self._made(position, k)
+
+    def _made(self, position: int, k: int) -> dict[str, Packed]:
+        """A group, decoded once however many threads ask for it."""
+        with self._lock:
+            if (position, k) in self._packed:
+                return self._packed[position, k]
+            coming = self._coming.get((position, k))
+            own = None if coming is not None else Future[dict[str, Packed]]()
+            if own is not None:
+                self._coming[position, k] = own
+        if own is None:
+            assert coming is not None
+            return coming.result()
+        try:
             made = self._decoded(position, k)
+        except BaseException as error:
+            with self._lock:
+                del self._coming[position, k]
+            own.set_exception(error)
+            raise
         with self._lock:
             self._packed[position, k] = made
             self._size += made["frames"].bytes
             while self._size > self._room and len(self._packed) > 1:
                 self._size -= self._packed.popitem(last=False)[1]["frames"].bytes
+            del self._coming[position, k]
+        own.set_result(made)
         return made
 
-    def _decoded(self, position: int, k: int) -> dict[str, _Packed]:
+    def prepare(self, groups: Sequence[tuple[int, int]]) -> None:
+        """Decode the groups that are not there, (position of the episode, number), side by side."""
+        with self._lock:
+            missing = [group for group in dict.fromkeys(groups) if group not in self._packed]
+        in_threads(lambda group: self._made(*group), missing)
+
+    def _decoded(self, position: int, k: int) -> dict[str, Packed]:
         info, groups = self._infos[position], self._reader.groups
         if "context" not in info.columns:
             gop = groups.decode(position, k)[0]
             found = {"frames": gop.frames, "state": gop.state, "actions": gop.actions}
-            return {name: _Packed.of(rows) for name, rows in found.items() if rows is not None}
+            return {name: Packed.of(rows) for name, rows in found.items() if rows is not None}
         beside = self._memory_of(position)
         profile = groups.profile(position)
         parts = groups.parts(position, k)
         shape = self._reader.episodes()[position].shape(len(parts.numbers))
         if not isinstance(profile, LosslessProfile) or shape.channels != 1:
-            return {"frames": _Packed.of(groups.decode(position, k)[0].frames), **beside[k]}
+            return {"frames": Packed.of(groups.decode(position, k)[0].frames), **beside[k]}
         state = np.empty((shape.frames, shape.state), np.uint8)
         beside[k]["state"].rows(np.arange(shape.frames), (), state)
         frames = np.zeros((shape.frames, shape.height, shape.width), np.uint8)
         profile.pictures(DECODE, frames, state, shape, parts.streams["PICT"])
-        return {"frames": _Packed.of(frames), **beside[k]}
+        return {"frames": Packed.of(frames), **beside[k]}
 
-    def _memory_of(self, position: int) -> list[dict[str, _Packed]]:
+    def _memory_of(self, position: int) -> list[dict[str, Packed]]:
         """Memory, what earlier memory tells, and buttons of all groups of an episode."""
         with self._lock:
             if position in self._beside:
                 return self._beside[position]
+        with self._making[position]:  # waited for by whoever decodes another group of it
+            with self._lock:
+                if position in self._beside:
+                    return self._beside[position]
+            found = self._decoded_memory(position)
+            with self._lock:
+                self._beside[position] = found
+            return found
+
+    def _decoded_memory(self, position: int) -> list[dict[str, Packed]]:
         groups, description = self._reader.groups, self._reader.episodes()[position]
-        states, actions = [], []
-        for k in range(len(self._reader.entries[position].gops)):
+
+        def rows(k: int) -> tuple[np.ndarray, np.ndarray | None]:
             profile = groups.profile(position)
             if isinstance(profile, LosslessProfile):
                 parts = groups.parts(position, k)
@@ -261,16 +267,14 @@ class HstStore:
                 gop = groups.decode(position, k)[0]
                 state, buttons = gop.state, gop.actions
             assert state is not None  # there is no context without it
-            states.append(state)
-            actions.append(buttons)
+            return state, buttons
+
+        states, actions = zip(*in_threads(rows, range(len(self._reader.entries[position].gops))), strict=True)
         context = self._spec.context(np.concatenate(states), self._numbers[position])
         ends, found = self._firsts[position], []
         for k, (state, buttons) in enumerate(zip(states, actions, strict=True)):
-            own = {"state": _Packed.of(state), "context": _Packed.of(context[ends[k] : ends[k + 1]])}
+            own = {"state": Packed.of(state), "context": Packed.of(context[ends[k] : ends[k + 1]])}
             if buttons is not None:
-                own["actions"] = _Packed.of(
-                    buttons.reshape(len(state), *self._infos[position].columns["actions"].shape)
-                )
+                own["actions"] = Packed.of(buttons.reshape(len(state), *self._infos[position].columns["actions"].shape))
             found.append(own)
-        with self._lock:
-            return self._beside.setdefault(position, found)
+        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -100,6 +100,14 @@ class BatchSource(Protocol):
 
     def batch(self, step: int, batch_size: int) -> ClipBatch:
         """Clips step * batch_size ... of an endless sequence."""
+
+
+@runtime_checkable
+class AheadSource(BatchSource, Protocol):
+    """One that can do some of the work before it is asked for a batch."""
+
+    def ahead(self, step: int, batch_size: int) -> None:
+        """Prepare what is wanted after the batch of this step."""
 
 
 def as_tensor(array: np.ndarray) -> torch.Tensor:

@@ -141,17 +141,11 @@ class ClipDataset:
         """First start and number of starts of the stretch that a clip lies in."""
         return next((f, n) for e, f, n in self._stretches if e == episode and f <= start < f + n)
 
-    def _decode_ahead(self, index: int, clips: int) -> None:
-        """Groups of the next round, a share of them with each batch, so that no batch waits for all of them."""
-        order, store = self._order, self.store
-        if order is None or not isinstance(store, GroupedStore):
-            return
-        number, at = divmod(index, order.clips)
-        areas = order.of_round(number + 1)
-        share = min(1.0, (at + clips) / order.clips)
-        for area in areas[: round(share * len(areas))]:
-            for k in area.groups:
-                store.group(area.episode, k)
+    def ahead(self, step: int, batch_size: int) -> None:
+        """Prepare what is wanted after the batch of this step, where reading it takes long."""
+        if self._order is not None and isinstance(self.store, GroupedStore):
+            areas = self._order.soon(step * batch_size, batch_size)
+            self.store.prepare([(area.episode, k) for area in areas for k in area.groups])
 
     def random(self, index: int) -> Clip:
         """Clip number `index` of an endless shuffled sequence: a function of (seed, index) alone."""
@@ -185,9 +179,10 @@ class ClipDataset:
         import torch
 
         draws = [self.draw(step * batch_size + k) for k in range(batch_size)]
+        if isinstance(self.store, GroupedStore):
+            self.store.prepare([group for draw in draws for group in self._groups_of(self.store, draw)])
         frames, palettes, state = self._read(draws)
         infos = [self.store.info(draw.episode) for draw in draws]
-        self._decode_ahead(step * batch_size, batch_size)
         return ClipBatch(
             frames=torch.from_numpy(frames),
             palette=None if palettes is None else torch.from_numpy(np.stack(palettes)),
@@ -197,6 +192,11 @@ class ClipDataset:
             indices=torch.from_numpy(self.indices_of(draws)),
             size=torch.tensor([self.native_size(info) for info in infos], dtype=torch.int64),
         )
+
+    def _groups_of(self, store: GroupedStore, draw: Draw) -> list[tuple[int, int]]:
+        ends = store.group_ends(draw.episode)
+        first, last = np.searchsorted(ends, [draw.start, draw.start + self._span - 1], "right").tolist()
+        return [(draw.episode, k) for k in range(first, last + 1)]
 
     def indices_of(self, draws: Sequence[Draw]) -> np.ndarray:
         """int64 [B, T], positions of the frames in their episodes."""

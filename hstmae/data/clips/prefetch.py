@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from .clip import BatchSource, ClipBatch
+from .clip import AheadSource, BatchSource, ClipBatch
 
 
 class Prefetcher:
     """Endless iterator over `source.batch(step, batch_size)` in order of steps, prepared ahead by threads.
 
-    Threads suffice: unpacking releases the interpreter lock. Use it as a context manager, or call `close`.
+    Threads suffice: unpacking releases the interpreter lock. They also do the source's work ahead, behind each batch.
+    Use it as a context manager, or call `close`.
 
     Args:
         start_step: first step.
@@ -35,6 +36,8 @@ class Prefetcher:
             return self._source.batch(self._next - 1, self._batch_size)
         while len(self._waiting) <= self._ahead:
             self._waiting.append(self._pool.submit(self._source.batch, self._next, self._batch_size))
+            if isinstance(self._source, AheadSource):  # an error comes back when the batch itself is made
+                self._pool.submit(self._source.ahead, self._next, self._batch_size)
             self._next += 1
         return self._waiting.popleft().result()
 

@@ -41,8 +41,8 @@ class GroupedStore(ClipStore, Protocol):
     def group_ends(self, episode: int) -> np.ndarray:
         """int64 [G]: where each group of an episode ends."""
 
-    def group(self, position: int, k: int) -> object:
-        """See that group `k` of an episode is at hand."""
+    def prepare(self, groups: Sequence[tuple[int, int]]) -> None:
+        """See that these groups are at hand: (position of the episode, number of the group)."""
 
 
 def stretches_of(

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ...data.clips.clip import BatchSource, ClipBatch
+from ...data.clips.clip import AheadSource, BatchSource, ClipBatch
 from ...errors import ConfigError
 from ..masks.inputs import StepInputs
 
@@ -100,6 +100,10 @@ class RankClips:
 
     def batch(self, step: int, batch_size: int) -> ClipBatch:
         return self._clips.batch(step * self._world.size + self._world.rank, batch_size)
+
+    def ahead(self, step: int, batch_size: int) -> None:
+        if isinstance(self._clips, AheadSource):
+            self._clips.ahead(step * self._world.size + self._world.rank, batch_size)
 
 
 @contextmanager
