@@ -38,6 +38,8 @@ class Executor(Generic[Item, Piece]):
     Each process has a pipe of its own. What is not read stays there and holds its process up, which bounds memory; the
     item whose turn it is has always been handed to a process, and is always read, so that nothing can lock up.
 
+    Attributes:
+        processors: how many are used.
     Args:
         work: as described above. With more than one process it, its items, pieces and errors must be picklable.
         take: called in this process with each piece, in order; as soon as it comes, those of one item in order, where
@@ -53,6 +55,7 @@ class Executor(Generic[Item, Piece]):
         advice: str = "run again with fewer --workers", ordered: bool = True, ahead: int | None = None,
     ) -> None:  # fmt: skip
         self._work, self._take, self._workers, self._advice = work, take, workers, advice
+        self.processors = max(workers, 1)
         self._ordered, self._ahead = ordered, workers if ahead is None else ahead
         self._advance = advance or (lambda count: None)
         self._processes: dict[_Pipe, Any] = {}

@@ -93,6 +93,8 @@ def _carry_out(work: bytes, item: bytes, folder: str, version: str) -> tuple[lis
 class RayExecutor(Generic[Item, Piece]):
     """An `Executor` whose processes are those of a Ray cluster.
 
+    Attributes:
+        processors: of the cluster.
     Args:
         work, take, advance, ordered: as of `Executor`; progress and pieces come with each finished item.
         address: "ray" = the cluster that RAY_ADDRESS names, or one of this machine alone; or "ray://HOST:PORT".
@@ -117,8 +119,8 @@ class RayExecutor(Generic[Item, Piece]):
                                include_dashboard=None if where else False)  # fmt: skip
             except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
                 raise DataError(f"--executor {address}: no cluster answers there ({error})") from None
-        processors = int(self._ray.cluster_resources().get("CPU", 1))
-        self._most = max(workers or AHEAD * processors, 1)
+        self.processors = max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
+        self._most = workers or AHEAD * self.processors
         self._task = self._ray.remote(num_cpus=1, max_retries=TRIES)(_carry_out)
         self._work = self._ray.put(_pack(work))
         self._running: dict[Any, int] = {}  # tasks, oldest first, and the numbers of their items

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from ...atomic import TEMP_MARK
 from ...errors import DataError
-from ...executor import Advance, Work
+from ...executor import Advance, Work, batches
 from ...executor.on_ray import LOCAL, executor_at
 from ..pairing import Pairing
 from ..sources.base import SourceEpisode
@@ -29,6 +29,7 @@ class EpisodeJob(Protocol):
 
 Job = TypeVar("Job", bound=EpisodeJob)
 Piece = TypeVar("Piece")
+TASK, SHARES = 1024, 8  # frames of a task of a cluster, at most, and tasks for each of its processors, at least
 HELD = 4  # unpacked episodes that wait for others to tell their lag: they take room on the disk
 
 
@@ -65,17 +66,29 @@ def run_jobs(
         whatever `work` or `take` raises.
     """
     archives: dict[Path, list[tuple[Job | None, ArchivedEpisode]]] = {}
+    loose: list[Job] = []
     temp = folder / f".archive{TEMP_MARK}{os.getpid()}-{os.urandom(4).hex()}"
     try:
+        queue: _Queue[Job] = _Queue(known)
         with executor_at(
-            executor, work, take, workers=workers, jobs=len(jobs), advance=advance, advice=advice, ordered=ordered
-        ) as running:
-            queue = _Queue(running.submit, known)
+            executor, _Looking(work), queue.taking(take), workers=workers, jobs=len(jobs), advance=advance,
+            advice=advice, ordered=ordered,
+        ) as running:  # fmt: skip
+            queue.submit = running.submit
             for job in jobs:
                 if isinstance(job.episode, ArchivedEpisode):
                     archives.setdefault(job.episode.archive, []).append((job, job.episode))
                 else:
+                    loose.append(job)
+            if archives:  # whose episodes want to know the lag of the others before they are let go
+                for job in loose:
                     queue.add(job, job.episode)
+            else:
+                share = sum(job.episode.size for job in loose) / running.processors / SHARES
+                most = 0.0 if executor == LOCAL else min(share, TASK)
+                for some in batches(loose, lambda job: job.episode.size, most):
+                    queue.add_unseen(some)
+                running.finish()
             for episode in aside:
                 if isinstance(episode, ArchivedEpisode) and episode.archive in archives:
                     archives[episode.archive].append((None, episode))
@@ -98,12 +111,63 @@ def run_jobs(
         shutil.rmtree(temp, ignore_errors=True)
 
 
-class _Queue(Generic[Job]):
-    """Hands jobs in as soon as the lag of their episodes is known."""
+@dataclass(frozen=True)
+class _Told:
+    """The lag that an episode told, and whether its job `waits` since it told none."""
 
-    def __init__(self, submit: Callable[[Job], object], known: Mapping[str, Pairing | None] | None) -> None:
-        self._submit, self._lags = submit, dict(known or {})
+    number: int
+    name: str
+    pairing: Pairing | None
+    waits: bool
+
+
+@dataclass(frozen=True)
+class _Looking(Generic[Job, Piece]):
+    """The work on some jobs, by their numbers. Those that have none know their lag; the others look for it first, here,
+    since that takes much longer than handing them in."""
+
+    work: Work[Job, Piece]
+
+    def __call__(self, jobs: Sequence[tuple[int | None, Job]], advance: Advance) -> Iterator[Piece | _Told]:
+        for number, job in jobs:
+            if number is not None:
+                episode = looked_at(job.episode)
+                waits = undecided(episode)
+                yield _Told(number, episode.name, pairing_of(episode), waits)
+                if waits:
+                    continue
+                job = replace(job, episode=episode)  # type: ignore[type-var]
+            yield from self.work(job, advance)
+
+
+class _Queue(Generic[Job]):
+    """Hands jobs in as soon as the lag of their episodes is known, or will be where they are done."""
+
+    def __init__(self, known: Mapping[str, Pairing | None] | None) -> None:
+        self.submit: Callable[[list[tuple[int | None, Job]]], object] = lambda jobs: None
+        self._lags = dict(known or {})
         self._waiting: list[tuple[Job | None, SourceEpisode]] = []
+        self._unseen: list[Job] = []  # by their numbers
+        self._silent: list[int] = []
+
+    def taking(self, take: Callable[[Piece], object]) -> Callable[[Piece | _Told], object]:
+        """`take`, for the pieces of `_Looking`."""
+
+        def told(piece: Piece | _Told) -> None:
+            if not isinstance(piece, _Told):
+                take(piece)
+                return
+            self._lags[piece.name] = piece.pairing
+            if piece.waits:
+                self._silent.append(piece.number)
+
+        return told
+
+    def add_unseen(self, jobs: Sequence[Job]) -> None:
+        """Jobs that are one task; those whose episodes tell no lag wait for `release`."""
+        first = len(self._unseen)
+        self._unseen += jobs
+        self.submit([*enumerate(jobs, first)])
 
     def add(self, job: Job | None, episode: SourceEpisode) -> None:
         """A job, for an episode that is there now; None = the job is another machine's."""
@@ -119,6 +183,9 @@ class _Queue(Generic[Job]):
 
     def release(self, others: Iterable[SourceEpisode]) -> None:
         """Hand in what waits, with the lag of all that are known, and of `others`."""
+        for number in sorted(self._silent):
+            job = self._unseen[number]
+            self._waiting.append((job, looked_at(job.episode)))
         if self._waiting:
             missing = [episode for episode in others if self._lags.get(episode.name) is None]
             self._lags.update((episode.name, pairing_of(looked_at(episode))) for episode in missing)
@@ -133,7 +200,7 @@ class _Queue(Generic[Job]):
             return
         if undecided(episode):
             episode = as_the_others(episode, self._lags)
-        self._submit(replace(job, episode=episode))  # type: ignore[type-var]
+        self.submit([(None, replace(job, episode=episode))])  # type: ignore[type-var]
 
 
 def discard(episode: SourceEpisode) -> None:
