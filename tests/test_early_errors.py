@@ -19,6 +19,11 @@ record --game smb --out out --movie absent.fm2
 record --game smb --out out --movie junk.bin
 record --game smb --out out
 record --env ALE/Breakout-v5 --frames 0 --out out
+record --game nes --out out
+record --game nes --rom absent.nes --out out
+record --game nes --rom junk.bin --autoplay --out out
+evaluate --checkpoint auto --test_data absent
+evaluate --checkpoint auto --test_data empty
 preprocess --input_dir absent --output_dir out
 preprocess --input_dir empty --output_dir out
 preprocess --input_dir junk.bin --output_dir out

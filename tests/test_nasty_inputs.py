@@ -16,6 +16,7 @@ from hstmae import cli
 FORMS = """
 record --game smb --autoplay --rom {} --out out
 record --game smb --movie {} --out out
+record --game nes --rom {} --out out
 preprocess --input_dir {} --output_dir out
 preprocess --input_dir pictures --output_dir out --side {}
 inspect {}
@@ -36,6 +37,7 @@ restore pictures --runtime onnx --checkpoint {} --out out
 atlas {} --out atlas.npz
 evaluate --checkpoint {} --test_data absent
 evaluate --checkpoint hst-mae-nano --test_data {}
+evaluate --checkpoint auto --test_data {}
 restore {} --out out
 restore pictures --mask {} --out out
 restore pictures --checkpoint {} --out out

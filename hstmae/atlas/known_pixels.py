@@ -1,4 +1,4 @@
-"""Masked pixels that need no network: what other frames show of the place, and what the atlas knows of it.
+"""Masked pixels that need no network: what the state tells, what other frames show, and what the atlas knows.
 
 The door of this room: whoever restores or measures asks `known_pixels`.
 """
@@ -18,6 +18,8 @@ from .locate import Locator
 from .maps import Located
 from .mazes import other_pages
 from .recall import TRUST, recall
+from .told import TRUST as TOLD
+from .told import told_pixels
 from .unknown_maps import complete
 
 SURE = 0.98  # trust from which the atlas is believed without asking the network
@@ -81,13 +83,19 @@ class Claim:
 
 
 def known_pixels(view: View, locator: Locator | None = None) -> Known:
-    """Look masked pixels up: in the other frames if there is a state, then in the atlas.
+    """Look masked pixels up: in the state where it tells the picture, in the other frames if there is a state, then in
+    the atlas.
 
     Args:
         view: the frames, their mask and the state.
         locator: the atlas, and who finds places in it; None = no atlas.
     """
     made = Known(np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32))
+    if (told := told_pixels(view)) is not None:
+        colours, there = told
+        there = there & view.mask & _borne_out(view, colours, there)
+        made.indices[there], made.trust[there] = colours[there], TOLD
+        return made  # what is left does not follow from the state: nor does what other frames say of it
     if view.state is not None and view.shape[0] > 1:
         seen = recall(view)
         made.indices[seen.found], made.trust[seen.found] = seen.indices[seen.found], TRUST

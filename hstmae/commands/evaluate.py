@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundled import find
+from ..early import AUTO
 from ..output import Kind, Output
 from .options import (
     CLIP,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..data.clips.dataset import ClipDataset
     from ..data.store.reader import EpisodeStore
     from ..evaluation.evaluate import ClipFigures, EvaluateOptions
-    from ..inference.predictor import Predictor
+    from ..inference.footage_restorer import FootageRestorer
 
 HELP = "measure a model on masked clips, beside simple fillers"
 
@@ -54,6 +55,8 @@ What other frames of the clip show of the same place is taken from them, as `res
 alone).
 Of true-colour footage a pixel is exact when its three channels are, there is no argmax, and pictures whose sides are no
 multiples of 16 are cut in the middle.
+--checkpoint auto takes the bundled model of the store's game; where there is none, nothing is trained: the state where
+it tells the picture, other frames and motion recall (the model is then called "no network").
 The fillers see what the model sees: mode_colour takes the most frequent visible colour, camera_copy the same place of
 the world in the nearest other frame of the clip (it needs the camera, so state full or compact); of true-colour footage
 mean_colour takes the mean visible colour, nearest_pixel the nearest visible pixel of the same frame.
@@ -172,8 +175,14 @@ def run(args: argparse.Namespace) -> int:
     if elsewhere and args.report is not None:
         raise UsageError("--report is measured in one process: leave out --workers and --executor")
     on_processors(args, elsewhere)
-    game, predictor = model_game(args.checkpoint), None
-    if game is None:
+    game, predictor = None, None
+    if args.checkpoint == AUTO:
+        from ..inference.choosing import stated_game, without_model
+
+        if (game := stated_game(args.test_data)) is None:
+            raise UsageError("--checkpoint auto needs a store or a .hst file of one game that is known here")
+        predictor = without_model(game)
+    elif (game := model_game(args.checkpoint)) is None:
         predictor = load_model(args)
         game = predictor.game.name
     with opened(args.test_data, game, args.lag) as store:
@@ -184,7 +193,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predictor) -> dict[str, Any] | None:
+def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: FootageRestorer) -> dict[str, Any] | None:
     """The report; None of a part, whose figures are in its record."""
     import sys
     from dataclasses import replace
@@ -237,7 +246,7 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: Predicto
 
 
 def _measuring(
-    args: argparse.Namespace, predictor: Predictor, dataset: ClipDataset, options: EvaluateOptions
+    args: argparse.Namespace, predictor: FootageRestorer, dataset: ClipDataset, options: EvaluateOptions
 ) -> Callable[[Iterable[int], Callable[[int], object]], Iterable[ClipFigures]]:
     """What measures clips of some numbers, and tells of progress: here or elsewhere, as was asked for."""
     from functools import partial
@@ -247,15 +256,20 @@ def _measuring(
 
     if args.workers <= 1 and args.executor == "local":
         return partial(measure, predictor, dataset, options)
-    load = partial(_load, args.checkpoint, args.device, args.atlas, predictor.recall)
+    load = partial(_load, args.checkpoint, args.device, args.atlas, predictor.recall, predictor.game.name)
     many = {"executor": args.executor, "workers": args.workers}
     return partial(measure_side_by_side, predictor, load, dataset, options, **many)
 
 
-def _load(name: str, device: str, atlas: str | None, recall: bool) -> Predictor:
-    from ..inference.loading import load
+def _load(name: str, device: str, atlas: str | None, recall: bool, game: str) -> FootageRestorer:
+    if name == AUTO:
+        from ..inference.choosing import without_model
 
-    predictor = load(name, device, atlas)
+        predictor = without_model(game)
+    else:
+        from ..inference.loading import load
+
+        predictor = load(name, device, atlas)
     predictor.recall &= recall
     return predictor
 

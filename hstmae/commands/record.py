@@ -24,15 +24,18 @@ EXAMPLES = """examples:
   hstmae record --game smb --rom mario.nes --autoplay --level all --search-frames 25000 --out recordings/all
   hstmae record --game smb --rom mario.nes --movie run.fm2 --format smbdataset --out recordings/session
   hstmae record --env ALE/Breakout-v5 --frames 2000 --out recordings/breakout
+  hstmae record --game nes --rom any.nes --frames 3600 --episodes 4 --out recordings/any
 
-The ROM is your own file; without --rom, the one inside an installed gym-super-mario-bros package is used.
+--game nes records any game of the console with all that its picture unit holds, from which the pictures follow; it is
+played by chance, or by --movie. The ROM is your own file; without --rom, smb is that of an installed
+gym-super-mario-bros package.
 Needed beside the package: 'hstmae[emulator]' for --game, 'hstmae[record]' for --env."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--game", choices=("smb",), help="game to run in the emulator")
+    what.add_argument("--game", choices=("smb", "nes"), help="game to run in the emulator; nes: any game of --rom")
     what.add_argument("--env", metavar="NAME", help="Gymnasium environment, e.g. ALE/Breakout-v5")
     add("--out", required=True, metavar="DIR", help="store, or folder for smbdataset episodes")
     add("--format", choices=("store", "smbdataset"), default="store", help="what to write (default: %(default)s)")
@@ -48,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="emulated frames of search per episode instead of --seconds: the same play on any machine",
     )
-    add("--frames", type=COUNT, default=1000, metavar="N", help="frames per episode of --env (1000)")
+    add("--frames", type=COUNT, default=1000, metavar="N", help="frames per episode of --env and of nes (1000)")
     add("--seed", type=SEED, default=0, help="seed of the first episode; the next have the next ones")
     add("--save-movies", metavar="DIR", help="also write the input of autoplayed episodes as JSON movies")
     add("--json", metavar="FILE", help="also write the summary as JSON")
@@ -59,7 +62,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    summary = _record_env(args) if args.env else _record_game(args)
+    summary = _record_env(args) if args.env else _record_any(args) if args.game == "nes" else _record_game(args)
     write_result(args.json, summary)
     return EXIT_CUT if summary["cut"] else 0
 
@@ -90,6 +93,33 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
     episodes = [GymEpisode(args.env, args.frames, seed, actions) for seed in seeds]
     summary = _into_store(args, game, "gymnasium", episodes)
     return {**summary, "fps": rate or get_game(game).fps, "fps_stated": rate is not None}
+
+
+def _record_any(args: argparse.Namespace) -> dict[str, Any]:
+    from ..data.sources.movies.reading import read_movie
+    from ..data.sources.nes.session import NesEpisode
+    from ..data.sources.smb.recorder import rom_remark
+
+    if args.autoplay or args.save_movies or args.search_frames is not None:
+        raise UsageError(
+            "--autoplay, --save-movies and --search-frames belong to --game smb: of others no way is known"
+        )
+    if args.format != "store":
+        raise UsageError("--format smbdataset holds Super Mario Bros. alone; record --game nes into a store")
+    if args.rom is None:
+        raise UsageError("--game nes records the game of your own ROM: give it with --rom FILE")
+    if args.movie is None:
+        seeds = range(args.seed, args.seed + args.episodes)
+        episodes = [NesEpisode(args.rom, args.frames, seed) for seed in seeds]
+        return _into_store(args, args.game, "emulator", episodes)
+    movie = read_movie(args.movie, args.game)
+    if movie.game != args.game:
+        raise UsageError(f"{args.movie} is a movie of {movie.game}, not of {args.game}")
+    remarks = [*movie.remarks, *filter(None, [rom_remark(movie, args.rom)])]
+    for text in remarks:
+        print(f"warning: {args.movie} {text}", file=sys.stderr)
+    summary = _into_store(args, args.game, "emulator", [NesEpisode(args.rom, len(movie), movie=movie)])
+    return {**summary, "remarks_of_movie": remarks}
 
 
 def _record_game(args: argparse.Namespace) -> dict[str, Any]:

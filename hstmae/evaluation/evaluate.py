@@ -12,8 +12,7 @@ from ..errors import DataError, UsageError
 from ..games.pixels import View
 from ..masks.damage import NAMES, damages
 from ..masks.tubes import numbered_tube
-from ..restoration.clips import STATE_LEVELS
-from ..restoration.restorer import Restorer
+from ..restoration.clips import STATE_LEVELS, ClipRestorer
 from .baselines import Baselines, FillerSums
 from .metrics import MetricSums, perceptual_fields
 from .truth import Truth
@@ -62,7 +61,7 @@ class Measured:
 
 
 def evaluate(
-    restorer: Restorer,
+    restorer: ClipRestorer,
     dataset: ClipDataset,
     options: EvaluateOptions,
     progress: Callable[[int], object] | None = None,
@@ -120,7 +119,7 @@ class ClipFigures:
 
 
 def measure(
-    restorer: Restorer,
+    restorer: ClipRestorer,
     dataset: ClipDataset,
     options: EvaluateOptions,
     numbers: Iterable[int],
@@ -138,7 +137,7 @@ def measure(
             progress(1)
 
 
-def settings_of(restorer: Restorer, options: EvaluateOptions) -> dict[str, Any]:
+def settings_of(restorer: ClipRestorer, options: EvaluateOptions) -> dict[str, Any]:
     """What the report says of the model and of what was asked for, JSON values, and `indexed` for `pooled`."""
     return {
         "mask": options.damage or "tube",
@@ -164,7 +163,9 @@ def pooled(clips: Iterable[ClipFigures], settings: dict[str, Any]) -> dict[str, 
     return {**sums.result(), **perceptual_fields(), **about, "baselines": fillers.pooled(settings["indexed"])}
 
 
-def measure_clip(restorer: Restorer, clip: Clip, number: int, options: EvaluateOptions) -> tuple[ClipFigures, Measured]:
+def measure_clip(
+    restorer: ClipRestorer, clip: Clip, number: int, options: EvaluateOptions
+) -> tuple[ClipFigures, Measured]:
     """Hide a tube of one clip, restore it, and compare. Errors as of `evaluate`."""
     if options.state != "none" and clip.state is None:
         raise DataError(f"state level '{options.state}' was asked for, but the footage has no state; use --state none")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UsageError
-from ..inference.predictor import Predictor
+from ..inference.footage_restorer import FootageRestorer
 from ..masks.damage import NAMES
 from ..output import Kind, check_output, filling
 from .decibels import psnr
@@ -86,7 +86,7 @@ class Sheet:
 
 
 def write_report(
-    predictor: Predictor,
+    predictor: FootageRestorer,
     dataset: ClipDataset,
     options: EvaluateOptions,
     out: Path,

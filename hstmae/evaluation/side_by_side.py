@@ -17,17 +17,17 @@ from .evaluate import ClipFigures, EvaluateOptions, clips_of, measure_clip
 if TYPE_CHECKING:
     from ..data.clips.clip import Clip
     from ..data.clips.dataset import ClipDataset
-    from ..inference.predictor import Predictor
+    from ..inference.footage_restorer import FootageRestorer
 
 
 @dataclass
 class _Measuring:
     """What a process does: the model is loaded when the first clip comes."""
 
-    load: Callable[[], Predictor]
+    load: Callable[[], FootageRestorer]
     fingerprint: str
     options: EvaluateOptions
-    predictor: Predictor | None = None
+    predictor: FootageRestorer | None = None
 
     def __call__(self, asked: tuple[int, Clip], advance: Advance) -> Iterator[ClipFigures]:
         if self.predictor is None:
@@ -40,8 +40,8 @@ class _Measuring:
 
 
 def measure_side_by_side(
-    predictor: Predictor,
-    load: Callable[[], Predictor],
+    predictor: FootageRestorer,
+    load: Callable[[], FootageRestorer],
     dataset: ClipDataset,
     options: EvaluateOptions,
     numbers: Iterable[int],

@@ -29,10 +29,11 @@ _registered: dict[str, type[GameSpec]] = {}
 
 def _own() -> dict[str, type[GameSpec]]:
     from .atari import Atari, Breakout, Pong
+    from .nes.game import Nes
     from .smb.game import SuperMarioBros
     from .true_colour import Generic
 
-    return {game.name: game for game in (Atari, Breakout, Generic, Pong, SuperMarioBros)}
+    return {game.name: game for game in (Atari, Breakout, Generic, Nes, Pong, SuperMarioBros)}
 
 
 def game_names() -> list[str]:
@@ -93,6 +94,12 @@ def check_game(game: type[GameSpec]) -> None:
         raise GameError(
             f"{where}: tile_regions must give one of the {len(game.regions)} regions to each of {ids} tiles"
         )
+    for layer in game.tile_layers:
+        if layer.entries and (layer.cell != 1 or len(layer.entries) != layer.ids):
+            raise GameError(
+                f"{where}: a layer with entries has cells of one pixel and an entry for each id; '{layer.name}' has "
+                f"cells of {layer.cell}, {layer.ids} ids and {len(layer.entries)} entries"
+            )
 
 
 def _from_files() -> dict[str, type[GameSpec]]:

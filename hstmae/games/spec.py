@@ -30,7 +30,9 @@ class StateField:
 class TileLayer:
     """A grid of ids drawn as `cell` x `cell` pixel textures. Ids run from 0 (blank) to `ids - 1` (unknown).
 
-    `text` holds the characters that ids 1, 2, ... show, as far as they are characters.
+    `text` holds the characters that ids 1, 2, ... show, as far as they are characters. Where the state itself tells the
+    picture, not only which textures it is made of, the cells are single pixels and `entries` holds the palette entry of
+    each id, -1 for none: nothing of it has to be learned.
     """
 
     name: str
@@ -39,6 +41,7 @@ class TileLayer:
     cell: int
     ids: int
     text: str = ""
+    entries: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

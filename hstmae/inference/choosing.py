@@ -1,4 +1,4 @@
-"""What restores a footage: the model of its game where it shows one, else motion recall."""
+"""What restores a footage: the model of its game where it shows one, else its state, other frames and motion recall."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ import numpy as np
 from ..atlas.locate import Locator
 from ..atlas.maps import Atlas
 from ..atlas.recognising import Evidence, look
+from ..atlas.told import tells_pictures
+from ..data.store.manifest import is_store
+from ..data.store.reader import EpisodeStore
 from ..early import AUTO
 from ..errors import DataError, GameError
 from ..games import get_game
 from ..games.pixels import View
+from ..inputs.kinds import file_kind
 from ..model_folders import ATLAS, find_model, model_game
 from .footage.base import Footage
 from .footage.opening import open_footage
@@ -24,6 +28,7 @@ from .native_frames import native_frames
 
 if TYPE_CHECKING:
     from ..motion.recall import Mode
+    from .footage_restorer import FootageRestorer
     from .job import Restores
     from .mask_rules import MaskRules
 
@@ -88,14 +93,12 @@ def choose(
         name = own
         load = (lambda: loaded[0]) if loaded else partial(model, checkpoint)
         return Choice(name, opened(name), load, f"by model {checkpoint}", checkpoint)
+    game, said = (game, "as --game says") if game is not None else (stated_game(path), "as it states")
     if game is not None and get_game(game).indexed:
         if game not in MODELS:
-            raise GameError(
-                f"no model of '{game}' comes with the package: give a --checkpoint, or leave out --game: footage of "
-                "anything is restored by motion recall"
-            )
+            return Choice(game, opened(game), partial(_no_network, game, mode), f"without a network: {_means(game)}")
         known = MODELS[game]
-        return Choice(game, opened(game), partial(model, known), f"by model {known}, as --game says", known)
+        return Choice(game, opened(game), partial(model, known), f"by model {known}, {said}", known)
     if game is None:
         for name, known in MODELS.items():
             try:
@@ -109,6 +112,54 @@ def choose(
     return Choice(name, opened(name), anything, "by motion recall: " + (
         "it shows no game that a bundled model knows" if game is None else f"no model of '{game}' is needed"
     ))  # fmt: skip
+
+
+def stated_game(path: Path) -> str | None:
+    """The game that a store or a .hst file says it holds, where it is known here; None for anything else, and for files
+    of several games."""
+    if is_store(path):
+        names = {EpisodeStore(path).game}
+    elif path.is_file() and file_kind(path) == "hst":
+        from ..codec.session.reader import HstReader
+
+        with HstReader(path) as reader:
+            names = {episode.game for episode in reader.episodes()}
+    else:
+        return None
+    try:
+        return get_game(names.pop()).name if len(names) == 1 else None
+    except GameError:
+        return None
+
+
+def without_model(game: str) -> FootageRestorer:
+    """What restores a game for which no model is given: the bundled one, else none.
+
+    Raises:
+        GameError: a game without a palette.
+    """
+    if game in MODELS:
+        from .loading import load
+
+        return load(MODELS[game])
+    if not get_game(game).indexed:
+        raise GameError(f"'{game}' has no palette, and no model of it comes with the package: give a --checkpoint")
+    return _no_network(game)
+
+
+def _no_network(game: str, mode: Mode | None = None) -> FootageRestorer:
+    from .no_network import USUAL, NoNetwork
+
+    return NoNetwork(game, mode or USUAL)
+
+
+def _means(game: str) -> str:
+    told = (
+        "its state tells the pictures"
+        if tells_pictures(get_game(game))
+        else "its state and other frames tell what they can"
+    )
+    return f"no model of '{game}' comes with the package; {told}, motion recall draws the rest"
 
 
 def _shows(footage: Sequence[Footage], masks: MaskRules, game: str) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from ..atlas.known_pixels import Known, known_pixels
 from ..atlas.locate import Locator
 from ..atlas.maps import Atlas
+from ..atlas.told import tells_pictures
 from ..config import ModelConfig
 from ..games import GameSpec, GameState, get_game
 from ..games.palette import nearest_entries
@@ -161,8 +162,8 @@ class ClipRestorer(ABC):
             return None
         if self._locator is None and self.atlas is not None:
             self._locator = Locator(self.atlas, self.game)
-        if view.state is None:
-            return known_without_state(view, self._locator)
+        if view.state is None or (view.level != "full" and tells_pictures(self.game)):
+            return known_without_state(view.at_level("none"), self._locator)
         return known_pixels(view, self._locator)
 
     def _restore_window(

@@ -40,6 +40,25 @@ def rom_bytes(seed: int = 0) -> bytes:
     return b"NES\x1a\x01\x01\x01\x00" + bytes(8) + bytes(program) + tiles
 
 
+# Patterns in RAM, written by the program; then, in each frame, sprites of 16 lines, and other scrolling further down.
+_PATTERNS = "A9 00 8D 06 20 8D 06 20 A0 20 A2 00 8A 8D 07 20 E8 D0 F9 88 D0 F6 A9 20 8D 06 20 A9 00 8D 06 20 A0 08"
+_FURTHER_DOWN = "A2 08 A0 00 88 D0 FD CA D0 F8 A9 33 8D 05 20 A9 00 8D 05 20 40"
+
+
+def unusual_rom_bytes() -> bytes:
+    """Another iNES file, with name tables above each other and all that is unusual about it."""
+    program = bytearray(16384)
+    reset = bytes.fromhex(_RESET.replace("A9 20 8D 06 20 A9 00 8D 06 20 A0 08", _PATTERNS).replace("A9 90", "A9 B0"))
+    frame = bytes.fromhex(_FRAME.replace("A9 90", "A9 B0"))[:-1] + bytes.fromhex(_FURTHER_DOWN)
+    loop = 0xC000 + len(reset)
+    code = reset + bytes([0x4C, loop & 255, loop >> 8])
+    program[: len(code)] = code
+    program[0x100:0x120] = bytes.fromhex("0f001020 0f162738 0f1a2b3c 0f021222 0f051525 0f081828 0f0b1b2b 0f011131")
+    program[0x200 : 0x200 + len(frame)] = frame
+    program[0x3FFA:] = bytes.fromhex("00C2 00C0 00C0")
+    return b"NES\x1a\x01\x00\x00\x00" + bytes(8) + bytes(program)
+
+
 def write_rom(path: Path, seed: int = 0) -> Path:
     path.write_bytes(rom_bytes(seed))
     return path

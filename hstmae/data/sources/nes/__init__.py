@@ -1,0 +1,1 @@
+"""Recording any game of the NES from an emulator."""
