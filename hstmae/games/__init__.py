@@ -1,10 +1,11 @@
 """Games: `get_game("smb")` gives the GameSpec that data, models and codec read; `register` adds one."""
 
 from .registry import game_names, get_game, register, use_game
-from .spec import ConsoleLooks, GameSpec, StateField, TileLayer
+from .spec import CoderHints, ConsoleLooks, GameSpec, StateField, TileLayer
 from .state import GameState
 
 __all__ = [
+    "CoderHints",
     "ConsoleLooks",
     "GameSpec",
     "GameState",
