@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..bundled import find_config
 from ..errors import ConfigError, UsageError
 from ..output import Kind, Output, write_result
-from .options import AMOUNT, COUNT
+from .options import AMOUNT, COUNT, Number
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -56,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="try many settings instead (configs/sweep_example.yaml); again with the same --out, it continues",
     )
+    at_once = "trials of --sweep that run at the same time, each in a process of its own (default: 1)"
+    add("--workers", type=Number(1, 64), metavar="N", help=at_once)
     add("--data", metavar="STORE", help="store to train on (data.store)")
     add("--out", metavar="DIR", help="run folder (train.out)")
     add("--export", metavar="FILE", help="keep the best averaged weights alone in this .pth file (train.export)")
@@ -72,6 +74,8 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 def run(args: argparse.Namespace) -> int:
     if args.sweep is not None:
         return _sweep(args)
+    if args.workers is not None:
+        raise UsageError("--workers is for trials of a --sweep; data.workers says how many threads read clips")
     if args.config is None and args.resume is None:
         raise UsageError("give --config FILE to start a run or --resume RUN to continue one")
     if args.config is None and args.resume == AUTO:
@@ -208,7 +212,9 @@ def _sweep(args: argparse.Namespace) -> int:
     from ..training.sweep.sweep import run_sweep
 
     overrides = list(args.overrides) + ([f"data.store={args.data}"] if args.data is not None else [])
-    results = run_sweep(load_sweep(args.sweep, overrides), Path(args.out), args.max_minutes or 0.0)
+    results = run_sweep(
+        load_sweep(args.sweep, overrides), Path(args.out), args.max_minutes or 0.0, workers=args.workers or 1
+    )
     write_result(args.json, results)
     return 0
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -90,6 +92,46 @@ def test_interrupted_sweep_ends_as_an_undisturbed_one(
     other = sweep_file(tmp_path, seed=7)
     assert main(words(other, tmp_path / "two", store)) == 2
     assert "another sweep" in capsys.readouterr().err
+
+
+def test_trials_of_a_round_are_chosen_before_any_of_them_ends(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at a time, and one that is left: whichever ends first, the same are tried, also after an interruption."""
+    pytest.importorskip("optuna", reason="extra 'sweep'")
+    from optuna.trial import TrialState
+
+    from hstmae.training.sweep import sweep
+
+    monkeypatch.setattr("hstmae.training.sweep.report.plot", lambda *_: None)
+    spec = load_sweep(sweep_file(tmp_path, trials=3), [f"data.store={store}"])
+    rounds: list[list[int]] = []
+
+    def at_once(order: int) -> Any:
+        def ended(work: Any, numbers: list[int], *, workers: int) -> list[Any]:
+            rounds.append(numbers)
+            if order < 0 and len(rounds) == 3:  # of the second sweep the first round: it is interrupted
+                raise KeyboardInterrupt
+            assert workers == len(numbers)
+            found = {number: sweep._Ended(TrialState.COMPLETE, 10.0 + number) for number in numbers[::order]}
+            return [found[number] for number in numbers]
+
+        return ended
+
+    tried = []
+    for order, name in ((1, "one"), (-1, "two")):
+        monkeypatch.setattr(sweep, "run_all", at_once(order))
+        for _ in range(2):
+            with contextlib.suppress(KeyboardInterrupt):
+                sweep.run_sweep(spec, tmp_path / name, say=lambda _: None, workers=2)
+        rows = results(tmp_path / name)["trials"]
+        assert [row["state"] for row in rows] == ["complete"] * 3
+        tried.append([row["params"] for row in rows])
+    assert tried[0] == tried[1] and rounds == [[0, 1], [2], [0, 1], [0, 1], [2]]
+    trials = sweep._next_round(sweep._open_study(spec, tmp_path / "three"), spec, tmp_path / "three", 2)
+    assert [trial.params for trial in trials] == tried[0][:2]
+    (ended,) = sweep._run_trial(spec, tmp_path / "three", None, 2, 1, lambda count: None)
+    assert ended.state == TrialState.COMPLETE and ended.value is not None
 
 
 def test_a_trial_that_falls_behind_is_pruned_and_a_bad_one_told(store: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ _SCAN_WORK = 16  # bytes that a scan may check for each byte of the file, before
 _CANDIDATE = re.compile(rb"\xd5[A-Za-z]{3}", re.DOTALL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # of large archives there are millions
 class Header:
     """What stands before a chunk's payload.
 

@@ -17,20 +17,19 @@ from ..container.index import pack_end, pack_index
 from ..session.mapping import map_file
 
 
-def join_files(parts: Sequence[Path], out: Path, progress: Callable[[int], object] | None = None) -> list[Description]:
+def join_files(parts: Sequence[Path], out: Path, progress: Callable[[int], object] | None = None) -> int:
     """Write `out`, the very file that one run over the whole input would have made.
 
     Args:
         parts: closed .hst files in the order of their episodes, which all have their number in the whole input.
         progress: called with the bytes copied since the last call.
     Returns:
-        The descriptions of its episodes.
+        How many episodes it has.
     Raises:
         DataError: a part is not closed or is damaged, holds an episode that another one holds, or was made with another
             model or ROM.
     """
     table: list[Place] = []
-    told: list[Description] = []
     owner: dict[int, Path] = {}
     made_with: dict[tuple[str, str], tuple[Description, Path]] = {}
     head, last = b"", -1
@@ -53,7 +52,6 @@ def join_files(parts: Sequence[Path], out: Path, progress: Callable[[int], objec
                     if entry.number < last:
                         raise DataError(f"{path}: its episodes are not in the order of the whole; is it that part?")
                     owner[entry.number], last = path, entry.number
-                    told.append(entry.description)
                     _same(entry.description, path, made_with)
                 for offset, header in contents.table:
                     if header.episode == chunks.NO_EPISODE:
@@ -66,7 +64,7 @@ def join_files(parts: Sequence[Path], out: Path, progress: Callable[[int], objec
         file.write(chunk(chunks.INDEX, pack_index(table)) + pack_end(at))
         file.flush()
         os.fsync(file.fileno())
-    return told
+    return len(owner)
 
 
 @contextmanager

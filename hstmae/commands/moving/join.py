@@ -117,7 +117,7 @@ def _join_files(args: argparse.Namespace, parts: Parts) -> tuple[dict[str, Any],
     with tqdm(total=total, unit="B", unit_scale=True, desc="join") as bar:
         episodes = join_files([path for path, _ in full], args.out, bar.update)
     report = _summed([record.result for _, record in full])
-    report |= {"path": str(args.out), "episodes": len(episodes), "bytes": args.out.stat().st_size}
+    report |= {"path": str(args.out), "episodes": episodes, "bytes": args.out.stat().st_size}
     report["bytes_per_frame"] = report["bytes"] / report["frames"]
     report["problems"] = [*report["problems"], *map(str, _problems_of_empty(parts))]
     print(f"file      {args.out}, {report['bytes']:,} bytes, of {len(parts)} parts")
