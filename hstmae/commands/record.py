@@ -71,7 +71,6 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
     from ..data.sources.gymnasium import GymEpisode, describe_env
     from ..data.sources.movies.reading import read_movie
     from ..games import get_game
-    from ..games.atari import game_of
 
     if args.autoplay or args.rom or args.save_movies or args.search_frames is not None:
         raise UsageError("--autoplay, --rom, --save-movies and --search-frames belong to --game, not to --env")
@@ -84,13 +83,13 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
             what = f"{args.movie} is a movie of {movie.game} or uses pokes or resets"
             raise UsageError(f"{what}; {args.env} cannot play it")
         actions = tuple(movie.actions.tolist())
-    console, rate = describe_env(args.env)
-    game = game_of(args.env) if console else "generic"
+    game, rate = describe_env(args.env)
     if rate is None:
         assumed = get_game(game).fps
         print(f"{args.env} states no rate (metadata render_fps): {assumed:g} frames/s are noted", file=sys.stderr)
     seeds = range(args.seed, args.seed + args.episodes)
-    episodes = [GymEpisode(args.env, args.frames, seed, actions) for seed in seeds]
+    indexed = get_game(game).indexed
+    episodes = [GymEpisode(args.env, args.frames, seed, actions, indexed) for seed in seeds]
     summary = _into_store(args, game, "gymnasium", episodes)
     return {**summary, "fps": rate or get_game(game).fps, "fps_stated": rate is not None}
 

@@ -166,11 +166,10 @@ def _once(args: argparse.Namespace) -> Iterator[Session]:
         return
     if args.env:
         from ..data.sources.gymnasium import GymEpisode, describe_env
-        from ..games.atari import game_of
+        from ..games import get_game
 
-        console, rate = describe_env(args.env)
-        game = game_of(args.env) if console else "generic"
-        episode = GymEpisode(args.env, 1 << 30, args.seed)
+        game, rate = describe_env(args.env)
+        episode = GymEpisode(args.env, 1 << 30, args.seed, indexed=get_game(game).indexed)
         yield Session(episode.name, game, rate, episode.frames(None))
     elif args.autoplay or args.movie:
         if args.game not in (None, "smb"):

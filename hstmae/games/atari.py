@@ -1,5 +1,7 @@
 """Atari 2600 games recorded through the Arcade Learning Environment: 128 bytes of memory, with labels for some games.
 
+Here pictures are in true colour, as environments show them; `atari_games` has them in the console's own colours.
+
 What a byte means differs from game to game. `Atari` knows none of it: the compact state is the memory itself, as
 numbers from 0 to 1, and its tokens sit in the middle of the screen since no byte is known to be a place. The games
 below it add tokens and boxes for objects whose place is known. Which bytes hold it is published in Anand et al. 2019,
@@ -22,7 +24,7 @@ _BYTES, _TOKENS = 128, 8
 _FEATURES = _BYTES // _TOKENS
 _ARI = "Anand et al. 2019, AtariARI"
 _MEMORY = StateField("memory", 0x80, "byte, its meaning depends on the game", _BYTES, "console hardware")
-_MEMORY_TOKENS = tuple(f"memory{_FEATURES * i:02x}" for i in range(_TOKENS))
+MEMORY_TOKENS = tuple(f"memory{_FEATURES * i:02x}" for i in range(_TOKENS))
 
 
 class Atari(TrueColour):
@@ -34,7 +36,7 @@ class Atari(TrueColour):
     stride = 4
     state_size = _BYTES
     fields: ClassVar[tuple[StateField, ...]] = (_MEMORY,)
-    token_names: ClassVar[tuple[str, ...]] = _MEMORY_TOKENS
+    token_names: ClassVar[tuple[str, ...]] = MEMORY_TOKENS
     token_features = _FEATURES
 
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
@@ -57,6 +59,7 @@ class MovingObject:
         x, y: bytes of memory counted from its start, or None for a side that stays where the offset says.
         offset: pixels (x, y) to add.
         size: width and height in pixels.
+        up: the memory counts y from below: it is taken from the offset.
     """
 
     name: str
@@ -64,6 +67,7 @@ class MovingObject:
     y: int | None
     offset: tuple[int, int]
     size: tuple[int, int]
+    up: bool = False
 
 
 class LabelledAtari(Atari):
@@ -88,7 +92,7 @@ class LabelledAtari(Atari):
         for k, item in enumerate(self.objects):
             x0 = state[:, item.x].astype(np.int16) + item.offset[0]
             y = np.ones(t, np.int16) if item.y is None else state[:, item.y].astype(np.int16)
-            y0 = item.offset[1] + (y if item.y is not None else 0)
+            y0 = item.offset[1] + (0 if item.y is None else -y if item.up else y)
             edges = np.stack([x0, y0 + 0 * x0, x0 + item.size[0], y0 + item.size[1] + 0 * x0], 1)
             edges = np.clip(edges, (left, top, left, top), (right, bottom, right, bottom))
             shown = (edges[:, 0] < edges[:, 2]) & (edges[:, 1] < edges[:, 3]) & (y > 0)
@@ -110,7 +114,7 @@ class LabelledAtari(Atari):
         )
 
 
-def _fields(objects: tuple[MovingObject, ...]) -> tuple[StateField, ...]:
+def fields_of(objects: tuple[MovingObject, ...]) -> tuple[StateField, ...]:
     """The memory, and where in it the places of objects are."""
     places = [(f"{o.name} {axis}", at) for o in objects for axis, at in (("x", o.x), ("y", o.y)) if at is not None]
     return (_MEMORY, *(StateField(name, 0x80 + at, "pixel", source=_ARI) for name, at in places))
@@ -126,8 +130,8 @@ class Breakout(LabelledAtari):
     )
     field = (8, 32, 152, 196)
     regions = ("unknown", "paddle", "ball")
-    token_names = (*_MEMORY_TOKENS, "paddle", "ball")
-    fields = _fields(objects)
+    token_names = (*MEMORY_TOKENS, "paddle", "ball")
+    fields = fields_of(objects)
 
 
 class Pong(LabelledAtari):
@@ -141,8 +145,8 @@ class Pong(LabelledAtari):
     )
     field = (0, 34, 160, 194)
     regions = ("unknown", "player", "enemy", "ball")
-    token_names = (*_MEMORY_TOKENS, "player", "enemy", "ball")
-    fields = _fields(objects)
+    token_names = (*MEMORY_TOKENS, "player", "enemy", "ball")
+    fields = fields_of(objects)
 
 
 def game_of(environment: str) -> str:

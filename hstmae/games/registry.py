@@ -29,11 +29,13 @@ _registered: dict[str, type[GameSpec]] = {}
 
 def _own() -> dict[str, type[GameSpec]]:
     from .atari import Atari, Breakout, Pong
+    from .atari_games import GAMES
     from .nes.game import Nes
     from .smb.game import SuperMarioBros
     from .true_colour import Generic
 
-    return {game.name: game for game in (Atari, Breakout, Generic, Nes, Pong, SuperMarioBros)}
+    own: tuple[type[GameSpec], ...] = (Atari, Breakout, Generic, Nes, Pong, SuperMarioBros, *GAMES)
+    return {game.name: game for game in own}
 
 
 def game_names() -> list[str]:

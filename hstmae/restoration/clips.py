@@ -162,7 +162,8 @@ class ClipRestorer(ABC):
             return None
         if self._locator is None and self.atlas is not None:
             self._locator = Locator(self.atlas, self.game)
-        if view.state is None or (view.level != "full" and tells_pictures(self.game)):
+        followed = self.game.tile_layers or self.game.sprite_slots  # else nothing tells what stands still
+        if view.state is None or not followed or (view.level != "full" and tells_pictures(self.game)):
             return known_without_state(view.at_level("none"), self._locator)
         return known_pixels(view, self._locator)
 

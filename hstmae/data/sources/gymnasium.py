@@ -17,11 +17,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...errors import DataError, UsageError
+from ...games import atari, atari_games
+from ...games.atari_games import NTSC
 from .base import AT_HAND, Problem, Report, SourceFrame
 
 MAX_HOLD = 12  # frames the random player keeps an action
 CONSOLE_RATE = 60.0  # console frames a second; what the Arcade Learning Environment states does not follow its steps
 MAX_RATE = 1000.0
+LOOKED_AT = 60  # frames after which the colours of a console are compared: many games begin with a black picture
 
 
 @dataclass
@@ -36,6 +39,7 @@ class GymEpisode:
         frames_wanted: how many frames to record.
         seed: of the environment and of the random player.
         actions: action numbers, one per frame, played instead of a random player; None = random.
+        indexed: an Atari console's own colours as palette entries, see `hstmae.games.atari_games`; else RGB.
         fps: what the environment states, known once it plays; see `rate_of`.
     """
 
@@ -43,6 +47,7 @@ class GymEpisode:
     frames_wanted: int
     seed: int = 0
     actions: tuple[int, ...] | None = None
+    indexed: bool = False
     level: ClassVar[str] = ""
     outcome: ClassVar[str] = "cut"  # environments do not say who won
     fps: float | None = field(default=None, init=False)
@@ -60,7 +65,7 @@ class GymEpisode:
 
     def signature(self, content: bool = False) -> list[list[object]]:
         """The wish, not the pictures: the same wish is not played twice into one store."""
-        return [["gymnasium", self.env, self.size, self.seed, list(self.actions or ())]]
+        return [["gymnasium", self.env, self.size, self.seed, list(self.actions or ()), *["indexed"] * self.indexed]]
 
     def frames(
         self, report: Report | None = None, notes: dict[str, int] | None = None, known: Container[int] = ()
@@ -100,20 +105,23 @@ class GymEpisode:
             with _own_program(f"step {t + 1}"):
                 ended = env.step(action)[2:4]
                 number += 1
-                picture = AT_HAND if number in known else np.asarray(env.render())
+                picture = AT_HAND if number in known else self._shown(env, console)
             if picture is not AT_HAND:
                 size = self._checked(picture, size)
                 picture = picture.copy()
             memory = None if console is None else np.array(console.getRAM(), np.uint8)
-            yield SourceFrame(number, picture, None, memory, action)
+            yield SourceFrame(number, picture, NTSC if self.indexed else None, memory, action)
             if any(ended):
                 with _own_program(f"reset after step {t + 1}"):
                     env.reset()
                 number += 1
 
+    def _shown(self, env: Any, console: Any) -> np.ndarray:
+        return np.asarray(console.getScreen()) >> 1 if self.indexed else np.asarray(env.render())
+
     def _checked(self, picture: np.ndarray, size: tuple[int, ...] | None) -> tuple[int, ...]:
         """The size of a picture, which is that of those before it. Raises DataError or _Broken where it is not."""
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        if picture.dtype != np.uint8 or (not self.indexed and (picture.ndim != 3 or picture.shape[2] != 3)):
             raise DataError(f"{self.env}: its picture is {picture.dtype} {list(picture.shape)}, expected RGB")
         size = size or picture.shape
         if picture.shape != size:
@@ -167,13 +175,25 @@ def make_env(name: str) -> Any:
     return env
 
 
-def describe_env(name: str) -> tuple[bool, float | None]:
-    """Whether an environment runs on an Atari console, whose memory can be read; and its rate, see `rate_of`.
+def describe_env(name: str) -> tuple[str, float | None]:
+    """The game of an environment: a description of an Atari console, "generic" for anything else; and its rate, see
+    `rate_of`. Games of consoles with other colours than NTSC ones are in true colour.
 
-    Raises as `make_env` does.
+    Raises as `make_env` does, and DataError where it cannot be begun.
     """
     with closing(make_env(name)) as env:
-        return _console(env) is not None, rate_of(env)
+        console, rate = _console(env), rate_of(env)
+        if console is None:
+            return "generic", rate
+        try:
+            with _own_program("beginning"):
+                env.reset(seed=0)
+                for _ in range(LOOKED_AT):
+                    env.step(0)
+                same = np.array_equal(NTSC[np.asarray(console.getScreen()) >> 1], env.render())
+        except _Broken as error:
+            raise DataError(f"{name} cannot be played: {error}") from None
+        return (atari_games.game_of if same else atari.game_of)(name), rate
 
 
 def rate_of(env: Any) -> float | None:
