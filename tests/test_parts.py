@@ -21,6 +21,7 @@ from hstmae import cli
 from hstmae.commands import evaluate
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import DataError
+from hstmae.evaluation import side_by_side
 from hstmae.executor import on_ray
 from hstmae.parts import DONE, Job, Part, done, parse_part, whole
 
@@ -54,7 +55,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "load_model", lambda args: nano())
-    monkeypatch.setattr(evaluate, "_load", loaded_by_a_task)
+    monkeypatch.setattr(side_by_side, "_load", loaded_by_a_task)
     monkeypatch.setattr(on_ray, "_ray", FakeRay)
 
 
@@ -66,7 +67,7 @@ def nano() -> Predictor:
 
 
 def loaded_by_a_task(*which: object) -> Predictor:
-    assert which == ("hst-mae-nano", "cpu", None, False)
+    assert which == ("hst-mae-nano", "cpu", None, False, "smb")
     return nano()
 
 

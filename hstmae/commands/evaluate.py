@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,7 @@ from .options import (
 from .options.parts import EXAMPLE, PartRun, add_part
 
 if TYPE_CHECKING:
-    from ..data.clips.dataset import ClipDataset
     from ..data.store.reader import EpisodeStore
-    from ..evaluation.evaluate import ClipFigures, EvaluateOptions
     from ..inference.footage_restorer import FootageRestorer
 
 HELP = "measure a model on masked clips, beside simple fillers"
@@ -98,6 +96,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=CLIP, default=16, metavar="T", help="frames per clip, even")
     step = "frames from one to the next of a clip; 0 = the game's"
     parser.add_argument("--stride", type=POSITION, default=0, metavar="N", help=step)
+    lpips = "measure LPIPS too, by the published weights in this folder (docs/results.md)"
+    parser.add_argument("--perceptual", type=Path, metavar="DIR", help=lpips)
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON")
     parser.add_argument(
         "--report",
@@ -175,6 +175,10 @@ def run(args: argparse.Namespace) -> int:
     if elsewhere and args.report is not None:
         raise UsageError("--report is measured in one process: leave out --workers and --executor")
     on_processors(args, elsewhere)
+    if args.perceptual is not None:
+        from ..evaluation.perceptual import check_weights
+
+        check_weights(args.perceptual)
     game, predictor = None, None
     if args.checkpoint == AUTO:
         from ..inference.choosing import stated_game, without_model
@@ -203,10 +207,13 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: FootageR
     from ..data.clips.dataset import ClipDataset
     from ..evaluation.evaluate import EvaluateOptions, clips_of, pooled, settings_of
     from ..evaluation.report import RATIOS, check, write_report
+    from ..evaluation.side_by_side import measuring
     from ..masks.damage import NAMES
     from ..training.run.setup import crop_size
 
     options = EvaluateOptions(args.ratio, args.state or "full", args.clips, args.seed, args.inpaint)
+    if args.perceptual is not None:
+        options = replace(options, perceptual=str(args.perceptual))
     if args.report is not None:
         check(args.report, args.overwrite)
     predictor.recall &= not args.no_recall
@@ -224,11 +231,17 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: FootageR
     about = {"split": args.split, "crop": args.crop, "clip": args.clip, "stride": stride}
     about |= {"clips_asked": args.clips, "checkpoint": str(args.checkpoint), "test_data": str(args.test_data)}
     about["store_hash"] = store.hash
-    by = _measuring(args, predictor, dataset, options)
+    load = (args.checkpoint, args.device, args.atlas)
+    by = measuring(predictor, load, dataset, options, executor=args.executor, workers=args.workers)
     if args.part is not None:
         share = args.part.share([1.0] * len(clips_of(dataset, options)))
         elsewhere = ("checkpoint", "test_data")  # they may lie in other places on another machine
-        settings = {**settings_of(predictor, options), "inpaint": args.inpaint, "model_hash": predictor.fingerprint()}
+        settings = {
+            **settings_of(predictor, options),
+            "inpaint": args.inpaint,
+            "lpips": bool(args.perceptual),
+            "model_hash": predictor.fingerprint(),
+        }
         settings |= {name: value for name, value in about.items() if name not in elsewhere}
         run = PartRun(args, "evaluate", Path(args.json), store.hash, store.hash, settings, beside=False)
         if run.kept is None:
@@ -243,35 +256,6 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: FootageR
         if args.report is None:
             return pooled(by(range(total), bar.update), settings_of(predictor, options)) | about
         return write_report(predictor, dataset, options, args.report, about, ratios, bar.update, args.overwrite)
-
-
-def _measuring(
-    args: argparse.Namespace, predictor: FootageRestorer, dataset: ClipDataset, options: EvaluateOptions
-) -> Callable[[Iterable[int], Callable[[int], object]], Iterable[ClipFigures]]:
-    """What measures clips of some numbers, and tells of progress: here or elsewhere, as was asked for."""
-    from functools import partial
-
-    from ..evaluation.evaluate import measure
-    from ..evaluation.side_by_side import measure_side_by_side
-
-    if args.workers <= 1 and args.executor == "local":
-        return partial(measure, predictor, dataset, options)
-    load = partial(_load, args.checkpoint, args.device, args.atlas, predictor.recall, predictor.game.name)
-    many = {"executor": args.executor, "workers": args.workers}
-    return partial(measure_side_by_side, predictor, load, dataset, options, **many)
-
-
-def _load(name: str, device: str, atlas: str | None, recall: bool, game: str) -> FootageRestorer:
-    if name == AUTO:
-        from ..inference.choosing import without_model
-
-        predictor = without_model(game)
-    else:
-        from ..inference.loading import load
-
-        predictor = load(name, device, atlas)
-    predictor.recall &= recall
-    return predictor
 
 
 def table(report: dict[str, Any]) -> str:
@@ -294,5 +278,9 @@ def table(report: dict[str, Any]) -> str:
         lines.append(f"camera_copy: not measured ({report['baselines']['camera_copy_reason']})")
     else:
         lines.append(f"camera_copy finds {copied['coverage']:.1%} of the masked pixels, mode_colour fills the rest")
-    lines += [f"{m}: not measured ({report[f'{m}_reason']})" for m in ("lpips", "fid")]
+    for name in ("lpips", "fid"):
+        value = report[name]
+        lines.append(
+            f"{name}: {value:.4f}" if value is not None else f"{name}: not measured ({report[f'{name}_reason']})"
+        )
     return "\n".join(lines)

@@ -27,7 +27,8 @@ class EvaluateOptions:
     """What is measured. `clips` 0 = every clip.
 
     `inpaint`: OpenCV's inpainting is measured beside the other fillers. `damage`: instead of tubes of `ratio` hide what
-    damage of this name hides, see `damages.NAMES`.
+    damage of this name hides, see `damages.NAMES`. `perceptual`: folder of the weights of LPIPS, which is
+    measured then.
     """
 
     ratio: float = 0.9
@@ -36,6 +37,7 @@ class EvaluateOptions:
     seed: int = 0
     inpaint: bool = False
     damage: str = ""
+    perceptual: str = ""
 
     def __post_init__(self) -> None:
         if self.damage not in ("", *NAMES):
@@ -160,7 +162,7 @@ def pooled(clips: Iterable[ClipFigures], settings: dict[str, Any]) -> dict[str, 
     about = {name: value for name, value in settings.items() if name != "indexed"}
     if about["ratio"] is None:
         about["ratio"] = sums.masked / sums.pixels
-    return {**sums.result(), **perceptual_fields(), **about, "baselines": fillers.pooled(settings["indexed"])}
+    return {**sums.result(), **perceptual_fields(sums), **about, "baselines": fillers.pooled(settings["indexed"])}
 
 
 def measure_clip(
@@ -185,6 +187,10 @@ def measure_clip(
     truth = Truth.of(view, clip.palette)
     sums, baselines = MetricSums(), Baselines(restorer.game, options.state, restorer.atlas, options.inpaint)
     sums.add(truth, made.rgb, made.indices)
+    if options.perceptual:
+        from .perceptual import load_lpips
+
+        sums.lpips, sums.lpips_frames = load_lpips(options.perceptual).sum(made.rgb, truth.colours, hidden)
     baselines.add(view, truth)
     figures = ClipFigures(number, sums, FillerSums(baselines.sums, baselines.found))
     return figures, Measured(number, truth.colours, made.rgb, hidden, view.regions)

@@ -50,6 +50,8 @@ class MetricSums:
     ssim: dict[str, float] = field(default_factory=lambda: {"all": 0.0, "intra": 0.0, "inter": 0.0})
     windows: dict[str, int] = field(default_factory=lambda: {"all": 0, "intra": 0, "inter": 0})
     clip_psnr: list[float] = field(default_factory=list)
+    lpips: float = 0.0  # of frames of which something was hidden
+    lpips_frames: int = 0
 
     def add(self, truth: Truth, rgb: np.ndarray, indices: np.ndarray | None = None, *, similarity: bool = True) -> None:
         """Add one restoration of a clip.
@@ -149,9 +151,14 @@ def cells(figures: dict[str, Any]) -> list[str]:
     return ["-" if figures[key] is None else form.format(figures[key]) for key, _, form in COLUMNS]
 
 
-def perceptual_fields() -> dict[str, str | None]:
-    """The report's `lpips` and `fid`: null with a reason, since both need networks trained on photographs."""
-    why = "needs the published weights of {}, which this version neither brings nor computes with"
-    networks = {"lpips": "AlexNet (torchvision)", "fid": "Inception v3 (torch-fidelity)"}
-    reasons: dict[str, str | None] = {f"{name}_reason": why.format(network) for name, network in networks.items()}
-    return dict.fromkeys(networks) | reasons
+def perceptual_fields(sums: MetricSums | None = None) -> dict[str, float | str | None]:
+    """The report's `lpips` and `fid`: null with a reason, since both need networks trained on photographs; LPIPS where
+    the user has placed its weights."""
+    reasons = {
+        "lpips": "needs the published weights of AlexNet and LPIPS: --perceptual DIR names the folder",
+        "fid": "needs the published weights of Inception v3 (torch-fidelity), with which this version does not compute",
+    }
+    fields: dict[str, float | str | None] = {**dict.fromkeys(reasons), **{f"{k}_reason": v for k, v in reasons.items()}}
+    if sums is not None and sums.lpips_frames:
+        fields |= {"lpips": sums.lpips / sums.lpips_frames, "lpips_reason": None}
+    return fields

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from ..early import AUTO
 from ..executor import Advance
-from ..executor.on_ray import executor_at
+from ..executor.on_ray import LOCAL, executor_at
 from ..inference.side_by_side import same_as
-from .evaluate import ClipFigures, EvaluateOptions, clips_of, measure_clip
+from .evaluate import ClipFigures, EvaluateOptions, clips_of, measure, measure_clip
 
 if TYPE_CHECKING:
     from ..data.clips.clip import Clip
@@ -67,3 +69,32 @@ def measure_side_by_side(
             running.submit((number, dataset.clip(*picks[number])))
         running.finish()
     return figures
+
+
+def measuring(
+    predictor: FootageRestorer, load: tuple[str, str, str | None], dataset: ClipDataset, options: EvaluateOptions, *,
+    executor: str, workers: int,
+) -> Callable[[Iterable[int], Callable[[int], object]], Iterable[ClipFigures]]:  # fmt: skip
+    """What measures clips of some numbers, and tells of progress: in this process, where one on this machine is enough.
+
+    Args:
+        load: name, device and atlas by which other processes load the predictor.
+        executor, workers: see `executor_at`.
+    """
+    if workers <= 1 and executor == LOCAL:
+        return partial(measure, predictor, dataset, options)
+    again = partial(_load, *load, predictor.recall, predictor.game.name)
+    return partial(measure_side_by_side, predictor, again, dataset, options, executor=executor, workers=workers)
+
+
+def _load(name: str, device: str, atlas: str | None, recall: bool, game: str) -> FootageRestorer:
+    if name == AUTO:
+        from ..inference.choosing import without_model
+
+        predictor = without_model(game)
+    else:
+        from ..inference.loading import load
+
+        predictor = load(name, device, atlas)
+    predictor.recall &= recall
+    return predictor
