@@ -96,7 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=CLIP, default=16, metavar="T", help="frames per clip, even")
     step = "frames from one to the next of a clip; 0 = the game's"
     parser.add_argument("--stride", type=POSITION, default=0, metavar="N", help=step)
-    lpips = "measure LPIPS too, by the published weights in this folder (docs/results.md)"
+    lpips = "measure LPIPS and FID too, by the published weights in this folder (docs/results.md)"
     parser.add_argument("--perceptual", type=Path, metavar="DIR", help=lpips)
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON")
     parser.add_argument(
@@ -178,7 +178,7 @@ def run(args: argparse.Namespace) -> int:
     if args.perceptual is not None:
         from ..evaluation.perceptual import check_weights
 
-        check_weights(args.perceptual)
+        args.measured_too = check_weights(args.perceptual)
     game, predictor = None, None
     if args.checkpoint == AUTO:
         from ..inference.choosing import stated_game, without_model
@@ -239,7 +239,7 @@ def _measured(args: argparse.Namespace, store: EpisodeStore, predictor: FootageR
         settings = {
             **settings_of(predictor, options),
             "inpaint": args.inpaint,
-            "lpips": bool(args.perceptual),
+            "perceptual": getattr(args, "measured_too", []),
             "model_hash": predictor.fingerprint(),
         }
         settings |= {name: value for name, value in about.items() if name not in elsewhere}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,8 @@ class EvaluateOptions:
     """What is measured. `clips` 0 = every clip.
 
     `inpaint`: OpenCV's inpainting is measured beside the other fillers. `damage`: instead of tubes of `ratio` hide what
-    damage of this name hides, see `damages.NAMES`. `perceptual`: folder of the weights of LPIPS, which is
-    measured then.
+    damage of this name hides, see `damages.NAMES`. `perceptual`: folder of the weights of LPIPS and
+    FID, which are measured then.
     """
 
     ratio: float = 0.9
@@ -103,21 +104,26 @@ def clips_of(dataset: ClipDataset, options: EvaluateOptions) -> list[tuple[int, 
 
 @dataclass(frozen=True)
 class ClipFigures:
-    """What was measured of one clip: its number, and sums that are added up in the order of the numbers."""
+    """What was measured of one clip: its number, and sums that are added up in the order of the numbers; for FID the
+    features float32 [N, 2048] of its true and of its restored frames."""
 
     number: int
     model: MetricSums
     fillers: FillerSums
+    features: tuple[np.ndarray, np.ndarray] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        texts = [b64encode(part.astype("<f4").tobytes()).decode() for part in self.features or ()]
+        return asdict(replace(self, features=None)) | {"features": texts}
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> ClipFigures:
         """Raises TypeError, KeyError, ValueError or AttributeError for anything else."""
         sums = {str(name): MetricSums(**sums) for name, sums in value["fillers"]["sums"].items()}
         fillers = FillerSums(sums, int(value["fillers"]["found"]))
-        return ClipFigures(int(value["number"]), MetricSums(**value["model"]), fillers)
+        parts = [np.frombuffer(b64decode(text), "<f4").reshape(-1, 2048) for text in value.get("features", ())]
+        features = (parts[0], parts[1]) if len(parts) == 2 else None
+        return ClipFigures(int(value["number"]), MetricSums(**value["model"]), fillers, features)
 
 
 def measure(
@@ -155,14 +161,26 @@ def settings_of(restorer: ClipRestorer, options: EvaluateOptions) -> dict[str, A
 
 def pooled(clips: Iterable[ClipFigures], settings: dict[str, Any]) -> dict[str, Any]:
     """The report: see `evaluate`. The clips come in the order of their numbers, so that sums are always the same."""
-    sums, fillers = MetricSums(), FillerSums()
+    sums, fillers, features = MetricSums(), FillerSums(), list[tuple[np.ndarray, np.ndarray]]()
     for clip in clips:
         sums.merge(clip.model)
         fillers.merge(clip.fillers)
+        features += [] if clip.features is None else [clip.features]
+    distance = None
+    if features:
+        from .inception import fid
+
+        true, made = (np.concatenate(part) for part in zip(*features, strict=True))
+        distance = fid(true, made) if len(true) > 1 else None
     about = {name: value for name, value in settings.items() if name != "indexed"}
     if about["ratio"] is None:
         about["ratio"] = sums.masked / sums.pixels
-    return {**sums.result(), **perceptual_fields(sums), **about, "baselines": fillers.pooled(settings["indexed"])}
+    return {
+        **sums.result(),
+        **perceptual_fields(sums, distance),
+        **about,
+        "baselines": fillers.pooled(settings["indexed"]),
+    }
 
 
 def measure_clip(
@@ -187,10 +205,12 @@ def measure_clip(
     truth = Truth.of(view, clip.palette)
     sums, baselines = MetricSums(), Baselines(restorer.game, options.state, restorer.atlas, options.inpaint)
     sums.add(truth, made.rgb, made.indices)
+    features = None
     if options.perceptual:
-        from .perceptual import load_lpips
+        from .perceptual import perceive
 
-        sums.lpips, sums.lpips_frames = load_lpips(options.perceptual).sum(made.rgb, truth.colours, hidden)
+        seen = perceive(options.perceptual, made.rgb, truth.colours, hidden)
+        sums.lpips, sums.lpips_frames, features = seen.lpips, seen.frames, seen.features
     baselines.add(view, truth)
-    figures = ClipFigures(number, sums, FillerSums(baselines.sums, baselines.found))
+    figures = ClipFigures(number, sums, FillerSums(baselines.sums, baselines.found), features)
     return figures, Measured(number, truth.colours, made.rgb, hidden, view.regions)

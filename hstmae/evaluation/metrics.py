@@ -151,14 +151,12 @@ def cells(figures: dict[str, Any]) -> list[str]:
     return ["-" if figures[key] is None else form.format(figures[key]) for key, _, form in COLUMNS]
 
 
-def perceptual_fields(sums: MetricSums | None = None) -> dict[str, float | str | None]:
-    """The report's `lpips` and `fid`: null with a reason, since both need networks trained on photographs; LPIPS where
-    the user has placed its weights."""
-    reasons = {
-        "lpips": "needs the published weights of AlexNet and LPIPS: --perceptual DIR names the folder",
-        "fid": "needs the published weights of Inception v3 (torch-fidelity), with which this version does not compute",
-    }
-    fields: dict[str, float | str | None] = {**dict.fromkeys(reasons), **{f"{k}_reason": v for k, v in reasons.items()}}
-    if sums is not None and sums.lpips_frames:
-        fields |= {"lpips": sums.lpips / sums.lpips_frames, "lpips_reason": None}
+def perceptual_fields(sums: MetricSums | None = None, fid: float | None = None) -> dict[str, float | str | None]:
+    """The report's `lpips` and `fid`: null with a reason where the user has not placed the weights of the networks,
+    trained on photographs, that both need."""
+    lpips = sums.lpips / sums.lpips_frames if sums is not None and sums.lpips_frames else None
+    fields: dict[str, float | str | None] = {"lpips": lpips, "fid": fid}
+    for name, network in (("lpips", "AlexNet and LPIPS"), ("fid", "Inception v3")):
+        why = f"needs the published weights of {network}: --perceptual DIR names their folder"
+        fields[f"{name}_reason"] = why if fields[name] is None else None
     return fields

@@ -1,12 +1,12 @@
-"""LPIPS (Zhang et al., 2018; version 0.1, AlexNet) by weights that the user has placed: nothing is fetched.
+"""LPIPS (Zhang et al., 2018; version 0.1, AlexNet) and FID by weights that the user has placed: nothing is fetched.
 
-The folder holds two files as their authors publish them, which are known by their SHA-256.
+The folder holds the files of one or both as their authors publish them, which are known by their SHA-256.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,14 +18,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import DataError, UsageError
+from .inception import Inception
 
 ALEXNET, LINEAR = "alexnet-owt-7be5be79.pth", "alex.pth"
+INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
+FILES_OF = {"lpips": (ALEXNET, LINEAR), "fid": (INCEPTION,)}
 FILES = {  # how their SHA-256 begins, and where they come from
     ALEXNET: ("7be5be79", f"https://download.pytorch.org/models/{ALEXNET}"),
     LINEAR: (
         "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
         "https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/alex.pth",
     ),
+    INCEPTION: ("6726825d", f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION}"),
 }
 _LAYERS = (
     (0, 3, 64, 11, 4, 2),
@@ -74,48 +78,67 @@ class Lpips(nn.Module):
             found.append(x)
         return found
 
-    def sum(self, made: np.ndarray, truth: np.ndarray, hidden: np.ndarray) -> tuple[float, int]:
-        """The sum over the frames of which something is hidden, and their number.
 
-        Args:
-            made, truth: uint8 [T, H, W, 3]; of `made` what is `hidden`, bool [T, H, W], is looked at.
-        """
-        frames = np.flatnonzero(hidden.any((1, 2)))
-        total = 0.0
-        for at in range(0, len(frames), _AT_ONCE):
-            some = frames[at : at + _AT_ONCE]
-            pasted = np.where(hidden[some, ..., None], made[some], truth[some])
-            with torch.inference_mode():
-                values = self(torch.from_numpy(pasted), torch.from_numpy(np.ascontiguousarray(truth[some])))
-            total += float(values.double().sum())
-        return total, len(frames)
+@dataclass(frozen=True)
+class Perceived:
+    """What networks say of a clip: the sum of LPIPS over so many frames, or 0, 0; and features float32 [N, 2048] of its
+    true frames and of the restored ones, or None."""
+
+    lpips: float = 0.0
+    frames: int = 0
+    features: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def check_weights(folder: Path, names: Sequence[str] = (ALEXNET, LINEAR)) -> None:
-    """Raises UsageError where files are missing or are others: what to place there, and from where."""
-    for name in names:
-        start, source = FILES[name]
-        place = folder / name
-        if not place.is_file():
-            raise UsageError(f"{place}: is not there; LPIPS needs it from {source} (SHA-256 {start}...)")
-        found = hashlib.sha256(place.read_bytes()).hexdigest()
-        if not found.startswith(start):
-            raise UsageError(
-                f"{place}: its SHA-256 is {found[:16]}..., not {start[:16]}...: fetch it again from {source}"
-            )
+def perceive(folder: str, made: np.ndarray, truth: np.ndarray, hidden: np.ndarray) -> Perceived:
+    """Of the frames of which something is hidden.
 
-
-@lru_cache(maxsize=1)
-def load_lpips(folder: str) -> Lpips:
-    """By the weights in a folder.
-
+    Args:
+        folder: of the weights; what has some is measured.
+        made, truth: uint8 [T, H, W, 3]; of `made` what is `hidden`, bool [T, H, W], is looked at.
     Raises:
         UsageError: as `check_weights`.
         DataError: a file cannot be read.
     """
-    check_weights(Path(folder))
+    lpips, inception = load_networks(folder)
+    frames = np.flatnonzero(hidden.any((1, 2)))
+    total, features = 0.0, list[tuple[np.ndarray, np.ndarray]]()
+    for at in range(0, len(frames), _AT_ONCE):
+        some = frames[at : at + _AT_ONCE]
+        pasted = torch.from_numpy(np.where(hidden[some, ..., None], made[some], truth[some]))
+        true = torch.from_numpy(np.ascontiguousarray(truth[some]))
+        if lpips is not None:
+            with torch.inference_mode():
+                total += float(lpips(pasted, true).double().sum())
+        if inception is not None:
+            features.append((inception.features(true).numpy(), inception.features(pasted).numpy()))
+    both = [np.concatenate(part) for part in zip(*features, strict=True)]
+    return Perceived(total, 0 if lpips is None else len(frames), (both[0], both[1]) if both else None)
+
+
+def check_weights(folder: Path) -> list[str]:
+    """What can be measured: "lpips", "fid". Raises UsageError where it is neither, or a file is missing or is another:
+    what to place there, and from where."""
+    found = [kind for kind, names in FILES_OF.items() if any((folder / name).is_file() for name in names)]
+    for name in (name for kind in found or FILES_OF for name in FILES_OF[kind]):
+        start, source = FILES[name]
+        place = folder / name
+        if not place.is_file():
+            raise UsageError(f"{place}: is not there; it is needed from {source} (SHA-256 {start}...)")
+        digest = hashlib.sha256(place.read_bytes()).hexdigest()
+        if not digest.startswith(start):
+            raise UsageError(f"{place}: its SHA-256 is {digest[:16]}..., not {start[:16]}...; fetch it from {source}")
+    return found
+
+
+@lru_cache(maxsize=1)
+def load_networks(folder: str) -> tuple[Lpips | None, Inception | None]:
+    """What can be measured by the weights in a folder. Raises as `perceive`."""
+    kinds = check_weights(Path(folder))
     try:
-        contents: list[Any] = [torch.load(Path(folder) / name, "cpu", weights_only=True) for name in (ALEXNET, LINEAR)]
-        return Lpips(*contents)
+        read: dict[str, Any] = {
+            name: torch.load(Path(folder) / name, "cpu", weights_only=True) for kind in kinds for name in FILES_OF[kind]
+        }
+        lpips = Lpips(read[ALEXNET], read[LINEAR]) if "lpips" in kinds else None
+        return lpips, Inception(read[INCEPTION]) if "fid" in kinds else None
     except (OSError, RuntimeError, KeyError, EOFError, TypeError, AttributeError, UnpicklingError) as error:
         raise DataError(f"{folder}: its weights cannot be read ({error})") from None
