@@ -13,6 +13,7 @@ from hstmae.data.episode import Episode
 from hstmae.data.sources.smb.dataset_writer import write_smbdataset
 from hstmae.errors import DataError, UsageError
 from hstmae.evaluation.evaluate import EvaluateOptions, evaluate
+from hstmae.evaluation.perceptual import Perceived
 from hstmae.games import get_game
 from hstmae.games.pixels import View
 from hstmae.inference.predictor import Predictor
@@ -70,6 +71,19 @@ def test_without_state_it_is_wrong_and_the_camera_filler_is_null_with_a_reason()
     assert report["exact_match"] == 0.0 and report["psnr_masked"] < 20
     assert report["baselines"]["camera_copy"] is None and "camera" in report["baselines"]["camera_copy_reason"]
     assert run(Clips(2))["baselines"]["camera_copy"]["coverage"] == 0.0  # the camera stands still
+
+
+def test_what_networks_say_of_clips_is_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+
+    def perceive(folder: str, made: np.ndarray, truth: np.ndarray, hidden: np.ndarray) -> Perceived:
+        assert folder == "weights" and made.shape == truth.shape == (*hidden.shape, 3)
+        both = draw.normal(0, 1, (2, 2, 2048)).astype(np.float32)
+        return Perceived(3.0, 2, (both[0], both[1]))
+
+    monkeypatch.setattr("hstmae.evaluation.perceptual.perceive", perceive)
+    report = run(Clips(2), perceptual="weights")
+    assert report["lpips"] == 1.5 and report["fid"] > 0 and report["lpips_reason"] is report["fid_reason"] is None
 
 
 def test_figures_depend_on_the_seed() -> None:
