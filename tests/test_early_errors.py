@@ -23,6 +23,9 @@ record --game nes --out out
 record --game nes --rom absent.nes --out out
 record --game nes --rom junk.bin --autoplay --out out
 evaluate --checkpoint auto --test_data absent
+augment absent out --edit x=1
+augment empty out --edit x=1
+augment empty out
 evaluate --checkpoint auto --test_data empty
 preprocess --input_dir absent --output_dir out
 preprocess --input_dir empty --output_dir out

@@ -54,6 +54,7 @@ encode absent out.hst --part {}
 exchange {} out.hst
 exchange {} out --to webdataset
 exchange absent out.hst --camera {}
+augment {} out --edit x=1
 completion {}
 serve --port 0 --files {}
 stream {} --to http://127.0.0.1:9/x

@@ -45,6 +45,7 @@ VERBS: dict[str, tuple[list[str], list[tuple[str, Kind]]]] = {
     "recover": (["IN"], [("", FILE), ("--json", FILE)]),
     "join": (["IN"], [("", FOLDER), ("--json", FILE)]),  # or a file, by its ending
     "exchange": (["IN", "--to", "lerobot"], [("", FOLDER), ("--json", FILE)]),
+    "augment": (["IN", "--edit=lives=1"], [("", GROWING), ("--json", FILE)]),
     "stream": (["IN", "--to", "http://127.0.0.1:9/x"], [("--out", FILE), ("--json", FILE)]),
 }
 CASES = [(verb, option, kind) for verb, (_, outputs) in VERBS.items() for option, kind in outputs]
@@ -85,7 +86,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, option: 
     if name == "join":  # the output comes first
         words.insert(0, str(tmp_path / "other.hst" if option else target))
     words += [option, str(target)] if option else [str(target)] * (name != "join")
-    if option and name in ("encode", "recover", "exchange"):
+    if option and name in ("encode", "recover", "exchange", "augment"):
         words.append(str(tmp_path / "other.hst"))
     if NEEDED.get(name, option) != option:
         words += [NEEDED[name], str(tmp_path / "other.npz")]

@@ -22,6 +22,7 @@ VERBS = (
         "recover",
         "join",
         "exchange",
+        "augment",
         "serve",
         "stream",
         "play",
@@ -29,7 +30,7 @@ VERBS = (
     ),
 )
 _ROOMS = {  # verbs whose modules lie in another folder
-    **{verb: f"moving.{verb}" for verb in ("join", "exchange")},
+    **{verb: f"moving.{verb}" for verb in ("join", "exchange", "augment")},
     **{verb: f"networks.{verb}" for verb in ("lighten", "export")},
 }
 

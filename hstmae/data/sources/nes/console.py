@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import DataError
-from ....games.nes.memory import COLOURS, MIRRORS, PAGE, PATTERNS, SIZE, SPRITES, TABLES, WORK
+from ....games.nes.memory import COLOURS, MIRRORS, PAGE, PATTERNS, SIZE, SPRITES, TABLES, WORK, Run
 from ..smb.emulator import NesEmulator, shown_colours
 
 # A save state: processor (20 bytes), picture unit, sound (both up to 194), where 64 pages of the processor and 16 of
@@ -24,7 +24,10 @@ _SPRITE_SET, _BACKGROUND_SET, _LARGE = _UNIT + 9, _UNIT + 10, _UNIT + 11
 _MASK = slice(_UNIT + 13, _UNIT + 18)  # grey, background left, sprites left, background, sprites
 _EMPHASIS = _UNIT + 18
 _NEXT, _WHERE, _FINE = _UNIT + 28, _UNIT + 30, _UNIT + 34
-_LINE_OF_END = 241
+_LINE_OF_END, _LINE_ABOVE = 241, 261
+_STACK, _AT, _STATUS = 5, slice(6, 8), 10  # of the processor
+_HANDLER = (0xFFFA, 0xFFFB)  # where it is told that a picture is over
+_SIGNALS = slice(16, 20)  # that a picture is over, in four stages
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,44 @@ class NesConsole:
             if first == k:
                 tables[k] = self._page(state, at)
         return out
+
+    def redraw(self, state: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, Run]:
+        """The picture that the console itself makes of other memory of its picture unit, all of it with the settings
+        of a picture's end.
+
+        The unit is set back to the line above the picture and nobody tells the program that one is over; where it
+        changes what is shown meanwhile all the same, so does the picture. The console stands elsewhere afterwards.
+
+        Args:
+            state: a save state, as it is at a picture's end.
+            memory: as of `memory`; patterns count where the cartridge has RAM for them.
+        Returns:
+            As of `picture`; the run that all of its lines are.
+        """
+        state = state.copy()
+        state[_SPRITES], state[_COLOURS] = memory[SPRITES], memory[COLOURS]
+        pages = self._pages(state).tolist()
+        held = [*memory[PATTERNS].reshape(8, PAGE), *memory[TABLES].reshape(4, PAGE)[memory[MIRRORS] & 3]]
+        for page, at in zip(held, pages[:12], strict=True):
+            if at - self._program >= len(self._patterns):
+                begin = _MEMORY + at - self._program - len(self._patterns)
+                state[begin : begin + PAGE] = page
+        state[_UNIT : _UNIT + 4] = 0, 0, _LINE_ABOVE & 255, _LINE_ABOVE >> 8
+        state[_SIGNALS] = 0
+        state[_UNIT + 21] = 0  # nor does it look as if one were over
+        if state[_AT].tolist() == [
+            self.emulator.peek(at) for at in _HANDLER
+        ]:  # it was told already: as if it had ended
+            work, stack = state[_WORK], int(state[_STACK])
+            state[_STATUS], *back = (work[256 + (stack + k & 255)] for k in (1, 2, 3))
+            state[_AT], state[_STACK] = back, stack + 3 & 255
+        then = int(state[_NEXT]) + 256 * int(state[_NEXT + 1])
+        row = (then >> 12 & 7) + 8 * (then >> 5 & 31) + 256 * (then >> 11 & 1)
+        now = self.registers(state)
+        self.emulator.load(state)
+        self.emulator.step(0)
+        run = Run(0, now.x, row, now.background, now.sprites, now.large, now.mask & 31)
+        return self.picture()[0], run
 
     def _page(self, state: np.ndarray, at: int) -> np.ndarray:
         """The page that lies at a place of program, patterns and the cartridge's memory, one behind the other."""
