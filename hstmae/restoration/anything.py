@@ -91,14 +91,14 @@ class AnythingRestorer:
         method, shown = np.zeros(shape, np.uint8), np.ones(shape, bool)
         sure = np.ones(shape, np.float32)
         made = Restoration(np.where(mask[..., None], np.uint8(0), frames), None, sure, method, shown)
-        damaged = mask.any((1, 2))
+        damaged, seen = mask.any((1, 2)), not mask.all()
         todo = np.flatnonzero(asked & damaged).tolist()
         waiting = np.flatnonzero(asked & ~damaged).tolist()
         if todo:
             recall = Recall(frames, mask, self.mode, threads(), self.combiner)
             for t, points, drawn in recall.draw_all(todo):
                 made.rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
-                sure[t].reshape(-1)[points.place] = drawn.confidence
+                sure[t].reshape(-1)[points.place] = drawn.confidence if seen else 0  # nothing at all tells of it
                 method[t].reshape(-1)[points.place] = _METHOD[drawn.kind]
                 shown[t].reshape(-1)[points.place] = drawn.shown
                 waiting.append(t)

@@ -111,3 +111,15 @@ def test_pytorch_is_not_loaded_for_it(tmp_path: Path) -> None:
     words = ["restore", str(tmp_path / "a.mkv"), "--rect", "1,1,4,4", "--out", str(tmp_path / "b.mkv")]
     code = f"import sys; from hstmae import cli; assert cli.main({words!r}) == 0; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_where_nothing_is_seen_nothing_is_sure() -> None:
+    from hstmae.inference.no_network import NoNetwork
+    from hstmae.restoration.anything import AnythingRestorer
+
+    for frames in (1, 3):
+        mask = np.ones((frames, 32, 48), bool)
+        made = AnythingRestorer().restore(np.zeros((frames, 32, 48, 3), np.uint8), mask)
+        assert made.confidence is not None and (made.confidence == 0).all()
+        made = NoNetwork("atari2600").restore(np.zeros((frames, 32, 48), np.uint8), mask)
+        assert made.confidence is not None and (made.confidence < 0.98).all()

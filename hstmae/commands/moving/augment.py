@@ -77,12 +77,18 @@ def run(args: argparse.Namespace) -> int:
 def _restorer(args: argparse.Namespace, store: EpisodeStore) -> FootageRestorer:
     from ...errors import DataError
     from ...inference.choosing import without_model
+    from ...model_folders import model_game
     from ..options import load_model
 
-    restorer = without_model(store.game) if args.checkpoint == AUTO else load_model(args)
-    if restorer.game.name != store.game:
-        raise DataError(f"{store.path}: is a store of '{store.game}', and the model is for '{restorer.game.name}'")
-    return restorer
+    if args.checkpoint == AUTO:
+        return without_model(store.game)
+    restorer = None
+    if (game := model_game(args.checkpoint)) is None:
+        restorer = load_model(args)
+        game = restorer.game.name
+    if game != store.game:
+        raise DataError(f"{store.path}: is a store of '{store.game}', and the model is for '{game}'")
+    return restorer or load_model(args)
 
 
 def _drawn(
