@@ -8,9 +8,10 @@ from ..config import ModelConfig
 from ..games import GameState
 from ..games.palette import nearest_entries
 from ..games.pixels import View
-from ..motion.recall import USUAL, Mode
+from ..motion.recall import USUAL, Mode, Recall
 from ..restoration.anything import AnythingRestorer
 from ..restoration.result import Restoration
+from ..restoration.threads import threads
 from .footage_restorer import FootageRestorer
 
 NAME = "no network"
@@ -27,18 +28,23 @@ class NoNetwork(FootageRestorer):
 
     def __init__(self, game: str, mode: Mode = USUAL) -> None:
         super().__init__(ModelConfig(name=NAME, game=game))
-        self._motion = AnythingRestorer(mode)
+        self._mode = mode
 
     def fingerprint(self) -> str:
-        return f"{NAME} {self.config.game} {self._motion.fingerprint()}"
+        return f"{NAME} {self.config.game} {AnythingRestorer(self._mode).fingerprint()}"
 
     def draw(
         self, frames: np.ndarray, masks: tuple[np.ndarray, ...], palette: np.ndarray, state: GameState | None,
         view: View, size: tuple[int, int],
     ) -> Restoration:  # fmt: skip
-        """See `ClipRestorer.draw`: what is left, by motion recall."""
+        """See `ClipRestorer.draw`: what is left, by motion recall: colours are its means, entries the likeliest."""
         hidden, _, wanted = masks
-        made = self._motion.restore(palette[frames], hidden, wanted=np.asarray(wanted.any((1, 2))))
-        entries = frames.copy()
-        entries[hidden] = nearest_entries(made.rgb[hidden], palette, self.game)
-        return Restoration(made.rgb, entries, made.confidence)
+        rgb, entries = palette[frames], frames.copy()
+        sure = np.ones(frames.shape, np.float32)
+        seen = not hidden.all()  # else nothing at all tells of it
+        todo = np.flatnonzero(wanted.any((1, 2))).tolist()
+        for t, points, drawn in Recall(rgb.copy(), hidden, self._mode, threads()).draw_all(todo):
+            rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
+            entries[t].reshape(-1)[points.place] = nearest_entries(drawn.likeliest, palette, self.game)
+            sure[t].reshape(-1)[points.place] = drawn.confidence if seen else 0
+        return Restoration(rgb, entries, sure)
