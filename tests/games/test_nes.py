@@ -138,3 +138,27 @@ def test_a_layer_that_tells_pixels_has_an_entry_for_each_id() -> None:
     for wrong in (replace(layer, entries=layer.entries[:-1]), replace(layer, cell=8)):
         with pytest.raises(GameError, match="an entry for each id"):
             registry.check_game(type("Wrong", (Nes,), {"name": "wrong", "tile_layers": (wrong,)}))
+
+
+def test_a_network_reads_a_told_picture_without_any_sprite_of_its_own() -> None:
+    import torch
+
+    from hstmae.config import ModelConfig
+    from hstmae.models import build_model
+    from hstmae.models.inputs import MaskedClips
+    from hstmae.models.masking import tube_visible
+
+    small = ModelConfig(
+        name="small", game="nes", dims=(16, 16, 16, 16), head_dim=16, depths=(1, 1, 1, 1), decoder_dim=16,
+        decoder_head_dim=16, decoder_depth=1, state_dim=16, texture_dim=4, pixel_dim=8, code_dim=4,
+    )  # fmt: skip
+    model, game = build_model(small).train(), get_game("nes")
+    states = [game.decode(np.stack([memory(seed=k) for k in (one, one)]), None) for one in (0, 1)]
+    visible = tube_visible(1, 6, 0.5, torch.Generator().manual_seed(0))
+    made = []
+    for one in states:
+        state = one.map(lambda array: torch.from_numpy(np.ascontiguousarray(array))[None])
+        clips = MaskedClips(torch.zeros(1, 2, 32, 48, dtype=torch.uint8), visible, state, torch.tensor([2]))
+        made.append(model(clips))
+    assert made[0].isfinite().all() and not torch.equal(*made)
+    made[0].square().mean().backward()

@@ -51,6 +51,9 @@ class Canvas(nn.Module):
         s = self.game.sprite_size
         sprites = state.sprites.long()  # [B, T, N, 4]
         b, t, n = sprites.shape[:3]
+        if not n:
+            nothing = self.sprite(torch.zeros_like(at.y + at.x + at.row + at.frame))
+            return nothing, nothing
         (h, w), origin = grid.size, grid.origin
         step = torch.arange(s, device=sprites.device)
         y = (sprites[..., 1] - origin[:, None, None, 0])[..., None, None] + step[:, None]
