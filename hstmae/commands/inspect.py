@@ -112,7 +112,7 @@ def _coded(args: argparse.Namespace) -> Subject | None:
 
 def _masks(args: argparse.Namespace) -> int:
     from ..config import load_config
-    from ..early import check_resume
+    from ..early import check_data, check_resume
     from ..limits import check_run
 
     if args.out is None or args.out.suffix.lower() != ".png":
@@ -121,7 +121,9 @@ def _masks(args: argparse.Namespace) -> int:
     if args.masks.is_dir():
         check_resume(args.masks)
     else:
-        check_run(load_config(args.masks, overrides))  # before PyTorch is loaded
+        config = load_config(args.masks, overrides)
+        check_run(config)  # both before PyTorch is loaded
+        check_data(config.data.store)
     from ..inference.visualizer import save_png
     from ..training.run.mask_sheet import mask_sheet, read_run
 

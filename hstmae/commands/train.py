@@ -110,22 +110,14 @@ def run(args: argparse.Namespace) -> int:
 def _check_early(args: argparse.Namespace) -> None:
     """Refuse what is wrong with the configuration, or a store or model that is not there, before PyTorch is loaded."""
     from ..config import load_config
-    from ..data.store.manifest import META
-    from ..data.store.reader import EpisodeStore
-    from ..early import check_input
+    from ..early import check_data
     from ..limits import check_model, check_run
     from ..model_folders import check_model as check_init
-    from ..remote.files import url_of
 
     config = load_config(args.config, _overrides(args, None))
     check_run(config)
     check_model(config.model)
-    store = Path(config.data.store)
-    if store.suffix.lower() == ".hst" and not store.is_dir():
-        if url_of(store) is None:
-            check_input(store)
-    elif not (store / META).is_file():
-        EpisodeStore(Path(config.data.store))  # its error says what to do
+    check_data(config.data.store)
     if args.init is not None and args.resume is None:
         check_init(args.init)
 
@@ -205,16 +197,13 @@ def _sweep(args: argparse.Namespace) -> int:
             raise UsageError(f"--sweep does not go with --{name.replace('_', '-')}; the sweep file says what to train")
     if args.out is None:
         raise UsageError("--sweep needs --out DIR, a folder for its trials")
-    from ..configio import read_yaml
-
-    read_yaml(args.sweep)  # one that is not there, or no YAML, is refused before PyTorch is loaded
     from ..training.sweep.spec import load_sweep
-    from ..training.sweep.sweep import run_sweep
 
     overrides = list(args.overrides) + ([f"data.store={args.data}"] if args.data is not None else [])
-    results = run_sweep(
-        load_sweep(args.sweep, overrides), Path(args.out), args.max_minutes or 0.0, workers=args.workers or 1
-    )
+    sweep = load_sweep(args.sweep, overrides)  # what is wrong with it is told before PyTorch is loaded
+    from ..training.sweep.sweep import run_sweep
+
+    results = run_sweep(sweep, Path(args.out), args.max_minutes or 0.0, workers=args.workers or 1)
     write_result(args.json, results)
     return 0
 

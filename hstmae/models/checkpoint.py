@@ -2,9 +2,12 @@
 
 A checkpoint is an ordinary `.pth` archive of tensors and plain data. Its SHA-256 stands in the archive's own comment
 field (the end of a zip file), so one file carries its proof and `torch.load(path, weights_only=True)` still reads it.
+What a run goes on from is written often, and a model has hundreds of tensors of a few bytes, each of which costs some
+twenty objects of Python: there they lie in one tensor (`_gather`).
 """
 
 import hashlib
+import json
 import os
 import shutil
 import struct
@@ -13,12 +16,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from torch import Tensor
 
 from ..atomic import TEMP_MARK, replacing
 from ..errors import CheckpointError
 from ..model_folders import BEST, LAST, PREVIOUS
 
 FORMAT = "hstmae-training-1"
+GATHERED = "hstmae-training-2"  # its small tensors lie in one
+_SMALL = 1 << 16  # bytes
+_NUMBER = "\0tensor"  # the one key of what stands for a small tensor: its number
+_Found = list[tuple[str, list[int], Tensor]]  # type, shape and bytes of each
 _MARK = b"hstmae-sha256:"
 _COMMENT = len(_MARK) + 64  # hexadecimal SHA-256 of everything before the comment
 _LEAST = 22 + _COMMENT  # a zip archive ends with a record of 22 bytes, whose last two count the comment that follows
@@ -38,7 +46,7 @@ def save_last(payload: dict[str, Any], run: Path) -> None:
     """Write `run`/last.pth; the one it replaces becomes previous.pth. At any instant one of them is whole."""
     last = run / LAST
     with replacing(last) as temp:
-        _write(payload, temp)
+        _write(_gather(payload), temp)
         if last.exists():
             with replacing(run / PREVIOUS) as second:
                 _clone(last, second)
@@ -77,8 +85,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             raise CheckpointError(f"{path}: is no checkpoint of this program ({type(error).__name__})") from error
     if not isinstance(payload, dict):
         raise CheckpointError(f"{path}: is no checkpoint of this program: it holds no names")
-    if payload.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: has format {payload.get('format')!r}, this version reads {FORMAT!r}")
+    form = payload.get("format")
+    if form == GATHERED:
+        try:
+            return _scatter(payload)
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+            raise CheckpointError(f"{path}: is no checkpoint of this program ({type(error).__name__})") from error
+    if form != FORMAT:
+        raise CheckpointError(f"{path}: has format {form!r}, this version reads {FORMAT!r} and {GATHERED!r}")
     return payload
 
 
@@ -128,8 +142,45 @@ def remove_leftovers(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def _gather(payload: dict[str, Any]) -> dict[str, Any]:
+    """The same with all small tensors in one, and their types and shapes in one text."""
+    found: _Found = []
+
+    def gathered(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {key: gathered(value) for key, value in x.items()}
+        if type(x) in (list, tuple):
+            return type(x)(map(gathered, x))
+        if type(x) is not Tensor or x.layout != torch.strided or x.numel() * x.element_size() > _SMALL:
+            return x
+        found.append((str(x.dtype), list(x.shape), x.detach().cpu().contiguous().view(-1).view(torch.uint8)))
+        return {_NUMBER: len(found) - 1}
+
+    kept = gathered(payload)
+    small = torch.cat([content for *_, content in found]) if found else torch.empty(0, dtype=torch.uint8)
+    told = json.dumps([[kind.removeprefix("torch."), shape] for kind, shape, _ in found])
+    return kept | {"format": GATHERED, "small": small, "small_told": told}
+
+
+def _scatter(payload: dict[str, Any]) -> dict[str, Any]:
+    """What was gathered. Raises one of Python's errors where numbers, types and bytes do not fit each other."""
+    tensors, at, small = [], 0, payload.pop("small")
+    for kind, shape in json.loads(payload.pop("small_told")):
+        dtype = getattr(torch, kind)
+        end = at + torch.Size(shape).numel() * dtype.itemsize
+        tensors.append(small[at:end].clone().view(dtype).view(shape))  # memory of its own, as if it had been loaded
+        at = end
+
+    def scattered(x: Any) -> Any:
+        if isinstance(x, dict):
+            return tensors[x[_NUMBER]] if _NUMBER in x else {key: scattered(value) for key, value in x.items()}
+        return type(x)(map(scattered, x)) if type(x) in (list, tuple) else x
+
+    return scattered(payload) | {"format": FORMAT}
+
+
 def _write(payload: dict[str, Any], path: Path) -> None:
-    torch.save({"format": FORMAT, **payload}, path)
+    torch.save({"format": FORMAT} | payload, path)
     with open(path, "rb+") as file:
         file.seek(-2, os.SEEK_END)
         file.write(struct.pack("<H", _COMMENT))

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch._dynamo  # which optimizers need: read before this process goes on as two
+import torch.distributed.fsdp
 from training_fakes import COLOURS, HELD_BACK, MemoryClips, TinyModel, make_clip, make_config
 
 from hstmae.config import ModelConfig, RunConfig, apply_overrides, to_dict

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from hstmae.errors import CheckpointError
+from hstmae.models import checkpoint
 from hstmae.models.checkpoint import (
     BEST,
+    FORMAT,
     LAST,
     PREVIOUS,
     holds_run,
@@ -35,6 +37,39 @@ def test_round_trip_and_plain_torch_load(tmp_path: Path) -> None:
         assert loaded["step"] == 3 and loaded["config"] == payload(3)["config"]
         assert torch.equal(loaded["model"]["weight"], payload(3)["model"]["weight"])
     assert [p.name for p in tmp_path.iterdir()] == [BEST]
+
+
+def same(one: Any, two: Any) -> bool:
+    if isinstance(one, torch.Tensor):
+        return one.dtype == two.dtype and one.shape == two.shape and one.equal(two)
+    if isinstance(one, dict):
+        return list(one) == list(two) and all(same(value, two[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        return type(one) is type(two) and len(one) == len(two) and all(map(same, one, two))
+    return type(one) is type(two) and one == two
+
+
+def test_small_tensors_lie_together_and_come_back_as_they_were(tmp_path: Path) -> None:
+    kinds = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.uint8, torch.bool]
+    shapes = [(), (0,), (3, 0), (1,), (7,), (2, 3, 5), (1 << 14,), ((1 << 14) + 1,)]  # the last is kept by itself
+    content = {(str(kind), shape): torch.rand(shape).mul(100).to(kind) for kind in kinds for shape in shapes}
+    state = {
+        "step": 4,
+        "model": {f"{kind} {shape}": tensor for (kind, shape), tensor in content.items()},
+        "optimizer": {"state": {3: {"step": torch.tensor(7.0)}, 5: {}}, "groups": [{"betas": (0.9, 0.95), "lr": None}]},
+        "turned": torch.arange(12.0).view(3, 4).T[::2],
+        "rest": [[], (), {}, "", "\0tensor 0", torch.get_rng_state(), True, 2.5],
+    }
+    save_last(state, tmp_path)
+    found = load_checkpoint(tmp_path / LAST)
+    assert found.pop("format") == FORMAT and same(state, found)
+    first, second = found["model"]["torch.float32 (7,)"], found["model"]["torch.float32 (2, 3, 5)"]
+    assert first.untyped_storage().data_ptr() != second.untyped_storage().data_ptr()
+    for damage in ({"small_told": "[]"}, {"small_told": '[["load", [3]]]'}, {"small": torch.zeros(3)}, {"small": 5}):
+        content = torch.load(tmp_path / LAST, weights_only=True)
+        checkpoint._write({**content, **damage}, tmp_path / "senseless.pth")
+        with pytest.raises(CheckpointError, match="no checkpoint of this program"):
+            load_checkpoint(tmp_path / "senseless.pth")
 
 
 def test_every_kind_of_truncation_is_refused(tmp_path: Path) -> None:

@@ -47,8 +47,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ...config import load_config
-    from ...data.store.manifest import META
-    from ...data.store.reader import EpisodeStore
+    from ...early import check_data
     from ...limits import check_model, check_run
     from ...locks import alone
     from ...model_folders import check_model as check_name
@@ -61,8 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if not config.train.teacher:
         raise UsageError(f"{args.config}: names no train.teacher; give the large model as --teacher")
     check_name(config.train.teacher)
-    if not (Path(config.data.store) / META).is_file():
-        EpisodeStore(Path(config.data.store))  # its error says what to do
+    check_data(config.data.store)
     from ...training.lightening.lighten import lighten
 
     with alone(args.out):
