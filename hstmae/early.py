@@ -73,22 +73,6 @@ def check_input(path: str | Path) -> None:
         raise DataError(f"{path}: may not be read; check its permissions")
 
 
-def check_data(path: str | Path) -> None:
-    """Refuse what no run can be trained on: neither a store nor a .hst file (at an address: it is not looked for yet).
-
-    Raises:
-        DataError, StoreError: what was found there; the store's own error says what to do.
-    """
-    from .data.store.reader import EpisodeStore
-    from .remote.files import url_of
-
-    path = Path(path)
-    if path.suffix.lower() != ".hst" or path.is_dir():
-        EpisodeStore(path)
-    elif url_of(path) is None:
-        check_input(path)
-
-
 def check_resume(path: Path) -> None:
     """Refuse what no run can be continued from, as far as names of files tell.
 

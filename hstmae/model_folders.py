@@ -58,7 +58,9 @@ def check_model(name: str | Path, codec: bool | None = False) -> None:
     folder = _folder(name)
     if folder is None and not _is_hub_id(name):
         raise CheckpointError(_unknown(name))
-    if folder is not None and codec is not None and model_config(folder) and is_codec(folder) != codec:
+    if folder is not None and not model_config(folder):
+        raise CheckpointError(f"{folder / CONFIG}: does not describe a model; put back the one it was saved with")
+    if folder is not None and codec is not None and is_codec(folder) != codec:
         kinds = ("a codec model", "a model that restores")
         raise CheckpointError(f"{name}: is {kinds[codec]}, and {kinds[not codec]} is needed; {_by_name()}")
 

@@ -51,7 +51,7 @@ class Dying(FolderSink):
 @pytest.mark.parametrize("error", [Stopped, OSError])
 def test_restoring_goes_on_wherever_it_was_stopped(tmp_path: Path, error: type[BaseException]) -> None:
     """Clips that were finished are kept, none is made twice, and pictures and summary are those of an unbroken run."""
-    count, rng = 24, random.Random(repr(error))
+    count, rng = 16, random.Random(repr(error))
     (tmp_path / "in").mkdir()
     for t, frame in enumerate(footage(count, (32, 32))):
         (tmp_path / "in" / f"{t}.png").write_bytes(to_png(frame, get_game("smb").palette))
@@ -63,7 +63,7 @@ def test_restoring_goes_on_wherever_it_was_stopped(tmp_path: Path, error: type[B
         with resuming(out, False, "key") as journal:
             summary = RestoreSummary.from_json(journal.totals) if journal.totals else RestoreSummary()
             restore_footage(
-                predictor(painter), sequence, masks, "none", Dying(journal.folder), summary, length=12,
+                predictor(painter), sequence, masks, "none", Dying(journal.folder), summary, length=8,
                 done=frozenset(journal.done.get("", ())),
                 note=lambda places: journal.note("", places, summary.to_json()),
             )  # fmt: skip
@@ -75,7 +75,7 @@ def test_restoring_goes_on_wherever_it_was_stopped(tmp_path: Path, error: type[B
     ends = 0
     while ends < 50:
         try:
-            summary = run(tmp_path / "out", rng.randint(1, 18))
+            summary = run(tmp_path / "out", rng.randint(1, 12))
             break
         except error:
             ends += 1

@@ -37,9 +37,8 @@ def built(tmp_path_factory) -> Path:
     setup.write_text(setup.read_text().replace('"-O3"', '"-O0"'))  # compiles fast
     ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "*.dll", "*.pth")
     shutil.copytree(root / "hstmae", source / "hstmae", ignore=ignored)
-    (source / "hstmae" / "bundled" / "checkpoints" / "hst-mae-tiny" / "model.safetensors").write_bytes(
-        b""
-    )  # packs fast
+    for weights in source.glob("hstmae/bundled/checkpoints/*/model.safetensors"):
+        weights.write_bytes(b"")  # packs fast; `installed` puts the real ones there
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,6 +71,10 @@ def installed(built, tmp_path_factory) -> SimpleNamespace:
         "--no-index",
     ]
     subprocess.run([*pip, "--ignore-installed", wheel], check=True)
+    (place,) = (folder / "venv").rglob("hstmae/bundled")
+    for name in ("hst-mae-nano", "hst-codec-nano"):
+        weights = Path("checkpoints", name, "model.safetensors")
+        shutil.copyfile(Path(bundled.__file__).parent / weights, place / weights)
     work = folder / "empty"
     work.mkdir()
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "HSTMAE_MODELS", "HSTMAE_GAMES")}

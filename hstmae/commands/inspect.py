@@ -12,6 +12,7 @@ from ..bundled import find, find_config
 from ..errors import UsageError
 from ..output import Kind, Output, write_result
 from .options import COUNT, POSITION, add_lag
+from .options.data import check_data
 
 if TYPE_CHECKING:
     from ..data.inspection import LevelCounts, Subject
@@ -112,7 +113,7 @@ def _coded(args: argparse.Namespace) -> Subject | None:
 
 def _masks(args: argparse.Namespace) -> int:
     from ..config import load_config
-    from ..early import check_data, check_resume
+    from ..early import check_resume
     from ..limits import check_run
 
     if args.out is None or args.out.suffix.lower() != ".png":

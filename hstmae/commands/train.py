@@ -14,6 +14,7 @@ from ..bundled import find_config
 from ..errors import ConfigError, UsageError
 from ..output import Kind, Output, write_result
 from .options import AMOUNT, COUNT, Number
+from .options.data import check_data
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -110,7 +111,6 @@ def run(args: argparse.Namespace) -> int:
 def _check_early(args: argparse.Namespace) -> None:
     """Refuse what is wrong with the configuration, or a store or model that is not there, before PyTorch is loaded."""
     from ..config import load_config
-    from ..early import check_data
     from ..limits import check_model, check_run
     from ..model_folders import check_model as check_init
 

@@ -39,7 +39,7 @@ def test_ctrl_c_is_heeded_within_a_group(workers, tmp_path):
     """One group of these pictures takes many seconds."""
     for episode in "ab":
         (tmp_path / "in" / episode).mkdir(parents=True)
-        noise = np.random.default_rng(2).integers(0, 256, (64, 128, 192, 3), np.uint8)
+        noise = np.random.default_rng(2).integers(0, 256, (64, 96, 128, 3), np.uint8)
         for k, frame in enumerate(noise):
             Image.fromarray(frame).save(tmp_path / "in" / episode / f"{k}.png", compress_level=0)
     words = ["encode", tmp_path / "in", tmp_path / "x.hst", "--workers", workers]

@@ -1,6 +1,6 @@
 """Damaged input of every kind: only the package's own errors, bounded memory, bounded time.
 
-HSTMAE_FUZZ_CASES sets the number of damaged inputs per reader (a few hundred otherwise; 100000 is the long form).
+HSTMAE_FUZZ_CASES sets the number of damaged inputs per reader (about a hundred otherwise; 100000 is the long form).
 """
 
 from __future__ import annotations

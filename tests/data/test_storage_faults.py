@@ -61,7 +61,7 @@ def test_a_really_full_disk(tmp_path: Path, disk: Path, environment: dict[str, s
     (tmp_path / "one" / first.name).symlink_to(first, target_is_directory=True)
     reference = run(tmp_path / "three", tmp_path / "reference")
     out, rest = disk / "out", tmp_path / "rest"
-    one, three = (shlex.join(command(tmp_path / name, out, len(name) - 2)) for name in ("one", "three"))
+    one, three = (shlex.join(command(tmp_path / name, out, 1 + (name == "three"))) for name in ("one", "three"))
     script = f"""
         {three} 2> {rest}.first && exit 11 || test $? = 2
         test ! -e {out}/meta.json

@@ -19,7 +19,7 @@ FILES = {"side_by_side.png", "report.html", "metrics.json"}
 
 
 def demo(out: Path, *words: str) -> int:
-    return cli.main(["demo", "--any", "--frames", "8", "--out", str(out), *words])
+    return cli.main(["demo", "--any", "--frames", "5", "--out", str(out), *words])
 
 
 def test_the_sample_is_small_and_free() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hstmae.data.episode import Episode
 
-FRAMES = 12  # of what was played
+FRAMES = 10  # of what was played
 
 
 def changed(episode: Episode, **arrays: np.ndarray) -> Episode:

@@ -1,6 +1,6 @@
 """What all tests with damaged input share.
 
-HSTMAE_FUZZ_CASES sets the number of damaged inputs per reader (a few hundred otherwise; 100000 is the long form).
+HSTMAE_FUZZ_CASES sets the number of damaged inputs per reader (about a hundred otherwise; 100000 is the long form).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from hstmae.errors import HstError
 
-USUAL = 150
+USUAL = 100
 CASES = int(os.environ.get("HSTMAE_FUZZ_CASES", USUAL))
 MEMORY = 64 << 20  # bytes that one case may take beyond what was there; the inputs are below 1 MB
 SECONDS = 5.0  # CPU time of one case

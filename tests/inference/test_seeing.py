@@ -91,7 +91,7 @@ def test_a_preview_shows_what_the_run_makes(folder: Path, tmp_path: Path) -> Non
     words = (folder, "--rect", "8,4,20,12@2-9", "--out", tmp_path / "out", "--confidence")
     assert restore(*words, "--preview", "99") == 0 and restore(*words) == 0
     sheet = np.array(Image.open(tmp_path / "out.preview.png").convert("RGB"))
-    for t in range(2, 10):
+    for t in (2, 5, 9):
         made = np.array(Image.open(tmp_path / "out" / f"{t}.png").convert("RGB")).repeat(2, 0).repeat(2, 1)
         windows = np.lib.stride_tricks.sliding_window_view(sheet, made.shape)[:, :, 0]
         at = np.argwhere((windows[:, :, 0, 0] == made[0, 0]).all(-1))

@@ -84,11 +84,11 @@ def test_damaged_files_are_read_as_python_reads_them_or_refused(tmp_path: Path) 
         paths.append(tmp_path / f"{len(paths)}.hst")
         paths[-1].write_bytes(data)
 
-    for _ in range(12):
+    for _ in range(8):
         data, at = bytearray(whole), rng.randrange(len(whole))
         data[at] ^= 1 << rng.randrange(8)
         add(data)
-    for _ in range(3):
+    for _ in range(2):
         at, end = sorted(rng.sample(range(len(whole)), 2))
         add(whole[:at])
         add(whole[:at] + whole[end:])
@@ -102,7 +102,7 @@ def test_damaged_files_are_read_as_python_reads_them_or_refused(tmp_path: Path) 
         theirs = expected(path)
         assert mine.get("episodes") == theirs.get("episodes"), (path, mine, theirs)
         assert ("error" in mine) == ("error" in theirs)
-    assert 8 < sum("error" in mine for mine in found) < len(found) - 10  # both kinds were tried
+    assert 6 < sum("error" in mine for mine in found) < len(found) - 6  # both kinds were tried
 
 
 def test_parts_that_python_packs_are_unpacked_and_damage_is_noticed() -> None:

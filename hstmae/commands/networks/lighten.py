@@ -9,6 +9,7 @@ from ...bundled import find_config
 from ...errors import UsageError
 from ...output import Kind, Output, write_result
 from ..options import AMOUNT, COUNT
+from ..options.data import check_data
 
 HELP = "make a small model out of a large one: cut it out, train it on the large one's answers, store it in few bytes"
 EXAMPLES = """\
@@ -47,7 +48,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ...config import load_config
-    from ...early import check_data
     from ...limits import check_model, check_run
     from ...locks import alone
     from ...model_folders import check_model as check_name

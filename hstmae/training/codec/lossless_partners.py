@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -92,17 +93,21 @@ def _greedy(
     log2 = _log2()
     chosen: list[int] = []
     cost = np.empty(len(candidates), np.int64)
+    taken = np.zeros(len(candidates), bool)
     start = known
     for n in range(min(len(usual), len(candidates))):
         if n == 3:  # three that belong together, then more beside the best of them
             known = _join(start, columns[chosen[0]])
         compiled().partners(columns, value, changed, known, candidates, log2, cost)
-        cost[np.isin(candidates, chosen)] = np.iinfo(np.int64).max
-        chosen.append(int(candidates[cost.argmin()]))
+        cost[taken] = np.iinfo(np.int64).max
+        best = cost.argmin()
+        taken[best] = True
+        chosen.append(int(candidates[best]))
         known = _join(known, columns[chosen[-1]])
     return np.array([*chosen, *usual[len(chosen) :]], np.uint16)
 
 
+@functools.cache
 def _log2() -> np.ndarray:
     return np.round(np.log2(np.maximum(np.arange(65536), 1)) * 65536).astype(np.int32)
 
