@@ -12,7 +12,7 @@ import pytest
 
 from hstmae import cli
 
-# What is given to each verb in place of {}: nothing heavy is loaded to refuse it, so that all of it runs in one process.
+# What is given to each verb in place of {}: nothing heavy is loaded to refuse it, so all of it runs in one process.
 FORMS = """
 record --game smb --autoplay --rom {} --out out
 record --game smb --movie {} --out out
