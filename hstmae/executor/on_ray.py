@@ -13,8 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic
 
-import zstandard
-
 from .. import __version__
 from ..errors import DataError, HstError, UsageError
 from . import MAX_WAITING, Advance, Executor, Item, Piece, Work, portable, worker_count
@@ -57,10 +55,14 @@ def executor_at(
 
 
 def _pack(value: object) -> bytes:
+    import zstandard  # not needed to say what is wrong with a command line
+
     return zstandard.compress(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), 1)
 
 
 def _unpack(data: bytes) -> Any:
+    import zstandard
+
     return pickle.loads(zstandard.decompress(data))
 
 
