@@ -29,6 +29,7 @@ train --sweep {} --out out
 train --config mae_nano --data {}
 train --config mae_nano --data absent --init {}
 train --config mae_nano --set {}
+train --sweep sweep_example --data {} --out out
 lighten --config {} --out out
 lighten --config mae_pico --data {} --out out
 lighten --config mae_pico --data absent --teacher {} --out out

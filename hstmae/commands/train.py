@@ -201,6 +201,7 @@ def _sweep(args: argparse.Namespace) -> int:
 
     overrides = list(args.overrides) + ([f"data.store={args.data}"] if args.data is not None else [])
     sweep = load_sweep(args.sweep, overrides)  # what is wrong with it is told before PyTorch is loaded
+    check_data(sweep.base.data.store)
     from ..training.sweep.sweep import run_sweep
 
     results = run_sweep(sweep, Path(args.out), args.max_minutes or 0.0, workers=args.workers or 1)
@@ -248,7 +249,6 @@ def _is_codec(config: Path) -> bool:
 def _codec(args: argparse.Namespace) -> int:
     from ..config import load_yaml
     from ..training.codec.config import CodecRun
-    from ..training.codec.trainer import CodecTrainer
 
     for name in ("resume", "export", "dry_run"):
         if getattr(args, name):
@@ -256,7 +256,11 @@ def _codec(args: argparse.Namespace) -> int:
     given = {"init": args.init, "store": args.data, "out": args.out, "max_minutes": args.max_minutes}
     given |= {"steps": args.max_steps or None}
     overrides = [*args.overrides, *(f"train.{key}={value}" for key, value in given.items() if value is not None)]
-    result = CodecTrainer(load_yaml(CodecRun, args.config, overrides)).fit()
+    config = load_yaml(CodecRun, args.config, overrides)
+    check_data(config.train.store)
+    from ..training.codec.trainer import CodecTrainer
+
+    result = CodecTrainer(config).fit()
     _print(result)
     write_result(args.json, result)
     return 0

@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..config import ModelConfig
 from ..games import GameSpec, GameState
@@ -104,27 +103,12 @@ def count(run: Callable[[], Tensor]) -> Count:
             kept.setdefault(x.untyped_storage()._cdata, x)
         return x
 
-    counter = _Flops()
+    counter = FlopCounterMode(display=False)
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x), mode, counter:
         out = run()
     bytes_kept = sum(x.untyped_storage().nbytes() for number, x in kept.items() if number not in mode.weights)
     del out  # kept until here, so that nothing was freed while it was counted
-    return Count(counter.total / 2 + mode.macs, mode.macs, bytes_kept)
-
-
-class _Flops(TorchDispatchMode):
-    """PyTorch's own formulas; its FlopCounterMode takes twice as long, as it looks into every other operation, too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func._overloadpacket)
-        if formula is not None:
-            self.total += formula(*args, **(kwargs or {}), out_val=out)
-        return out
+    return Count(counter.get_total_flops() / 2 + mode.macs, mode.macs, bytes_kept)
 
 
 class _Autocast(TorchFunctionMode):

@@ -146,14 +146,8 @@ class CompiledPainter:
 
 
 def pointer(a: Any) -> Any:
-    """Where an array begins, for a call while it is held; anything else as it is. NumPy's `data_as` takes four times as
-    long, and there are dozens for each frame."""
-    if not isinstance(a, np.ndarray):
-        return a
-    assert a.flags.c_contiguous
-    found: Any = ctypes.c_void_p(a.__array_interface__["data"][0])
-    found.array = a  # lives as long
-    return found
+    assert not isinstance(a, np.ndarray) or a.flags.c_contiguous
+    return a.ctypes.data_as(ctypes.c_void_p) if isinstance(a, np.ndarray) else a
 
 
 class Pool:
