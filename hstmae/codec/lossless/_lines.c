@@ -1,7 +1,7 @@
-/* Coder of byte rows, second version. Twin: reference_rows.py.
+/* Coder of byte rows, from the second version on. Twin: reference_rows.py.
  *
  * Asks of lines of 8 bytes whether any byte changes, and of each byte only where one does; a byte that changes is first
- * looked for among guesses. The first row is not asked by lines, and has partners of its own.
+ * looked for among guesses. The first row has partners of its own, and is asked by lines in the third version alone.
  */
 #include "_rows.h"
 
@@ -30,7 +30,7 @@ static inline int rows_bit16(Rows *r, const uint32_t *context, int n, int wide, 
 }
 
 /* Whether any byte of line `l`, coded from `k` to `end`, changes. */
-static int code_line(Rows *r, int64_t l, int64_t k, int64_t end, const uint8_t *row, uint32_t input, uint32_t lines) {
+static int code_line(Rows *r, const Row *w, int64_t l, int64_t k, int64_t end, const uint8_t *row, uint32_t lines) {
     uint32_t was = 0, steps = 0, moved = 0, moved2 = 0, just = 0, before = 0, q[LINE_PARTNERS], d[LINE_PARTNERS];
     const uint8_t *cur = r->cur, *last = r->last, *older = r->older;
     int touched = 0, bit = 1;
@@ -49,7 +49,8 @@ static int code_line(Rows *r, int64_t l, int64_t k, int64_t end, const uint8_t *
         uint32_t p = r->line_partners[l * LINE_PARTNERS + i];
         q[i] = cur[p], d[i] = (uint8_t)(cur[p] - last[p]);
     }
-    uint32_t past = r->line_past[l], since = r->line_since[l], here = (uint32_t)l, c[LINE_CONTEXTS];
+    uint32_t past = r->line_past[l], since = r->line_since[l], c[LINE_CONTEXTS];
+    uint32_t here = r->version > 2 ? (uint32_t)l * 2 + w->first : (uint32_t)l;
     c[0] = here;
     c[1] = hst_hash2(here, past);
     c[2] = hst_hash2(here, since);
@@ -63,10 +64,10 @@ static int code_line(Rows *r, int64_t l, int64_t k, int64_t end, const uint8_t *
     c[10] = hst_hash2(hst_hash2(here, was), q[0] << 16 | q[1] << 8 | q[2]);
     c[11] = hst_hash2(here, lines & 15);
     c[12] = hst_hash2(past << 8 | since, just);
-    c[13] = hst_hash2(here, input);
+    c[13] = hst_hash2(here, w->input);
     c[14] = hst_hash2(hst_hash2(here, was), q[0]);
     for (int i = 0; i < LINE_CONTEXTS; i++) c[i] = hst_hash2(c[i], (uint32_t)i + 64);
-    uint32_t set = since > 6 ? since > 31 ? 7 : 6 : since;
+    uint32_t set = w->first ? 8 : since > 6 ? since > 31 ? 7 : 6 : since;
     touched = rows_bit16(r, c, LINE_CONTEXTS, LINE_INPUTS, 0, touched, r->line_own + l * LINE_INPUTS,
                          r->line_shared + set * LINE_INPUTS);
     r->line_past[l] = (uint8_t)(past << 1 | (uint32_t)touched);
@@ -79,7 +80,7 @@ static void code_byte16(Rows *r, Row *w, uint8_t *row, uint32_t a, int place, in
     uint32_t c[CONTEXTS], v = r->last[a], value = v;
     const uint16_t *p = partners + (int64_t)a * PARTNERS;
     int32_t *own = r->own + (int64_t)a * 2 * WIDE;
-    int quiet = !w->first && !w->recent;
+    int quiet = (r->version > 2 || !w->first) && !w->recent;
     uint32_t set = quiet ? (uint32_t)place : 8 + (w->busy > 31 ? 7 : w->busy / 4);
     hst_row_contexts(r, w, a, p, c);
     int changed = quiet && last; /* one of them did */
@@ -108,7 +109,7 @@ void hst_code_lines(Rows *r, Row *w, uint8_t *row) {
     const uint16_t *partners = w->first ? r->first_partners : r->partners;
     for (int64_t k = 0, l = 0; k < r->size; k += LINE, l++) {
         int64_t end = k + LINE < r->size ? k + LINE : r->size;
-        int touched = w->first ? 1 : code_line(r, l, k, end, row, w->input, lines);
+        int touched = w->first && r->version < 3 ? 1 : code_line(r, w, l, k, end, row, lines);
         lines = lines << 1 | (uint32_t)touched;
         w->recent = 0;
         if (touched) {

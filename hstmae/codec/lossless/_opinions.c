@@ -24,29 +24,61 @@ void hst_opinion(Pictures *p, Pixel *x, int s, int colour, int level) {
 
 static inline void opinion_of_cell(Pictures *p, Pixel *x, int s, uint32_t hash) {
     x->key[s] = hash;
-    x->cell[s] = hst_cell(p->cells, p->cell_bits, hash);
+    x->cell[s] = hst_cell(p->cells, p->cell_bits - (p->version > 2), hash);
     int trust = hst_cell_trust(*x->cell[s]);
     hst_opinion(p, x, s, trust ? hst_cell_value(*x->cell[s]) : -1, HST_LEVEL[trust]);
 }
 
-static inline uint32_t tile_hash(const Pictures *p, int64_t i) { return hst_hash2(hst_hash2(p->tile[i], p->look[0]), 1); }
+/* What is learned of a pixel of a tile or a sprite. In the third version the pixels of a piece of 8x8 lie side by side, in
+ * the upper half of the table; what is learned of surroundings is in the lower half.
+ */
+static inline uint32_t *state_cell(const Pictures *p, uint32_t hash, uint32_t key) {
+    if (p->version < 3) return hst_cell(p->cells, p->cell_bits, hash);
+    uint32_t at = (hash >> (33 - p->cell_bits) & ~63u) | (key & 63);
+    uint32_t *c = p->cells + ((int64_t)1 << (p->cell_bits - 1)) + at;
+    if ((*c >> 16) != (hash & 0xff)) *c = (hash & 0xff) << 16;
+    return c;
+}
+
+static inline uint32_t tile_hash(const Pictures *p, uint32_t key) { return hst_hash2(hst_hash2(key, p->look[0]), 1); }
 static inline uint32_t sprite_hash(const Pictures *p, uint32_t key) { return hst_hash2(hst_hash2(key, p->look[0]), 2); }
 static inline uint32_t over_hash(const Pictures *p, uint32_t over) { return hst_hash2(hst_hash2(over, p->look[1]), 3); }
 
 /* What tile and sprites say: sprites may be transparent where they are, which is learned like their colours. */
 static void rendered(Pictures *p, Pixel *x, int64_t i) {
-    uint32_t tile = p->tile[i], front = p->front[i], second = p->second[i];
-    uint32_t hash = tile_hash(p, i);
-    x->key[0] = hash;
-    x->cell[0] = hst_cell(p->cells, p->cell_bits, hash);
+    uint32_t tile = p->tile[i], front = p->front[i], second = p->second[i], over;
+    if (p->version < 3) {
+        x->key[0] = tile_hash(p, tile);
+        over = front ? 0 : over_hash(p, hst_hash2(tile, 0));
+        x->cell[0] = hst_cell(p->cells, p->cell_bits, x->key[0]);
+    } else {
+        if (tile >> 6 != p->last_tile) { /* mostly the one on the left */
+            p->last_tile = tile >> 6;
+            p->last_hash[0] = tile_hash(p, tile >> 6);
+            p->last_hash[1] = over_hash(p, hst_hash2(tile >> 6, 0));
+        }
+        over = p->last_hash[1];
+        x->key[0] = p->last_hash[0] + (tile & 63);
+        x->cell[0] = state_cell(p, p->last_hash[0], tile);
+    }
     int trust = hst_cell_trust(*x->cell[0]), colour = trust ? hst_cell_value(*x->cell[0]) : -1;
     x->sprite[0] = x->sprite[1] = 0;
     for (int n = 0; n < 2; n++) {
         uint32_t key = n ? front : second;
         x->under[n] = colour;
         if (!key) continue;
-        x->key[0] = sprite_hash(p, key);
-        uint32_t *c = x->sprite[n] = hst_cell(p->cells, p->cell_bits, x->key[0]);
+        uint32_t hash;
+        if (p->version < 3) {
+            x->key[0] = hash = sprite_hash(p, key);
+        } else {
+            if (key >> 6 != p->last_sprite[n]) {
+                p->last_sprite[n] = key >> 6;
+                p->sprite_hash[n] = sprite_hash(p, key >> 6);
+            }
+            hash = p->sprite_hash[n];
+            x->key[0] = hash + (key & 63);
+        }
+        uint32_t *c = x->sprite[n] = state_cell(p, hash, key);
         int sure = hst_cell_trust(*c);
         if (sure && hst_cell_value(*c) != TRANSPARENT) {
             colour = hst_cell_value(*c);
@@ -57,8 +89,12 @@ static void rendered(Pictures *p, Pixel *x, int64_t i) {
         }
     }
     hst_opinion(p, x, 0, colour, HST_LEVEL[trust]);
-    uint32_t over = front ? hst_hash2(front, (uint32_t)(x->under[1] + 1)) : hst_hash2(tile, 0);
-    opinion_of_cell(p, x, 1, over_hash(p, over));
+    int by_texel = p->version > 2;
+    if (front) over = over_hash(p, hst_hash2(by_texel ? front >> 6 : front, (uint32_t)(x->under[1] + 1)));
+    x->key[1] = over;
+    x->cell[1] = state_cell(p, over, front ? front : tile);
+    trust = hst_cell_trust(*x->cell[1]);
+    hst_opinion(p, x, 1, trust ? hst_cell_value(*x->cell[1]) : -1, HST_LEVEL[trust]);
 }
 
 void hst_look_rendered(Pictures *p, Pixel *x, int64_t i) {
@@ -79,13 +115,15 @@ static inline void surroundings(const uint8_t *c, const uint8_t *q, int64_t s, u
     hash[2] = hst_hash2(hst_hash2(hst_hash2(near, far), farther), 6);
 }
 
-static inline void touch_cell(const Pictures *p, uint32_t hash) { hst_touch(p->cells + (hash >> (32 - p->cell_bits))); }
+static inline void touch_cell(const Pictures *p, uint32_t hash) {
+    hst_touch(p->cells + (hash >> (32 - p->cell_bits + (p->version > 2))));
+}
 
 void hst_expect(const Pictures *p, int64_t i) {
     const uint8_t *q = p->prev + i + p->shift;
-    if (p->rendered) {
+    if (p->rendered && p->version < 3) { /* later ones lie side by side */
         uint32_t front = p->front[i], second = p->second[i];
-        touch_cell(p, tile_hash(p, i));
+        touch_cell(p, tile_hash(p, p->tile[i]));
         if (front) touch_cell(p, sprite_hash(p, front));
         else touch_cell(p, over_hash(p, hst_hash2(p->tile[i], 0)));
         if (second) touch_cell(p, sprite_hash(p, second));

@@ -4,6 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The rest of hst_mixed_bit in the third version, with products of 16 bits; what is missing to eight inputs is 0. */
+static int narrow_bit(Pictures *p, const Mix *mix, uint32_t **slot, int slots, int bit) {
+    Mix16 narrow = {.a = mix->a, .b = mix->b};
+    int wide = (mix->n + 7) & ~7;
+    for (int n = 0; n < mix->n; n++) narrow.in[n] = (int16_t)mix->in[n];
+    uint32_t probability = hst_mix16(&p->maths, &narrow, wide);
+    bit = hst_code_bit(p->coder, bit, probability);
+    for (int n = 0; n < slots; n++) *slot[n] = hst_slot_update(&p->maths, *slot[n], bit, p->limit);
+    hst_learn16(&narrow, wide, bit, probability, p->speed);
+    return bit;
+}
+
 int hst_mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int slots, int bit) {
     uint32_t *slot[PIXEL_SLOTS];
     for (int n = 0; n < slots; n++) {
@@ -12,6 +24,7 @@ int hst_mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int sl
     }
     mix->in[fixed + slots] = 256;
     mix->n = fixed + slots + 1;
+    if (p->version > 2) return narrow_bit(p, mix, slot, slots, bit);
     uint32_t probability = hst_mix(&p->maths, mix);
     bit = hst_code_bit(p->coder, bit, probability);
     for (int n = 0; n < slots; n++) *slot[n] = hst_slot_update(&p->maths, *slot[n], bit, p->limit);
@@ -71,7 +84,7 @@ static int code_pixel(Pictures *p, Pixel *x, int64_t i, int64_t at, int missed, 
         uint32_t hash[ESCAPE_SLOTS] = {(uint32_t)x->top, (uint32_t)c[-1] << 8 | c[-s], x->key[0], 0};
         for (int n = 0; n < ESCAPE_SLOTS; n++) hash[n] = hst_hash2(hst_hash2(hash[n], (uint32_t)node), (uint32_t)n + 32);
         mix.a = p->w_escape;
-        mix.b = p->w_escape + (1 + bit) * ESCAPE_INPUTS;
+        mix.b = p->w_escape + (1 + bit) * p->escape_inputs;
         node = node * 2 + hst_mixed_bit(p, &mix, 0, hash, ESCAPE_SLOTS, colour >> bit & 1);
     }
     return node & 255;
@@ -81,7 +94,8 @@ static void code_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *sourc
     int64_t s = p->stride, y1 = (by + 1) * BLOCK, x1 = (bx + 1) * BLOCK, across = (p->width + BLOCK - 1) / BLOCK;
     if (y1 > p->height) y1 = p->height;
     if (x1 > p->width) x1 = p->width;
-    if (p->w_quiet && !p->first && hst_quiet_block(p, by, bx, source, target)) return;
+    int asked = p->w_quiet && (!p->first || (p->version > 2 && p->rendered));
+    if (asked && hst_quiet_block(p, by, bx, source, target)) return;
     Pixel pixel[BLOCK * BLOCK];
     uint8_t kept[BLOCK * BLOCK], kept_wrong[BLOCK * BLOCK];
     int low = 1 << 20, weak = 0, same = 1, n = 0;
@@ -112,10 +126,10 @@ static void code_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *sourc
                                  lowest << 7 | around, many << 1 | (p->shift != 0)};
     for (int k = 0; k < FLAG_SLOTS; k++) hash[k] = hst_hash2(hash[k] * 2 + (uint32_t)p->first, (uint32_t)k + 48);
     mix.in[0] = low < -2839 ? -2839 : low > 2839 ? 2839 : low;
-    mix.a = p->w_flag + p->first * FLAG_INPUTS;
-    mix.b = p->w_flag + (2 + (int)lowest) * FLAG_INPUTS;
+    mix.a = p->w_flag + p->first * p->flag_inputs;
+    mix.b = p->w_flag + (2 + (int)lowest) * p->flag_inputs;
     same = hst_mixed_bit(p, &mix, 1, hash, FLAG_SLOTS, same);
-    *f = p->w_quiet && !p->first ? 1 : (uint8_t)!same;
+    *f = asked ? 1 : (uint8_t)!same;
     n = 0;
     int missed = 0;
     if (!same)
@@ -146,8 +160,8 @@ static int code_shift(Pictures *p, int value, uint32_t last, uint32_t hint) {
         Mix mix;
         uint32_t hash[ESCAPE_SLOTS] = {last, hint, last << 8 ^ hint, 0};
         for (int n = 0; n < ESCAPE_SLOTS; n++) hash[n] = hst_hash2(hst_hash2(hash[n], (uint32_t)node), (uint32_t)n + 64);
-        mix.a = p->w_escape + 9 * ESCAPE_INPUTS;
-        mix.b = p->w_escape + (10 + bit) * ESCAPE_INPUTS;
+        mix.a = p->w_escape + 9 * p->escape_inputs;
+        mix.b = p->w_escape + (10 + bit) * p->escape_inputs;
         node = node * 2 + hst_mixed_bit(p, &mix, 0, hash, ESCAPE_SLOTS, value >> bit & 1);
     }
     return node & 511;
@@ -158,17 +172,17 @@ static int code_shift(Pictures *p, int value, uint32_t last, uint32_t hint) {
  * camera's movement. What belongs to one frame of them is read when that frame is coded.
  *
  * sources [7, 8, 64]; w_flag [34, 7], w_pixel [640, 16], w_escape [19, 5]: weights. w_quiet [36, 8] is null in the
- * first version, which has no quiet blocks.
+ * first version, which has no quiet blocks. version: 1 to 3; the third has w_flag [34, 8] and w_escape [19, 8].
  */
 HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, const int64_t *scene_sizes,
                                    const int32_t *layout, const int16_t *tiles, const int16_t *corners,
                                    const int16_t *list, const uint32_t *look, const uint8_t *hints, uint32_t *slots,
                                    int slot_bits, uint32_t *cells, int cell_bits, uint32_t *sources, int32_t *w_flag,
-                                   int32_t *w_pixel, int32_t *w_escape, int32_t *w_quiet, const int16_t *stretch,
-                                   const uint16_t *squash, const int32_t *rate, const int32_t *trust, int limit,
-                                   int speed, uint8_t *buf, int64_t cap) {
+                                   int32_t *w_pixel, int32_t *w_escape, int32_t *w_quiet, int version,
+                                   const int16_t *stretch, const uint16_t *squash, const int32_t *rate,
+                                   const int32_t *trust, int limit, int speed, uint8_t *buf, int64_t cap) {
     if (height < 1 || width < 1 || height > 65535 || width > 65535 || slot_bits < 8 || slot_bits > 24 ||
-        cell_bits < 8 || cell_bits > 24)
+        cell_bits < 8 || cell_bits > 24 || version < 1 || version > 3 || (version > 1) != (w_quiet != 0))
         return HST_ARGUMENT;
     Scene scene = {scene_sizes[0], scene_sizes[1], scene_sizes[2], scene_sizes[3], layout, tiles, corners, list, look};
     int64_t stride = width + 2 * PAD, area = stride * (height + 2 * PAD);
@@ -187,7 +201,9 @@ HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, cons
                     .w_escape = w_escape, .limit = (uint32_t)limit, .speed = speed, .height = height, .width = width,
                     .stride = stride, .bytes = bytes, .cur = bytes, .prev = bytes + area, .wrong = bytes + 2 * area,
                     .flags = bytes + 3 * area, .from = bytes + 3 * area + flags, .keys = keys, .tile = keys,
-                    .front = keys + area, .second = keys + 2 * area, .w_quiet = w_quiet,
+                    .front = keys + area, .second = keys + 2 * area, .w_quiet = w_quiet, .version = version,
+                    .flag_inputs = version > 2 ? WIDE_INPUTS : FLAG_INPUTS,
+                    .escape_inputs = version > 2 ? WIDE_INPUTS : ESCAPE_INPUTS,
                     .first = 1, .rendered = scene.layers + scene.sprites > 0, .mode = mode, .scene = scene,
                     .hints = hints, .last = 8 * 17 + 8};
     for (int i = 0; i < SOURCES * 8 * 64; i++) p->scores[i] = (int16_t)hst_stretch(&p->maths, sources[i] >> 16);
@@ -207,6 +223,7 @@ static int64_t begin(Pictures *p, const uint8_t *frame) {
             p->tile = p->keys + half, p->front = p->tile + area, p->second = p->front + area;
         }
         hst_render(p, &p->scene, t);
+        p->last_tile = p->last_sprite[0] = p->last_sprite[1] = 0xffffffffu;
         p->look_changed = p->look[0] != p->scene.look[t * 2] || p->look[1] != p->scene.look[t * 2 + 1];
         p->look[0] = p->scene.look[t * 2];
         p->look[1] = p->scene.look[t * 2 + 1];
@@ -265,13 +282,13 @@ HST_API int64_t hst_pictures(int mode, uint8_t *frames, int64_t count, int64_t h
                              const int64_t *scene_sizes, const int32_t *layout, const int16_t *tiles,
                              const int16_t *corners, const int16_t *list, const uint32_t *look, const uint8_t *hints,
                              uint32_t *slots, int slot_bits, uint32_t *cells, int cell_bits, uint32_t *sources,
-                             int32_t *w_flag, int32_t *w_pixel, int32_t *w_escape, int32_t *w_quiet,
+                             int32_t *w_flag, int32_t *w_pixel, int32_t *w_escape, int32_t *w_quiet, int version,
                              const int16_t *stretch, const uint16_t *squash, const int32_t *rate, const int32_t *trust,
                              int limit, int speed, uint8_t *buf, int64_t cap) {
     if (count < 1) return HST_ARGUMENT;
     intptr_t opened = hst_pictures_open(mode, height, width, scene_sizes, layout, tiles, corners, list, look, hints,
                                         slots, slot_bits, cells, cell_bits, sources, w_flag, w_pixel, w_escape,
-                                        w_quiet, stretch, squash, rate, trust, limit, speed, buf, cap);
+                                        w_quiet, version, stretch, squash, rate, trust, limit, speed, buf, cap);
     if (opened < 0) return opened;
     Pictures *p = (Pictures *)opened;
     int64_t wrong = 0;

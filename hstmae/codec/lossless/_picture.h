@@ -18,6 +18,7 @@ enum {
     QUIET_INPUTS = QUIET_SLOTS + 2,
     ESCAPE_SLOTS = 4,
     ESCAPE_INPUTS = ESCAPE_SLOTS + 1,
+    WIDE_INPUTS = 8, /* the third version fills up those of flags and of escapes to what is computed at once */
     TRANSPARENT = 256,
     TOP_MISSED = 128 /* bit of the mask of wrong sources */
 };
@@ -36,14 +37,17 @@ typedef struct {
     Maths maths;
     Coder own_coder, *coder;
     uint32_t *slots, *cells, *sources;
-    int slot_bits, cell_bits;
+    int slot_bits, cell_bits, version, flag_inputs, escape_inputs;
     int32_t *w_flag, *w_pixel, *w_escape;
-    int32_t *w_quiet; /* of the second version, else 0 */
+    int32_t *w_quiet; /* from the second version on, else 0 */
+    uint32_t last_tile, last_hash[2]; /* third version: the piece of a tile looked up last, and its hashes */
+    uint32_t last_sprite[2], sprite_hash[2]; /* likewise */
     uint32_t limit;
     int speed;
     int64_t height, width, stride;
     uint8_t *cur, *prev, *wrong, *flags;
-    uint32_t *tile, *front, *second; /* keys of the tile and of the two foremost sprites of each pixel, 0 = none */
+    uint32_t *tile, *front, *second; /* keys of the tile and of the two foremost sprites of each pixel, 0 = none; of the
+                                        third version the place in a piece of 8x8 pixels in the lowest 6 bits */
     uint32_t *keys, *old_tile, *old_front, *old_second; /* all of them; those of the previous picture */
     uint8_t *from;                                      /* of each block, whether it was where it is now: see _quiet.c */
     int64_t shift;                   /* from a pixel to the place in the previous picture that the scroll brings here */

@@ -1,14 +1,16 @@
-/* Picture coder, second version: blocks that are as expected, told before any opinion is worked out.
+/* Picture coder, from the second version on: blocks that are as expected, told before any opinion is worked out.
  *
  * What is expected: where the game's memory says the same as it did of the previous picture, here or where the scroll
  * comes from, the previous picture; elsewhere what its tiles and sprites look like. Without memory, the previous
- * picture. Twin: reference_quiet.py.
+ * picture. The first picture is asked in the third version alone, and only where there is memory. Twin:
+ * reference_quiet.py.
  */
 #include <string.h>
 
 #include "_picture.h"
 
-enum { SCROLLED, STILL, DRAWN, KINDS }; /* the previous picture where the scroll comes from, or here; tiles and sprites */
+/* The previous picture where the scroll comes from, or here; tiles and sprites; those where there is no picture before. */
+enum { SCROLLED, STILL, DRAWN, FIRST, KINDS };
 
 typedef struct {
     uint8_t colour[BLOCK * BLOCK];
@@ -45,17 +47,18 @@ static int same_keys(const Pictures *p, int64_t i, int64_t shift, int64_t rows, 
 }
 
 static void draw(Pictures *p, Expected *e, int64_t first, int64_t rows, int64_t columns) {
-    e->kind = DRAWN;
+    int fresh = p->look_changed || p->first;
+    e->kind = p->first ? FIRST : DRAWN;
     for (int64_t y = 0, n = 0; y < rows; y++)
         for (int64_t c = 0; c < columns; c++, n++) {
             int64_t i = first + y * p->stride + c;
             e->drawn[n] = 0;
             if (p->front[i]) e->sprites++;
-            if (!p->look_changed && same_key(p, i, i + p->shift)) {
+            if (!fresh && same_key(p, i, i + p->shift)) {
                 e->colour[n] = p->prev[i + p->shift];
                 continue;
             }
-            if (!p->look_changed && same_key(p, i, i)) {
+            if (!fresh && same_key(p, i, i)) {
                 e->colour[n] = p->prev[i];
                 continue;
             }
@@ -76,8 +79,8 @@ static void expect(Pictures *p, Expected *e, int64_t i, int64_t rows, int64_t co
     e->many = e->sprites = 0;
     e->kind = SCROLLED;
     if (p->rendered) {
-        if (p->look_changed || !same_keys(p, i, p->shift, rows, columns)) {
-            if (p->look_changed || !p->shift || !same_keys(p, i, 0, rows, columns)) {
+        if (p->first || p->look_changed || !same_keys(p, i, p->shift, rows, columns)) {
+            if (p->first || p->look_changed || !p->shift || !same_keys(p, i, 0, rows, columns)) {
                 draw(p, e, i, rows, columns);
                 return;
             }
@@ -133,7 +136,7 @@ int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, 
         copy_row(p->wrong + i + y * s, right, columns);
         if (target) copy_row(target + (y0 + y) * p->width + x0, e.colour + n, columns);
     }
-    if (e.kind == DRAWN)
+    if (e.kind >= DRAWN)
         for (int n = 0; n < (int)(rows * columns); n++)
             if (e.drawn[n]) hst_learn_rendered(e.pixel + n, e.colour[n]);
     return 1;

@@ -1,6 +1,6 @@
 /* Lossless kernel: the coder of byte rows (memory and controllers). Twin: reference_rows.py.
  *
- * Two versions: the first asks of every byte whether it changed, and spells what it became; the second is in _lines.c.
+ * The first version asks of every byte whether it changed, and spells what it became; the others are in _lines.c.
  */
 #include "_rows.h"
 
@@ -36,19 +36,20 @@ static int rows_bit(Rows *r, const uint32_t *context, uint32_t node, int bit, in
  * [size, 6] are positions in a row (or size + position in the side) whose values say most about each byte; start
  * [size] stands for the row before the first. own [size, 2, 33], shared [32, 33].
  *
- * The second version, where `line_partners` is not null: own [size, 2, 40], shared [32, 40]; first_partners [size, 6]
+ * From the second version on, where `line_partners` is not null: own [size, 2, 40], shared [32, 40]; first_partners [size, 6]
  * for the first row; for lines of 8 in the order of coding line_partners [lines, 3], line_own [lines, 16] and
- * line_shared [8, 16].
+ * line_shared [8, 16] (of the third version [9, 16]: the last for the first row). version: 1 to 3.
  */
 HST_API intptr_t hst_rows_open(int mode, uint8_t *rows, int64_t frames, int64_t size, const uint8_t *side,
                                int64_t sides, const uint16_t *order, const uint16_t *partners, const uint8_t *start,
                                uint32_t *slots, int bits, int32_t *own, int32_t *shared,
                                const uint16_t *first_partners, const uint16_t *line_partners, int32_t *line_own,
                                int32_t *line_shared, uint32_t *cells, int cell_bits, int32_t *guess_own,
-                               int32_t *guess_shared, const int16_t *stretch, const uint16_t *squash,
+                               int32_t *guess_shared, int version, const int16_t *stretch, const uint16_t *squash,
                                const int32_t *rate, const int32_t *trust, int limit, int speed, uint8_t *buf,
                                int64_t cap) {
     if (frames < 1 || size < 1 || size > 65536 || sides < 0 || size + sides > 65536 || bits < 8 || bits > 24 ||
+        version < 1 || version > 3 || (version > 1) != (line_partners != 0) ||
         (line_partners && (cell_bits < 8 || cell_bits > 24)))
         return HST_ARGUMENT;
     for (int64_t i = 0; i < size; i++)
@@ -70,7 +71,7 @@ HST_API intptr_t hst_rows_open(int mode, uint8_t *rows, int64_t frames, int64_t 
                 .sides = sides, .side = side, .start = start, .order = order, .partners = partners, .work = work,
                 .first_partners = first_partners, .line_partners = line_partners, .line_own = line_own,
                 .line_shared = line_shared, .cells = cells, .cell_bits = cell_bits, .guess_own = guess_own,
-                .guess_shared = guess_shared};
+                .guess_shared = guess_shared, .version = version};
     r->cur = work + 16, r->last = r->cur + wide, r->older = r->last + wide;
     r->past = r->older + wide, r->since = r->past + size;
     r->line_past = r->since + size, r->line_since = r->line_past + lines;
@@ -183,12 +184,13 @@ HST_API int64_t hst_rows(int mode, uint8_t *rows, int64_t frames, int64_t size, 
                          const uint16_t *order, const uint16_t *partners, const uint8_t *start, uint32_t *slots,
                          int bits, int32_t *own, int32_t *shared, const uint16_t *first_partners,
                          const uint16_t *line_partners, int32_t *line_own, int32_t *line_shared, uint32_t *cells,
-                         int cell_bits, int32_t *guess_own, int32_t *guess_shared, const int16_t *stretch,
-                         const uint16_t *squash, const int32_t *rate, const int32_t *trust, int limit, int speed,
-                         uint8_t *buf, int64_t cap) {
+                         int cell_bits, int32_t *guess_own, int32_t *guess_shared, int version,
+                         const int16_t *stretch, const uint16_t *squash, const int32_t *rate, const int32_t *trust,
+                         int limit, int speed, uint8_t *buf, int64_t cap) {
     intptr_t opened = hst_rows_open(mode, rows, frames, size, side, sides, order, partners, start, slots, bits, own,
                                     shared, first_partners, line_partners, line_own, line_shared, cells, cell_bits,
-                                    guess_own, guess_shared, stretch, squash, rate, trust, limit, speed, buf, cap);
+                                    guess_own, guess_shared, version, stretch, squash, rate, trust, limit, speed, buf,
+                                    cap);
     if (opened < 0) return opened;
     Rows *r = (Rows *)opened;
     while (r->t < frames && !r->coder->overflow) hst_rows_next(r);

@@ -24,7 +24,7 @@ typedef struct {
     Maths maths;
     Coder own_coder, *coder;
     uint32_t *slots;
-    int bits;
+    int bits, version;
     int32_t *own, *shared; /* weights by address (and flag or value), and by situation */
     uint32_t limit;
     int speed, mode;
@@ -34,7 +34,7 @@ typedef struct {
     const uint16_t *order, *partners;
     uint8_t *work, *cur, *last, *older; /* rows t, t-1, t-2 with their sides */
     uint8_t *past, *since;              /* changes of the last 8 frames; frames since the last one */
-    /* of the second version, else 0 */
+    /* from the second version on, else 0 */
     const uint16_t *first_partners, *line_partners;
     int32_t *line_own, *line_shared, *guess_own, *guess_shared;
     uint32_t *cells;

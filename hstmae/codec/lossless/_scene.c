@@ -13,6 +13,7 @@ void hst_render(Pictures *p, const Scene *scene, int64_t t) {
     memset(p->second, 0, (size_t)(s * (p->height + 2 * PAD)) * 4);
     for (int64_t layer = 0; layer < scene->layers; layer++) {
         int64_t rows = scene->layout[layer * 3], columns = scene->layout[layer * 3 + 1], cell = scene->layout[layer * 3 + 2];
+        uint32_t pieces = (uint32_t)(cell + 7) / 8; /* of a side of a cell: the third version names them */
         const int16_t *corner = scene->corners + (t * scene->layers + layer) * 2;
         for (int64_t r = 0; r < rows; r++)
             for (int64_t c = 0; c < columns; c++) {
@@ -23,12 +24,20 @@ void hst_render(Pictures *p, const Scene *scene, int64_t t) {
                     int64_t y = corner[1] + r * cell + v;
                     if (y < 0 || y >= p->height) continue;
                     uint32_t *key = p->tile + (y + PAD) * s + PAD;
+                    if (p->version > 2) {
+                        uint32_t piece = id * pieces * pieces + (uint32_t)(v / 8) * pieces, row = (uint32_t)(v % 8) * 8;
+                        for (int64_t u = u0; u < u1; u++)
+                            key[left + u] = ((piece + (uint32_t)(u / 8)) * layers + (uint32_t)layer + 1) << 6 | row |
+                                            (uint32_t)(u % 8);
+                        continue;
+                    }
                     uint32_t texel = (uint32_t)((int64_t)id * cell * cell + v * cell);
                     for (int64_t u = u0; u < u1; u++) key[left + u] = (texel + (uint32_t)u) * layers + (uint32_t)layer + 1;
                 }
             }
         tiles += rows * columns;
     }
+    uint32_t pieces = (uint32_t)(scene->size + 7) / 8;
     for (int64_t n = scene->sprites - 1; n >= 0; n--) {
         const int16_t *q = scene->list + (t * scene->sprites + n) * 4;
         uint32_t base = (uint32_t)(uint16_t)q[2] * 64 + (uint32_t)(q[3] & 63);
@@ -39,7 +48,10 @@ void hst_render(Pictures *p, const Scene *scene, int64_t t) {
                 int64_t tv = q[3] & 128 ? scene->size - 1 - v : v, tu = q[3] & 64 ? scene->size - 1 - u : u;
                 int64_t i = (y + PAD) * s + x + PAD;
                 p->second[i] = p->front[i];
-                p->front[i] = 0x80000000u | (uint32_t)((int64_t)base * scene->size * scene->size + tv * scene->size + tu);
+                uint32_t piece = base * pieces * pieces + (uint32_t)(tv / 8) * pieces + (uint32_t)(tu / 8);
+                uint32_t texel = (uint32_t)((int64_t)base * scene->size * scene->size + tv * scene->size + tu);
+                if (p->version > 2) texel = piece << 6 | (uint32_t)(tv % 8 * 8 + tu % 8);
+                p->front[i] = 0x80000000u | texel;
             }
     }
 }

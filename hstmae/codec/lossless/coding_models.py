@@ -9,11 +9,11 @@ import numpy as np
 
 from .scene import Scene
 
-VERSION = 2  # of the streams that are written; all up to it are read
+VERSION = 3  # of the streams that are written; all up to it are read
 PARTNERS = 6  # bytes of the same row that a byte is predicted from
 ROW_INPUTS = 33
-WIDE = 40  # ROW_INPUTS of the second version, filled up for what computes eight at once
-LINE, LINE_PARTNERS, LINE_INPUTS = 8, 3, 16  # bytes of a line of the second version; what it is predicted from
+WIDE = 40  # ROW_INPUTS from the second version on, filled up for what computes eight at once
+LINE, LINE_PARTNERS, LINE_INPUTS = 8, 3, 16  # bytes of a line from then on; what it is predicted from
 GUESS_INPUTS = 24
 PIXEL_INPUTS, FLAG_INPUTS, ESCAPE_INPUTS, QUIET_INPUTS = 16, 7, 5, 8
 SOURCES, LEVELS, NEAR = 7, 8, 64
@@ -48,11 +48,13 @@ class RowModel:
         partners: uint16 [S, PARTNERS], positions in the row, or S + position in the side information.
         start: uint8 [S], stands for the row before the first.
         slots: bit probabilities by hashed context.
-        own, shared: int32 [S, 2, ROW_INPUTS] and [32, ROW_INPUTS], mixing weights in 1/65536; WIDE in the second
-            version.
+        version: of the streams.
+        own, shared: int32 [S, 2, ROW_INPUTS] and [32, ROW_INPUTS], mixing weights in 1/65536; WIDE from the second
+            version on.
         first_partners: uint16 [S, PARTNERS] for the first row; None in the first version, as the rest of this.
         line_partners: uint16 [L, LINE_PARTNERS], likewise, for each line of LINE bytes in the order of coding.
-        line_own, line_shared: int32 [L, LINE_INPUTS] and [8, LINE_INPUTS], mixing weights of lines.
+        line_own, line_shared: int32 [L, LINE_INPUTS] and [8, LINE_INPUTS], mixing weights of lines; [9, LINE_INPUTS] in
+            the third version, the last for the first row.
         cells: likely values by hashed context; guess_own, guess_shared: int32 [S, GUESS_INPUTS] and [64, GUESS_INPUTS],
             weights of whether they are right.
     """
@@ -63,6 +65,7 @@ class RowModel:
     slots: Hashed
     own: np.ndarray
     shared: np.ndarray
+    version: int
     first_partners: np.ndarray | None = None
     line_partners: np.ndarray | None = None
     line_own: np.ndarray | None = None
@@ -87,14 +90,15 @@ class RowModel:
             slots=Hashed.empty(bits),
             own=np.zeros((size, 2, inputs), np.int32),
             shared=shared,
-            **({} if version == 1 else _neutral_lines(partners, bits)),
+            version=version,
+            **({} if version == 1 else _neutral_lines(partners, bits, 8 if version == 2 else 9)),
         )
 
 
-def _neutral_lines(partners: np.ndarray, bits: int) -> dict[str, Any]:
-    """What the second version of RowModel has besides."""
+def _neutral_lines(partners: np.ndarray, bits: int, sets: int) -> dict[str, Any]:
+    """What RowModel has besides from the second version on, with so many sets of shared weights of lines."""
     lines = -(-len(partners) // LINE)
-    shared = np.full((8, LINE_INPUTS), 18350, np.int32)
+    shared = np.full((sets, LINE_INPUTS), 18350, np.int32)
     shared[:, -1] = 0
     return {
         "first_partners": partners.copy(),
@@ -107,6 +111,13 @@ def _neutral_lines(partners: np.ndarray, bits: int) -> dict[str, Any]:
     }
 
 
+def _filled_up(sets: int, inputs: int, weight: int, version: int) -> np.ndarray:
+    """int32 [sets, inputs], of the third version [sets, 8]."""
+    out = np.zeros((sets, inputs if version < 3 else 8), np.int32)
+    out[:, :inputs] = weight
+    return out
+
+
 @dataclass(frozen=True)
 class PictureModel:
     """How palette pictures are coded.
@@ -115,8 +126,11 @@ class PictureModel:
         slots: bit probabilities by hashed context.
         cells: likely colours by hashed context.
         sources: uint32 [SOURCES, LEVELS, NEAR], how often each source of opinions is right.
-        flag, pixel, escape: int32 weights in 1/65536, [34, 7], [640, 16], [19, 5].
+        flag, pixel, escape: int32 weights in 1/65536, [34, 7], [640, 16], [19, 5]; in the third version [34, 8] and
+            [19, 8], filled up for what computes eight at once.
         quiet: likewise [36, 8]; None in the first version.
+        version: of the streams. In the third one the upper half of `cells` is what tiles and sprites look like, each
+            8x8 pixels of them side by side.
     """
 
     slots: Hashed
@@ -125,6 +139,7 @@ class PictureModel:
     flag: np.ndarray
     pixel: np.ndarray
     escape: np.ndarray
+    version: int
     quiet: np.ndarray | None = None
 
     @staticmethod
@@ -132,11 +147,12 @@ class PictureModel:
         level = np.array([round(p * 4194303) << 10 for p in LEVEL_START], np.uint32)
         return PictureModel(
             slots=Hashed.empty(bits),
-            cells=Hashed.empty(bits),
+            cells=Hashed.empty(bits if version < 3 else bits + 1),
             sources=np.broadcast_to(level[None, :, None], (SOURCES, LEVELS, NEAR)).copy(),
-            flag=np.full((34, FLAG_INPUTS), 9830, np.int32),
+            flag=_filled_up(34, FLAG_INPUTS, 9830, version),
             pixel=np.full((640, PIXEL_INPUTS), 7864, np.int32),
-            escape=np.full((19, ESCAPE_INPUTS), 13107, np.int32),
+            escape=_filled_up(19, ESCAPE_INPUTS, 13107, version),
+            version=version,
             quiet=None if version == 1 else np.full((36, QUIET_INPUTS), 9830, np.int32),
         )
 

@@ -148,15 +148,17 @@ class Compiled:
     ) -> None:  # fmt: skip
         """Encode for what it teaches: both tables and the model's weights are changed in place."""
         work = [slots, bits, model.own, model.shared]
-        lines = [model.line_own, model.line_shared, cells, bits, model.guess_own, model.guess_shared]
+        lines = [model.line_own, model.line_shared, cells, bits, model.guess_own, model.guess_shared, model.version]
         self._rows(ENCODE, rows, side, model, work, lines, speed, b"")
 
     def train_pictures(
-        self, frames: np.ndarray, scene: Scene, model: PictureModel, slots: np.ndarray, cells: np.ndarray, bits: int,
-        speed: int,
+        self, frames: np.ndarray, scene: Scene, model: PictureModel, slots: tuple[np.ndarray, int],
+        cells: tuple[np.ndarray, int], speed: int,
     ) -> None:  # fmt: skip
-        """Encode for what it teaches: both tables, the sources and the weights are changed in place."""
-        work = [slots, bits, cells, bits, model.sources, model.flag, model.pixel, model.escape, model.quiet]
+        """Encode for what it teaches: both tables (of 2**bits, which stand behind them), the sources and the weights are
+        changed in place."""
+        weights = [model.sources, model.flag, model.pixel, model.escape, model.quiet]
+        work = [*slots, *cells, *weights, model.version]
         self._pictures(ENCODE, frames, scene, work, speed, b"")
 
     def partners(
@@ -208,14 +210,14 @@ def row_work(model: RowModel, table: Table) -> tuple[list[Any], list[Any]]:
     work = [table(model.slots, "slots"), model.slots.bits, model.own.copy(), model.shared.copy()]
     lines: list[Any] = [_copy(model.line_own), _copy(model.line_shared)]
     lines += [None, 0] if model.cells is None else [table(model.cells, "cells"), model.cells.bits]
-    return work, [*lines, _copy(model.guess_own), _copy(model.guess_shared)]
+    return work, [*lines, _copy(model.guess_own), _copy(model.guess_shared), model.version]
 
 
 def picture_work(model: PictureModel, table: Table) -> list[Any]:
     """What coding pictures changes, from a fresh start."""
     slots, cells = table(model.slots, "slots"), table(model.cells, "cells")
     work = [slots, model.slots.bits, cells, model.cells.bits, model.sources.copy()]
-    return [*work, model.flag.copy(), model.pixel.copy(), model.escape.copy(), _copy(model.quiet)]
+    return [*work, model.flag.copy(), model.pixel.copy(), model.escape.copy(), _copy(model.quiet), model.version]
 
 
 def _copy(a: np.ndarray | None) -> np.ndarray | None:

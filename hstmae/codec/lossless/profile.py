@@ -18,7 +18,8 @@ from .scene import Scene
 from .tables import tables_for
 from .true_colour import decode_colours, encode_colours
 
-VERSION = 3  # of the streams that are written; all up to it are read. 3: true colour as COLR, all else as in 2
+VERSION = 4  # of the streams that are written; all up to it are read. 3: true colour as COLR, all else as in 2
+_TABLES = {1: 1, 2: 2, 3: 2, 4: 3}  # version of the tables, and so of rows and palette pictures, by that of the streams
 _PER_FRAME = ("tiles", "corners", "sprites", "look", "hints")  # parts of a Scene
 
 
@@ -51,7 +52,7 @@ class LosslessProfile:
                 self._game = get_game(game)
             except GameError:
                 self._game = None  # a game that is not known here is coded without knowing it
-        self._tables = tables_for(self._game.name if self._game else None, tables, min(version, 2))
+        self._tables = tables_for(self._game.name if self._game else None, tables, _TABLES[version])
         self._kernel, self._version = kernel, version
         self.step: Callable[[float], object] = lambda share: None
         self.tables_id = self._tables.name

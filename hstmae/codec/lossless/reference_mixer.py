@@ -30,12 +30,19 @@ def _logits() -> tuple[list[int], list[int]]:
 class Cells:
     """Values by hashed context, and how sure they are."""
 
-    def __init__(self, cells: Hashed) -> None:
-        self.cells, self.down = cells.table().tolist(), 32 - cells.bits
+    def __init__(self, cells: Hashed, *, split: bool = False) -> None:
+        """split: the upper half is that of `at_texel`."""
+        self.cells, self.down = cells.table().tolist(), 32 - cells.bits + split
 
     def at(self, h: int) -> int:
         """The place of a context."""
-        at = h >> self.down
+        return self._taken(h >> self.down, h)
+
+    def at_texel(self, h: int, texel: int) -> int:
+        """The place of one of 64 pixels of the same context, which lie side by side."""
+        return self._taken(len(self.cells) // 2 + (h >> self.down & ~63 | texel), h)
+
+    def _taken(self, at: int, h: int) -> int:
         if self.cells[at] >> 16 != h & 0xFF:
             self.cells[at] = (h & 0xFF) << 16
         return at

@@ -1,5 +1,6 @@
 """Palette pictures in plain Python: the twin of hst_pictures in _picture.c, and of the files that it includes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,7 +46,9 @@ class Pictures:
         self.height, self.width = size
         self.stride = s = self.width + 2 * PAD
         self.around = (-1, -s, -s - 1, -s + 1)
-        self.cells = Cells(model.cells)
+        self.version = model.version
+        self.bit = mixer.bit if model.version < 3 else mixer.bit16
+        self.cells = Cells(model.cells, split=model.version > 2)
         self.sources = model.sources.ravel().tolist()
         self.w_flag, self.w_pixel, self.w_escape = model.flag.tolist(), model.pixel.tolist(), model.escape.tolist()
         self.cur, self.prev, self.wrong = ([0] * (s * (self.height + 2 * PAD)) for _ in range(3))
@@ -68,7 +71,7 @@ class Pictures:
         """Encode picture `t`, uint8 [H, W], or fill it."""
         if self.rendered:
             self.old = self.tile, self.front, self.second
-            self.tile, self.front, self.second = render(self.scene, t, self.height, self.width)
+            self.tile, self.front, self.second = render(self.scene, t, self.height, self.width, self.version)
             look = self.scene.look[t].tolist()
             self.look, self.look_changed = look, look != self.look
         if t:
@@ -107,16 +110,14 @@ class Pictures:
 
     def read_state(self, x: Pixel, i: int) -> None:
         tile, keys = self.tile[i], (self.second[i], self.front[i])
-        x.key[0] = hash2(hash2(tile, self.look[0]), 1)
-        x.cell[0] = self.cells.at(x.key[0])
+        x.key[0], x.cell[0] = self.known(tile, lambda key: hash2(hash2(key, self.look[0]), 1))
         trust, known = self.cells[x.cell[0]]
         colour = known if trust else -1
         for n, key in enumerate(keys):
             x.under[n] = colour
             if not key:
                 continue
-            x.key[0] = hash2(hash2(key, self.look[0]), 2)
-            x.sprite[n] = self.cells.at(x.key[0])
+            x.key[0], x.sprite[n] = self.known(key, lambda key: hash2(hash2(key, self.look[0]), 2))
             here, known = self.cells[x.sprite[n]]
             if here and known != TRANSPARENT:
                 colour, trust = known, here
@@ -125,8 +126,19 @@ class Pictures:
                 if not here:
                     colour = -1
         self.opinion(x, i, 0, colour, sure(trust))
-        over = hash2(keys[1], x.under[1] + 1) if keys[1] else hash2(tile, 0)
-        self.opinion_of_cell(x, i, 1, hash2(hash2(over, self.look[1]), 3))
+        beside = x.under[1] + 1 if keys[1] else 0
+        over = self.known(keys[1] or tile, lambda key: hash2(hash2(hash2(key, beside), self.look[1]), 3))
+        x.key[1], x.cell[1] = over
+        trust, known = self.cells[x.cell[1]]
+        self.opinion(x, i, 1, known if trust else -1, sure(trust))
+
+    def known(self, key: int, hashed: Callable[[int], int]) -> tuple[int, int]:
+        """Hash and cell of what the state says of a pixel."""
+        if self.version < 3:
+            h = hashed(key)
+            return h, self.cells.at(h)
+        h = hashed(key >> 6)
+        return (h + (key & 63)) & MASK, self.cells.at_texel(h, key & 63)
 
     def look_at(self, i: int) -> Pixel:
         x, s, c, q, j = Pixel(), self.stride, self.cur, self.prev, i + self.shift
@@ -212,7 +224,7 @@ class Pictures:
             pairs += [(x.key[5], g), (at, g) if self.places is None else (levels(x.places[2]) << 7 | agree, rank)]
             hashes = [hash2(hash2(*pair), n + 16) for n, pair in enumerate(pairs)]
             own, shared = self.w_pixel[rank * 128 + agree], self.w_pixel[RANKS * 128 + rank * 32 + trail]
-            if self.mixer.bit(given, hashes, own, shared, int(guess == colour)):
+            if self.bit(given, hashes, own, shared, int(guess == colour)):
                 return guess
             tried.append(guess)
         return self.tree([x.top, near[0] << 8 | near[1], x.key[0], 0], 8, 32, 0, colour)
@@ -223,7 +235,7 @@ class Pictures:
         for bit in range(bits - 1, -1, -1):
             hashes = [hash2(hash2(k & MASK, node), n + salt) for n, k in enumerate(known)]
             own, shared = self.w_escape[weights], self.w_escape[weights + 1 + bit]
-            node = node * 2 + self.mixer.bit([], hashes, own, shared, value >> bit & 1)
+            node = node * 2 + self.bit([], hashes, own, shared, value >> bit & 1)
         return node & ((1 << bits) - 1)
 
     def code_block(self, by: int, bx: int, wanted: np.ndarray) -> None:
@@ -232,7 +244,8 @@ class Pictures:
         places = [(by * BLOCK + y, bx * BLOCK + x) for y, x in np.ndindex(part.shape)]
         cells = [(y + PAD) * self.stride + x + PAD for y, x in places]
         truth = part.ravel().tolist()
-        if self.w_quiet and not self.first:
+        asked = bool(self.w_quiet) and (not self.first or (self.version > 2 and self.rendered))
+        if asked:
             rows, columns = part.shape
             middle = cells[0] + rows // 2 * self.stride + columns // 2
             if quiet_block(self, by, bx, cells, middle, truth):
@@ -246,6 +259,8 @@ class Pictures:
             self.wrong[i] = sum((said[0] != x.top) << s for s, said in x.said.items())
         scores = [x.votes[x.top] for x in pixels]
         same = self.code_flag(by, bx, min(scores), sum(s < 1800 for s in scores), int(truth == [x.top for x in pixels]))
+        if asked:
+            self.flags[(by + 1) * (self.across + 2) + bx + 1] = 1
         if not same:
             for i, (colour, wrong) in zip(cells, kept, strict=True):
                 self.cur[i], self.wrong[i] = colour, wrong
@@ -266,8 +281,8 @@ class Pictures:
         found.append(many << 1 | int(self.shift != 0))
         hashes = [hash2(h * 2 + self.first, n + 48) for n, h in enumerate(found)]
         own, shared = self.w_flag[self.first], self.w_flag[2 + lowest]
-        same = self.mixer.bit([min(max(low, -2839), 2839)], hashes, own, shared, same)
-        self.flags[f] = 1 if self.w_quiet and not self.first else 1 - same
+        same = self.bit([min(max(low, -2839), 2839)], hashes, own, shared, same)
+        self.flags[f] = 1 - same
         return same
 
     def flags_around(self, f: int) -> int:

@@ -11,7 +11,8 @@ from .reference_mixer import hash2
 if TYPE_CHECKING:
     from .reference_pictures import Pictures, Pixel
 
-SCROLLED, STILL, DRAWN = range(3)  # the previous picture where the scroll comes from, or here; tiles and sprites
+# The previous picture where the scroll comes from, or here; tiles and sprites; those where there is no picture before.
+SCROLLED, STILL, DRAWN, FIRST = range(4)
 HIGH = 8191  # above all scores
 _TRANSPARENT = 256
 
@@ -31,8 +32,8 @@ def expect(p: Pictures, cells: list[int], still: int) -> Expected:
     """Of the pixels at `cells`; `still`: whether a block of unknown meaning was where it is now."""
     e = Expected()
     if p.rendered:
-        if p.look_changed or any(not same_key(p, i, i + p.shift) for i in cells):
-            if p.look_changed or not p.shift or any(not same_key(p, i, i) for i in cells):
+        if p.first or p.look_changed or any(not same_key(p, i, i + p.shift) for i in cells):
+            if p.first or p.look_changed or not p.shift or any(not same_key(p, i, i) for i in cells):
                 draw(p, e, cells)
                 return e
             e.kind = STILL
@@ -48,12 +49,12 @@ def same_key(p: Pictures, i: int, j: int) -> bool:
 
 
 def draw(p: Pictures, e: Expected, cells: list[int]) -> None:
-    e.kind = DRAWN
+    e.kind, fresh = FIRST if p.first else DRAWN, p.look_changed or p.first
     for n, i in enumerate(cells):
         e.sprites += p.front[i] != 0
-        if not p.look_changed and same_key(p, i, i + p.shift):
+        if not fresh and same_key(p, i, i + p.shift):
             e.colours.append(p.prev[i + p.shift])
-        elif not p.look_changed and same_key(p, i, i):
+        elif not fresh and same_key(p, i, i):
             e.colours.append(p.prev[i])
         else:
             x = e.drawn[n] = p.look_at_state(i)
@@ -88,7 +89,7 @@ def quiet_block(p: Pictures, by: int, bx: int, cells: list[int], middle: int, tr
     hashes = [hash2(h, n + 80) for n, h in enumerate(found)]
     assert p.w_quiet is not None
     own, shared = p.w_quiet[kind], p.w_quiet[4 + low]
-    quiet = p.mixer.bit([min(max(e.low, -2839), 2839)], hashes, own, shared, int(truth == e.colours))
+    quiet = p.bit([min(max(e.low, -2839), 2839)], hashes, own, shared, int(truth == e.colours))
     p.flags[f] = 1 - quiet
     if not quiet:
         if not p.rendered:

@@ -1,4 +1,4 @@
-"""Rows of bytes in plain Python: the twin of _rows.c, both versions."""
+"""Rows of bytes in plain Python: the twin of _rows.c, all versions."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class Rows:
         self.partners, self.own, self.shared = model.partners.tolist(), model.own.tolist(), model.shared.tolist()
         self.history = [self.start + [0] * self.sides] * 6
         self.past, self.since = [0] * self.size, [0] * self.size
-        self.lines = model.line_partners is not None
+        self.lines, self.version = model.line_partners is not None, model.version
         if model.line_partners is not None and model.first_partners is not None:
             assert model.line_own is not None and model.line_shared is not None
             self.first_partners, self.line_partners = model.first_partners.tolist(), model.line_partners.tolist()
@@ -89,14 +89,14 @@ class Rows:
     def bit(self, contexts: list[int], node: int, bit: int, a: list[int], b: list[int]) -> int:
         return self.mixer.bit([], _at_node(contexts, node), a, b, bit)
 
-    # -- second version --
+    # -- from the second version on --
 
     def code_lines(self) -> None:
         lines = 0
         partners = self.first_partners if self.first else self.partners
         for number, k in enumerate(range(0, self.size, LINE)):
             line = self.order[k : k + LINE]
-            touched = 1 if self.first else self.code_line(number, line, lines)
+            touched = 1 if self.first and self.version < 3 else self.code_line(number, line, lines)
             lines, self.recent = (lines << 1 | touched) & 15, 0
             if touched:
                 for n, a in enumerate(line):
@@ -120,14 +120,15 @@ class Rows:
             before |= (self.past[a] >> 1 & 1) << n
         q = [cur[p] for p in self.line_partners[number]]
         d = [(cur[p] - last[p]) & 255 for p in self.line_partners[number][: LINE_PARTNERS - 1]]
-        past, since, full = self.line_past[number], self.line_since[number], hash2(number, was)
-        pairs = [(number, past), (number, since), (number, was), (number, steps), (number, moved)]
-        pairs += [(number, moved << 8 | moved2), (number, d[0] << 8 | d[1]), (number, just << 8 | before)]
-        pairs += [(number, q[0] << 8 | q[1]), (full, q[0] << 16 | q[1] << 8 | q[2]), (number, lines)]
-        pairs += [(past << 8 | since, just), (number, self.held), (full, q[0])]
-        contexts = [hash2(c, n + 64) for n, c in enumerate([number, *(hash2(x, y) for x, y in pairs)])]
+        here = number * 2 + self.first if self.version > 2 else number
+        past, since, full = self.line_past[number], self.line_since[number], hash2(here, was)
+        pairs = [(here, past), (here, since), (here, was), (here, steps), (here, moved)]
+        pairs += [(here, moved << 8 | moved2), (here, d[0] << 8 | d[1]), (here, just << 8 | before)]
+        pairs += [(here, q[0] << 8 | q[1]), (full, q[0] << 16 | q[1] << 8 | q[2]), (here, lines)]
+        pairs += [(past << 8 | since, just), (here, self.held), (full, q[0])]
+        contexts = [hash2(c, n + 64) for n, c in enumerate([here, *(hash2(x, y) for x, y in pairs)])]
         touched = int(any(self.row[a] != last[a] for a in line))
-        shared = self.line_shared[since if since <= 6 else 7 if since > 31 else 6]
+        shared = self.line_shared[8 if self.first else since if since <= 6 else 7 if since > 31 else 6]
         touched = self.bit16(contexts, 0, touched, self.line_own[number], shared)
         self.line_past[number] = (past << 1 | touched) & 255
         self.line_since[number] = 0 if touched else min(since + 1, 255)
@@ -137,7 +138,7 @@ class Rows:
         """`place`: of the byte in its line; `last`: it is the last one there."""
         contexts, value = self.contexts(a, partners), self.last[a]
         own, shared = self.own[a], self.shared
-        quiet = not self.first and not self.recent
+        quiet = (self.version > 2 or not self.first) and not self.recent
         changed = int(quiet and last)  # one of them did
         if not changed:
             weights = shared[place if quiet else 8 + min(self.busy // 4, 7)]

@@ -9,7 +9,7 @@ PAD = 12  # rows and columns of zeros around a picture
 CENTRE = 8 * 17 + 8  # no shift
 
 
-def render(scene: Scene, t: int, height: int, width: int) -> tuple[list[int], list[int], list[int]]:
+def render(scene: Scene, t: int, height: int, width: int, version: int) -> tuple[list[int], list[int], list[int]]:
     """Keys of the tile and of the two foremost sprites at each pixel of the padded picture; 0 = none."""
     stride = width + 2 * PAD
     tile, front, second = ([0] * (stride * (height + 2 * PAD)) for _ in range(3))
@@ -22,8 +22,12 @@ def render(scene: Scene, t: int, height: int, width: int) -> tuple[list[int], li
             for x in range(max(left, 0), min(left + columns * cell, width)):
                 row, v = divmod(y - top, cell)
                 column, u = divmod(x - left, cell)
-                texel = (ids[row * columns + column] & 0xFFFF) * cell * cell + v * cell + u
-                tile[(y + PAD) * stride + x + PAD] = (texel * layers + layer + 1) & MASK
+                name, place = ids[row * columns + column] & 0xFFFF, (y + PAD) * stride + x + PAD
+                if version > 2:
+                    piece, texel = in_piece(name, cell, v, u)
+                    tile[place] = ((piece * layers + layer + 1) << 6 | texel) & MASK
+                else:
+                    tile[place] = ((name * cell * cell + v * cell + u) * layers + layer + 1) & MASK
     size = scene.size
     for left, top, name, attribute in reversed(scene.sprites[t].tolist()):
         base = (name & 0xFFFF) * 64 + (attribute & 63)
@@ -33,8 +37,18 @@ def render(scene: Scene, t: int, height: int, width: int) -> tuple[list[int], li
                 tu = size - 1 - u if attribute & 64 else u
                 i = (top + v + PAD) * stride + left + u + PAD
                 second[i] = front[i]
-                front[i] = 0x80000000 | ((base * size * size + tv * size + tu) & MASK)
+                if version > 2:
+                    piece, texel = in_piece(base, size, tv, tu)
+                    front[i] = 0x80000000 | ((piece << 6 | texel) & MASK)
+                else:
+                    front[i] = 0x80000000 | ((base * size * size + tv * size + tu) & MASK)
     return tile, front, second
+
+
+def in_piece(name: int, side: int, v: int, u: int) -> tuple[int, int]:
+    """The piece of 8x8 pixels of what is drawn, `side` pixels wide and high, and the place in it of row v, column u."""
+    pieces = -(-side // 8)
+    return name * pieces * pieces + v // 8 * pieces + u // 8, v % 8 * 8 + u % 8
 
 
 def find_shift(new: np.ndarray, prev: list[int], stride: int, step: int) -> int:

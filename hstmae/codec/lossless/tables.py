@@ -14,7 +14,7 @@ from ...atomic import write_bytes
 from ...errors import CodecError
 from .coding_models import VERSION, Hashed, PictureModel, RowModel
 
-MAGICS = {1: b"HSTTABLE1\n", 2: b"HSTTABLE2\n"}  # by the version of the streams
+MAGICS = {1: b"HSTTABLE1\n", 2: b"HSTTABLE2\n", 3: b"HSTTABLE3\n"}  # by the version of the streams
 MAGIC_BYTES = 10
 LARGEST = 64 << 20  # bytes unpacked
 FOLDER = Path(__file__).with_name("tables")
@@ -42,12 +42,7 @@ class Tables:
         """`model` where it is one of such rows, else a neutral one."""
         if model is not None and len(model.start) == size and int(model.partners.max()) < size + side:
             return model
-        return RowModel.neutral(size, side, version=version_of(self.pictures))
-
-
-def version_of(pictures: PictureModel) -> int:
-    """Of the streams that a model is of."""
-    return 1 if pictures.quiet is None else 2
+        return RowModel.neutral(size, side, version=self.pictures.version)
 
 
 def save_tables(path: Path, name: str, state: RowModel, actions: RowModel, pictures: PictureModel) -> None:
@@ -56,7 +51,7 @@ def save_tables(path: Path, name: str, state: RowModel, actions: RowModel, pictu
     for part, model in (("state", state), ("actions", actions), ("pictures", pictures)):
         for field in fields(model):
             value = getattr(model, field.name)
-            if value is None:
+            if value is None or field.name == "version":  # which the file's first bytes say
                 continue
             if isinstance(value, Hashed):
                 arrays.update(_pack_hashed(f"{part}.{field.name}", value))
@@ -66,7 +61,7 @@ def save_tables(path: Path, name: str, state: RowModel, actions: RowModel, pictu
     header = json.dumps({"name": name, "arrays": index}).encode() + b"\n"
     planes = [a.reshape(-1).view(np.uint8).reshape(-1, a.itemsize).T.tobytes() for a in arrays.values()]
     packed = lzma.compress(header + b"".join(planes), preset=9 | lzma.PRESET_EXTREME)
-    write_bytes(path, MAGICS[version_of(pictures)] + packed)
+    write_bytes(path, MAGICS[pictures.version] + packed)
 
 
 def _pack_hashed(key: str, h: Hashed) -> dict[str, np.ndarray]:
@@ -81,7 +76,8 @@ def load_tables(path: Path) -> Tables:
         data = path.read_bytes()
     except OSError as error:
         raise CodecError(f"{path}: tables of the lossless codec cannot be read ({error.strerror})") from None
-    if data[:MAGIC_BYTES] not in MAGICS.values():
+    version = {magic: version for version, magic in MAGICS.items()}.get(data[:MAGIC_BYTES])
+    if version is None:
         raise CodecError(f"{path}: no tables of the lossless codec, or of another version")
     try:
         raw = lzma.LZMADecompressor(memlimit=1 << 30).decompress(data[MAGIC_BYTES:], LARGEST)
@@ -94,18 +90,20 @@ def load_tables(path: Path) -> Tables:
             planes = np.frombuffer(rest, np.uint8, size, at).reshape(dtype.itemsize, -1)
             arrays[key] = np.ascontiguousarray(planes.T).reshape(-1).view(dtype).reshape(shape)
             at += size
-        state, actions = (RowModel(**_parts(RowModel, part, arrays)) for part in ("state", "actions"))
-        pictures = PictureModel(**_parts(PictureModel, "pictures", arrays))
+        state, actions = (RowModel(**_parts(RowModel, part, arrays, version)) for part in ("state", "actions"))
+        pictures = PictureModel(**_parts(PictureModel, "pictures", arrays, version))
     except (lzma.LZMAError, ValueError, KeyError, TypeError) as error:
         raise CodecError(f"{path}: damaged tables of the lossless codec ({error}); install the package again") from None
     return Tables(str(index["name"]), hashlib.sha256(data).hexdigest(), state, actions, pictures)
 
 
-def _parts(model: type[RowModel] | type[PictureModel], part: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _parts(
+    model: type[RowModel] | type[PictureModel], part: str, arrays: dict[str, np.ndarray], version: int
+) -> dict[str, Any]:
     """Without what an earlier version does not have."""
     known = {key.partition(":")[0] for key in arrays}
     stated = [f.name for f in fields(model) if f.default is MISSING or f"{part}.{f.name}" in known]
-    return {name: _take(arrays, f"{part}.{name}") for name in stated}
+    return {name: version if name == "version" else _take(arrays, f"{part}.{name}") for name in stated}
 
 
 def _take(arrays: dict[str, np.ndarray], key: str) -> np.ndarray | Hashed:

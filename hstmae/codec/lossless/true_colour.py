@@ -38,6 +38,7 @@ _TOGETHER = 16  # frames that are of one sort
 _NEARLY_ALL = 0.95  # share of pixels that the palette of drawn pictures holds
 _SAMPLE = 8  # frames of which both kinds are made, where there are more than 256 colours
 _SMALL = 1 << 18  # bytes of groups of which both kinds are made
+_PICTURES = 2  # version of the pictures of indices, which is part of the format
 _BACK = 1 << 24  # pixels of earlier pictures that are looked through
 
 
@@ -120,7 +121,7 @@ def _encode_palette(packed: np.ndarray, colours: np.ndarray, kernel: Backend, st
     index[colours] = np.arange(len(colours))
     shape = packed.shape
     bits = min(_BITS[len(colours) > _FEW], max(14, packed.size.bit_length() + 2))
-    painter = kernel.paint(ENCODE, shape, _back(shape), PictureModel.neutral(bits), b"")
+    painter = kernel.paint(ENCODE, shape, _back(shape), PictureModel.neutral(bits, _PICTURES), b"")
     others, more = [], len(colours) <= _OTHER  # a full palette leaves no other colours
     try:
         for picture in packed:
@@ -155,7 +156,7 @@ def decode_colours(data: bytes, shape: GopShape, kernel: Backend, count: int) ->
     palette = np.zeros((256, 3), np.uint8)
     palette[: len(colours)] = colours
     size = (shape.frames, shape.height, shape.width)
-    model, mode = PictureModel.neutral(bits), PART if part else DECODE
+    model, mode = PictureModel.neutral(bits, _PICTURES), PART if part else DECODE
     painter = kernel.paint(mode, size, _back(size), model, data[end : end + length])
     out, drawn, used = np.empty((count, *size[1:], 3), np.uint8), np.zeros(size[1:], np.uint8), 0
     try:

@@ -38,7 +38,7 @@ def decode_exact(
 
 @lru_cache(maxsize=2)
 def _profile(game: str) -> LosslessProfile:
-    return LosslessProfile(game)
+    return LosslessProfile(game, version=3)  # part of the format
 
 
 def _shape(frames: np.ndarray, state: np.ndarray | None, corner: tuple[int, int]) -> GopShape:

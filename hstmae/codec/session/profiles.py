@@ -119,8 +119,8 @@ def profile_of(description: Description, **options: Any) -> Profile:
     rom = options.pop("rom", None)
     if description.profile == REPLAY_PROFILE:
         options |= {"rom": rom, "bound": (description.tables, description.tables_sha256)}
-    if description.profile in ("lossless", "live") and description.tables.endswith("-1"):
-        options = {**options, "version": 1}  # the streams of before, which no tables but these are of
+    if description.profile in ("lossless", "live") and description.tables.endswith(("-1", "-2")):
+        options = {**options, "version": int(description.tables[-1])}  # streams of before, with tables of their own
     profile = make_profile(description.profile, description.game, **options)
     if (profile.tables_id, profile.tables_sha256) != (description.tables, description.tables_sha256):
         raise CodecError(

@@ -107,11 +107,19 @@ class Learner:
         self.uses[used[new]] = 1
         self.before[used] = self.table[used]
 
-    def thinned(self, keep: int, bits: int) -> Hashed:
-        """The `keep` entries used in most groups, for a table of 2**bits."""
+    def thinned(self, keep: int, bits: int, *, split: bool = False) -> Hashed:
+        """The `keep` entries used in most groups, for a table of 2**bits.
+
+        Args:
+            split: in its upper half 64 entries each lie side by side, and stay so.
+        """
         often = np.flatnonzero(self.uses > 1)
         order = often[np.argsort(-self.uses[often].astype(np.int32), kind="stable")[:keep]]
-        at, first = np.unique(order >> (self.bits - bits), return_index=True)
+        at = order >> (self.bits - bits)
+        if split:
+            side_by_side = order >> (6 + self.bits - bits) << 6 | order & 63
+            at = np.where(order >> (self.bits - 1), side_by_side, at)
+        at, first = np.unique(at, return_index=True)
         return Hashed(bits, at.astype(np.uint32), self.table[order[first]])
 
 
@@ -196,13 +204,13 @@ def train_pictures(store: EpisodeStore, count: int) -> PictureModel:
     """The model of pictures, with and without the memory."""
     game: GameSpec = get_game(store.game)
     kernel, model = compiled(), PictureModel.neutral()
-    slots, cells = Learner(22, 63), Learner(22, 0x00FF0000)
+    slots, cells = Learner(22, 63), Learner(23, 0x00FF0000)
     for e in groups(store, count, 32, ("frames", "state", "actions")):
         for scene in (Scene.of(game, memory_of(e)[0]), Scene.nothing(32)):
-            kernel.train_pictures(e.frames, scene, model, slots.table, cells.table, 22, SPEED)
+            kernel.train_pictures(e.frames, scene, model, (slots.table, 22), (cells.table, 23), SPEED)
         slots.count()
         cells.count()
-    kept = round_cells(cells.thinned(260_000, 21))
+    kept = round_cells(cells.thinned(260_000, 21, split=True))
     return PictureModel(
         slots=round_slots(slots.thinned(120_000, 20)),
         cells=kept,
@@ -210,6 +218,7 @@ def train_pictures(store: EpisodeStore, count: int) -> PictureModel:
         flag=round_weights(model.flag),
         pixel=round_weights(model.pixel),
         escape=round_weights(model.escape),
+        version=model.version,
         quiet=None if model.quiet is None else round_weights(model.quiet),
     )
 

@@ -76,12 +76,12 @@ export class Rows {
     const own = [held.in(model.order), held.in(model.partners), held.in(model.start), held.in(model.slots)];
     const weights = [bitsOf(model.slots), held.in(model.own), held.in(model.shared)];
     const { lines } = model;
-    const second = !lines ? [0, 0, 0, 0, 0, 0, 0, 0] : [
+    const later = !lines ? [0, 0, 0, 0, 0, 0, 0, 0] : [
       ...[lines.firstPartners, lines.linePartners, lines.lineOwn, lines.lineShared, lines.cells].map((part) => held.in(part)),
       ...[bitsOf(lines.cells), held.in(lines.guessOwn), held.in(lines.guessShared)],
     ];
     this.open = held.native.calls.hst_rows_open(DECODE, this.at, BigInt(frames), BigInt(size), side.at, BigInt(side.size),
-      ...own, ...weights, ...second, ...Maths.of(held.native).places, LIMIT, SPEED, held.in(data), BigInt(data.length)); // prettier-ignore
+      ...own, ...weights, ...later, model.version, ...Maths.of(held.native).places, LIMIT, SPEED, held.in(data), BigInt(data.length)); // prettier-ignore
     held.native.check(this.open);
   }
 
@@ -144,7 +144,7 @@ export class PalettePictures implements Pictures {
     this.hints = held.take(frames);
     const drawn = [sizes, held.in(Int32Array.from(shape.layout)), this.tiles, this.corners, this.sprites, this.look, this.hints];
     const tables = [held.in(model.slots), bitsOf(model.slots), held.in(model.cells), bitsOf(model.cells), held.in(model.sources)];
-    const weights = [held.in(model.flag), held.in(model.pixel), held.in(model.escape), model.quiet ? held.in(model.quiet) : 0];
+    const weights = [held.in(model.flag), held.in(model.pixel), held.in(model.escape), model.quiet ? held.in(model.quiet) : 0, model.version];
     this.open = native.calls.hst_pictures_open(DECODE, BigInt(d.height), BigInt(d.width), ...drawn, ...tables, ...weights,
       ...Maths.of(native).places, LIMIT, SPEED, held.in(data), BigInt(data.length)); // prettier-ignore
     native.check(this.open);
@@ -266,7 +266,7 @@ export class GroupDecoder {
     const picture = d.channels === 3 && streams.has("COLR") ? "COLR" : "PICT";
     const wanted = live ? ["LIVE"] : [picture, ...(d.state ? ["STAT"] : []), ...(d.actions ? ["ACTN"] : [])].sort();
     if ([...streams.keys()].sort().join() !== wanted.join()) throw new HstError(`streams ${[...streams.keys()].join(", ")} instead of ${wanted.join(", ")}`);
-    const none = { at: 0, size: 0 }, version = tables.pictures.quiet ? 2 : 1;
+    const none = { at: 0, size: 0 }, { version } = tables.pictures;
     const data = (name: string): Uint8Array => (live ? new Uint8Array(0) : streams.get(name)!);
     if (d.actions) this.buttons = new Rows(held, data("ACTN"), frames, d.actions, none, fitting(tables.actions, d.actions, 0, version));
     if (this.buttons && !live) {

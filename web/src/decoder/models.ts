@@ -5,14 +5,14 @@ import type { Native } from "./native.js";
 import { ownSha256, sha256 } from "./sha256.js";
 
 const PARTNERS = 6, ROW_INPUTS = 33;
-const WIDE = 40, LINE = 8, LINE_INPUTS = 16, GUESS_INPUTS = 24, QUIET_INPUTS = 8; // of the second version
+const WIDE = 40, LINE = 8, LINE_INPUTS = 16, GUESS_INPUTS = 24, QUIET_INPUTS = 8; // from the second version on
 const SOURCES = 7, LEVELS = 8, NEAR = 64;
 const LEVEL_START = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.985];
-const MAGICS = ["HSTTABLE1\n", "HSTTABLE2\n"];
+const MAGICS = ["HSTTABLE1\n", "HSTTABLE2\n", "HSTTABLE3\n"];
 const LARGEST = 64 * 2 ** 20; // bytes unpacked
-export const NEUTRAL = { 1: "neutral-1", 2: "neutral-2" } as const;
+export const NEUTRAL = { 1: "neutral-1", 2: "neutral-2", 3: "neutral-3" } as const;
 
-export type Version = 1 | 2; // of the streams
+export type Version = 1 | 2 | 3; // of the streams
 
 export interface RowModel {
   size: number;
@@ -22,7 +22,8 @@ export interface RowModel {
   slots: Uint32Array; // 2^bits
   own: Int32Array;
   shared: Int32Array;
-  lines: LineModel | null; // of the second version
+  version: Version;
+  lines: LineModel | null; // from the second version on
 }
 
 export interface LineModel {
@@ -42,7 +43,8 @@ export interface PictureModel {
   flag: Int32Array;
   pixel: Int32Array;
   escape: Int32Array;
-  quiet: Int32Array | null; // of the second version
+  version: Version;
+  quiet: Int32Array | null; // from the second version on
 }
 
 export interface Tables {
@@ -60,11 +62,12 @@ export function neutralPictures(version: Version, bits = 18): PictureModel {
   const sources = Uint32Array.from({ length: SOURCES * LEVELS * NEAR }, (_, i) => levels[Math.floor(i / NEAR) % LEVELS]!);
   return {
     slots: new Uint32Array(1 << bits),
-    cells: new Uint32Array(1 << bits),
+    cells: new Uint32Array(1 << (version < 3 ? bits : bits + 1)),
     sources,
-    flag: new Int32Array(34 * 7).fill(9830),
+    flag: version < 3 ? weights(34, 7, 7, 9830) : weights(34, 8, 7, 9830),
     pixel: new Int32Array(640 * 16).fill(7864),
-    escape: new Int32Array(19 * 5).fill(13107),
+    escape: version < 3 ? weights(19, 5, 5, 13107) : weights(19, 8, 5, 13107),
+    version,
     quiet: version === 1 ? null : new Int32Array(36 * QUIET_INPUTS).fill(9830),
   };
 }
@@ -96,11 +99,12 @@ export function fitting(model: RowModel | null, size: number, side: number, vers
     slots: new Uint32Array(1 << 18),
     own: new Int32Array(size * 2 * inputs),
     shared: weights(32, inputs, ROW_INPUTS - 1, 18350),
+    version,
     lines: version === 1 ? null : {
       firstPartners: partners,
       linePartners: Uint16Array.from(Array.from({ length: lines }, (_, line) => first(line)).flat()),
       lineOwn: new Int32Array(lines * LINE_INPUTS),
-      lineShared: weights(8, LINE_INPUTS, LINE_INPUTS - 1, 18350),
+      lineShared: weights(version < 3 ? 8 : 9, LINE_INPUTS, LINE_INPUTS - 1, 18350),
       cells: new Uint32Array(1 << 18),
       guessOwn: new Int32Array(size * GUESS_INPUTS),
       guessShared: new Int32Array(64 * GUESS_INPUTS).fill(9830),
@@ -124,6 +128,7 @@ function fromPlanes(kind: string, raw: Uint8Array, count: number): Numbers {
 
 /** What a file of tables unpacks to, and the file's SHA-256 in hexadecimal. */
 export interface RawTables {
+  version: Version;
   raw: Uint8Array;
   hash: string;
 }
@@ -131,16 +136,17 @@ export interface RawTables {
 /** Throws HstError where the file is damaged, or no such file. */
 export async function unpackFile(native: Native, file: Uint8Array, where: string): Promise<RawTables> {
   const magic = String.fromCharCode(...file.subarray(0, 10));
-  if (!MAGICS.includes(magic)) throw new HstError(`${where}: no tables of the lossless codec, or of another version`);
+  const version = MAGICS.indexOf(magic) + 1;
+  if (!version) throw new HstError(`${where}: no tables of the lossless codec, or of another version`);
   try {
-    return { raw: unpackXz(native, file.subarray(10)), hash: await sha256(file) };
+    return { version: version as Version, raw: unpackXz(native, file.subarray(10)), hash: await sha256(file) };
   } catch (error) {
     throw new HstError(`${where}: damaged tables of the lossless codec (${(error as Error).message})`);
   }
 }
 
 /** Throws HstError likewise. */
-export function readTables({ raw, hash }: RawTables, where: string): Tables {
+export function readTables({ version, raw, hash }: RawTables, where: string): Tables {
   try {
     const end = raw.indexOf(10);
     const header = JSON.parse(new TextDecoder().decode(raw.subarray(0, end))) as { arrays: [string, string, number[]][] };
@@ -167,6 +173,7 @@ export function readTables({ raw, hash }: RawTables, where: string): Tables {
         slots: hashed(get, `${part}.slots`),
         own: get(`${part}.own`),
         shared: get(`${part}.shared`),
+        version,
         lines: !arrays.has(`${part}.line_own`) ? null : {
           firstPartners: get(`${part}.first_partners`),
           linePartners: get(`${part}.line_partners`),
@@ -185,6 +192,7 @@ export function readTables({ raw, hash }: RawTables, where: string): Tables {
       flag: get("pictures.flag"),
       pixel: get("pictures.pixel"),
       escape: get("pictures.escape"),
+      version,
       quiet: arrays.has("pictures.quiet") ? get("pictures.quiet") : null,
     };
     return { hash, state: rows("state"), actions: rows("actions"), pictures };

@@ -2,7 +2,7 @@
 import type { Description } from "./description.js";
 import { HstError } from "./errors.js";
 import { NEUTRAL, neutralTables, readTables, unpackFile } from "./models.js";
-import type { Tables } from "./models.js";
+import type { Tables, Version } from "./models.js";
 import type { Native } from "./native.js";
 
 /** Where tables come from: the file `name`.tables, which should have the SHA-256 `hash`. */
@@ -14,6 +14,9 @@ export interface TablesSource {
   keep?(name: string, hash: string, raw: Uint8Array): Promise<void>;
 }
 
+/** Of the streams of these tables, and of the file in which they are. */
+const versionOf = (name: string): Version => (name.endsWith("-1") ? 1 : name.endsWith("-2") ? 2 : 3);
+
 export class Shelf {
   private readonly tables = new Map<string, Promise<Tables>>();
 
@@ -23,10 +26,10 @@ export class Shelf {
   async tablesOf(d: Description): Promise<Tables> {
     const { name, game, profile, tables, tablesHash } = d;
     if (profile !== "lossless" && profile !== "live") throw new HstError(`${name}: profile '${profile}' cannot be played in a browser; \`hstmae decode\` makes a film of it`);
-    const neutral = tables === NEUTRAL[1] || tables === NEUTRAL[2];
+    const neutral = Object.values<string>(NEUTRAL).includes(tables);
     if (!neutral && !/^[a-z0-9_-]{1,64}$/i.test(game)) throw new HstError(`${name}: there are no tables of a game '${game}'`);
-    const version = tables.endsWith("-1") ? 1 : 2; // files of before have tables of their own
-    const key = neutral ? tables : version === 1 ? `${game}-1` : game;
+    const version = versionOf(tables); // files of before have tables of their own
+    const key = neutral ? tables : version < 3 ? `${game}-${version}` : game;
     let found = this.tables.get(key);
     if (!found) {
       found = neutral ? Promise.resolve(neutralTables(version)) : this.fetched(key, tablesHash);
@@ -41,7 +44,7 @@ export class Shelf {
   private async fetched(name: string, hash: string): Promise<Tables> {
     const where = `${name}.tables`, { source } = this;
     const kept = await source.kept?.(name, hash);
-    if (kept) return readTables({ raw: kept, hash }, where);
+    if (kept) return readTables({ version: versionOf(name), raw: kept, hash }, where);
     const unpacked = await unpackFile(this.native, await source.file(name, hash), where);
     if (unpacked.hash === hash) source.keep?.(name, hash, unpacked.raw).catch(() => {}); // there may be no room
     return readTables(unpacked, where);
