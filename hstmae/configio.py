@@ -12,7 +12,8 @@ import re
 import reprlib
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,8 +85,18 @@ _Dumper.add_representer(str, _text)
 
 def to_dict(obj: Any) -> dict[str, Any]:
     """A dataclass as plain dicts, lists and scalars, ready for YAML or JSON."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(obj)))
+    plain: dict[str, Any] = _plain(obj)
     return plain
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if value is None or type(value) in _PLAIN:
+        return value
+    return json.loads(json.dumps(value))
 
 
 def from_dict(cls: type[T], data: Any, where: str = "configuration") -> T:
@@ -150,7 +161,7 @@ def _sections(cls: type[Any], data: Any, path: Path) -> Any:
     if not isinstance(data, Mapping):
         return data
     out = dict(data)
-    for name, kind in typing.get_type_hints(cls).items():
+    for name, kind in _kinds(cls).items():
         if is_dataclass(kind) and isinstance(out.get(name), str):
             file = path.parent / out[name]
             out[name] = to_dict(from_dict(typing.cast(Any, kind), read_yaml(file), str(file)))
@@ -163,7 +174,8 @@ def apply_overrides(cls: type[T], data: Any, overrides: Sequence[str]) -> T:
     Raises:
         ConfigError: an override without `=`, with an unknown key or with a value of the wrong type.
     """
-    data = to_dict(from_dict(cls, data))
+    made = from_dict(cls, data)
+    data = to_dict(made)
     for text in overrides:
         where = f"override '{text}'"
         key, equals, value = text.partition("=")
@@ -176,8 +188,14 @@ def apply_overrides(cls: type[T], data: Any, overrides: Sequence[str]) -> T:
         for part in path[:-1]:
             target = target[part]
         target[path[-1]] = _parse(kind, value.strip(), where)
-        data = to_dict(reader.section(cls, data, ""))
-    return from_dict(cls, data)
+        made = reader.section(cls, data, "")
+    return made
+
+
+@lru_cache(maxsize=64)
+def _kinds(cls: type[Any]) -> dict[str, Any]:
+    """The types of a dataclass's fields by name: to look them up takes longer than to read a configuration."""
+    return typing.get_type_hints(cls)
 
 
 def _parse(kind: Any, text: str, where: str) -> Any:
@@ -206,7 +224,7 @@ class _Reader:
             data = {}
         if not isinstance(data, Mapping):
             raise self.wrong(prefix.rstrip(".") or "the file", "a section (key: value lines)", data)
-        kinds = typing.get_type_hints(cls)
+        kinds = _kinds(cls)
         names = [f.name for f in fields(typing.cast(Any, cls))]
         values = {}
         for key, value in data.items():
@@ -257,7 +275,7 @@ class _Reader:
         """The type of the field at a dotted path, in which earlier names are replaced by today's."""
         kind: Any = self.root
         for depth, part in enumerate(path):
-            kinds = typing.get_type_hints(kind) if is_dataclass(kind) else {}
+            kinds = _kinds(kind) if is_dataclass(kind) else {}
             old = RETIRED.get(kind, {}).get(part)
             if old is not None and not old.now:
                 raise ConfigError(f"{self.where}: '{'.'.join(path)}' ({old.meant}) is no longer a key; leave it out")
@@ -286,7 +304,7 @@ class _Reader:
 def _dotted(cls: type[Any], prefix: str = "") -> list[str]:
     """Dotted names of all keys of a dataclass."""
     out = []
-    for name, kind in typing.get_type_hints(cls).items():
+    for name, kind in _kinds(cls).items():
         out += _dotted(typing.cast(Any, kind), f"{prefix}{name}.") if is_dataclass(kind) else [prefix + name]
     return out
 

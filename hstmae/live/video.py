@@ -15,6 +15,7 @@ from ..codec.container.description import MAX_PIXELS, MAX_SIDE, MAX_STATE, Descr
 from ..codec.lossless.live import CHECK_BYTES, check
 from ..codec.session.live import Sent
 from ..errors import CodecError, DataError, UsageError
+from ..film.layout import reformatted
 
 PROFILE = "h264"
 _SIDE = struct.Struct("<I")
@@ -81,9 +82,8 @@ class VideoSession:
         height, width = picture.shape[:2]
         if height % 2 or width % 2:
             picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
-        given = self._av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
-            format=_FORMAT, dst_colorspace=_MATRIX
-        )
+        plain = self._av.VideoFrame.from_ndarray(picture, format="rgb24")
+        given = reformatted(plain, _FORMAT, dst_colorspace=_MATRIX)
         given.pts = self._count
         given.pict_type = self._av.video.frame.PictureType.I if key else self._av.video.frame.PictureType.NONE
         self._count += 1
@@ -149,7 +149,7 @@ class VideoViewer:
         self._place += 1
         try:
             found = self._decoder.decode(self._av.Packet(coded))
-            shown = [f.reformat(format="rgb24", src_colorspace=_MATRIX).to_ndarray() for f in found]
+            shown = [reformatted(f, "rgb24", src_colorspace=_MATRIX).to_ndarray() for f in found]
         except (self._av.error.FFmpegError, ValueError) as error:
             raise CodecError(f"damaged video ({error})") from None
         if len(shown) != 1 or shown[0].shape[0] < d.height or shown[0].shape[1] < d.width:

@@ -99,7 +99,7 @@ def test_a_palette_game_of_one_file(recordings: Path, tmp_path: Path, workers: i
     path = tmp_path / "x.hst"
     assert run("encode", recordings, path, "--game", "tower", "--gop", 16, "--workers", workers) == 0
     with HstReader(path) as reader:
-        assert {(e.game, e.tables, e.state, e.fps) for e in reader.episodes()} == {("tower", "neutral-2", 171, 25.0)}
+        assert {(e.game, e.tables, e.state, e.fps) for e in reader.episodes()} == {("tower", "neutral-3", 171, 25.0)}
         for seed, episode in enumerate(reader.episodes()):
             memory, pictures = play(seed)
             got = reader.episode(episode.name)
