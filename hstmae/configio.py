@@ -12,8 +12,8 @@ import re
 import reprlib
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,18 +85,8 @@ _Dumper.add_representer(str, _text)
 
 def to_dict(obj: Any) -> dict[str, Any]:
     """A dataclass as plain dicts, lists and scalars, ready for YAML or JSON."""
-    plain: dict[str, Any] = _plain(obj)
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(obj)))
     return plain
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if value is None or type(value) in _PLAIN:
-        return value
-    return json.loads(json.dumps(value))
 
 
 def from_dict(cls: type[T], data: Any, where: str = "configuration") -> T:
@@ -192,9 +182,8 @@ def apply_overrides(cls: type[T], data: Any, overrides: Sequence[str]) -> T:
     return made
 
 
-@lru_cache(maxsize=64)
-def _kinds(cls: type[Any]) -> dict[str, Any]:
-    """The types of a dataclass's fields by name: to look them up takes longer than to read a configuration."""
+@cache
+def _kinds(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 

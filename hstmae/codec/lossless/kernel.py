@@ -155,8 +155,7 @@ class Compiled:
         self, frames: np.ndarray, scene: Scene, model: PictureModel, slots: tuple[np.ndarray, int],
         cells: tuple[np.ndarray, int], speed: int,
     ) -> None:  # fmt: skip
-        """Encode for what it teaches: both tables (of 2**bits, which stand behind them), the sources and the weights are
-        changed in place."""
+        """The same with tables of 2**bits, which stand behind them, and the sources."""
         weights = [model.sources, model.flag, model.pixel, model.escape, model.quiet]
         work = [*slots, *cells, *weights, model.version]
         self._pictures(ENCODE, frames, scene, work, speed, b"")
