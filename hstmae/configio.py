@@ -11,7 +11,7 @@ import os
 import re
 import reprlib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from .bundled import CONFIGS, find_config, names
 from .errors import ConfigError
 
 T = TypeVar("T")
+_kinds: Callable[[Any], dict[str, Any]] = cache(typing.get_type_hints)
 
 
 @dataclass(frozen=True)
@@ -180,11 +181,6 @@ def apply_overrides(cls: type[T], data: Any, overrides: Sequence[str]) -> T:
         target[path[-1]] = _parse(kind, value.strip(), where)
         made = reader.section(cls, data, "")
     return made
-
-
-@cache
-def _kinds(cls: Any) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
 
 
 def _parse(kind: Any, text: str, where: str) -> Any:
