@@ -1,6 +1,6 @@
 """The versions of the lossless streams side by side: bytes and processor time of every group, in one run.
 
-    python benchmarks/versions.py --store DIR [--split NAME] [--gop 64] [--groups 40] [--versions 1,2] [--live]
+    python benchmarks/versions.py --store DIR [--split NAME] [--gop 64] [--groups 40] [--versions 3,4] [--live]
                                   [--json FILE]
 
 Groups are taken evenly from all episodes (0 = all), coded with each version in turn and decoded again, and compared.
@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument("--split", default=None)
     parser.add_argument("--gop", type=int, default=64)
     parser.add_argument("--groups", type=int, default=40)
-    parser.add_argument("--versions", default="1,2")
+    parser.add_argument("--versions", default="3,4")
     parser.add_argument("--live", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -93,10 +93,12 @@ def main() -> int:
         rows[key] = {"bytes": sum(sizes.values()), **sizes, **times}
         parts = ", ".join(f"{what} {size:.2f}" for what, size in sizes.items())
         print(f"| {key} | {sum(sizes.values()):.2f} | {parts} | {times['encode']:.2f} | {times['decode']:.2f} |")
-    if {"version 1", "version 2"} <= rows.keys():
-        old, new = rows["version 1"], rows["version 2"]
+    named = args.versions.split(",")
+    first, last = named[0], named[-1]
+    if len(named) > 1:
+        old, new = rows[f"version {first}"], rows[f"version {last}"]
         ratios = [f"{what} {old[what] / new[what]:.2f}" for what in ("bytes", "encode", "decode")]
-        print(f"\nversion 1 by version 2: {', '.join(ratios)}")
+        print(f"\nversion {first} by version {last}: {', '.join(ratios)}")
     if args.json:
         write_json(args.json, {"hardware": hardware(), "frames": frames, "rows": rows})
     return 0
