@@ -82,8 +82,8 @@ def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     whole = sample(20)
     bare = Episode(**{**vars(whole), "state": None, "actions": None, "name": "bare"})
     found: dict[str, tuple[list[Episode], int, dict[str, Any]]] = {}
-    versions = ("", "lossless", 1), ("-2", "lossless", 2), ("-live", "live", 2), ("-4", "lossless", 4), ("-live-4", "live", 4)
-    for ending, name, version in versions:
+    live = ("-live", "live", 2), ("-live-4", "live", 4)
+    for ending, name, version in (("", "lossless", 1), ("-2", "lossless", 2), ("-4", "lossless", 4), *live):
         found[f"session{ending}"] = [whole], 8, {"name": name, "version": version}
         found[f"several{ending}"] = [bare, colours()], 16, {"name": name, "version": version}
     found["colours-3"] = [colours(), drawn(12), drawn(300), noisy()], 64, {"name": "lossless", "version": 3}
