@@ -90,3 +90,9 @@ def state_names(layers: int) -> list[str]:
     """The arrays of a state that a network reads, as inputs of a graph."""
     own = ["sprites", "globals", "camera", "area", "tokens", "token_xy", "token_valid", "boxes", "scene"]
     return [f"{name}{i}" for i in range(layers) for name in LAYERS] + own
+
+
+def input_names(module: Graph) -> list[str]:
+    """The inputs of a graph, in the order of its arguments."""
+    plans = [f"{name}{i}" for i in range(6) for name in ("slots", "places")] if module.planned else []
+    return ["frames", "visible", "queries", "level", "origin", *module.names, *plans]

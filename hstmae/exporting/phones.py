@@ -1,79 +1,95 @@
-"""Files for ExecuTorch, a runtime of phones, of a graph whose sizes are all fixed.
-
-It is heavy and pins versions of its own, so it lies in a folder of its own, beside a PyTorch for the CPU
-(docs/mobile.md). Most of the work has to be delegated to the fast kernels of XNNPACK: the share is counted, and told.
-"""
+"""Graphs for the runtimes of phones: every size is fixed, and each is checked in its own runtime once it is written."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from ..atomic import write_bytes
 from ..errors import ConfigError
-from .onnx import quiet
+from ..models.mae import HSTMAE
+from ..portable.folder import FIXED, NETWORK
+from ..portable.network import run_session
+from .executorch import ExecutorchSession, write_executorch
+from .fixed import fixed
+from .golden import GoldenClip
+from .graphs import ToHead, input_names
+from .libraries import EXECUTORCH, SUFFIXES
+from .litert import LitertSession, write_litert
+from .onnx import described
+from .whole_numbers import for_phones
 
-_HEAVY = {"linear", "addmm", "bmm", "mm", "convolution", "matmul"}  # where the time goes
-_AXES = 6  # XNNPACK: XNN_MAX_TENSOR_DIMS
-_HELP = "pip install --no-deps --target DIR executorch and what it needs, beside PyTorch for the CPU: docs/mobile.md"
+TOLERANCE = 1e-4  # of golden outputs, float32
+OUTPUTS = ["content", "cube", "film"]
 
 
-@torch.no_grad()
-def write_executorch(module: nn.Module, inputs: dict[str, Tensor], path: Path) -> dict[str, int]:
-    """Write a .pte file for XNNPACK.
+def write_phones(
+    model: HSTMAE, clip: GoldenClip, forms: Sequence[str], out: Path, say: Callable[[str], None]
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any]]:
+    """Write the network up to its head for phones, for as many visible units and wanted cubes as the clip has.
 
     Returns:
-        `heavy`: products and convolutions, `delegated`: those of them that XNNPACK carries out.
+        The graphs of the manifest by name; golden arrays that belong to it; of each graph the CPU seconds that its
+        conversion took.
     Raises:
-        ConfigError: ExecuTorch is not installed.
+        ConfigError: packages that are missing, a graph that a converter refuses, or one that answers otherwise than the
+            model does.
     """
-    try:
-        from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-        from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
-    except ImportError as error:
-        raise ConfigError(f"ExecuTorch is not installed ({error}): {_HELP}") from None
-    with quiet():
-        program = torch.export.export(module.eval(), tuple(inputs.values()), strict=False)
-        whole = sum(_is_heavy(node) for node in program.run_decompositions().graph.nodes)
-        # What it calls unexpected (remainders, scatters of whole numbers) has portable kernels all the same.
-        config = EdgeCompileConfig(_check_ir_validity=False)
-        partitioner = XnnpackPartitioner(configs=[_of_six_axes(one) for one in ALL_PARTITIONER_CONFIGS])
-        lowered = to_edge_transform_and_lower(program, partitioner=[partitioner], compile_config=config)
-        left = sum(_is_heavy(node) for node in lowered.exported_program().graph.nodes)
-        made = lowered.to_executorch()
-    write_bytes(path, made.buffer)
-    return {"heavy": whole, "delegated": whole - left}
+    feed = clip.feed()
+    own = ToHead(model, clip.state, planned=False).eval()
+    inputs = {name: torch.from_numpy(feed[name]) for name in input_names(own)}
+    with torch.no_grad():
+        truth = [one.numpy() for one in own(*inputs.values())]
+    began = time.process_time()
+    simple = fixed(ToHead(for_phones(model), clip.state, planned=False), inputs)
+    shared = time.process_time() - began
+    graphs: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    for form in forms:
+        name, path = f"{NETWORK}_{form}", out / f"{NETWORK}.{SUFFIXES[form]}"
+        say(f"converting {name}: this takes minutes")
+        began = time.process_time()
+        if form == EXECUTORCH:
+            told = write_executorch(simple, inputs, path)
+        else:
+            told = write_litert(simple, inputs, OUTPUTS, path)
+        seconds[name] = shared + time.process_time() - began
+        graphs[name] = {
+            "file": path.name, "runtime": form, "inputs": described(feed_in_order(feed, list(inputs)), {}),
+            "outputs": described(dict(zip(OUTPUTS, truth, strict=True)), {}), "golden": FIXED, **told,
+        }  # fmt: skip
+        error = difference(run_session(open_phone(graphs[name], out), feed), truth)
+        say(f"{name}: {told['delegated']} of {told['heavy']} products by XNNPACK, golden output off by {error:.2g}")
+        if not error <= TOLERANCE:
+            raise ConfigError(f"{model.config.name}: graph {name} answers otherwise than the model, by {error:.2g}")
+    golden = {f"{FIXED}.{name}": one for name, one in zip(OUTPUTS, truth, strict=True)}
+    return graphs, golden | {f"{FIXED}.in.{name}": feed[name] for name in ("visible", "queries")}, seconds
 
 
-def run_executorch(path: Path, inputs: dict[str, Tensor]) -> list[np.ndarray]:
-    """The outputs of a .pte file."""
-    from executorch.runtime import Runtime
+def open_phone(graph: dict[str, Any], folder: Path, threads: int = 1) -> Any:
+    """A graph of a manifest in its own runtime, which answers as a session of ONNX Runtime does.
 
-    method: Any = Runtime.get().load_program(str(path)).load_method("forward")
-    return [one.numpy() for one in method.execute(list(inputs.values()))]
-
-
-def _of_six_axes(config: Any) -> Any:
-    """A rule of the partitioner that leaves tensors of more axes than XNNPACK has to the portable kernels."""
-
-    class Rule(config):  # type: ignore[misc]
-        def check_constraints(self, node: Any, ep: Any) -> bool:
-            values = [one.meta.get("val") for one in (node, *node.all_input_nodes)]
-            small = all(not isinstance(value, Tensor) or value.dim() <= _AXES for value in values)
-            return small and bool(super().check_constraints(node, ep))
-
-    Rule.__name__ = config.__name__
-    return Rule
+    Raises:
+        ConfigError: the runtime is not installed.
+    """
+    path = folder / graph["file"]
+    if graph["runtime"] == EXECUTORCH:
+        return ExecutorchSession(path, [one["name"] for one in graph["inputs"]], threads)
+    return LitertSession(path, [one["name"] for one in graph["outputs"]], threads)
 
 
-def _is_heavy(node: Any) -> bool:
-    """Whether a node of a graph is a product of matrices or a convolution."""
-    if node.op != "call_function":
-        return False
-    name = getattr(node.target, "__name__", str(node.target)).split(".")  # "addmm.default", "aten.addmm.default"
-    return bool(_HEAVY.intersection(name))
+def difference(made: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> float:
+    """The largest difference between arrays of the same shapes; NaN where one of them has NaN."""
+    for a, b in zip(made, truth, strict=True):
+        if a.shape != b.shape:
+            raise ConfigError(f"a graph answers with shape {list(a.shape)}, the model with {list(b.shape)}")
+    return float(np.max([np.abs(a - b).max(initial=0) for a, b in zip(made, truth, strict=True)]))
+
+
+def feed_in_order(feed: dict[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Those arrays that are named, in that order."""
+    return {name: feed[name] for name in names}

@@ -13,6 +13,7 @@ from ..model_folders import MANIFEST, find_model
 
 FORMAT = "hstmae-export-1"
 NETWORK, INT8, WHOLE, BLIND = "network", "network_int8", "whole", "blind"  # graphs, by their names in the manifest
+FIXED = "fixed"  # golden arrays of the graphs for phones, all of whose sizes are fixed
 HEAD, GOLDEN = "head.npz", "golden.npz"
 
 

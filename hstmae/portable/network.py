@@ -34,12 +34,15 @@ class Drawn:
 class Network:
     """An exported model, ready to draw."""
 
-    def __init__(self, export: Export, game: GameSpec, graph: str, threads: int | None = None) -> None:
-        """graph: NETWORK or INT8; threads: of ONNX Runtime, None for one a core.
+    def __init__(
+        self, export: Export, game: GameSpec, graph: str, threads: int | None = None, session: Any = None
+    ) -> None:
+        """graph: NETWORK or INT8; threads: of ONNX Runtime, None for one a core; session: the graph in another runtime,
+        in place of ONNX Runtime's.
 
         Raises CheckpointError (see `Export.read`), ConfigError (no ONNX Runtime)."""
         self.export, self.game, self.graph = export, game, graph
-        self.session = open_session(export.graph(graph), threads)
+        self.session = open_session(export.graph(graph), threads) if session is None else session
         self._blind: Any = None
         with np.load(io.BytesIO(export.read(HEAD))) as file:
             weights = {name: file[name].astype(np.float32) for name in file.files}

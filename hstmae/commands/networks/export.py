@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
 from pathlib import Path
 
 from ...output import Kind, Output, filling, write_result
-from ..options import CHECKPOINT, CLIP
+from ..options import CHECKPOINT, CLIP, SHARE
 
-HELP = "write a model as files that run without PyTorch (ONNX)"
+HELP = "write a model as files that run without PyTorch (ONNX, and for phones ExecuTorch and LiteRT)"
+FORMATS = ("onnx", "executorch", "litert")  # exporting.libraries
+HIDDEN = 0.9
 EXAMPLES = """\
 examples:
   hstmae export hst-mae-nano --out exports/nano
   hstmae export hst-mae-nano --out exports/nano8 --int8
+  hstmae export hst-mae-nano --out exports/phone --to executorch litert --clip 4
+  hstmae export hst-mae-nano --out exports/all --to onnx litert --hide 0.75
   hstmae restore INPUT --runtime onnx --checkpoint exports/nano --out restored
 """
 SIDES = re.compile(r"(\d{2,4})x(\d{2,4})")
@@ -28,8 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--clip", type=CLIP, default=16, metavar="T", help="frames that the network sees at once (default: %(default)s)"
     )
-    add("--int8", action="store_true", help="also with weights as 8-bit numbers")
-    add("--whole", action="store_true", help="also with its head, as one graph: larger and slower")
+    add(
+        "--to", nargs="+", choices=FORMATS, default=["onnx"], metavar="FORMAT",
+        help=f"{', '.join(FORMATS)}, or several (default: onnx); the last two are for phones, with every size "
+        "fixed, and their packages lie in folders of their own, named by HSTMAE_EXECUTORCH and HSTMAE_LITERT",
+    )  # fmt: skip
+    add(
+        "--hide", type=SHARE, metavar="S",
+        help=f"share of the picture that is hidden in files for phones, which take no other (default: {HIDDEN})",
+    )  # fmt: skip
+    add("--int8", action="store_true", help="also as ONNX with weights as 8-bit numbers")
+    add("--whole", action="store_true", help="also as ONNX with its head, as one graph: larger and slower")
     add("--json", metavar="FILE", help="write the manifest as JSON")
 
 
@@ -39,6 +51,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ...errors import UsageError
+    from ...exporting.libraries import need
     from ...model_folders import find_model, model_config
 
     config = model_config(find_model(args.checkpoint))
@@ -46,23 +59,32 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"{args.checkpoint}: has a head '{config['head']}'; only models with a palette head are exported"
         )
-    if missing := [name for name in ("onnx", "onnxscript", "onnxruntime") if not _is_here(name)]:
-        raise UsageError(f"exporting needs packages ({missing[0]} is missing): pip install 'hstmae[export]'")
+    to = list(dict.fromkeys(args.to))
+    if "onnx" not in to and (args.int8 or args.whole):
+        raise UsageError(f"--{'int8' if args.int8 else 'whole'} is of ONNX: add onnx to --to")
+    if to == ["onnx"] and args.hide is not None:
+        raise UsageError(
+            "--hide is of files for phones: an ONNX file takes any share; add executorch or litert to --to"
+        )
+    hidden = HIDDEN if args.hide is None else args.hide
+    units = args.size[0] * args.size[1] // 256
+    if to != ["onnx"] and not 0 < round(hidden * units) < units:
+        raise UsageError(
+            f"--hide {hidden}: of {units} units of 16x16 pixels none would be visible, or all; take another"
+        )
+    for form in to:
+        need(form)
     from ...exporting.export import export
 
     with filling(args.out, args.overwrite) as folder:
-        made = export(args.checkpoint, folder, size=args.size, clip=args.clip, int8=args.int8, whole=args.whole)
+        made = export(
+            args.checkpoint, folder, size=args.size, clip=args.clip, int8=args.int8, whole=args.whole, to=to,
+            hidden=hidden,
+        )  # fmt: skip
     for file, size in made["bytes"].items():
         print(f"{args.out / file}: {size / 1e6:.2f} MB")
     write_result(args.json, made)
     return 0
-
-
-def _is_here(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ValueError:  # a module without its description
-        return False
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from ...games.state import NOWHERE
 from ..inputs import Places
 from .tokens import COMPACT
 
-_PRIMES = (73_856_093, 19_349_663, 83_492_791)
+PRIMES = (73_856_093, 19_349_663, 83_492_791)
 _SEEDS = (0x5BD1E995, 0x1B873593)  # of the filter's two hashes
 _BEGINNING = 32  # columns
 NOT_KEPT = "none"  # as `model.places`: no such memory
@@ -39,6 +39,7 @@ class PlaceMemory(nn.Module):
         self.entries = nn.Embedding(entries, width)
         self.beginnings = nn.Embedding(_BEGINNING * self.layer.rows, width)
         self.recall = nn.Linear(width, code, bias=False)
+        self.hashed, self.mixed = hashed, mixed  # exports have others, without 64-bit numbers: exporting.whole_numbers
         self.register_buffer("trained", torch.zeros(marks + 1, dtype=torch.uint8))
         nn.init.normal_(self.entries.weight, std=0.02)
         nn.init.normal_(self.beginnings.weight, std=0.02)
@@ -58,8 +59,7 @@ class PlaceMemory(nn.Module):
         area = getattr(state, self.key)[row, frame].long()[..., None, None]
         inside = (y >= 0) & (y < rows) & (level >= COMPACT)[:, None, None, None, None]
         seen = self._seen(area, x, y, inside & (area != NOWHERE))
-        entry = (area * _PRIMES[0]) ^ (x * _PRIMES[1]) ^ (y * _PRIMES[2])
-        code = self.entries(entry % self.entries.num_embeddings) * seen[..., None]
+        code = self.entries(self.hashed(area, x, y) % self.entries.num_embeddings) * seen[..., None]
         early = inside & (x >= 0) & (x < _BEGINNING)
         start = x.clamp(0, _BEGINNING - 1) * rows + y.clamp(0, rows - 1)
         return self.recall(code + self.beginnings(start) * early[..., None])
@@ -68,14 +68,19 @@ class PlaceMemory(nn.Module):
         """Whether training has seen these cells of the world, as far as they are `located`: never a wrong no, rarely a
         wrong yes."""
         spare = self.trained.numel() - 1  # what cells that are not located write to
-        marks = [torch.where(located, _mixed(area, x, y, seed) % spare, spare) for seed in _SEEDS]
+        marks = [torch.where(located, self.mixed(area, x, y, seed) % spare, spare) for seed in _SEEDS]
         if self.training:
             for index in marks:
                 self.trained.scatter_(0, index.flatten(), 1)
         return located & (self.trained[marks[0]] & self.trained[marks[1]]).bool()
 
 
-def _mixed(area: Tensor, x: Tensor, y: Tensor, seed: int) -> Tensor:
+def hashed(area: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Which entry cells of the world have, int64 of any sign, broadcast over the arguments."""
+    return (area * PRIMES[0]) ^ (x * PRIMES[1]) ^ (y * PRIMES[2])
+
+
+def mixed(area: Tensor, x: Tensor, y: Tensor, seed: int) -> Tensor:
     """A second hash, int64 >= 0, broadcast over the arguments."""
     h = (area * 1_000_003 + x) * 8_191 + y + seed
     h = (h ^ (h >> 15)) * 2_246_822_519
