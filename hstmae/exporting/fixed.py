@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
+from .onnx import quiet
+
 _MOST = 1 << 20  # entries of a constant: what is larger stays an operation
 _RANDOM = ("rand", "dropout", "bernoulli", "empty", "_assert", "sym_")
 
@@ -26,8 +28,9 @@ def fixed(module: nn.Module, inputs: dict[str, Tensor]) -> fx.GraphModule:
     Args:
         inputs: an example of each, in the order of the module's arguments.
     """
-    program = torch.export.export(module.eval(), tuple(inputs.values()), strict=False)
-    made = program.run_decompositions().module()
+    with quiet():
+        program = torch.export.export(module.eval(), tuple(inputs.values()), strict=False)
+        made = program.run_decompositions().module()
     assert isinstance(made, fx.GraphModule)
     _fold(made)
     _cast(made)

@@ -29,10 +29,10 @@ class _Named(nn.Module):
 
     def __init__(self, graph: nn.Module, outputs: list[str]) -> None:
         super().__init__()
-        self.graph, self.outputs = graph, outputs
+        self.own, self.outputs = graph, outputs  # "graph" is a name of FX
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        made = self.graph(*inputs.values())
+        made = self.own(*inputs.values())
         return dict(zip(self.outputs, made if isinstance(made, tuple) else (made,), strict=True))
 
 
