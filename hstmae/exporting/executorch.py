@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..atomic import write_bytes
 from ..errors import ConfigError
 from .libraries import EXECUTORCH, need, remedy
-from .onnx import quiet
+from .onnx import quiet, silent
 
 _HEAVY = {"linear", "addmm", "bmm", "mm", "convolution", "matmul"}  # where the time goes
 _AXES = 6  # XNNPACK: XNN_MAX_TENSOR_DIMS
@@ -41,7 +41,7 @@ def write_executorch(module: nn.Module, inputs: dict[str, Tensor], path: Path) -
         from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
     except ImportError as error:
         raise ConfigError(f"ExecuTorch cannot be loaded ({error}): {remedy(EXECUTORCH)}") from None
-    with quiet():
+    with quiet(), silent():
         program = torch.export.export(module.eval(), tuple(inputs.values()), strict=False)
         whole = sum(_is_heavy(node) for node in program.run_decompositions().graph.nodes)
         # What it calls unexpected (remainders, scatters of whole numbers) has portable kernels all the same.
@@ -89,7 +89,10 @@ class ExecutorchSession:
         return [one.numpy().copy() for one in made]  # the runtime's own memory is written again next time
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
+    """What went wrong first, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
 
 

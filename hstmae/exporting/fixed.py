@@ -21,7 +21,7 @@ _RANDOM = ("rand", "dropout", "bernoulli", "empty", "_assert", "sym_")
 
 @torch.no_grad()
 def fixed(module: nn.Module, inputs: dict[str, Tensor]) -> fx.GraphModule:
-    """The module's operations for inputs of these very sizes, in PyTorch's core set of operations.
+    """The module's operations for inputs of these very sizes, in PyTorch's core set of operations and linear maps.
 
     The answers are the module's, bit for bit as far as decomposing allows. Weights that nothing reads are left out.
 
@@ -30,7 +30,9 @@ def fixed(module: nn.Module, inputs: dict[str, Tensor]) -> fx.GraphModule:
     """
     with quiet():
         program = torch.export.export(module.eval(), tuple(inputs.values()), strict=False)
-        made = program.run_decompositions().module()
+        table = torch.export.default_decompositions()
+        table.pop(torch.ops.aten.linear.default)  # ExecuTorch knows a linear map by its name
+        made = program.run_decompositions(table).module()
     assert isinstance(made, fx.GraphModule)
     _fold(made)
     _cast(made)

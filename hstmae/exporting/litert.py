@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +15,7 @@ from torch import Tensor, nn
 from ..atomic import write_bytes
 from ..errors import ConfigError
 from .libraries import LITERT, need, remedy
-from .onnx import quiet
+from .onnx import quiet, silent
 
 HEAVY = {"FULLY_CONNECTED", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}  # where the time goes
 _DELEGATE = "DELEGATE"
@@ -132,23 +129,3 @@ def _interpreter(path: Path, threads: int, delegate: bool) -> Any:
         made = Interpreter(model_content=path.read_bytes(), num_threads=threads, experimental_op_resolver_type=kind)
         made.allocate_tensors()
     return made
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Without what libraries written in other languages tell of themselves on stdout and stderr."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        for stream in (1, 2):
-            os.dup2(nothing, stream)
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for stream, old in zip((1, 2), kept, strict=True):
-            os.dup2(old, stream)
-            os.close(old)
-        os.close(nothing)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import ConfigError
@@ -82,8 +83,8 @@ def _constant(number: int, like: Tensor) -> Tensor:
 def _times(number: Tensor, factor: int, size: int) -> Tensor:
     """Sums of products of bytes, each below 2^20, for the lowest `size` bytes of a product with a constant."""
     own = [(factor >> 8 * k) & 255 for k in range(_BYTES)]
-    table = [[own[k - i] if k >= i else 0 for k in range(size)] for i in range(number.shape[1])]
-    return number @ number.new_tensor(table)
+    table = [[own[k - i] if k >= i else 0 for i in range(number.shape[1])] for k in range(size)]
+    return F.linear(number, number.new_tensor(table))  # a linear map is what runtimes delegate
 
 
 def _carried(sums: Tensor) -> Tensor:
