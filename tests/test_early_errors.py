@@ -69,6 +69,9 @@ export hst-codec-nano --out out
 export junk.bin --out out
 export hst-mae-nano --out out --size 250x240
 export hst-mae-nano --out out --clip 3
+export hst-mae-nano --out out --to tflite
+export hst-mae-nano --out out --to litert --whole
+export hst-mae-nano --out out --hide 0.5
 restore picture.png --out out --runtime onnx
 restore picture.png --out out --runtime onnx --checkpoint absent
 restore picture.png --out out --runtime tensorrt

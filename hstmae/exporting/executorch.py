@@ -35,13 +35,13 @@ def write_executorch(module: nn.Module, inputs: dict[str, Tensor], path: Path) -
         ConfigError: ExecuTorch is not installed, or does not take the graph.
     """
     need(EXECUTORCH)
-    try:
-        from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-        from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
-    except ImportError as error:
-        raise ConfigError(f"ExecuTorch cannot be loaded ({error}): {remedy(EXECUTORCH)}") from None
     with quiet(), silent():
+        try:
+            from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+            from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
+        except ImportError as error:
+            raise ConfigError(f"ExecuTorch cannot be loaded ({error}): {remedy(EXECUTORCH)}") from None
         program = torch.export.export(module.eval(), tuple(inputs.values()), strict=False)
         whole = sum(_is_heavy(node) for node in program.run_decompositions().graph.nodes)
         # What it calls unexpected (remainders, scatters of whole numbers) has portable kernels all the same.
