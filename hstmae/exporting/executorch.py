@@ -68,16 +68,17 @@ class ExecutorchSession:
         Raises ConfigError: ExecuTorch is not installed.
         """
         need(EXECUTORCH)
-        try:
-            from executorch.extension.pybindings import portable_lib
-            from executorch.runtime import Runtime
-        except ImportError as error:
-            raise ConfigError(f"ExecuTorch cannot be loaded ({error}): {remedy(EXECUTORCH)}") from None
-        if threads:
-            portable_lib._unsafe_reset_threadpool(threads)
-        self.names = names
-        self._program = Runtime.get().load_program(path.read_bytes())
-        self._method: Any = self._program.load_method("forward")
+        with silent():
+            try:
+                from executorch.extension.pybindings import portable_lib
+                from executorch.runtime import Runtime
+            except ImportError as error:
+                raise ConfigError(f"ExecuTorch cannot be loaded ({error}): {remedy(EXECUTORCH)}") from None
+            if threads:
+                portable_lib._unsafe_reset_threadpool(threads)
+            self.names = names
+            self._program = Runtime.get().load_program(path.read_bytes())
+            self._method: Any = self._program.load_method("forward")
 
     def get_inputs(self) -> list[Any]:
         """The inputs, each with a name."""

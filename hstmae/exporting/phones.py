@@ -59,7 +59,7 @@ def write_phones(
             told = write_litert(simple, inputs, OUTPUTS, path)
         seconds[name] = shared + time.process_time() - began
         graphs[name] = {
-            "file": path.name, "runtime": form, "inputs": described(feed_in_order(feed, list(inputs)), {}),
+            "file": path.name, "runtime": form, "inputs": described({n: feed[n] for n in inputs}, {}),
             "outputs": described(dict(zip(OUTPUTS, truth, strict=True)), {}), "golden": FIXED, **told,
         }  # fmt: skip
         error = difference(run_session(open_phone(graphs[name], out), feed), truth)
@@ -88,8 +88,3 @@ def difference(made: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> float
         if a.shape != b.shape:
             raise ConfigError(f"a graph answers with shape {list(a.shape)}, the model with {list(b.shape)}")
     return float(np.max([np.abs(a - b).max(initial=0) for a, b in zip(made, truth, strict=True)]))
-
-
-def feed_in_order(feed: dict[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Those arrays that are named, in that order."""
-    return {name: feed[name] for name in names}

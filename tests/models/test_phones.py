@@ -253,6 +253,7 @@ def test_in_its_own_runtime(form: str, model: Any, root: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr[-3000:]
     told, (name, graph) = json.loads((tmp_path / "told.json").read_text()), *Export(tmp_path / "out").graphs.items()
     assert told["errors"][name] < 1e-4 and told["same"][name] >= 0.9999
-    assert graph["delegated"] >= 0.9 * graph["heavy"] > 5
+    left = graph["heavy"] - graph["delegated"]
+    assert left <= 11 < 60 < graph["heavy"]  # as many as the place memory's hashes have, each by a table of eight bytes
     if form == libraries.LITERT:
         assert graph["custom"] == 0 and graph["operations_delegated"] >= 0.5 * graph["operations"]
