@@ -20,6 +20,7 @@ from ...games.pixels import View
 from ...models.masking import SHOWN, spread_order
 from ...motion.running import RunningRecall
 from ...motion.spatial import smooth
+from ...restoration.clips import take_over
 from ...restoration.mixing import add_known, sources
 from ...restoration.restorer import UNIT, Restorer, padded
 from ...restoration.result import Restoration
@@ -198,7 +199,7 @@ class LiveGame:
             (result.confidence, made.confidence),
         ):
             if own is not None and drawn is not None:
-                own[0][where] = drawn[-1, :height, :width][where]
+                take_over(own[0], drawn[-1, :height, :width], where)
 
     def _smooth(self, result: Restoration, view: View, missing: np.ndarray) -> None:
         """Draw what is unknown from what is around it, in place."""
