@@ -129,7 +129,7 @@ def test_what_a_delegate_takes_is_what_lies_between_its_inputs_and_outputs() -> 
     ("more", "told"),
     [
         (["--to", "litert"], "HSTMAE_LITERT=DIR"),
-        (["--to", "onnx", "executorch"], "HSTMAE_EXECUTORCH=DIR"),
+        (["--to", "executorch"], "HSTMAE_EXECUTORCH=DIR"),
         (["--to", "executorch", "--int8"], "--int8 is of ONNX"),
         (["--to", "litert", "--whole"], "--whole is of ONNX"),
         (["--hide", "0.5"], "--hide is of files for phones"),
