@@ -124,7 +124,7 @@ def crowd(args: argparse.Namespace) -> dict[str, Any]:
         with watching(stage.port, NAME, args.viewers) as viewers:
             time.sleep(2)
             before, began = stage.server.cpu(), time.monotonic()
-            first = [viewer.frames for viewer in viewers]
+            first, begun = [viewer.frames for viewer in viewers], stage.metric("jumps_total")
             told = [page.evaluate(TOLD, args.seconds / 2) for page in pages]
             used = (stage.server.cpu() - before) / (time.monotonic() - began)
             gone = time.monotonic() - began
@@ -137,7 +137,7 @@ def crowd(args: argparse.Namespace) -> dict[str, Any]:
         "viewers": len(viewers), "browsers": len(pages),
         "server's share of a core": round(used, 3),
         "frames a second at the viewers, least and most": [round(min(rates), 1), round(max(rates), 1)],
-        "lag of the slowest, s": lag, "jumps": jumps,
+        "lag of the slowest, s": lag, "jumps while all of them came, and after": [begun, jumps - begun],
         "groups compared by all, different": [len(common), different],
         "browsers: groups whose hash was right": [one["status"]["groups"] for one in told],
         "browsers: capture to canvas, ms": [shares(one["latencies"]) for one in told],
