@@ -64,6 +64,27 @@ def held_back() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """For what must not be left half done and takes milliseconds: an exception by SIGINT, SIGTERM or SIGHUP comes
+    afterwards. In other threads than the main one nothing is to be done: Python raises them in that one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = [getattr(signal, name) for name in ("SIGINT", *_NAMES) if hasattr(signal, name)]
+    old = {number: found for number in numbers if callable(found := signal.getsignal(number))}
+    for number in old:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, found in old.items():
+            signal.signal(number, found)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
 def leave_to_the_main_process() -> None:
     """In a worker: Ctrl-C and a closed terminal reach every process of it, and the main one decides."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

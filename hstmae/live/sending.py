@@ -22,6 +22,7 @@ from ..codec.session.profiles import make_profile
 from ..codec.session.writer import HstWriter
 from ..errors import CodecError, DataError
 from ..games import get_game
+from ..signals import unbroken
 from .colours import Colours
 from .enlarged import Enlarged
 from .messages import TICK, Begun, Coded, Described, Ended, Finished, Statistics
@@ -109,6 +110,13 @@ class LiveStream:
         """
         if self.publisher.failure:  # before anything is coded: what is kept as a file stays whole
             raise CodecError(self.publisher.failure)
+        with unbroken():  # what is sent has to be what is kept, and what the group's hash is of
+            return self._frame(picture, state, action, palette, number, captured)
+
+    def _frame(
+        self, picture: np.ndarray, state: np.ndarray | None, action: int | None, palette: np.ndarray | None,
+        number: int | None, captured: float | None,
+    ) -> bytes:  # fmt: skip
         captured = time.time() if captured is None else captured
         given = time.perf_counter()
         fits = picture.ndim == 2 if palette is not None else picture.ndim == 3 and picture.shape[2] == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from proxy import Proxy
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.verifying import verify_file
 from hstmae.errors import CodecError
-from hstmae.live.messages import Place
+from hstmae.live.messages import Coded, Place
 from hstmae.live.sending import LiveStream
+from hstmae.signals import stopping
 
 pytest.importorskip("websockets", reason='the extra "serve" is needed')
 
@@ -178,6 +180,33 @@ def test_a_stream_that_is_refused_leaves_the_file_whole(sample: Any, tmp_path: P
     assert not verify_file(path).problems
     with HstReader(path) as reader:
         assert np.array_equal(reader.read(0, range(reader.frames(0))).frames, sample.frames[:13])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_frame_comes_after_it(number: int, sample: Any, tmp_path: Path) -> None:
+    """What is sent is what is kept, and what the group's hash is of."""
+    path = tmp_path / "own.hst"
+    with streams() as served, contextlib.ExitStack() as stack:
+        stream = stack.enter_context(LiveStream(f"{served.url}m", game="smb", group=8, out=path))
+        watcher = Watcher(f"{served.url}m", last(14))
+        add, sent = stream.publisher.add, []
+
+        def added(message: Any) -> None:
+            add(message)
+            sent.append(message)
+            if sum(isinstance(one, Coded) for one in sent) == 14 and isinstance(message, Coded):
+                signal.raise_signal(number)
+
+        stream.publisher.add = added  # type: ignore[method-assign]
+        with stopping(), pytest.raises(KeyboardInterrupt):
+            send(stream, sample, range(20))
+        stream.end_session()
+        same(watcher.wait(), sample, list(range(14)))
+        stream.publisher.add = add  # type: ignore[method-assign]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not verify_file(path).problems
+    with HstReader(path) as reader:
+        assert np.array_equal(reader.read(0, range(reader.frames(0))).frames, sample.frames[:14])
 
 
 def test_figures_for_prometheus(sample: Any) -> None:
