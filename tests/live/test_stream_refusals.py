@@ -155,3 +155,25 @@ def test_pictures_that_no_stream_takes() -> None:
         with pytest.raises(DataError):
             stream.frame(np.zeros((4, 9000, 3), np.uint8))
         stream.frame(np.zeros((4, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", "öffnen".encode()])
+def test_text_is_refused_like_any_message_that_makes_no_sense(
+    text: bytes, sample: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All that is said is binary; with the closing frame right behind it, as one who attacks would send it."""
+    said = bytes([0x81, 0x80 | len(text)]) + bytes(4) + text  # masked by nothing
+    with streams() as served, LiveStream(f"{served.url}m", game="smb") as stream:
+        send(stream, sample, range(2))
+        assert stream.publisher.wait(5)
+        with socket.create_connection(("127.0.0.1", served.port), timeout=10) as client:
+            client.sendall(
+                b"GET /live/m HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            )
+            assert b" 101 " in client.recv(65536)
+            client.sendall(said + b"\x88\x80" + bytes(4))
+            while client.recv(65536):  # until it is closed
+                pass
+        assert served.get("/live.json")[0] == 200
+    assert not [record for record in caplog.records if record.exc_info]

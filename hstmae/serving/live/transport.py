@@ -20,6 +20,11 @@ _NOT_SENT = 8 << 10  # bytes that the system may hold back: what waits elsewhere
 class Connection(WebSocketsSansIOProtocol):
     """As uvicorn's, with `scope["state"]["transport"]`, and smaller limits for those who watch."""
 
+    def handle_text(self, event: Any) -> None:
+        """Everything that is said here is binary, so a text is bytes that make no sense: uvicorn 0.54 fails over one that
+        is no UTF-8 where the connection is closing already."""
+        self.handle_bytes(event)
+
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         scope: Any = getattr(self, "scope", None)
