@@ -21,8 +21,8 @@ class Connection(WebSocketsSansIOProtocol):
     """As uvicorn's, with `scope["state"]["transport"]`, and smaller limits for those who watch."""
 
     def handle_text(self, event: Any) -> None:
-        """Everything that is said here is binary, so a text is bytes that make no sense: uvicorn 0.54 fails over one that
-        is no UTF-8 where the connection is closing already."""
+        """All that is said here is binary, and a text is bytes that make no sense: uvicorn 0.54 fails over one that is
+        no UTF-8 where the connection is closing already."""
         self.handle_bytes(event)
 
     def handle_connect(self, event: Any) -> None:
