@@ -14,7 +14,7 @@ from hstmae.models.zoo import VARIANTS
 from hstmae.restoration.result import Restoration
 
 
-@pytest.mark.parametrize("name", ["hst-mae-nano", "hst-mae-tiny"])
+@pytest.mark.parametrize("name", ["hst-mae-nano", "hst-mae-pico", "hst-mae-tiny"])
 def test_a_bundled_model_draws_what_it_was_trained_on(name: str, root) -> None:
     """Without recall and atlas, so that it is the network that is tested; fresh weights are far from 20 dB."""
     predictor = load(name, "cpu")
