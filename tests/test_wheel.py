@@ -181,6 +181,6 @@ def test_errors_list_what_is_bundled(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"bundled: codec_nano, .*mae_nano"):
         load_config("configs/nothing_like_it.yaml")
     with pytest.raises(
-        CheckpointError, match=r"by name there are .*hst-mae-nano, hst-mae-pico, hst-mae-tiny.* for the codec hst-codec-nano"
+        CheckpointError, match=r"there are .*hst-mae-nano, hst-mae-pico, hst-mae-tiny.* for the codec hst-codec-nano"
     ):
         find_model("hst-mae-huge")
