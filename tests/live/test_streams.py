@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from hstmae.codec.session.verifying import verify_file
 from hstmae.errors import CodecError
 from hstmae.live.messages import Coded, Place
 from hstmae.live.sending import LiveStream
+from hstmae.live.watching import Shown
 from hstmae.signals import stopping
 
 pytest.importorskip("websockets", reason='the extra "serve" is needed')
@@ -68,6 +68,10 @@ def test_viewers_see_what_is_sent_and_both_ends_keep_it_as_a_file(sample: Any, t
     assert packets[kept] == packets[tmp_path / "own.hst"]  # the very packets: nothing is coded twice
 
 
+def coloured(shown: Shown) -> np.ndarray:
+    return shown.picture if shown.description.colours is None else shown.description.colours[shown.picture]
+
+
 def test_pictures_without_memory_in_few_and_in_many_colours(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     few = np.repeat(rng.integers(0, 3, (8, 24, 32, 1), np.uint8) * 80, 3, 3)
@@ -75,13 +79,14 @@ def test_pictures_without_memory_in_few_and_in_many_colours(tmp_path: Path) -> N
     many = rng.integers(0, 256, (4, 24, 32, 3), np.uint8)
     with streams() as served, LiveStream(f"{served.url}a.b", fps=50) as stream:
         watcher = Watcher(f"{served.url}a.b", lambda shown: shown.description.channels == 3 and shown.place == 3)
-        for picture in (*few, *many):
+        for n, picture in enumerate((*few, *many)):
             stream.frame(picture)
             until(lambda: stream.publisher.wait(1))
-            time.sleep(0.02)
+            if n in (0, 7):  # before that session is over
+                until(lambda sent=picture: any(np.array_equal(coloured(one), sent) for one in watcher.seen))
         seen = watcher.wait()
-    shown = [s.picture if s.description.colours is None else s.description.colours[s.picture] for s in seen]
-    assert np.array_equal(np.stack(shown[-4:]), many) and any(np.array_equal(s, few[7]) for s in shown)
+    shown = [coloured(one) for one in seen]
+    assert np.array_equal(np.stack(shown[-4:]), many)
     for picture in shown:
         assert any(np.array_equal(picture, sent) for sent in (*few, *many))
 
@@ -189,17 +194,19 @@ def test_a_signal_in_the_middle_of_a_frame_comes_after_it(number: int, sample: A
     with streams() as served, contextlib.ExitStack() as stack:
         stream = stack.enter_context(LiveStream(f"{served.url}m", game="smb", group=8, out=path))
         watcher = Watcher(f"{served.url}m", last(14))
+        send(stream, sample, range(1))
+        until(lambda: watcher.seen)  # from the first frame on
         add, sent = stream.publisher.add, []
 
         def added(message: Any) -> None:
             add(message)
             sent.append(message)
-            if sum(isinstance(one, Coded) for one in sent) == 14 and isinstance(message, Coded):
+            if sum(isinstance(one, Coded) for one in sent) == 13 and isinstance(message, Coded):
                 signal.raise_signal(number)
 
         stream.publisher.add = added  # type: ignore[method-assign]
         with stopping(), pytest.raises(KeyboardInterrupt):
-            send(stream, sample, range(20))
+            send(stream, sample, range(1, 20))
         stream.end_session()
         same(watcher.wait(), sample, list(range(14)))
         stream.publisher.add = add  # type: ignore[method-assign]
