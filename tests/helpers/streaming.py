@@ -85,8 +85,14 @@ def last(frames: int) -> Callable[[Shown], bool]:
     return lambda shown: shown.number == frames - 1
 
 
-def until(true: Callable[[], object], seconds: float = 10) -> None:
+def until(true: Callable[[], object], seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def all_sent(stream: LiveStream) -> None:
+    """Until what was given to the stream has left; `Publisher.wait` alone does not wait for the connection."""
+    until(lambda: stream.publisher.wait(1))
+    assert not stream.publisher.failure

@@ -20,7 +20,7 @@ from hstmae.live.watching import watch
 pytest.importorskip("websockets", reason='the extra "serve" is needed')
 
 
-from streaming import FRAMES, send, streams, until
+from streaming import FRAMES, all_sent, send, streams, until
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_what_is_no_stream_ends_the_connection_and_not_the_server() -> None:
 def test_two_cannot_publish_one_stream(sample: Any) -> None:
     with streams() as served, LiveStream(f"{served.url}m", game="smb") as first:
         send(first, sample, range(3))
-        assert first.publisher.wait(5)
+        all_sent(first)
         with connect(f"ws://127.0.0.1:{served.port}/publish/m", "") as connection:
             from websockets.exceptions import ConnectionClosed
 
@@ -137,7 +137,7 @@ def test_two_cannot_publish_one_stream(sample: Any) -> None:
                 connection.recv(timeout=5)
             assert closed.value.rcvd is not None and closed.value.rcvd.code == 4409
         send(first, sample, range(3, 6))
-        assert first.publisher.wait(5)
+        all_sent(first)
 
 
 def test_what_connects_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_text_is_refused_like_any_message_that_makes_no_sense(
     said = bytes([0x81, 0x80 | len(text)]) + bytes(4) + text  # masked by nothing
     with streams() as served, LiveStream(f"{served.url}m", game="smb") as stream:
         send(stream, sample, range(2))
-        assert stream.publisher.wait(5)
+        all_sent(stream)
         with socket.create_connection(("127.0.0.1", served.port), timeout=10) as client:
             client.sendall(
                 b"GET /live/m HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

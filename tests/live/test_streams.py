@@ -24,7 +24,7 @@ from hstmae.signals import stopping
 pytest.importorskip("websockets", reason='the extra "serve" is needed')
 
 
-from streaming import FRAMES, Watcher, last, same, send, streams, until
+from streaming import FRAMES, Watcher, all_sent, last, same, send, streams, until
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_viewers_see_what_is_sent_and_both_ends_keep_it_as_a_file(sample: Any, t
         url = f"{served.url}mario"
         with LiveStream(url, game="smb", name="session", out=tmp_path / "own.hst", group=16) as stream:
             send(stream, sample, range(5))
-            assert stream.publisher.wait(5)
+            all_sent(stream)
             early = Watcher(url, last(FRAMES))
             until(lambda: early.seen)
             send(stream, sample, range(5, 23))
@@ -81,7 +81,7 @@ def test_pictures_without_memory_in_few_and_in_many_colours(tmp_path: Path) -> N
         watcher = Watcher(f"{served.url}a.b", lambda shown: shown.description.channels == 3 and shown.place == 3)
         for n, picture in enumerate((*few, *many)):
             stream.frame(picture)
-            until(lambda: stream.publisher.wait(1))
+            all_sent(stream)
             if n in (0, 7):  # before that session is over
                 until(lambda sent=picture: any(np.array_equal(coloured(one), sent) for one in watcher.seen))
         seen = watcher.wait()
@@ -97,7 +97,7 @@ def test_connections_that_break_are_made_again_and_nothing_is_lost(sample: Any) 
         url = f"http://127.0.0.1:{sending.port}/mario"
         with LiveStream(url, game="smb", group=8) as stream:
             send(stream, sample, range(3))
-            assert stream.publisher.wait(5)
+            all_sent(stream)
             watcher = Watcher(f"http://127.0.0.1:{watching.port}/mario", last(FRAMES))
             until(lambda: len(watcher.seen) >= 3)
             for broken, rows in ((sending, range(3, 9)), (watching, range(9, 19)), (sending, range(19, FRAMES))):
@@ -113,7 +113,7 @@ def test_a_server_that_comes_back_and_a_source_that_begins_anew(sample: Any) -> 
     with streams() as served, LiveStream(f"{served.url}m", game="smb", group=8) as stream:
         port = served.port
         send(stream, sample, range(10))
-        assert stream.publisher.wait(5)
+        all_sent(stream)
         watcher = Watcher(f"http://127.0.0.1:{port}/m", last(FRAMES))
         until(lambda: watcher.seen)
         other = contextlib.ExitStack()
@@ -219,7 +219,7 @@ def test_a_signal_in_the_middle_of_a_frame_comes_after_it(number: int, sample: A
 def test_figures_for_prometheus(sample: Any) -> None:
     with streams() as served, LiveStream(f"{served.url}m", game="smb") as stream:
         send(stream, sample, range(4))
-        assert stream.publisher.wait(5)
+        all_sent(stream)
         text = served.get("/metrics")[2].decode()
         assert 'hstmae_stream_frames_total{stream="m"} 4' in text and 'hstmae_stream_publishing{stream="m"} 1' in text
         for line in text.splitlines():

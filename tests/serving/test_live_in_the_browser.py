@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from proxy import Proxy
 from served import Served, serving
-from streaming import patient
+from streaming import all_sent, patient
 from test_in_the_browser import rgba
 
 from hstmae.live.sending import LiveStream
@@ -81,7 +81,7 @@ def test_a_stream_is_drawn_bit_for_bit_and_goes_on_after_a_break(browser: Any, s
         def send(rows: range) -> None:
             for t in rows:
                 stream.frame(sample.frames[t], sample.state[t], int(sample.actions[t]), sample.palette)
-            assert stream.publisher.wait(5)
+            all_sent(stream)
 
         send(range(3))
         page = browser.new_page()
@@ -153,7 +153,7 @@ def test_true_colour_is_drawn_by_the_browsers_own_video_decoder(browser: Any, se
     with LiveStream(f"{served.url}film", fps=30, name="film", group=4, video=3000) as stream:
         for picture in frames[:5]:
             stream.frame(picture)
-        assert stream.publisher.wait(5)
+        all_sent(stream)
         page.goto(f"{served.url}?lang=en#live/film")
         page.reload()
         page.evaluate(SHOWN, [0, "film"])  # of the group that goes on
