@@ -48,7 +48,7 @@ _FLOAT = re.compile(
 _PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """SafeLoader with the scalar rules of YAML 1.2 and no duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -63,15 +63,15 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper which also quotes text that _Loader would take for a number."""
+    """SafeDumper which also quotes text that Loader would take for a number."""
 
 
-_Loader.yaml_implicit_resolvers = {}  # forget the 1.1 rules
+Loader.yaml_implicit_resolvers = {}  # forget the 1.1 rules
 # Tried in this order; the last argument holds the characters such a scalar can start with.
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", _NULL, ["~", "n", "N", ""])
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOL, list("tTfF"))
+Loader.add_implicit_resolver("tag:yaml.org,2002:null", _NULL, ["~", "n", "N", ""])
+Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
@@ -120,7 +120,7 @@ def save_config(obj: Any, path: str | os.PathLike[str]) -> None:
     write_text(path, yaml.dump(to_dict(obj), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
-def read_yaml(path: str | os.PathLike[str]) -> Any:
+def read_yaml(path: str | os.PathLike[str], loader: type[Loader] = Loader) -> Any:
     """The plain data of a YAML file. Raises ConfigError when it is missing, unreadable or not YAML."""
     file = Path(path)
     if file.exists() and not file.is_file():
@@ -128,7 +128,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     try:
         if file.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{file}: larger than {MAX_BYTES >> 10} KiB: no configuration is")
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
+        return yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
     except FileNotFoundError:
         near = _nearest(file.name, [p.name for p in file.parent.glob("*.yaml")])
         hint = f"; did you mean '{file.parent / near}'?" if near else f"; bundled: {names(CONFIGS)}"
@@ -186,7 +186,7 @@ def apply_overrides(cls: type[T], data: Any, overrides: Sequence[str]) -> T:
 def _parse(kind: Any, text: str, where: str) -> Any:
     """The plain data of an override's right-hand side, given the field's type."""
     try:
-        value = yaml.load(text, Loader=_Loader)
+        value = yaml.load(text, Loader=Loader)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{where}: value: {_problem(error)}") from None
     if kind is str and not isinstance(value, str):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..codec.jobs.inputs import Found
+from ..data.store.told import SCENARIOS
 from ..errors import DataError, UsageError
 from ..games import get_game
 from .columns import Column
@@ -73,8 +74,13 @@ def find_lerobot(root: Path, camera: str | None = None) -> tuple[Found, list[str
     episodes = [_episode(row, layout, tasks) for row in rows]
     if not episodes:
         raise DataError(f"{root}: holds no episode")
-    own = {} if ours and not ours.get("foreign") else about
+    own = edited(ours) if ours and not ours.get("foreign") else about
     return Found("lerobot", layout.game, list(episodes), columns=own), lost
+
+
+def edited(ours: dict[str, Any]) -> dict[str, Any]:
+    """Of what we wrote beside our own episodes: how clips were edited."""
+    return {SCENARIOS: ours[SCENARIOS]} if isinstance(ours.get(SCENARIOS), dict) else {}
 
 
 def _own(layout: Layout, ours: dict[str, Any]) -> Layout:

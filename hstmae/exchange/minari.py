@@ -24,6 +24,7 @@ from ..errors import DataError, UsageError
 from ..games import get_game
 from ..games.palette import colour_table, pack_rgb, to_indices
 from .columns import Column, pack_rows
+from .lerobot_finding import edited
 from .lerobot_writer import OURS
 from .outgoing import ACTION, NUMBER, STATE
 
@@ -158,7 +159,7 @@ def find_minari(root: Path, camera: str | None = None) -> tuple[Found, list[str]
     first, lost = episodes[0]
     if jpeg and first.jpeg:
         lost = [*lost, "what JPEG had changed in the pictures when Minari packed them"]
-    about: dict[str, Any] = {}
+    about: dict[str, Any] = edited(ours)
     if not ours or ours.get("foreign"):
         about = {"foreign": "minari", "state": [column.to_json() for column, _ in first.columns]}
     return Found("minari", first.game, [episode for episode, _ in episodes], columns=about), lost

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..data.store.told import SCENARIO, SCENARIOS
+from ..errors import DataError
 from ..pictures.indexed import to_png
 from .outgoing import STATE, Outgoing
 
@@ -29,7 +31,7 @@ def write_webdataset(
     Args:
         shard_bytes: a shard that is larger than this gets no further frame.
     """
-    frames = 0
+    frames, edited = 0, source.about.get(SCENARIOS, {})
     with _Shards(folder, shard_bytes) as shards:
         for number, episode in enumerate(source.episodes):
             position = 0
@@ -48,10 +50,33 @@ def write_webdataset(
                             _add(tar, f"{key}.{name}.npy", packed.getvalue())
                         else:
                             about[column.name] = value.tolist()
+                    if not position and episode.name in edited:
+                        about[SCENARIO] = edited[episode.name]
                     _add(tar, f"{key}.json", json.dumps(about, sort_keys=True).encode())
                     position += 1
             frames += position
         return {"episodes": len(source.episodes), "frames": frames, "shards": shards.count}
+
+
+def scenarios_of_shards(folder: Path) -> dict[str, dict[str, Any]]:
+    """How clips were edited, by their names: it stands in the JSON file of the first frame of each.
+
+    Raises:
+        DataError: a shard is damaged.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("shard-*.tar")):
+        try:
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    if member.name.endswith("_000000.json"):
+                        file = tar.extractfile(member)
+                        about = json.loads(file.read()) if file is not None else {}
+                        if SCENARIO in about:
+                            found[str(about["episode"])] = dict(about[SCENARIO])
+        except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: is no shard of frames, or a damaged one ({error!r})") from None
+    return found
 
 
 class _Shards:

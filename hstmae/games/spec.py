@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import GameError
+from .editing import Editing
 from .state import GameState, ObjectBoxes
 
 
@@ -146,6 +147,7 @@ class GameSpec(ABC):
     fixed_regions: ClassVar[tuple[tuple[int, int, int, int, int], ...]] = ()  # region, x0, y0, x1, y1; win over others
     looks: ClassVar[ConsoleLooks] = ConsoleLooks()
     coding: ClassVar[CoderHints] = CoderHints()
+    editing: ClassVar[Editing] = Editing()
 
     @property
     def indexed(self) -> bool:

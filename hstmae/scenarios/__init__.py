@@ -2,5 +2,12 @@
 
 from .drawing import Drawn, draw
 from .edits import Edit, parse_edit
+from .making import make_clips
+from .programme import Programme, from_options, read_programme
+from .scene import Others, Scene
+from .writing import FORMS, check_form, read_scenarios, write_clips
 
-__all__ = ["Drawn", "Edit", "draw", "parse_edit"]
+__all__ = [
+    "FORMS", "Drawn", "Edit", "Others", "Programme", "Scene", "check_form", "draw", "from_options", "make_clips",
+    "parse_edit", "read_programme", "read_scenarios", "write_clips",
+]  # fmt: skip

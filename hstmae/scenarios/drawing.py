@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..atlas.known_pixels import SURE
 from ..data.episode import Episode
 from ..data.sources.base import AT_HAND, Report, SourceFrame
-from ..errors import DataError
+from ..data.store.told import SCENARIO
 from ..inference.footage_restorer import FootageRestorer
-from .edits import Edit
+from .scene import Scene
 
 AT_ONCE = 64  # frames that are drawn together
 
@@ -24,18 +24,20 @@ class Drawn:
 
     Attributes:
         episode: what was edited, with the pictures that were drawn and the edited state.
-        edits: as they were written.
         confidence: float32 [T], mean over the picture of how sure each pixel is.
-        sure: share of pixels that are sure (probability SURE or more).
-        changed: share of pixels that are not as recorded.
+        sure: share of pixels that are sure (probability SURE or more); of recorded pictures all are.
+        changed: share of pixels that are not as recorded, before the clip is mirrored.
+        breaks: what the edits break that was whole before: sentences, and in how many frames.
+        record: what was done, JSON values.
         about: what of the origin decides the clip.
     """
 
     episode: Episode
-    edits: tuple[str, ...]
     confidence: np.ndarray
     sure: float
     changed: float
+    breaks: dict[str, int]
+    record: dict[str, Any]
     about: list[object] = field(default_factory=list)
     outcome: ClassVar[str] = "cut"
 
@@ -55,8 +57,13 @@ class Drawn:
     def size(self) -> int:
         return len(self.episode.frames)
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a store keeps beside the episode."""
+        return {SCENARIO: self.record}
+
     def signature(self, content: bool = False) -> list[list[object]]:
-        return [["augment", *self.about, list(self.edits)]]
+        return [["augment", *self.about]]
 
     def frames(
         self, report: Report | None = None, notes: dict[str, int] | None = None, known: Container[int] = ()
@@ -65,45 +72,71 @@ class Drawn:
         assert e.state is not None
         for t, number in enumerate(e.frame_numbers.tolist()):
             action = None if e.actions is None else int(e.actions[t])
-            yield SourceFrame(number, AT_HAND if number in known else e.frames[t], e.palette, e.state[t], action)
+            yield SourceFrame(
+                number, AT_HAND if number in known else e.frames[t], e.palette, e.state[t], action, corner=e.corner
+            )
 
 
-def draw(
-    restorer: FootageRestorer, episode: Episode, edits: Sequence[Edit], random: np.random.Generator, name: str = ""
-) -> Drawn:
-    """Edit an episode's state, in the order of the edits, and draw all of its pictures anew.
+def draw(restorer: FootageRestorer, scene: Scene, name: str, record: dict[str, Any]) -> Drawn:
+    """Draw all pictures of an edited scene anew; where nothing of its state was edited, they are the recorded ones.
 
     Args:
-        restorer: of the episode's game; of the recorded pictures it sees nothing.
-        name: of the new clip; "" = the episode's.
+        restorer: of the scene's game; of the recorded pictures it sees nothing.
+        name: of the new clip.
+        record: what is known of its origin; what was done is added.
     Raises:
-        DataError: the episode has no state, or no palette.
+        GameError: the clip shall be mirrored, and its game does not say how.
     """
-    if episode.state is None or episode.palette is None:
-        raise DataError(f"{episode.name}: has no state that could be edited, or pictures in true colour")
-    state = episode.state
-    for edit in edits:
-        state = edit.apply(state, random)
-    game, count = restorer.game, len(state)
-    context = game.context(state, episode.frame_numbers) if game.context_size else None
-    frames, rated = np.zeros_like(episode.frames), np.zeros(count, np.float32)
-    sure = 0
-    for start in range(0, count, AT_ONCE):
+    begin, episode = scene.begin, scene.episode
+    recorded, state = episode.frames[begin:], scene.state[begin:]
+    if np.array_equal(scene.state, scene.recorded):
+        frames, rated, sure = recorded, np.ones(len(recorded), np.float32), 1.0
+    else:
+        frames, rated, sure = _drawn(restorer, scene)
+    changed = float((frames != recorded).mean())
+    breaks = scene.breaks()
+    if scene.mirrored:
+        mirrored = scene.game.editing.mirror(state, frames)
+        state, frames = mirrored.state, mirrored.frames
+        scene.say(mirrored.said)
+    made = replace(
+        episode, name=name, frames=frames, state=state, context=None, frame_numbers=episode.frame_numbers[begin:],
+        actions=None if episode.actions is None else episode.actions[begin:],
+    )  # fmt: skip
+    record = record | {"edits": scene.done, "seams": scene.seams, "said": scene.said, "breaks": breaks}
+    return Drawn(made, rated, sure, changed, breaks, record | {"sure": sure, "changed": changed})
+
+
+def _drawn(restorer: FootageRestorer, scene: Scene) -> tuple[np.ndarray, np.ndarray, float]:
+    """Pictures uint8 [T, H, W], how sure each is, and the share of all pixels that are sure."""
+    game, begin, episode = scene.game, scene.begin, scene.episode
+    numbers, recorded = episode.frame_numbers, episode.frames
+    context = game.context(scene.state, numbers) if game.context_size else None
+    state = game.editing.elsewhere(scene.state) if _other_look(scene) else scene.state
+    frames, rated, sure = np.zeros_like(recorded[begin:]), np.zeros(len(recorded) - begin, np.float32), 0
+    for start in range(begin, len(recorded), AT_ONCE):
         part = slice(start, start + AT_ONCE)
-        blank = np.zeros_like(episode.frames[part])
+        blank = np.zeros_like(recorded[part])
         made = restorer.restore(
-            blank, np.ones(blank.shape, bool), episode.palette, state[part], None if context is None else context[part],
-            episode.corner, frame_numbers=episode.frame_numbers[part],
+            blank, np.ones(blank.shape, bool), episode.palette, state[part],
+            None if context is None else context[part], episode.corner, frame_numbers=numbers[part],
         )  # fmt: skip
         assert made.indices is not None
-        frames[part] = made.indices
+        here = slice(start - begin, start - begin + AT_ONCE)
+        frames[here] = made.indices
         if made.confidence is not None:
-            rated[part] = made.confidence.mean((1, 2))
+            rated[here] = made.confidence.mean((1, 2))
             sure += int((made.confidence >= SURE).sum())
-    drawn = Episode(
-        name=name or episode.name, game=episode.game, frames=frames, palette=episode.palette, state=state,
-        context=context, actions=episode.actions, frame_numbers=episode.frame_numbers, level=episode.level,
-        fps=episode.fps, corner=episode.corner,
-    )  # fmt: skip
-    changed = float((frames != episode.frames).mean())
-    return Drawn(drawn, tuple(edit.text for edit in edits), rated, sure / frames.size, changed)
+    return frames, rated, sure / frames.size
+
+
+def _other_look(scene: Scene) -> bool:
+    """Whether what decides the looks of tiles was edited: a map that was recorded shows the look that it had."""
+    game = scene.game
+    if not game.looks.tile_globals:
+        return False
+    one, other = (
+        np.asarray(game.decode(state, None).globals)[:, list(game.looks.tile_globals)]
+        for state in (scene.state[scene.begin :], scene.recorded[scene.begin :])
+    )
+    return not np.array_equal(one, other)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import HstError, UsageError
 from ..games import GameSpec
 
 _FORM = re.compile(r"\s*([^\[\]=+^]*[^\[\]=+^\s-])\s*(?:\[([^\]]*)\])?\s*([-+^]?)=\s*(.+?)\s*")
@@ -36,6 +37,15 @@ class Edit:
     how: str
     values: tuple[tuple[int, int], ...]
 
+    def drawn(self, random: np.random.Generator) -> Edit:
+        """The same with values that are drawn."""
+        values = [int(random.integers(low, high + 1)) for low, high in self.values]
+        name, equals, _ = self.text.partition("=")
+        text = (
+            f"{name.rstrip()}{equals}{','.join(map(str, values))}" if any(a != b for a, b in self.values) else self.text
+        )
+        return Edit(text, self.places, self.how, tuple((value, value) for value in values))
+
     def apply(self, state: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """A changed copy of memory uint8 [T, S]; what is drawn is the same in all frames."""
         values = [int(random.integers(low, high + 1)) for low, high in self.values]
@@ -51,35 +61,38 @@ class Edit:
         return out
 
 
-def parse_edit(text: str, game: GameSpec) -> Edit:
+def parse_edit(text: str, game: GameSpec, wrong: Callable[[str], HstError] | None = None) -> Edit:
     """An edit as users write it.
 
+    Args:
+        wrong: makes the error of what is wrong, where it does not come from the option --edit.
     Raises:
         UsageError: another form, a field that the game does not have, a place beside it, or a value above 255.
     """
+    wrong = wrong or (lambda what: UsageError(f"--edit {text!r}: {what}"))
     form = _FORM.fullmatch(text)
     if form is None:
-        raise UsageError(f"--edit {text!r}: expected {SAY}")
+        raise wrong(f"expected {SAY}")
     name, where, how, value = form.groups()
     fields = {_plain(field.name): field for field in game.fields}
     field = fields.get(_plain(name))
     if field is None:
         near = difflib.get_close_matches(_plain(name), fields, 3, 0.5)
         known = ", ".join(fields[key].name for key in near or list(fields)[:12]) or "none"
-        raise UsageError(f"--edit {text!r}: '{game.name}' has no field '{name}'; it has {known}")
-    chosen = range(field.count)[_places(where, text)] if where is not None else range(field.count)
+        raise wrong(f"'{game.name}' has no field '{name}'; it has {known}")
+    chosen = range(field.count)[_places(where, wrong)] if where is not None else range(field.count)
     if not len(chosen):
-        raise UsageError(f"--edit {text!r}: '{field.name}' has places 0 to {field.count - 1}, none of them is meant")
+        raise wrong(f"'{field.name}' has places 0 to {field.count - 1}, none of them is meant")
     values = []
     for one in value.split(","):
         number = _VALUE.fullmatch(one.strip())
         if number is None:
-            raise UsageError(f"--edit {text!r}: {one.strip()!r} is no number and no range; expected {SAY}")
+            raise wrong(f"{one.strip()!r} is no number and no range; expected {SAY}")
         low, high = (
             int(part, 0) if part[:2].lower() == "0x" else int(part) for part in (number[1], number[2] or number[1])
         )
         if not 0 <= low <= high <= 255:
-            raise UsageError(f"--edit {text!r}: values are bytes, 0 to 255, the lower one first")
+            raise wrong("values are bytes, 0 to 255, the lower one first")
         values.append((low, high))
     return Edit(text, tuple(field.address - _first(game) + place for place in chosen), how, tuple(values))
 
@@ -94,14 +107,14 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_.-]+", " ", name).strip().casefold()
 
 
-def _places(text: str, edit: str) -> slice:
+def _places(text: str, wrong: Callable[[str], HstError]) -> slice:
     parts = [part.strip() for part in text.split(":")]
     if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d*", part) for part in parts) or not any(parts):
-        raise UsageError(f"--edit {edit!r}: [{text}] is no place; expected {SAY}")
+        raise wrong(f"[{text}] is no place; expected {SAY}")
     numbers = [int(part) if part else None for part in parts]
     if len(numbers) == 1:
         assert numbers[0] is not None
         return slice(numbers[0], numbers[0] + 1)
     if numbers[2:] == [0]:
-        raise UsageError(f"--edit {edit!r}: [{text}] goes in steps of 0")
+        raise wrong(f"[{text}] goes in steps of 0")
     return slice(*numbers)

@@ -14,6 +14,7 @@ from ...data.sources.finding import find_sources, game_of, readable
 from ...data.sources.video import VideoOptions
 from ...data.store.manifest import META
 from ...data.store.reader import EpisodeStore
+from ...data.store.told import SCENARIO, SCENARIOS, scenarios_of
 from ...errors import UsageError
 from ...games import get_game
 from ...inputs.unpacking import STDIN
@@ -33,7 +34,8 @@ class Found:
         game: name; "" where each episode has its own.
         splits: rule by which a store splits its episodes.
         others: those that were not asked for.
-        columns: what the bytes of a state are, where another format said so (see `hstmae.exchange`); JSON values.
+        columns: what the bytes of a state are, where another format said so (see `hstmae.exchange`), and how clips were
+            edited (see `hstmae.scenarios`); JSON values.
     """
 
     kind: str
@@ -86,6 +88,7 @@ class CodedEpisode(_Listed):
         options: for the profile that decodes.
         keep: folder for decoded groups of a job that may be interrupted.
         profile: that it is coded with.
+        told: JSON values that a store keeps beside the episode.
     """
 
     position: int
@@ -93,6 +96,7 @@ class CodedEpisode(_Listed):
     options: tuple[tuple[str, Any], ...] = ()
     keep: Path | None = None
     profile: str = ""
+    told: dict[str, Any] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -140,6 +144,9 @@ def coded_episodes(
 ) -> list[CodedEpisode]:
     """Episodes of a .hst file. Raises CodecError and OSError as HstReader does."""
     with HstReader(path, **dict(options)) as reader:
+        columns = reader.contents.about.get("columns")
+        edited = columns.get(SCENARIOS) if isinstance(columns, dict) else None
+        edited = edited if isinstance(edited, dict) else {}
         return [
             CodedEpisode(
                 path,
@@ -154,6 +161,7 @@ def coded_episodes(
                 options=options,
                 pairing=f.pairing,
                 profile=f.profile,
+                told={SCENARIO: edited[f.name]} if f.name in edited else {},
             )
             for k, f in enumerate(reader.episodes())
             if positions is None or k in positions
@@ -209,4 +217,6 @@ def _store(path: Path) -> Found:
         )
         for i in store.infos()
     ]
-    return Found("store", store.game, episodes, dict(store.meta["splits"]))
+    edited = scenarios_of(path, [info.name for info in store.infos()])
+    columns = {SCENARIOS: edited} if edited else {}
+    return Found("store", store.game, episodes, dict(store.meta["splits"]), columns=columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from ...output import Kind, Output, write_result
 from ..options import COUNT, POSITION, SEED, SHARE, add_model
 
 if TYPE_CHECKING:
-    from ...data.store.reader import EpisodeStore
     from ...inference.footage_restorer import FootageRestorer
+    from ...scenarios.drawing import Drawn
+    from ...scenarios.making import Recordings
+    from ...scenarios.programme import Programme
 
 HELP = "edit recorded states and draw them as new clips"
 EXAMPLES = """examples:
@@ -21,94 +24,144 @@ EXAMPLES = """examples:
       the same play with other colours, as a store of its own
   hstmae augment store moved --edit "sprites[3]=0..255" "sprites[0]+=16" --copies 10 --seed 1
       ten clips of each episode: the first sprite 16 lines further down, at another place of the line in each
-  hstmae augment store more --edit "name tables[0:960:7]=0..255" --min-sure 0.999 --json made.json
+  hstmae augment mario.hst night.hst --edit "look: night" "mirror: true" --checkpoint hst-mae-nano
+  hstmae augment mario.hst lerobot/ --to lerobot --programme clips.yaml --checkpoint hst-mae-nano --json made.json
+  hstmae augment store joined --edit "splice: {with: any}" --whole
 
 NAME is a field of the game's description (its bytes, from 0 on), VALUE a number, several with commas, or LOW..HIGH,
-drawn for each clip by the seed; +=, -= and ^= change what is there. Pictures are drawn from the edited state alone, by
-what the state tells, or by the model and atlas of the game; clips of which less than --min-sure is sure are left out
-and named. The edits of a clip stand in the summary (--json), and in the source.json of its episode."""
+drawn for each clip by the seed; +=, -= and ^= change what is there. Other edits are lines of a programme, a YAML file:
+
+  variants: 4                          # clips of each episode
+  frames: 64                           # of each clip
+  start: 0..200                        # where it begins
+  edits:
+    - set: player_power=2              # as above
+      chance: 0.5                      # in half of the clips
+    - number: {coins: 0..99}           # digits and count together
+    - any: [{look: night}, {look: snow, weight: 2}]
+    - move: {object: enemy, which: 0..4, x: -24..24}
+    - mirror: true                     # also: remove, add, tile, splice, time
+
+Pictures are drawn from the edited state alone, by what the state tells, or by the model and atlas of the game; where no
+state was edited they are the recorded ones. Clips of which less than --min-sure is sure are left out and named, and so
+are with --whole those whose edits break what was whole before; what breaks is said in any case. What was done to a clip
+stands in the summary (--json), and beside the clip: in its source.json of a store, in the head of a .hst file (`info
+--json`), in what the other formats say of themselves. Reference: docs/scenarios.md."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("store", type=find, metavar="STORE", help="store of recorded episodes with states")
-    add("out", type=Path, metavar="OUT", help="store for the new clips")
-    add(
-        "--edit", nargs="+", action="extend", required=True, metavar="NAME=VALUE", help="what is changed, in this order"
-    )
+    add("store", type=find, metavar="STORE", help="store, or .hst file, of recorded episodes with states")
+    add("out", type=Path, metavar="OUT", help="store, file or folder for the new clips")
+    add("--edit", nargs="+", action="extend", default=[], metavar="EDIT", help="what is changed, in this order")
+    add("--programme", type=Path, metavar="FILE", help="YAML file that says by which chance what is done")
+    add("--to", choices=("store", "hst", "lerobot", "minari", "webdataset"),
+        help="what to write (default: store; hst where OUT ends in .hst)")  # fmt: skip
     add_model(parser, AUTO)
-    add("--copies", type=COUNT, default=1, metavar="N", help="clips of each episode (default: %(default)s)")
-    add("--frames", type=POSITION, default=0, metavar="N", help="first frames of each episode; 0 = all")
+    add("--copies", type=COUNT, metavar="N", help="clips of each episode (default: the programme's, else 1)")
+    add("--frames", type=POSITION, metavar="N", help="of each clip; 0 = all (default: the programme's, else all)")
     add("--seed", type=SEED, default=0, help="of what is drawn")
     add("--min-sure", type=SHARE, default=0.98, metavar="SHARE", help="of a clip's pixels (default: %(default)s)")
+    add("--whole", action="store_true", help="leave out clips whose edits break what was whole before")
     add("--json", metavar="FILE", help="also write the summary as JSON")
 
 
+def _form(args: argparse.Namespace) -> str:
+    return str(args.to or ("hst" if args.out.suffix.lower() == ".hst" else "store"))
+
+
 def outputs(args: argparse.Namespace) -> list[Output]:
-    return [(args.out, Kind.GROWING), (args.json, Kind.FILE)]
+    kinds = {"store": Kind.GROWING, "hst": Kind.FILE}
+    return [(args.out, kinds.get(_form(args), Kind.FOLDER)), (args.json, Kind.FILE)]
 
 
 def run(args: argparse.Namespace) -> int:
-    from ...data.store.reader import EpisodeStore
-    from ...data.store.recording import record_into_store
     from ...errors import DataError, UsageError
-    from ...games import get_game
-    from ...scenarios import parse_edit
+    from ...scenarios import check_form, write_clips
 
+    form = _form(args)
+    if not args.edit and args.programme is None:
+        raise UsageError("say what is edited with --edit or --programme; `hstmae help augment` has examples")
     if args.out.resolve() == args.store.resolve():
         raise UsageError(f"{args.out}: is the store that is edited; new clips need one of their own")
-    store = EpisodeStore(args.store)
-    edits = [parse_edit(text, get_game(store.game)) for text in args.edit]
+    if (form == "hst") != (args.out.suffix.lower() == ".hst"):
+        raise UsageError(f"{args.out}: --to {form} writes a {'file that ends in .hst' if form == 'hst' else 'folder'}")
+    check_form(args.out, form)
+    store, game = _opened(args.store)
+    programme = _programme(args, game)
     clips: list[dict[str, Any]] = []
-    made = record_into_store(
-        _drawn(args, store, _restorer(args, store), edits, clips), args.out, game=store.game, kind="augment"
-    )
+    restorer = _restorer(args, game)
+    made = write_clips(_drawn(args, store, programme, restorer, clips), args.out, form, game, args.overwrite)
     left_out = [clip["name"] for clip in clips if not clip["kept"]]
-    print(f"clips     {len(clips) - len(left_out)} of {len(clips)}, {made.frames:,} frames in {made.store}")
     for clip in clips:
-        note = "" if clip["kept"] else ", left out"
-        print(f"{clip['name']}: {clip['sure']:.2%} sure, {clip['changed']:.2%} of the pixels changed{note}")
+        told = f"{clip['sure']:.2%} sure, {clip['changed']:.2%} of the pixels changed" if "sure" in clip else "not made"
+        print(f"{clip['name']}: {told}{'' if clip['kept'] else ', left out: ' + clip['why']}")
+        for sentence, count in clip.get("breaks", {}).items():
+            print(f"  breaks: {sentence} ({count} of {clip['frames']} frames)")
+    for sentence in dict.fromkeys(sentence for clip in clips for sentence in clip.get("said", ())):
+        print(f"note      {sentence}")
     if len(left_out) == len(clips):
-        raise DataError(f"no clip is {args.min_sure:.2%} sure: nothing was written; see --min-sure")
-    write_result(args.json, {"clips": clips, "edits": args.edit, "frames": made.frames, "hash": made.hash})
+        why = "nothing was written; see --min-sure, --whole and why each is left out"
+        raise DataError(f"no clip was kept: {clips[0]['why']}: {why}" if clips else f"{args.store}: has no episode")
+    print(f"clips     {len(clips) - len(left_out)} of {len(clips)}, {made['frames']:,} frames in {args.out}")
+    write_result(args.json, {"clips": clips, "edits": args.edit, "programme": programme.text, **made})
     return 0
 
 
-def _restorer(args: argparse.Namespace, store: EpisodeStore) -> FootageRestorer:
+def _opened(path: Path) -> tuple[Recordings, str]:
+    if path.suffix.lower() == ".hst":
+        from ...codec.session.as_store import HstStore
+
+        packed = HstStore(path)
+        return packed, packed.game
+    from ...data.store.reader import EpisodeStore
+
+    store = EpisodeStore(path)
+    return store, store.game
+
+
+def _programme(args: argparse.Namespace, name: str) -> Programme:
+    """What --programme says, with the edits of --edit after its own, and the numbers of the options in place of its."""
+    from dataclasses import replace
+
+    from ...games import get_game
+    from ...scenarios import Programme, from_options, read_programme
+
+    game = get_game(name)
+    programme = Programme(()) if args.programme is None else read_programme(args.programme, game)
+    programme = replace(programme, steps=(*programme.steps, *from_options(args.edit, game)))
+    programme = replace(programme, text=repr([programme.text, args.edit, args.copies, args.frames]))
+    if args.copies is not None:
+        programme = replace(programme, variants=args.copies)
+    return programme if args.frames is None else replace(programme, frames=args.frames)
+
+
+def _restorer(args: argparse.Namespace, game: str) -> FootageRestorer:
     from ...errors import DataError
     from ...inference.choosing import without_model
     from ...model_folders import model_game
     from ..options import load_model
 
     if args.checkpoint == AUTO:
-        return without_model(store.game)
+        return without_model(game)
     restorer = None
-    if (game := model_game(args.checkpoint)) is None:
+    if (own := model_game(args.checkpoint)) is None:
         restorer = load_model(args)
-        game = restorer.game.name
-    if game != store.game:
-        raise DataError(f"{store.path}: is a store of '{store.game}', and the model is for '{game}'")
+        own = restorer.game.name
+    if own != game:
+        raise DataError(f"{args.store}: is a store of '{game}', and the model is for '{own}'")
     return restorer or load_model(args)
 
 
 def _drawn(
-    args: argparse.Namespace, store: EpisodeStore, restorer: FootageRestorer, edits: list[Any], clips: list[Any]
-) -> Any:
-    """New clips one after the other, each noted in `clips`; only those that are sure enough."""
-    import numpy as np
+    args: argparse.Namespace, store: Recordings, programme: Programme, restorer: FootageRestorer, clips: list[Any]
+) -> Iterator[Drawn]:
+    from tqdm import tqdm
 
-    from ...scenarios import draw
+    from ...scenarios import make_clips
 
-    for number, info in enumerate(store.infos()):
-        rows = range(min(args.frames or info.frames, info.frames))
-        for copy in range(args.copies):
-            random = np.random.default_rng([args.seed, number, copy])
-            clip = draw(restorer, store.read(info.name, rows), edits, random, f"{info.name}_edit{copy}")
-            clip.about = [store.hash, info.name, len(rows), args.seed, copy, restorer.fingerprint()]
-            kept = clip.sure >= args.min_sure
-            clips.append(
-                {"name": clip.name, "of": info.name, "edits": args.edit, "sure": clip.sure, "changed": clip.changed}
-                | {"confidence": clip.confidence.tolist(), "kept": kept}
-            )
-            if kept:
-                yield clip
+    with tqdm(total=len(store.infos()) * programme.variants, unit="clip", desc="augment") as bar:
+        for clip in make_clips(store, programme, restorer, args.seed, clips, args.min_sure, args.whole):
+            bar.update(len(clips) - bar.n)
+            yield clip
+        bar.update(len(clips) - bar.n)

@@ -121,6 +121,7 @@ def _pack(job: Job, report: Callable[[Problem], None], problems: list[Problem], 
         writer.fps = episode.fps
         notes["left_out"] = sum(problem.count for problem in problems if problem.left_out)
         source = {"signature": signature, "problems": [problem.to_json() for problem in problems]}
+        source |= getattr(episode, "told", {})  # JSON values that a source says of itself beside these
         return writer.finish(notes, json_bytes(source) + b"\n", pairing_of(episode))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from ..smb.palettes import FCEUX, OTHERS
 from ..spec import CoderHints, GameSpec, StateField, TileLayer
 from ..state import NOWHERE, GameState
+from .editing import NesEditing
 from .memory import COLOURS, COLUMNS, LINES, MIRRORS, PATTERNS, RUNS, SIZE, SOURCE, SPRITES, TABLES, WORK, Run, runs_of
 from .picture import PictureUnit
 
@@ -57,6 +58,7 @@ class Nes(GameSpec):
     regions = ("unknown", "background", "sprite")
     tile_regions = np.array([0, *[1] * len(FCEUX), 0], np.uint8)
     coding = CoderHints(looks_back=True, one_before=True)
+    editing = NesEditing()
 
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         """The picture as a layer of pixels; tokens float32 [T, 64, 4] of the sprites: x / 256, y / 240, tile / 255,

@@ -15,6 +15,7 @@ from ..state import GameState, ObjectBoxes
 from . import layers
 from .columns import columns
 from .earlier import camera_step, one_frame_before
+from .editing import SmbEditing
 from .history import COLUMNS, ROWS, history
 from .looks import object_boxes
 from .objects import FEATURES, HUD, TOKENS, colour_code, decode_objects, flip_objects, player_code
@@ -83,6 +84,7 @@ class SuperMarioBros(GameSpec):
             *("enemy_speed_x", "enemy_speed_y"),
         ),
     )
+    editing = SmbEditing()
     sprite_slots = 64
     sprite_tiles = 256
     sprite_attributes = 8  # palette 0-3, plus 4 when behind the background
@@ -130,12 +132,15 @@ class SuperMarioBros(GameSpec):
         StateField("powerup_type", 0x39, "code", 1, "[map]"),
         StateField("score", 0x7DD, "decimal digit", 6, "[map] [data]"),
         StateField("coins", 0x7ED, "decimal digit", 2, "[map] [data]"),
+        StateField("coin_count", 0x75E, "coins: the same number as one byte", 1, "[map] [data]"),
+        StateField("lives", 0x75A, "lives - 1", 1, "[map]"),
         StateField("timer", 0x7F8, "decimal digit", 3, "[map] [data]"),
         StateField("world", 0x75F, "world - 1", 1, "[map]"),
         StateField("level", 0x75C, "level - 1", 1, "[map]"),
         StateField("area_pointer", 0x750, "code of the map entered next; at first that of this one", 1, "[map] [data]"),
         StateField("area_data", 0xE7, "where the map's objects are in the cartridge: names the map", 2, "[map] [data]"),
         StateField("area_type", 0x74E, "0 water, 1 ground, 2 underground, 3 castle", 1, "[map]"),
+        StateField("area_style", 0x733, "0 trees, 1 mushrooms, 2 cannons", 1, "[map]"),
         StateField("foreground_scenery", 0x741, "code", 1, "[map]"),
         StateField("background_scenery", 0x742, "code", 1, "[map]"),
         StateField("background_colour", 0x744, "code", 1, "[map]"),

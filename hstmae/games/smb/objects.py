@@ -123,7 +123,7 @@ def _by_kind(platform: int, bowser: int, other: int) -> np.ndarray:
 
 
 _ENEMY_REGION = _by_kind(SOLID, ENEMY, ENEMY)
-_ENEMY_SIZE = np.stack([_by_kind(48, 32, 16), _by_kind(9, 33, 25)])  # width, height
+ENEMY_SIZE = np.stack([_by_kind(48, 32, 16), _by_kind(9, 33, 25)])  # width, height
 
 
 def decode_objects(state: np.ndarray, camera: np.ndarray) -> dict[str, np.ndarray]:
@@ -160,7 +160,7 @@ def decode_objects(state: np.ndarray, camera: np.ndarray) -> dict[str, np.ndarra
 def _boxes(part: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """Rectangles of enemies, power-up and player (drawn in this order): [T, 7, 5] region, x0, y0, x1, y1."""
     boxes = np.empty((len(x), _SLOTS + 1, 5), np.int16)
-    them, size = boxes[:, :_SLOTS], _ENEMY_SIZE.take(part["kind"], 1)
+    them, size = boxes[:, :_SLOTS], ENEMY_SIZE.take(part["kind"], 1)
     them[..., 0], them[..., 1], them[..., 2] = _ENEMY_REGION.take(part["kind"]), x, y
     them[:, _SLOTS - 1, 0] = ITEM
     them[..., 3], them[..., 4] = x + size[0], y + size[1]
@@ -191,7 +191,7 @@ def flip_objects(flipped: GameState) -> GameState:
         token, valid = tokens[:, first : first + count], flipped.token_valid[:, first : first + count]
         width = np.full(valid.shape, _PLAYER_WIDTH)
         if first == _ENEMY:
-            width[:, :-1] = _ENEMY_SIZE[0, (token[:, :-1, 4:10] @ (1 << np.arange(6))).astype(int)]
+            width[:, :-1] = ENEMY_SIZE[0, (token[:, :-1, 4:10] @ (1 << np.arange(6))).astype(int)]
         token[..., 0] = np.where(valid, (_WIDTH - width) / _WIDTH - token[..., 0], token[..., 0])
         token[..., 2] = 0 - token[..., 2]  # speed to the right
         token[..., left] = np.where(valid, 1 - token[..., left], token[..., left])
