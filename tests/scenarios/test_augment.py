@@ -16,7 +16,7 @@ from hstmae.errors import UsageError
 from hstmae.games import get_game
 from hstmae.games.nes.memory import COLOURS, PATTERNS, SPRITES, TABLES
 from hstmae.games.nes.picture import PictureUnit
-from hstmae.scenarios import parse_edit
+from hstmae.scenarios import parse_edit, read_scenarios
 
 
 def edited(text: str, game: str = "nes", seed: int = 0) -> np.ndarray:
@@ -133,3 +133,24 @@ def test_drawn_as_the_console_itself_draws_the_same_memory(data: bytes, tmp_path
         shown, run = console.redraw(state, memory)
         assert np.array_equal(console.alike[unit.lines(memory, run, 240)], shown)
         console.emulator.load(state)
+
+
+def test_the_console_itself_plays_on_from_what_was_edited(store: Path, tmp_path: Path) -> None:
+    before, rom = EpisodeStore(store)[0], str(store.parent / "own.nes")
+    (tmp_path / "p.yaml").write_text("start: 3\nedits:\n  - set: palettes[0]=0x21\n")
+    (tmp_path / "other.nes").write_bytes(rom_bytes(seed=1))
+    words = ["augment", str(store), str(tmp_path / "new"), "--rollout", "6", "--rom"]
+    assert main([*words, str(tmp_path / "other.nes"), "--edit", "sprites[0]=1"]) == 2  # another ROM
+    assert main([*words, rom, "--edit", "mirror: true"]) == 2 == main([*words[:-1], "--edit", "sprites[0]=1"])
+    assert main([*words, rom, "--edit", "palettes[0]^=0"]) == 0
+    played = EpisodeStore(tmp_path / "new")[0]  # nothing was edited: it is what was recorded, and goes on after it
+    same = played.frame_numbers[0] - 1
+    assert np.array_equal(played.frames[: 8 - same], before.frames[same:][: len(played)])
+    assert np.array_equal(played.frame_numbers, np.arange(len(played)) + same + 1) and len(played) >= 6
+    assert main([*words[:2], str(tmp_path / "b"), *words[3:], rom, "--programme", str(tmp_path / "p.yaml")]) == 0
+    edited_clip = EpisodeStore(tmp_path / "b")[0]
+    assert edited_clip.state is not None and (edited_clip.state[:, COLOURS.start] == 0x21).all()
+    told = np.stack([PictureUnit().draw(memory) for memory in edited_clip.state])
+    assert (told == edited_clip.frames)[told >= 0].all() and (told >= 0).mean() > 0.9
+    ((_, record),) = read_scenarios(tmp_path / "b").items()
+    assert record["edits"] == [{"set": "palettes[0]=0x21"}] and record["rollout"] == 6 and record["told"] > 0.9

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...bundled import find
 from ...early import AUTO
 from ...output import Kind, Output, write_result
-from ..options import COUNT, POSITION, SEED, SHARE, add_model
+from ..options import COUNT, POSITION, SEED, SHARE, add_model, add_rom
 
 if TYPE_CHECKING:
     from ...inference.footage_restorer import FootageRestorer
@@ -27,6 +27,8 @@ EXAMPLES = """examples:
   hstmae augment mario.hst night.hst --edit "look: night" "mirror: true" --checkpoint hst-mae-nano
   hstmae augment mario.hst lerobot/ --to lerobot --programme clips.yaml --checkpoint hst-mae-nano --json made.json
   hstmae augment store joined --edit "splice: {with: any}" --whole
+  hstmae augment store played --edit "work memory[16]=3" --rom any.nes --rollout 60
+      the console of a `record --game nes` draws the edited state, and plays on from it
 
 NAME is a field of the game's description (its bytes, from 0 on), VALUE a number, several with commas, or LOW..HIGH,
 drawn for each clip by the seed; +=, -= and ^= change what is there. Other edits are lines of a programme, a YAML file:
@@ -58,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", choices=("store", "hst", "lerobot", "minari", "webdataset"),
         help="what to write (default: store; hst where OUT ends in .hst)")  # fmt: skip
     add_model(parser, AUTO)
+    add_rom(parser, "the console plays on by it, with --rollout: ")
+    add("--rollout", type=COUNT, metavar="N", help="frames that the console plays on from the edited state")
     add("--copies", type=COUNT, metavar="N", help="clips of each episode (default: the programme's, else 1)")
     add("--frames", type=POSITION, metavar="N", help="of each clip; 0 = all (default: the programme's, else all)")
     add("--seed", type=SEED, default=0, help="of what is drawn")
@@ -77,7 +81,7 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ...errors import DataError, UsageError
-    from ...scenarios import check_form, write_clips
+    from ...scenarios import check_form, check_rollout, make_clips, roll_clips, write_clips
 
     form = _form(args)
     if not args.edit and args.programme is None:
@@ -86,18 +90,27 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.out}: is the store that is edited; new clips need one of their own")
     if (form == "hst") != (args.out.suffix.lower() == ".hst"):
         raise UsageError(f"{args.out}: --to {form} writes a {'file that ends in .hst' if form == 'hst' else 'folder'}")
+    if (args.rom is None) != (args.rollout is None):
+        raise UsageError("--rom and --rollout go together: whose ROM it is, and how many frames the console plays on")
+    if args.rollout is not None and args.frames is not None:
+        raise UsageError("--frames is for clips that are drawn; --rollout says how many frames the console plays")
     check_form(args.out, form)
     store, game = _opened(args.store)
     programme = _programme(args, game)
     clips: list[dict[str, Any]] = []
-    restorer = _restorer(args, game)
-    made = write_clips(_drawn(args, store, programme, restorer, clips), args.out, form, game, args.overwrite)
+    if args.rollout is not None:
+        check_rollout(programme, game)
+        rolled = roll_clips(store, programme, args.rom, args.rollout, args.seed, clips)
+        made = write_clips(_counted(rolled, store, programme, clips), args.out, form, game, args.overwrite)
+    else:
+        drawn = make_clips(store, programme, _restorer(args, game), args.seed, clips, args.min_sure, args.whole)
+        made = write_clips(_counted(drawn, store, programme, clips), args.out, form, game, args.overwrite)
     left_out = [clip["name"] for clip in clips if not clip["kept"]]
     for clip in clips:
         told = f"{clip['sure']:.2%} sure, {clip['changed']:.2%} of the pixels changed" if "sure" in clip else "not made"
         print(f"{clip['name']}: {told}{'' if clip['kept'] else ', left out: ' + clip['why']}")
         for sentence, count in clip.get("breaks", {}).items():
-            print(f"  breaks: {sentence} ({count} of {clip['frames']} frames)")
+            print(f"  breaks: {sentence} ({count} of {clip.get('edited', clip['frames'])} frames)")
     for sentence in dict.fromkeys(sentence for clip in clips for sentence in clip.get("said", ())):
         print(f"note      {sentence}")
     if len(left_out) == len(clips):
@@ -153,15 +166,13 @@ def _restorer(args: argparse.Namespace, game: str) -> FootageRestorer:
     return restorer or load_model(args)
 
 
-def _drawn(
-    args: argparse.Namespace, store: Recordings, programme: Programme, restorer: FootageRestorer, clips: list[Any]
+def _counted(
+    made: Iterator[Drawn], store: Recordings, programme: Programme, clips: list[dict[str, Any]]
 ) -> Iterator[Drawn]:
     from tqdm import tqdm
 
-    from ...scenarios import make_clips
-
     with tqdm(total=len(store.infos()) * programme.variants, unit="clip", desc="augment") as bar:
-        for clip in make_clips(store, programme, restorer, args.seed, clips, args.min_sure, args.whole):
+        for clip in made:
             bar.update(len(clips) - bar.n)
             yield clip
         bar.update(len(clips) - bar.n)

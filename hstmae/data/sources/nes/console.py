@@ -128,14 +128,7 @@ class NesConsole:
         Returns:
             As of `picture`; the run that all of its lines are.
         """
-        state = state.copy()
-        state[_SPRITES], state[_COLOURS] = memory[SPRITES], memory[COLOURS]
-        pages = self._pages(state).tolist()
-        held = [*memory[PATTERNS].reshape(8, PAGE), *memory[TABLES].reshape(4, PAGE)[memory[MIRRORS] & 3]]
-        for page, at in zip(held, pages[:12], strict=True):
-            if at - self._program >= len(self._patterns):
-                begin = _MEMORY + at - self._program - len(self._patterns)
-                state[begin : begin + PAGE] = page
+        state = self._holding(state, memory)
         state[_UNIT : _UNIT + 4] = 0, 0, _LINE_ABOVE & 255, _LINE_ABOVE >> 8
         state[_SIGNALS] = 0
         state[_UNIT + 21] = 0  # nor does it look as if one were over
@@ -152,6 +145,37 @@ class NesConsole:
         self.emulator.step(0)
         run = Run(0, now.x, row, now.background, now.sprites, now.large, now.mask & 31)
         return self.picture()[0], run
+
+    def put(self, state: np.ndarray, memory: np.ndarray) -> tuple[str, ...]:
+        """Go on from a save state with other memory, work memory included.
+
+        Args:
+            memory: as of `memory`.
+        Returns:
+            What of it the cartridge does not allow, one sentence each.
+        """
+        changed = self._holding(state, memory)
+        changed[_WORK] = memory[WORK]
+        self.emulator.load(changed)
+        held = self.memory(changed)
+        said = []
+        if not np.array_equal(held[PATTERNS], memory[PATTERNS]):
+            said.append("patterns are in the cartridge's ROM, which cannot be edited: they are as recorded")
+        if not np.array_equal(held[MIRRORS], memory[MIRRORS]) or not np.array_equal(held[TABLES], memory[TABLES]):
+            said.append("which name tables are the same memory, the cartridge decides: they are as it has them")
+        return tuple(said)
+
+    def _holding(self, state: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        """A save state whose picture unit holds other memory: a copy. Patterns in ROM stay."""
+        state = state.copy()
+        state[_SPRITES], state[_COLOURS] = memory[SPRITES], memory[COLOURS]
+        pages = self._pages(state).tolist()
+        held = [*memory[PATTERNS].reshape(8, PAGE), *memory[TABLES].reshape(4, PAGE)[memory[MIRRORS] & 3]]
+        for page, at in zip(held, pages[:12], strict=True):
+            if at - self._program >= len(self._patterns):
+                begin = _MEMORY + at - self._program - len(self._patterns)
+                state[begin : begin + PAGE] = page
+        return state
 
     def _page(self, state: np.ndarray, at: int) -> np.ndarray:
         """The page that lies at a place of program, patterns and the cartridge's memory, one behind the other."""

@@ -101,14 +101,9 @@ class NesEpisode:
                 report(Problem(self.name, "", f"ends after {t} of {self.size} frames: {error}", left_out=False))
                 break
             number += 1
-            state = console.emulator.save()
-            shown, other = console.picture()
-            memory = console.memory(state)
-            runs, drawn = finder.find(memory, console.registers(state), shown)
-            memory[RUNS], memory[WORK] = pack_runs(runs), work
+            memory, drawn, untold, other = read_frame(console, finder, work)
             strange = [strange[0] + (other > 0), strange[1] + other]
-            ends = [*(run.line for run in runs[1:]), len(shown)]
-            self.untold += sum(end - run.line for run, end in zip(runs, ends, strict=True) if not run.told)
+            self.untold += untold
             yield SourceFrame(number, AT_HAND if number in known else drawn, palette, memory, action)
         if strange[0] and report is not None:
             what = (
@@ -130,6 +125,26 @@ class NesEpisode:
                     action = BUTTONS["T"]
             left -= 1
             yield action
+
+
+def read_frame(console: NesConsole, finder: RunFinder, work: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """The state of the frame that was just run, and its picture.
+
+    Args:
+        finder: has seen the frames before.
+        work: work memory as it was when the frame began.
+    Returns:
+        Memory uint8 [SIZE], NES colours uint8 [240, 256], lines that the memory does not tell, and pixels that have
+        none of the 64 colours.
+    """
+    state = console.emulator.save()
+    shown, other = console.picture()
+    memory = console.memory(state)
+    runs, drawn = finder.find(memory, console.registers(state), shown)
+    memory[RUNS], memory[WORK] = pack_runs(runs), work
+    ends = [*(run.line for run in runs[1:]), len(shown)]
+    untold = sum(end - run.line for run, end in zip(runs, ends, strict=True) if not run.told)
+    return memory, drawn, untold, other
 
 
 def _by_frame(events: tuple[tuple, ...]) -> dict[int, list[tuple]]:
