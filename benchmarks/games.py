@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from any_game import OURS, ours, results
+from any_game import measured
 
 from hstmae.atomic import write_json
 from hstmae.codec.session.profiles import make_profile
@@ -64,12 +64,12 @@ def stored(store: EpisodeStore, frames: int) -> dict[str, float | str]:
     clip = store.read(name, range(min(frames, store.info(0).frames)))
     pictures = clip.palette[clip.frames] if clip.palette is not None else clip.frames
     colours = replace(clip, frames=pictures, palette=None, state=None, context=None, actions=None, game="generic")
-    others = {name: result[0] for name, result in results(colours, GOP)[1].items() if name != OURS}
-    best, count = min(others, key=lambda name: others[name]), len(clip.frames)
-    whole = _bytes(clip)
-    alone = ours(replace(clip, state=None, context=None, actions=None), GOP)[0]
+    best = min(measured(colours, GOP)[1][1:], key=lambda row: float(row["bytes_per_frame"]))
+    count, whole = len(clip.frames), _bytes(clip)
+    alone = _bytes(replace(clip, state=None, context=None, actions=None))
     return {
-        "pictures": alone / count, "all": whole / count, "best": others[best] / count, "codec": best,
+        "pictures": alone / count, "all": whole / count, "best": best["bytes_per_frame"],
+        "codec": f"{best['method']} of {best['given']}",
         "all_unpacked": int(np.prod(clip.frames.shape[1:])) + (0 if clip.state is None else clip.state.shape[1]),
     }  # fmt: skip
 

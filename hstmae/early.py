@@ -26,7 +26,7 @@ INPUTS = (
 )  # what is read
 AUTO = "auto"  # of a model: the one that suits the input
 CONFIGS = ("config", "sweep", "masks")  # read as well, and looked for by the reader of YAML files
-CODECS = ("encode", "decode", "verify")  # verbs whose model is a codec's
+CODECS = ("encode", "decode", "verify", "bench")  # verbs whose model is a codec's
 
 
 def inputs_of(args: argparse.Namespace) -> list[Path]:

@@ -155,6 +155,18 @@ play empty
 play junk.bin
 play nohost://x
 play http://127.0.0.1:9/
+bench
+bench nothing
+bench codec absent
+bench codec empty
+bench codec junk.bin
+bench codec picture.png --peers zip
+bench codec picture.png --profiles replay
+bench codec picture.png --gop 5000
+bench codec picture.png --lossy 5
+bench codec picture.png --plot sizes.txt
+bench codec picture.png --rom junk.bin
+bench codec picture.png --checkpoint hst-mae-nano
 completion tcsh
 completion
 """

@@ -61,6 +61,9 @@ serve --port 0 --files {}
 stream {} --to http://127.0.0.1:9/x
 stream absent --mask {} --to http://127.0.0.1:9/x
 play {}
+bench {}
+bench codec {}
+bench codec --rom {}
 """
 
 FOLDERS = (b"model", b"newer", b"nothing", b"run", b"store")

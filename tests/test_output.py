@@ -45,6 +45,7 @@ VERBS: dict[str, tuple[list[str], list[tuple[str, Kind]]]] = {
     "recover": (["IN"], [("", FILE), ("--json", FILE)]),
     "join": (["IN"], [("", FOLDER), ("--json", FILE)]),  # or a file, by its ending
     "exchange": (["IN", "--to", "lerobot"], [("", FOLDER), ("--json", FILE)]),
+    "bench": (["codec", "IN"], [("--json", FILE), ("--plot", FILE)]),
     "augment": (["IN", "--edit=lives=1"], [("", GROWING), ("--json", FILE)]),
     "stream": (["IN", "--to", "http://127.0.0.1:9/x"], [("--out", FILE), ("--json", FILE)]),
 }

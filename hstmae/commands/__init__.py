@@ -26,12 +26,14 @@ VERBS = (
         "serve",
         "stream",
         "play",
+        "bench",
         "completion",
     ),
 )
 _ROOMS = {  # verbs whose modules lie in another folder
     **{verb: f"moving.{verb}" for verb in ("join", "exchange", "augment")},
     **{verb: f"networks.{verb}" for verb in ("lighten", "export")},
+    "bench": "measuring.bench",
 }
 
 

@@ -12,9 +12,11 @@ _THREADS = Path("/proc/self/task")
 
 @contextlib.contextmanager
 def ordinary() -> Iterator[None]:
-    """Around the opening of an encoder, and the first frame: as root, SVT-AV1 gives its own threads and the one that
-    called it the highest real-time priority, which programs that are started later inherit, and which keeps everything
-    else on the machine from running. Threads that became real-time inside are ordinary again outside."""
+    """Around the opening of an encoder, and the first frame. SVT-AV1 would tell much of both; and as root, it gives its
+    own threads and the one that called it the highest real-time priority, which programs that are started later
+    inherit, and which keeps everything else on the machine from running. Threads that became real-time inside are
+    ordinary again outside."""
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone
     if not hasattr(os, "sched_setscheduler") or not _THREADS.is_dir():  # other systems know no such priority
         yield
         return

@@ -75,7 +75,7 @@ def coded_again(path: Path, folder: Path, quality: float, gop: int, advance: Cal
         lost = write_film(trial, _frames(reader, done), facts, reader.colours, asked, path)
         if reader.damage:
             raise DataError(f"is damaged: {reader.damage[0]}")
-        found = _psnr(reader, FilmReader(trial), gop, done)
+        found = group_psnr(reader, FilmReader(trial), gop, done)
         least, size = float(found.min()), trial.stat().st_size
         if least < quality and size >= own:
             break  # it takes more than the film does, and does not reach that
@@ -118,7 +118,7 @@ def _frames(reader: FilmReader, done: Callable[[], object]) -> Iterator[tuple[in
         done()
 
 
-def _psnr(source: FilmReader, made: FilmReader, gop: int, done: Callable[[], object]) -> np.ndarray:
+def group_psnr(source: FilmReader, made: FilmReader, gop: int, done: Callable[[], object]) -> np.ndarray:
     """PSNR in dB of each group, float64 [groups]. Raises DataError: other frames than the source has."""
     if source.layout != made.layout:
         raise DataError(f"its {source.layout.name} pictures become {made.layout.name}")
