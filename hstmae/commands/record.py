@@ -25,17 +25,20 @@ EXAMPLES = """examples:
   hstmae record --game smb --rom mario.nes --movie run.fm2 --format smbdataset --out recordings/session
   hstmae record --env ALE/Breakout-v5 --frames 2000 --out recordings/breakout
   hstmae record --game nes --rom any.nes --frames 3600 --episodes 4 --out recordings/any
+  hstmae record --app 10_platformer --frames 300 --episodes 2 --out recordings/platformer
 
 --game nes records any game of the console with all that its picture unit holds, from which the pictures follow; it is
-played by chance, or by --movie. The ROM is your own file; without --rom, smb is that of an installed
+played by chance, or by --movie. --app runs a program written with Pyxel, or an example that comes with it by its name,
+and records what it draws with, likewise. The ROM is your own file; without --rom, smb is that of an installed
 gym-super-mario-bros package.
-Needed beside the package: 'hstmae[emulator]' for --game, 'hstmae[record]' for --env."""
+Needed beside the package: 'hstmae[emulator]' for --game, 'hstmae[record]' for --env, 'hstmae[pyxel]' for --app."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--game", choices=("smb", "nes"), help="game to run in the emulator; nes: any game of --rom")
+    what.add_argument("--app", type=Path, metavar="FILE", help="program written with Pyxel, or the name of its example")
     what.add_argument("--env", metavar="NAME", help="Gymnasium environment, e.g. ALE/Breakout-v5")
     add("--out", required=True, metavar="DIR", help="store, or folder for smbdataset episodes")
     add("--format", choices=("store", "smbdataset"), default="store", help="what to write (default: %(default)s)")
@@ -51,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="emulated frames of search per episode instead of --seconds: the same play on any machine",
     )
-    add("--frames", type=COUNT, default=1000, metavar="N", help="frames per episode of --env and of nes (1000)")
+    add("--frames", type=COUNT, default=1000, metavar="N", help="frames per episode of --env, --app and nes (1000)")
     add("--seed", type=SEED, default=0, help="seed of the first episode; the next have the next ones")
     add("--save-movies", metavar="DIR", help="also write the input of autoplayed episodes as JSON movies")
     add("--json", metavar="FILE", help="also write the summary as JSON")
@@ -62,7 +65,10 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 
 def run(args: argparse.Namespace) -> int:
-    summary = _record_env(args) if args.env else _record_any(args) if args.game == "nes" else _record_game(args)
+    if args.app is not None:
+        summary = _record_app(args)
+    else:
+        summary = _record_env(args) if args.env else _record_any(args) if args.game == "nes" else _record_game(args)
     write_result(args.json, summary)
     return EXIT_CUT if summary["cut"] else 0
 
@@ -92,6 +98,18 @@ def _record_env(args: argparse.Namespace) -> dict[str, Any]:
     episodes = [GymEpisode(args.env, args.frames, seed, actions, indexed) for seed in seeds]
     summary = _into_store(args, game, "gymnasium", episodes)
     return {**summary, "fps": rate or get_game(game).fps, "fps_stated": rate is not None}
+
+
+def _record_app(args: argparse.Namespace) -> dict[str, Any]:
+    from ..data.sources.pyxel.session import PyxelEpisode, find_program
+
+    if args.autoplay or args.rom or args.movie or args.save_movies or args.search_frames is not None:
+        raise UsageError("--autoplay, --rom, --movie, --save-movies and --search-frames belong to --game, not to --app")
+    if args.format != "store":
+        raise UsageError("--format smbdataset holds Super Mario Bros. alone; record --app into a store")
+    program = find_program(args.app)
+    episodes = [PyxelEpisode(program, args.frames, seed) for seed in range(args.seed, args.seed + args.episodes)]
+    return _into_store(args, episodes[0].game, "pyxel", episodes)
 
 
 def _record_any(args: argparse.Namespace) -> dict[str, Any]:

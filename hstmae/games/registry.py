@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import GameError
+from .pyxel.game import sized
 from .spec import GameSpec
 
 GROUP = "hstmae.games"
@@ -44,8 +45,12 @@ def game_names() -> list[str]:
 
 
 def get_game(name: str) -> GameSpec:
-    """The GameSpec of a known game. Raises GameError for an unknown name, or a game that is described wrongly."""
-    game = _own().get(name) or _registered.get(name) or _from_files().get(name) or _from_package(name)
+    """The GameSpec of a known game; "pyxel-WIDTHxHEIGHT" is that of programs with such pictures.
+
+    Raises:
+        GameError: an unknown name, or a game that is described wrongly.
+    """
+    game = _own().get(name) or sized(name) or _registered.get(name) or _from_files().get(name) or _from_package(name)
     if game is None:
         raise GameError(
             f"unknown game '{name}'; known: {', '.join(game_names())}. A game of your own: set {VARIABLE} to its file"

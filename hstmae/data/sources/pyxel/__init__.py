@@ -1,0 +1,1 @@
+"""Recording games written with Pyxel."""

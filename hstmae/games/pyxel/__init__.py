@@ -1,0 +1,1 @@
+"""Games written with Pyxel, described by what they draw with."""
