@@ -111,6 +111,7 @@ encode empty out.hst
 encode junk.bin out.hst
 encode picture.png out.mp4
 encode picture.png out.hst --gop 0
+encode picture.png out.hst --codec av1
 encode picture.png out.hst --profile neural --quality nan
 decode absent.hst out --to png
 decode junk.bin out --to png

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..codec.film.quality import NAMES
 from ..errors import DataError
 from . import general, lossy, own, video
 from .clips import Clip
@@ -14,7 +15,7 @@ from .measuring import EACH, OWN, PICTURES, WHOLE, Method, Result, Unavailable, 
 
 PROFILES = own.NAMES
 PEERS = (*general.NAMES, *video.NAMES)
-CODECS = ("h264",)
+CODECS = tuple(NAMES)
 
 
 @dataclass(frozen=True)

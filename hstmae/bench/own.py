@@ -173,7 +173,7 @@ def film_again(clip: Clip, gop: int, quality: float, codec: str) -> Result:
             raise Mismatch(f"{path}: a group has {least:.2f} dB of the {quality:g} that were asked for: a defect")
         return least
 
-    return _film(clip, gop, {"quality": quality} | ({} if codec == "h264" else {"codec": codec}), check)
+    return _film(clip, gop, {"quality": quality, "codec": codec}, check)
 
 
 def _film(

@@ -24,6 +24,7 @@ EXAMPLES = (
   hstmae encode recordings/player_abcd_e0_1-1_win session.hst
   hstmae encode smbdataset.7z archive.hst --workers 8
   hstmae encode clip.mp4 clip.hst
+  hstmae encode clip.mp4 smaller.hst --profile video --quality 36 --codec av1
   hstmae encode screenshots clip.hst --fps 30 --allow-loss alpha
   hstmae encode data/preprocessed small.hst --profile neural --stride 4 --gop 32 --quality 38.5
   hstmae encode recordings small.hst --rom mario.nes --gop 4096
@@ -46,6 +47,7 @@ killed goes on when the same command is given again: what is written is not made
 
 MAX_GOP = 1024  # that of hstmae.codec.container.chunks, which is not loaded for this
 MAX_SPACING = 1 << 20
+CODECS = ("h264", "vp9", "av1")  # those of hstmae.codec.film.quality, likewise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,10 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--no-files", action="store_true", help="forget names, times and packing of recordings' files")
     loss = "take what 8-bit RGB frames cannot hold without it: depth, alpha, frames, colours, streams, or all"
     add("--allow-loss", type=names, default=[], metavar="KIND,...", help=loss)
-    neural = parser.add_argument_group("neural profile")
+    neural = parser.add_argument_group("neural profile, and films coded anew")
     neural.add_argument("--checkpoint", metavar="MODEL", help="codec model: bundled name, folder or file")
     quality = "picture quality that every group has, dB (20 to 60), or exact; with --profile video films are coded anew"
     neural.add_argument("--quality", type=_quality, metavar="Q", help=quality)
+    by = "what films are coded anew by: h264 (fastest, and the default), vp9 or av1 (fewer bytes, more time)"
+    neural.add_argument("--codec", choices=CODECS, help=by)
     rate = "kbit per second to stay below, instead of --quality; groups that cannot are told"
     neural.add_argument("--bitrate", type=AMOUNT, metavar="KBIT", help=rate)
     add("--json", metavar="FILE", help="also write the summary as JSON")
@@ -110,6 +114,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--quality exact: --profile video keeps films as they are without --quality")
     if options and args.profile != "neural" and (args.profile, [*options]) != ("video", ["quality"]):
         raise UsageError("--checkpoint, --quality and --bitrate belong to --profile neural, --quality to video, too")
+    if args.codec and (args.profile != "video" or args.quality is None):
+        raise UsageError("--codec is for films that are coded anew: give --profile video and --quality, too")
+    if args.codec not in (None, CODECS[0]):
+        options["codec"] = args.codec
     profile = args.profile or ("replay" if args.rom else None)
     if args.rom and profile != "replay":
         raise UsageError(f"--rom belongs to --profile replay, not to {profile}")

@@ -171,7 +171,8 @@ class _Pictures:
 
     def write(self, time: int, planes: Planes, others: Others | None) -> None:
         if others is not None:
-            others.until(time * self._facts.time_base)
+            with nullcontext() if self._opened else ordinary():  # their first packet opens all encoders of the file
+                others.until(time * self._facts.time_base)
         frame = self._frame(planes)
         exact = time * self._facts.time_base / self._base
         frame.pts, frame.time_base = max(round(exact), self._last + 1), self._base

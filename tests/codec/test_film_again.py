@@ -57,14 +57,20 @@ def rich(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("quality", [24, 33, 41])
-def test_every_group_has_the_quality_and_no_bytes_are_wasted(rich: Path, tmp_path: Path, quality: float) -> None:
+@pytest.mark.parametrize(("codec", "quality"), [("h264", 24), ("h264", 41), ("vp9", 33), ("av1", 33)])
+def test_every_group_has_the_quality_and_no_bytes_are_wasted(
+    rich: Path, tmp_path: Path, quality: float, codec: str
+) -> None:
+    encoders = {"h264": "libx264", "vp9": "libvpx-vp9", "av1": "libsvtav1"}
+    if encoders[codec] not in av.codecs_available:
+        pytest.skip(f"PyAV has no {encoders[codec]} here")
     shares: list[float] = []
-    made = coded_again(rich, tmp_path, quality, 16, shares.append)
+    made = coded_again(rich, tmp_path, quality, 16, shares.append, codec)
     assert worst(rich, made.path, 16) == pytest.approx(made.least, abs=1e-6) and made.least >= quality
     assert made.least < quality + 2 and made.path.stat().st_size < rich.stat().st_size
     assert 0.5 < sum(shares) <= 1 + 1e-6 and max(shares) < 0.02
     assert [frame.key for frame in FilmReader(made.path).frames()] == [k % 16 == 0 for k in range(60)]
+    assert FilmReader(made.path).facts.codec == codec
     assert [p.name for p in tmp_path.iterdir()] == ["rich.mp4"]
 
 
@@ -125,6 +131,7 @@ def test_a_quality_that_takes_more_than_the_film_itself(rich: Path, tmp_path: Pa
 def test_options_that_do_not_go_together(rich: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "x.hst"
     for words in (["--profile", "lossless", "--quality", 30], ["--profile", "video", "--bitrate", 30],
-                  ["--profile", "video", "--quality", "exact"], ["--profile", "video", "--quality", 70]):  # fmt: skip
+                  ["--profile", "video", "--quality", "exact"], ["--profile", "video", "--quality", 70],
+                  ["--profile", "video", "--codec", "av1"]):  # fmt: skip
         assert run("encode", rich, out, *words) == 2 and "quality" in capsys.readouterr().err
         assert not out.exists()

@@ -16,16 +16,18 @@ from ...film.codecs import FilmOptions, Plan, plan
 from ...film.layout import Planes
 from ...film.reading import FilmReader
 from ...film.writing import write_film
+from .quality import NAMES, PASSES, SEARCHES
 
-_ENCODERS = ("libx264", "libx264rgb")
-_ENDINGS = (".mp4", ".m4v", ".mov", ".mkv")
-_PASSES = 6
-_THREADS = "2"  # with another number other bytes come out
-_SLOPE = 4.0  # dB that half the quantizer is worth, about
-_BOOST = 2.5  # most that a group is given more than others, as a power of two
-_SPARE = 0.2  # dB above what was asked for that are aimed at
-_CLOSE = 1.0  # dB above what was asked for up to which a group is as it should be
-_ENOUGH = 1.5  # dB above it, of half of the groups, at which films are not coded once more to save bytes
+_ENCODERS = {
+    "h264": ("libx264", "libx264rgb"),
+    "vp9": ("libvpx-vp9",),
+    "av1": ("libsvtav1", "libaom-av1"),
+}
+_ENDINGS = {
+    "h264": (".mp4", ".m4v", ".mov", ".mkv"),
+    "vp9": (".mp4", ".mkv", ".webm"),
+    "av1": (".mp4", ".mkv", ".webm"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,35 +45,31 @@ class CodedAgain:
     lost: tuple[str, ...]
 
 
-def coded_again(path: Path, folder: Path, quality: float, gop: int, advance: Callable[[float], object]) -> CodedAgain:
+def coded_again(
+    path: Path, folder: Path, quality: float, gop: int, advance: Callable[[float], object], codec: str = "h264"
+) -> CodedAgain:
     """Code a film anew into `folder`, with a key frame every `gop` frames.
 
-    Each pass codes all of it and measures every group against the film; then hard groups get more bits, and all get as
-    many as most need, until every one has `quality` dB.
+    Each pass codes all of it and measures every group against the film, until every one has `quality` dB; see `quality`
+    for what is tried.
 
     Args:
+        codec: one of `quality.NAMES`.
         advance: told of the share of the work that was done since the last call.
     Raises:
         DataError: it cannot be done, and why: the film is best kept as it is.
     """
     reader = FilmReader(path)
     facts = reader.facts
-    target = folder / (path.name if path.suffix.lower() in _ENDINGS else f"{path.stem}.mkv")
-    try:
-        made = plan(target, reader.layout, (facts.height, facts.width), FilmOptions())
-    except UsageError as error:
-        raise DataError(str(error)) from None
-    if made.encoder not in _ENCODERS or made.lost:
-        raise DataError(f"{reader.layout.name} pictures of {facts.width}x{facts.height} are not coded anew by H.264")
+    made, target = _planned(reader, folder, codec)
     count = max(1, len(facts.times))
-    crf = min(max(23.0 + (40.0 - quality), 1.0), 50.0)
+    search = SEARCHES[codec](quality, gop, -(-count // gop), made.encoder)
     best: CodedAgain | None = None
-    more = np.zeros(-(-count // gop))  # bits of hard groups, as a power of two
     size, least, own = 0, 0.0, path.stat().st_size
-    for number in range(_PASSES):
+    for number in range(PASSES):
         done = partial(advance, 0.25 / count if number < 2 else 0.0)  # two passes are usual
         trial = folder / f"{number}-{target.name}"
-        asked = _asked(made, crf, gop, more)
+        asked = replace(made, options=search.options())
         lost = write_film(trial, _frames(reader, done), facts, reader.colours, asked, path)
         if reader.damage:
             raise DataError(f"is damaged: {reader.damage[0]}")
@@ -83,33 +81,35 @@ def coded_again(path: Path, folder: Path, quality: float, gop: int, advance: Cal
             trial.replace(target)
             best = CodedAgain(target, least, tuple(lost))
         trial.unlink(missing_ok=True)
-        off = found - quality
-        if best is not None and (float(np.median(off)) < _ENOUGH or number > 1):
+        if search.is_done(found, best is not None):
             break
-        need = np.clip((_SPARE * (1 + number) - off) / _SLOPE, -4.0, 4.0)
-        need[(off >= 0) & (off <= _CLOSE)] = 0.0
-        if number < 2:
-            shift = float(np.median(more + need))
-            more = np.clip(more + need - shift, 0.0, _BOOST)
-        else:  # what helps one group may cost the next: all get more
-            shift = float(need.max())
-        crf = min(max(crf - 6 * shift, 0.0), 51.0)
     if best is None and size >= own:
         raise DataError(f"its own packets take no more than {quality:g} dB coded anew")
     if best is None:
-        raise DataError(f"H.264 does not reach {quality:g} dB in all of its groups: {least:.1f} dB in the worst one")
+        name = NAMES[codec]
+        raise DataError(f"{name} does not reach {quality:g} dB in all of its groups: {least:.1f} dB in the worst one")
     if best.path.stat().st_size >= own:
         raise DataError(f"its own packets take no more than {quality:g} dB coded anew")
     return best
 
 
-def _asked(made: Plan, crf: float, gop: int, more: np.ndarray) -> Plan:
-    """As `made`; groups get more bits as `more` says. None gets fewer: x264 begins each where the one before ended."""
-    zones = "/".join(f"{k * gop},{(k + 1) * gop - 1},b={2.0**m:.4f}" for k, m in enumerate(more) if m)
-    params = "qpstep=69" + (f":zones={zones}" if zones else "")  # quality may change at once
-    options = {"preset": "veryfast", "tune": "psnr", "crf": f"{crf:g}", "g": str(gop), "keyint_min": str(gop),
-               "sc_threshold": "0", "threads": _THREADS}  # fmt: skip
-    return replace(made, options=options | {"x264-params": params})
+def _planned(reader: FilmReader, folder: Path, codec: str) -> tuple[Plan, Path]:
+    """By which encoder, and into which file. Raises DataError: by none that keeps the kind of its pictures."""
+    facts, path = reader.facts, reader.path
+    encoders, endings = _ENCODERS[codec], _ENDINGS[codec]
+    target = folder / (path.name if path.suffix.lower() in endings else f"{path.stem}.mkv")
+    why = ""
+    for encoder in encoders:
+        try:
+            options = FilmOptions("" if codec == "h264" else encoder)
+            made = plan(target, reader.layout, (facts.height, facts.width), options)
+        except UsageError as error:
+            why = str(error)
+            continue
+        if made.encoder in encoders and not made.lost and made.layout == reader.layout:
+            return made, target
+        why = f"{reader.layout.name} pictures of {facts.width}x{facts.height} are not coded anew by {NAMES[codec]}"
+    raise DataError(why)
 
 
 def _frames(reader: FilmReader, done: Callable[[], object]) -> Iterator[tuple[int, Planes]]:

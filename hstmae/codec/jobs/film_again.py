@@ -14,6 +14,7 @@ from ...data.sources.film import FilmEpisode
 from ...errors import DataError
 from ...executor import Advance
 from ..film.again import coded_again
+from ..film.quality import NAMES
 from .tasks import Task, is_film
 
 _SHARE = 0.75  # of the progress that is told while a film is coded anew; the rest while it is divided
@@ -26,7 +27,8 @@ def film_to_keep(
     """The film, and who is to be told of its frames. It is there as long as the context is open."""
     episode = task.episode
     assert is_film(episode)
-    quality = dict(task.settings.options).get("quality")
+    options = dict(task.settings.options)
+    quality, codec = options.get("quality"), str(options.get("codec", "h264"))
     if quality is None:
         yield episode, advance
         return
@@ -35,13 +37,14 @@ def film_to_keep(
         try:
             if not isinstance(episode, FilmEpisode):
                 raise DataError("animations are kept as they are")
-            made = coded_again(episode.path, Path(folder), float(quality), task.gop, steps.share)
+            made = coded_again(episode.path, Path(folder), float(quality), task.gop, steps.share, codec)
         except DataError as error:
             why = str(error).removeprefix(f"{episode.path}: ")
             report(Problem(episode.name, episode.path.name, f"kept as it is: {why}", left_out=False))
         else:
             before, after = (path.stat().st_size for path in (episode.path, made.path))
-            told = f"coded anew by H.264: {after:,} bytes of {before:,}, {made.least:.1f} dB or more in every group"
+            told = f"coded anew by {NAMES[codec]}: {after:,} bytes of {before:,}, "
+            told += f"{made.least:.1f} dB or more in every group"
             for line in (told, *made.lost):
                 report(Problem(episode.name, episode.path.name, line, left_out=False))
             episode = replace(episode, path=made.path)

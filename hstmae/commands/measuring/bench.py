@@ -41,7 +41,6 @@ MAX_GOP = 1024  # that of hstmae.codec.container.chunks, which is not loaded for
 # Those of hstmae.bench.job, likewise.
 PROFILES = ("lossless", "live", "neural", "replay", "video")
 PEERS = ("xz", "zstd", "zlib", "png", "x264", "x265", "vp9", "ffv1", "av1")
-CODECS = ("h264",)
 SAMPLE = "assets/sample_session"
 _PLOTS = (".png", ".svg", ".pdf")
 
@@ -108,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     from ...bench.job import Wanted
     from ...bench.own import Means
 
-    wanted = Wanted(profiles, peers, args.gop, args.lossy, args.stride, CODECS, Means(args.checkpoint, args.rom))
+    wanted = Wanted(profiles, peers, args.gop, args.lossy, args.stride, means=Means(args.checkpoint, args.rom))
     report = measured([*read_clips(found, args.clips, args.frames)], wanted)
     if args.plot is not None:
         from ...atomic import replacing
