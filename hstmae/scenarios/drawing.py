@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from ..data.store.told import SCENARIO
 from ..inference.footage_restorer import FootageRestorer
 from .scene import Scene
 
+Load = Callable[[], FootageRestorer]
 AT_ONCE = 64  # frames that are drawn together
 
 
@@ -29,6 +30,7 @@ class Drawn:
         changed: share of pixels that are not as recorded, before the clip is mirrored.
         breaks: what the edits break that was whole before: sentences, and in how many frames.
         record: what was done, JSON values.
+        drawn_by: fingerprint of what drew it; "" = nothing had to be drawn.
         about: what of the origin decides the clip.
     """
 
@@ -38,6 +40,7 @@ class Drawn:
     changed: float
     breaks: dict[str, int]
     record: dict[str, Any]
+    drawn_by: str = ""
     about: list[object] = field(default_factory=list)
     outcome: ClassVar[str] = "cut"
 
@@ -77,11 +80,11 @@ class Drawn:
             )
 
 
-def draw(restorer: FootageRestorer, scene: Scene, name: str, record: dict[str, Any]) -> Drawn:
+def draw(restorer: Load, scene: Scene, name: str, record: dict[str, Any]) -> Drawn:
     """Draw all pictures of an edited scene anew; where nothing of its state was edited, they are the recorded ones.
 
     Args:
-        restorer: of the scene's game; of the recorded pictures it sees nothing.
+        restorer: gives one of the scene's game, where it is needed; of the recorded pictures it sees nothing.
         name: of the new clip.
         record: what is known of its origin; what was done is added.
     Raises:
@@ -90,9 +93,11 @@ def draw(restorer: FootageRestorer, scene: Scene, name: str, record: dict[str, A
     begin, episode = scene.begin, scene.episode
     recorded, state = episode.frames[begin:], scene.state[begin:]
     if np.array_equal(scene.state, scene.recorded):
-        frames, rated, sure = recorded, np.ones(len(recorded), np.float32), 1.0
+        frames, rated, sure, drawn_by = recorded, np.ones(len(recorded), np.float32), 1.0, ""
     else:
-        frames, rated, sure = _drawn(restorer, scene)
+        made_by = restorer()
+        frames, rated, sure = _drawn(made_by, scene)
+        drawn_by = made_by.fingerprint()
     changed = float((frames != recorded).mean())
     breaks = scene.breaks()
     if scene.mirrored:
@@ -104,7 +109,7 @@ def draw(restorer: FootageRestorer, scene: Scene, name: str, record: dict[str, A
         actions=None if episode.actions is None else episode.actions[begin:],
     )  # fmt: skip
     record = record | {"edits": scene.done, "seams": scene.seams, "said": scene.said, "breaks": breaks}
-    return Drawn(made, rated, sure, changed, breaks, record | {"sure": sure, "changed": changed})
+    return Drawn(made, rated, sure, changed, breaks, record | {"sure": sure, "changed": changed}, drawn_by)
 
 
 def _drawn(restorer: FootageRestorer, scene: Scene) -> tuple[np.ndarray, np.ndarray, float]:

@@ -9,8 +9,7 @@ import numpy as np
 
 from ..data.episode import Episode
 from ..data.store.manifest import EpisodeInfo
-from ..inference.footage_restorer import FootageRestorer
-from .drawing import Drawn, draw
+from .drawing import Drawn, Load, draw
 from .programme import Programme
 from .scene import Others, Scene
 from .splicing import CannotBeDone
@@ -27,12 +26,13 @@ class Recordings(Protocol):
 
 
 def make_clips(
-    store: Recordings, programme: Programme, restorer: FootageRestorer, seed: int, clips: list[dict[str, Any]],
+    store: Recordings, programme: Programme, restorer: Load, seed: int, clips: list[dict[str, Any]],
     min_sure: float = 0.0, whole: bool = False,
 ) -> Iterator[Drawn]:  # fmt: skip
     """Edit and draw `programme.variants` clips of each episode; each is noted in `clips`, also where it is left out.
 
     Args:
+        restorer: gives what draws; asked when something has to be drawn.
         seed: of all that is drawn: equal ones make equal clips.
         min_sure: share of pixels that must be sure.
         whole: clips whose edits break something are left out.
@@ -66,7 +66,7 @@ def make_clips(
                 clips.append(note | {"kept": False, "why": why, "breaks": breaks, "frames": len(scene.state) - begin})
                 continue
             clip = draw(restorer, scene, note["name"], record)
-            clip.about = [store.hash, info.name, len(rows), seed, copy, programme.text, restorer.fingerprint()]
+            clip.about = [store.hash, info.name, len(rows), seed, copy, programme.text, clip.drawn_by]
             why = f"{clip.sure:.2%} sure" if clip.sure < min_sure else ""
             clips.append(
                 note | clip.record | {"frames": clip.size, "confidence": clip.confidence.tolist(), "kept": not why}

@@ -52,11 +52,6 @@ class Step:
     weights: tuple[float, ...]
     chance: float = 1.0
 
-    @property
-    def early(self) -> bool:
-        """Whether it comes before edits of the state: it brings in states of its own."""
-        return any(isinstance(change, Splice) for change in self.choices)
-
     def chosen(self, random: np.random.Generator) -> Change | None:
         happens = random.random() < self.chance
         k = int(random.choice(len(self.choices), p=np.array(self.weights) / sum(self.weights)))
@@ -89,10 +84,10 @@ class Programme:
 
     def apply(self, scene: Scene, random: np.random.Generator, others: Others) -> None:
         """Edit a scene in place. Raises GameError, DataError: as the changes do."""
-        drawn = [(step.early, step.chosen(random)) for step in self.steps]
-        for early in (True, False):
-            for first, change in drawn:
-                if first is early and change is not None:
+        drawn = [change for step in self.steps if (change := step.chosen(random)) is not None]
+        for early in (True, False):  # a splice brings in states as they were recorded
+            for change in drawn:
+                if isinstance(change, Splice) is early:
                     change.apply(scene, random, others)
 
 

@@ -85,4 +85,4 @@ def roll_clips(
             about: list[object] = [store.hash, info.name, at, count, seed, copy, programme.text, digest]
             sure = np.ones(len(made.frames), np.float32)
             clips.append({"name": episode.name, **record, "frames": len(made.frames), "edited": 1, "kept": True})
-            yield Drawn(episode, sure, 1.0, changed, breaks, record, about)
+            yield Drawn(episode, sure, 1.0, changed, breaks, record, about=about)

@@ -62,11 +62,22 @@ def test_pictures_follow_from_what_a_program_draws() -> None:
     assert set(state[WHICH][state[WHICH] < 96].tolist()) == {32 + k for k in (1, 2, 3, 4)} | {64 + 2}
 
 
-def test_what_other_calls_draw_is_not_told() -> None:
-    shown = np.full(SHAPE, 1, np.uint8)
-    shown[9, 17] = 8  # a point that nobody logs
-    told = Painter(*SHAPE).draw(logged(np.zeros((3, 256, 256), np.uint8), lambda pyxel: pyxel.cls(1), shown))
-    assert (told[8:16, 16:24] == UNTOLD).all() and (told == UNTOLD).sum() == 64 and (told[0] == 1).all()
+def test_of_other_calls_the_pixels_are_told_and_of_unknown_ones_nothing() -> None:
+    screen = np.full(SHAPE, 1, np.uint8)
+
+    def line(x: int, y: int) -> None:
+        screen[y, x : x + 6] = [4, 4, 1, 5, 6, 6]
+
+    stand_in = SimpleNamespace(cls=lambda col: None, line=line, width=48, height=40)
+    stand_in.screen = SimpleNamespace(data_ptr=lambda: screen)
+    log = Log(stand_in)
+    stand_in.cls(1)
+    stand_in.line(20, 3)
+    assert [(c.x, c.w, c.bank) for c in log.calls[1:]] == [(20, 2, 4), (23, 1, 5), (24, 2, 6)]
+    screen[9, 17] = 8  # by nobody
+    told = Painter(*SHAPE).draw(state_of(log, np.zeros((3, 256, 256), np.uint8), screen))
+    assert (told[8:16, 16:24] == UNTOLD).all() and (told == UNTOLD).sum() == 64
+    assert np.array_equal(told[:8], screen[:8])
     state = np.random.default_rng(1).integers(0, 256, (1, SIZE), dtype=np.uint8)
     assert get_game("pyxel-48x40").decode(state, None).tiles[0].max() <= 17  # senseless memory is no crash
     for name in ("pyxel-8x40", "pyxel-300x40", "pyxel-48", "pyxel-48x40x"):

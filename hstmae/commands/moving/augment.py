@@ -14,7 +14,7 @@ from ..options import COUNT, POSITION, SEED, SHARE, add_model, add_rom
 
 if TYPE_CHECKING:
     from ...inference.footage_restorer import FootageRestorer
-    from ...scenarios.drawing import Drawn
+    from ...scenarios.drawing import Drawn, Load
     from ...scenarios.making import Recordings
     from ...scenarios.programme import Programme
 
@@ -149,21 +149,32 @@ def _programme(args: argparse.Namespace, name: str) -> Programme:
     return programme if args.frames is None else replace(programme, frames=args.frames)
 
 
-def _restorer(args: argparse.Namespace, game: str) -> FootageRestorer:
+def _restorer(args: argparse.Namespace, game: str) -> Load:
+    """What loads the model, which takes its time: only where something has to be drawn."""
+    from functools import cache
+
     from ...errors import DataError
     from ...inference.choosing import without_model
     from ...model_folders import model_game
     from ..options import load_model
 
-    if args.checkpoint == AUTO:
-        return without_model(game)
-    restorer = None
-    if (own := model_game(args.checkpoint)) is None:
-        restorer = load_model(args)
-        own = restorer.game.name
-    if own != game:
-        raise DataError(f"{args.store}: is a store of '{game}', and the model is for '{own}'")
-    return restorer or load_model(args)
+    own = game if args.checkpoint == AUTO else model_game(args.checkpoint)
+
+    @cache
+    def load() -> FootageRestorer:
+        restorer = without_model(game) if args.checkpoint == AUTO else load_model(args)
+        check(restorer.game.name)
+        return restorer
+
+    def check(other: str) -> None:
+        if other != game:
+            raise DataError(f"{args.store}: is a store of '{game}', and the model is for '{other}'")
+
+    if own is None:
+        load()
+    else:
+        check(own)
+    return load
 
 
 def _counted(

@@ -1,7 +1,7 @@
 """Any program written with Pyxel, described by what it draws with: no console, and the state tells pictures as well.
 
 The state of a frame is what it used of the image banks and the calls that drew it (see `memory`), as the recorder logs
-them; of tile maps the tiles that are shown. What other calls drew (text, circles) is not told.
+them; of tile maps the tiles that are shown. Of what other calls drew (text, circles) the pixels are.
 """
 
 from __future__ import annotations

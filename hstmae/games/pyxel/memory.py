@@ -12,7 +12,7 @@ import numpy as np
 SOURCE = "Pyxel 2.9, API reference"
 SIDE, CELL = 256, 8  # pixels of a bank's side, and of a tile's; no picture is larger than a bank
 BANK_COUNT, COLOURS = 3, 16
-CALL, MOST_CALLS = 16, 256  # bytes of a call, calls
+CALL, MOST_CALLS = 16, 512  # bytes of a call, calls
 MOST_TILES = 4 * 33 * 33
 
 STRIPS, STRIP = (
@@ -29,7 +29,7 @@ TOLD = slice(
 )  # of each 8x8 cell of the picture: is it as the calls say
 SIZE = TOLD.stop
 
-END, FILL, BLIT, MAP, RECT, CLIP, SWAP = range(7)  # kinds of calls; of END there is none any more
+END, FILL, BLIT, MAP, RECT, CLIP, SWAP, RUN = range(8)  # kinds of calls; of END there is none any more
 _LAYOUT = np.dtype([("kind", "u1"), ("bank", "u1"), ("key", "u1"), ("_", "u1"), ("place", "<i2", (6,))])
 NO_KEY = 255
 
@@ -40,7 +40,8 @@ class Call:
 
     Attributes:
         kind: FILL the picture with colour `bank`; BLIT from an image bank, MAP of tiles of a bank, RECT of colour
-            `bank`; CLIP to a rectangle, SWAP colour `bank` for `key` in what follows (both NO_KEY: no more).
+            `bank`; CLIP to a rectangle, SWAP colour `bank` for `key` in what follows (both NO_KEY: no more); RUN of
+            pixels that have colour `bank` whatever was said before.
         key: colour that is not drawn, NO_KEY = all are.
         x, y: on the picture; u, v: in the bank, or in the map's pixels; w, h: pixels, below 0 = mirrored.
     """
@@ -73,7 +74,7 @@ def calls_of(memory: np.ndarray) -> list[Call]:
     """The calls of memory uint8 [SIZE], in their order."""
     found = []
     for kind, bank, key, _, place in np.ascontiguousarray(memory[CALLS]).view(_LAYOUT).tolist():
-        if not FILL <= kind <= SWAP:
+        if not FILL <= kind <= RUN:
             break
         found.append(Call(kind, bank, key, *place))
     return found

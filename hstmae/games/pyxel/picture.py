@@ -15,7 +15,9 @@ from .memory import (
     MOST_TILES,
     NO_KEY,
     RECT,
+    RUN,
     SIDE,
+    SWAP,
     TILES,
     TOLD,
     WHICH,
@@ -59,6 +61,9 @@ class Painter:
                 inside = max(call.x, 0), max(call.y, 0), min(call.x + call.w, width), min(call.y + call.h, height)
             elif call.kind == RECT:
                 _paste(out, np.full((max(call.h, 0), max(call.w, 0)), call.bank, np.uint8), call, inside, colours)
+            elif call.kind == RUN:
+                if 0 <= call.y < height:
+                    out[call.y, max(call.x, 0) : max(call.x + call.w, 0)] = call.bank
             elif call.kind in (BLIT, MAP) and call.bank < len(self._banks):
                 if call.kind == MAP:
                     rows, columns = call.grid
@@ -69,9 +74,9 @@ class Painter:
                     picture = self._blit(call)
                 if picture is not None:
                     _paste(out, picture, call, inside, colours)
-            elif call.bank == NO_KEY:
+            elif call.kind == SWAP and call.bank == NO_KEY:
                 colours = np.arange(256, dtype=np.int16)
-            elif call.bank < COLOURS:
+            elif call.kind == SWAP and call.bank < COLOURS:
                 colours[call.bank] = call.key
         return out
 
