@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..games import GameSpec
-from ..games.editing import Place
+from ..games.editing import Editing, Place
 from .edits import Edit, parse_edit
 from .scene import Change, Others, Scene
 from .values import At, Draw
@@ -181,6 +181,8 @@ def make_look(value: Any, at: At, game: GameSpec) -> Change:
 def make_mirror(value: Any, at: At, game: GameSpec) -> Change:
     if value is not True:
         raise at.wrong(f"is true, or left out; got {value!r}")
+    if type(game.editing).mirror is Editing.mirror:
+        raise at.wrong(f"the game '{game.name}' does not say how it is mirrored")
     return Mirror()
 
 

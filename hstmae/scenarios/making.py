@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data.episode import Episode
 from ..data.store.manifest import EpisodeInfo
+from ..errors import GameError
 from .drawing import Drawn, Load, draw
 from .programme import Programme
 from .scene import Others, Scene
@@ -40,11 +41,8 @@ def make_clips(
         DataError: the recordings have no states; GameError: the game does not allow an edit.
     """
     infos = store.infos()
-    others = Others(
-        {info.name: info.frames for info in infos},
-        lambda name: store.column(name, "state", np.arange(next(i.frames for i in infos if i.name == name))),
-        store.read,
-    )
+    known = {info.name: info.frames for info in infos if "state" in info.columns}
+    others = Others(known, lambda name: store.column(name, "state", np.arange(known[name])), store.read)
     for number, info in enumerate(infos):
         for copy in range(programme.variants):
             random = np.random.default_rng([seed, number, copy])
@@ -59,6 +57,8 @@ def make_clips(
             except CannotBeDone as error:
                 clips.append(note | {"kept": False, "why": str(error)})
                 continue
+            except GameError as error:
+                raise GameError(f"{info.name}: '{scene.game.name}' {error}") from None
             if programme.frames and len(scene.state) > begin + programme.frames:
                 scene.keep(np.arange(begin + programme.frames), begin)
             if whole and (breaks := scene.breaks()):

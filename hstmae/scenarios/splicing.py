@@ -41,6 +41,9 @@ class Splice:
     def apply(self, scene: Scene, random: np.random.Generator, others: Others) -> None:
         least = self.least(random)
         names = [self.partner] if self.partner != ANY else [n for n in others.names if n != scene.episode.name]
+        if self.partner not in (ANY, *others.names):
+            first_name = next(iter(others.names), "")
+            raise DataError(f"splice: no episode '{self.partner}' has states here; the first one is '{first_name}'")
         first = scene.game.editing.joints(scene.state)
         for name in random.permutation(names).tolist():
             second = scene.game.editing.joints(others.state(name))

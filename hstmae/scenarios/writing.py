@@ -49,6 +49,7 @@ def write_clips(
     """
     if form == "store":
         return _stored(clips, out, game)
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.") as folder:
         made = _stored(clips, Path(folder) / "store", game)
         if not made["frames"]:

@@ -14,7 +14,7 @@ from hstmae.bundled import find
 from hstmae.cli import main
 from hstmae.codec.session.reader import HstReader
 from hstmae.data.episode import Episode
-from hstmae.errors import ConfigError
+from hstmae.errors import ConfigError, DataError
 from hstmae.games import get_game
 from hstmae.games.editing import Place
 from hstmae.games.nes.memory import PATTERNS, RUNS, SIZE, SPRITES, TABLES, Run, pack_runs
@@ -149,6 +149,8 @@ def test_sessions_go_on_as_others_where_their_states_agree(mario: Episode) -> No
     assert abs(int(scene.state[i - 1, 0x71C]) - int(scene.state[i, 0x71C])) < 8  # the camera hardly jumps
     foreign = second.state.copy()
     foreign[:, 0x75F] += 1  # another world
+    with pytest.raises(DataError, match="no episode 'c' has states"):
+        Programme(from_options(["splice: {with: c}"], get_game("smb"))).apply(scene, np.random.default_rng(0), others)
     with pytest.raises(CannotBeDone, match="at no moment"):
         Programme(from_options(["splice: {with: b}"], get_game("smb"))).apply(
             Scene.of(first), np.random.default_rng(0), replace(others, state=lambda name: foreign)
@@ -207,7 +209,7 @@ def test_what_cannot_be_meant_is_refused_by_its_line(old: str, new: str, said: s
 
 
 def test_clips_go_into_every_format_with_what_was_done(mario: Episode, tmp_path: Path) -> None:
-    info = SimpleNamespace(name=mario.name, frames=len(mario))
+    info = SimpleNamespace(name=mario.name, frames=len(mario), columns={})
     store = SimpleNamespace(hash="h", infos=lambda: [info], read=lambda name, rows: mario.take(np.array(rows)))
     steps = from_options(["mirror: true", "time: {lag: 1..9}"], get_game("smb"))
     programme = Programme(steps, variants=2, frames=3, start=At("").draw("0..40", 0, 99))

@@ -71,7 +71,7 @@ class NesEditing(Editing):
             what = "the first picture has no sprite" if not len(models) else "no place of the list is free all the time"
             return state, (f"{what}: none was added",)
         if not (0 <= at.x < COLUMNS and 1 <= at.y < LINES):
-            raise GameError(f"sprites are at columns 0 to {COLUMNS - 1} and lines 1 to {LINES - 1}")
+            raise GameError(f"has sprites at columns 0 to {COLUMNS - 1} and lines 1 to {LINES - 1}")
         sprites[:, free[-1]] = [at.y - 1, *sprites[0, models[0], 1:3].tolist(), at.x]
         return out, ()
 

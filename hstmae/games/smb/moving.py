@@ -95,7 +95,7 @@ def remove(state: np.ndarray, kind: str, which: int) -> tuple[np.ndarray, tuple[
     """See `Editing.remove`."""
     _check(kind, which)
     if kind == "player":
-        raise GameError("the player cannot be removed")
+        raise GameError("has no game without its player, who cannot be removed")
     out, own = state.copy(), own_sprites(state, kind, which)
     out[:, _OAM : _OAM + 256].reshape(-1, 64, 4)[..., 0][own] = _HIDDEN
     slot = _SLOT[kind] + which
@@ -139,7 +139,7 @@ def add(state: np.ndarray, at: Place) -> tuple[np.ndarray, tuple[str, ...]]:
 def tile(state: np.ndarray, column: int, row: int, number: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """See `Editing.tile`: a block at a column of the first picture, in the frames in which the buffer holds it."""
     if not (0 <= column < 17 and 0 <= row < 13 and 0 <= number <= 255):
-        raise GameError("tiles have columns 0 to 16, rows 0 to 12 and numbers 0 to 255")
+        raise GameError("has tiles in columns 0 to 16 and rows 0 to 12, with numbers 0 to 255")
     out = state.copy()
     camera = 256 * state[:, 0x71A].astype(np.int64) + state[:, 0x71C]
     place = camera[0] // 16 + column
