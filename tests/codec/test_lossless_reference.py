@@ -78,7 +78,7 @@ def drawn(r: np.random.Generator, frames: int, height: int, width: int) -> tuple
 @settings(max_examples=10, deadline=None)
 @given(
     st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 18), st.integers(1, 18), st.sampled_from([2, 16, 256]),
-    st.sampled_from(["nothing", "anything", "drawn"]), st.sampled_from([1, 2]),
+    st.sampled_from(["nothing", "anything", "drawn"]), st.sampled_from([1, 2, 3]),
 )  # fmt: skip
 def test_pictures(seed: int, frames: int, height: int, width: int, colours: int, known: str, version: int) -> None:
     r = np.random.default_rng(seed)
@@ -96,6 +96,16 @@ def test_pictures(seed: int, frames: int, height: int, width: int, colours: int,
         first = np.zeros_like(source[: max(1, len(source) - 1)])
         one.pictures(PART, first, scene, model, data)
         assert np.array_equal(first, source[: len(first)])
+    if version == 1:
+        return
+    asked = r.integers(0, 2, (len(source), -(-source.shape[1] // 8), -(-source.shape[2] // 8))).astype(np.uint8)
+    data = fast.blocks(ENCODE, source, asked, scene, model, b"")
+    assert data == TWIN.blocks(ENCODE, source, asked, scene, model, b"")
+    found = [np.zeros_like(source) for _ in range(2)]
+    for one, out in zip((fast, TWIN), found, strict=True):
+        one.blocks(DECODE, out, asked, scene, model, data)
+    pixels = asked.repeat(8, 1).repeat(8, 2)[:, : source.shape[1], : source.shape[2]] != 0
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0][pixels], source[pixels])
 
 
 @settings(max_examples=12, deadline=None)

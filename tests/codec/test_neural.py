@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import copy
 
 import numpy as np
 import pytest
 import torch
 
+from hstmae.bundled import CHECKPOINTS
 from hstmae.codec.container.gop import Gop
+from hstmae.codec.neural import exact
 from hstmae.codec.neural.model import CodecConfig, CodecModel
 from hstmae.codec.neural.painting import Painter
-from hstmae.codec.neural.profile import NeuralProfile, slope_of
+from hstmae.codec.neural.pictures import slope_of
+from hstmae.codec.neural.prior import EXACT
+from hstmae.codec.neural.profile import NeuralProfile
 from hstmae.codec.neural.weights import load_codec, save_codec
 from hstmae.config import ModelConfig
 from hstmae.data.store.reader import EpisodeStore
@@ -174,16 +180,46 @@ def test_every_group_has_the_quality(folder: Path, gop: Gop, kind: str, quality:
     assert len(streams["PICT"]) < some.frames.size
 
 
-def test_exact_pictures_of_other_tables_or_damaged_are_refused(folder: Path, gop: Gop) -> None:
+def test_exact_pictures_of_other_tables_or_damaged_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = NeuralProfile(folder, quality=math.inf)
+    gop = Gop(np.random.default_rng(0).integers(0, 50, (2, 20, 30), np.uint8), None, None, None)
     streams = profile.encode(gop)
     data = streams["PICT"]
     assert data[0] == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(exact, "VERSIONS", (3,))
+        before = profile.encode(gop)
+    assert before["PICT"][2:10] != data[2:10]
+    assert np.array_equal(profile.decode(before, gop.shape).frames, gop.frames)
     with pytest.raises(CodecError, match="other tables"):
         profile.decode({**streams, "PICT": data[:5] + bytes([data[5] ^ 1]) + data[6:]}, gop.shape)
     for broken in (data[:1], data[:2], data[:8], data + bytes(9)):
         with pytest.raises(CodecError):
             profile.decode({**streams, "PICT": broken}, gop.shape)
+
+
+def test_cells_that_are_wrong_are_exact(sample_store: EpisodeStore) -> None:
+    """Three cells of a picture are as no state says; the rest stays as the network draws it."""
+    some = Gop.of(sample_store[0].take(slice(40, 48, 4)))
+    profile = NeuralProfile("hst-codec-nano", quality=45)
+    drawn = profile.decode(NeuralProfile("hst-codec-nano", reach=False).encode(some), some.shape).frames
+    noise = np.random.default_rng(0).integers(0, 50, (16, 48), np.uint8)
+    frames = drawn.copy()
+    frames[:, 64:80, 96:144] = noise
+    streams = profile.encode(replace(some, frames=frames))
+    made = profile.decode(streams, some.shape).frames
+    assert streams["PICT"][0] == 3 and np.array_equal(made[:, 64:80, 96:144], frames[:, 64:80, 96:144])
+    assert psnr(profile, replace(some, frames=made), replace(some, frames=frames)) >= 45
+    codes = profile.read(streams, some.shape)[3]
+    assert 1 <= sum(code == EXACT for code in codes.values()) < 20
+    data, refused = streams["PICT"], 0
+    for at in (*range(2, 14), len(data) - 40, len(data)):
+        broken = data[:at] if at > 13 else data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :]
+        try:
+            assert profile.decode({**streams, "PICT": broken}, some.shape).frames.shape == frames.shape
+        except CodecError:
+            refused += 1
+    assert refused > 8
 
 
 def test_a_bitrate_that_cannot_be_kept_is_told(folder: Path, gop: Gop) -> None:
@@ -255,15 +291,28 @@ def test_bad_input_is_told(folder: Path, gop: Gop, tmp_path: Path) -> None:
         load_codec(tmp_path / "other")
 
 
-def test_the_hash_names_weights_and_tables(folder: Path, tmp_path: Path) -> None:
-    model, digest = load_codec(folder)
+def test_the_hash_names_weights_and_tables_and_files_of_earlier_tables_are_read(
+    folder: Path, gop: Gop, tmp_path: Path
+) -> None:
+    def made(name: str) -> str:
+        return NeuralProfile(tmp_path / name).tables_sha256
+
+    digest, model = NeuralProfile(folder).tables_sha256, load_codec(folder)
     save_codec(model, tmp_path / "same")
-    assert load_codec(tmp_path / "same")[1] == digest
+    assert made("same") == digest
     model.prior[0] += 1
     save_codec(model, tmp_path / "changed")
-    assert load_codec(tmp_path / "changed")[1] != digest
-    (tmp_path / "same" / "rows.tables").write_bytes(b"x")
-    assert load_codec(tmp_path / "same")[1] != digest
+    copy(CHECKPOINTS / "hst-codec-nano" / "rows.tables", tmp_path / "changed")
+    assert made("changed") != digest
+    before = NeuralProfile(tmp_path / "changed", quality=25, reach=False)
+    streams = before.encode(gop)
+    shutil.move(tmp_path / "changed", tmp_path / "now")  # a model that has learned the memory anew
+    shutil.move(tmp_path / "now" / "rows.tables", tmp_path / "now" / "rows-1.tables")
+    bound = NeuralProfile(tmp_path / "now", bound=before.tables_sha256)
+    assert bound.tables_sha256 == before.tables_sha256 != made("now")
+    again, first = bound.decode(streams, gop.shape), before.decode(streams, gop.shape)
+    assert again.state is not None and np.array_equal(again.state, first.state)
+    assert np.array_equal(again.frames, first.frames)
 
 
 def test_the_bundled_model(sample_store: EpisodeStore) -> None:

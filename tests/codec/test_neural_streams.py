@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hstmae.codec.neural.bitcoder import BitCoder
 from hstmae.codec.neural.grid import OUTSIDE, CellGrid
-from hstmae.codec.neural.prior import CellWalk, Code, Layout, cell_hints
+from hstmae.codec.neural.prior import EXACT, CellWalk, Code, Layout, cell_hints
 from hstmae.codec.neural.thinning import read_bytes, thin
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import CodecError
@@ -97,17 +97,17 @@ LAYOUT = Layout(3, 4)
 TABLE = [20000] * LAYOUT.size
 
 
-def written(grid: CellGrid, hints: np.ndarray, codes: dict[int, Code]) -> bytes:
+def written(grid: CellGrid, hints: np.ndarray, codes: dict[int, Code], exact: bool = False) -> bytes:
     writer = BitCoder(TABLE)
-    walk = CellWalk(LAYOUT, grid, hints, writer.bit)
+    walk = CellWalk(LAYOUT, grid, hints, writer.bit, exact)
     for cell in walk.cells():
         assert walk.step(cell, codes.get(cell, ())) == codes.get(cell, ())
     return writer.finish()
 
 
-def read(grid: CellGrid, hints: np.ndarray, data: bytes) -> dict[int, Code]:
+def read(grid: CellGrid, hints: np.ndarray, data: bytes, exact: bool = False) -> dict[int, Code]:
     reader = BitCoder(TABLE, data)
-    walk = CellWalk(LAYOUT, grid, hints, reader.bit)
+    walk = CellWalk(LAYOUT, grid, hints, reader.bit, exact)
     for cell in walk.cells():
         walk.step(cell, None)
     reader.finish()
@@ -131,12 +131,13 @@ def some_codes(grid: CellGrid, seed: int, share: float) -> dict[int, Code]:
     return codes
 
 
-@given(st.integers(0, 1000), st.sampled_from([0.0, 0.02, 0.3, 1.0]))
-def test_codes_come_back(seed: int, share: float) -> None:
+@given(st.integers(0, 1000), st.sampled_from([0.0, 0.02, 0.3, 1.0]), st.sampled_from([0.0, 0.02, 0.5]))
+def test_codes_come_back(seed: int, share: float, exact: float) -> None:
     grid, _ = scrolled([0, 9, 16, 30, 47, 47])
     hints = np.random.default_rng(seed).integers(0, 6, (grid.slices, grid.rows, grid.cols)).astype(np.uint8)
-    codes = some_codes(grid, seed, share)
-    assert read(grid, hints, written(grid, hints, codes)) == codes
+    codes, rng = some_codes(grid, seed, share), np.random.default_rng(seed)
+    codes |= {int(cell): EXACT for cell in np.flatnonzero(grid.used().reshape(-1)) if rng.random() < exact}
+    assert read(grid, hints, written(grid, hints, codes, exact > 0), exact > 0) == codes
 
 
 def test_codes_that_go_on_cost_next_to_nothing() -> None:

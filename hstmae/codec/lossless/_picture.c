@@ -94,6 +94,7 @@ static void code_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *sourc
     int64_t s = p->stride, y1 = (by + 1) * BLOCK, x1 = (bx + 1) * BLOCK, across = (p->width + BLOCK - 1) / BLOCK;
     if (y1 > p->height) y1 = p->height;
     if (x1 > p->width) x1 = p->width;
+    if (p->asked && hst_pass_block(p, by, bx, target)) return;
     int asked = p->w_quiet && (!p->first || (p->version > 2 && p->rendered));
     if (asked && hst_quiet_block(p, by, bx, source, target)) return;
     Pixel pixel[BLOCK * BLOCK];

@@ -65,6 +65,7 @@ typedef struct {
     uint32_t *places, *back; /* by hash of what is around a pixel: where that was, plus 1; of each pixel how far back */
     uint8_t *run;            /* its like is, 0 = unknown, and of how many pixels in a row that was right */
     int place_bits;
+    const uint8_t *asked; /* [frames, blocks] which blocks are coded; the others stay as expected. 0 = all are */
 } Pictures;
 
 typedef struct {
@@ -78,6 +79,7 @@ typedef struct {
 } Pixel;
 
 int hst_mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int slots, int bit);
+int hst_pass_block(Pictures *p, int64_t by, int64_t bx, uint8_t *target);
 int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, uint8_t *target);
 void hst_look_rendered(Pictures *p, Pixel *x, int64_t i);
 void hst_learn_rendered(Pixel *x, int colour);

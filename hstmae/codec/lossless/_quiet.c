@@ -141,3 +141,25 @@ int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, 
             if (e.drawn[n]) hst_learn_rendered(e.pixel + n, e.colour[n]);
     return 1;
 }
+
+/* Code some blocks alone, those that are not 0 in asked [frames, rows of blocks, blocks in a row]; from the second
+ * version on, and before the first picture. What is decoded of the others is what was expected of them.
+ */
+HST_API void hst_pictures_ask(Pictures *p, const uint8_t *asked) { p->asked = asked; }
+
+/* Whether a block is none of those that are coded: it is then what was expected, and nothing is learned from it. */
+int hst_pass_block(Pictures *p, int64_t by, int64_t bx, uint8_t *target) {
+    int64_t s = p->stride, y0 = by * BLOCK, x0 = bx * BLOCK, across = (p->width + BLOCK - 1) / BLOCK;
+    int64_t rows = p->height - y0 < BLOCK ? p->height - y0 : BLOCK, columns = p->width - x0 < BLOCK ? p->width - x0 : BLOCK;
+    int64_t i = (y0 + PAD) * s + x0 + PAD, place = (by + 1) * (across + 2) + bx + 1;
+    if (p->asked[((p->t - 1) * ((p->height + BLOCK - 1) / BLOCK) + by) * across + bx]) return 0;
+    Expected e;
+    expect(p, &e, i, rows, columns, p->from[place]);
+    p->flags[place] = 0;
+    for (int64_t y = 0, n = 0; y < rows; y++, n += columns) {
+        copy_row(p->cur + i + y * s, e.colour + n, columns);
+        memset(p->wrong + i + y * s, 0, (size_t)columns);
+        if (target) copy_row(target + (y0 + y) * p->width + x0, e.colour + n, columns);
+    }
+    return 1;
+}

@@ -36,6 +36,16 @@ class Reference:
             one.code(frame, t)
         return coder.finish()
 
+    def blocks(
+        self, mode: int, frames: np.ndarray, asked: np.ndarray, scene: Scene, model: PictureModel, data: bytes
+    ) -> bytes:  # fmt: skip
+        coder = Coder(mode, data)
+        one = Pictures(Mixer(coder, model.slots, self._limit, self._speed), frames.shape[1:], scene, model)
+        for t, frame in enumerate(frames):
+            one.asked = asked[t]
+            one.code(frame, t)
+        return coder.finish()
+
     def paint(
         self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes
     ) -> ReferencePainter:

@@ -10,7 +10,7 @@ from .coding_models import LEVELS, NEAR, SOURCES, PictureModel
 from .range_coder import MASK
 from .reference_mixer import Cells, Mixer, hash2, sure
 from .reference_places import Places, levels
-from .reference_quiet import quiet_block
+from .reference_quiet import pass_block, quiet_block
 from .reference_scene import CENTRE, PAD, find_shift, render
 from .scene import Scene
 
@@ -62,6 +62,7 @@ class Pictures:
         self.shift, self.first, self.look, self.look_changed = 0, 1, [0, 0], False
         self.scrolled = CENTRE
         self.places: Places | None = None
+        self.asked: np.ndarray | None = None  # which blocks of this picture are coded; None = all
 
     def look_back(self, count: int, bits: int) -> None:
         """From now on look for what is drawn in up to `count` pictures of before."""
@@ -244,6 +245,9 @@ class Pictures:
         places = [(by * BLOCK + y, bx * BLOCK + x) for y, x in np.ndindex(part.shape)]
         cells = [(y + PAD) * self.stride + x + PAD for y, x in places]
         truth = part.ravel().tolist()
+        if self.asked is not None and not self.asked[by, bx]:
+            pass_block(self, by, bx, cells)
+            return
         asked = bool(self.w_quiet) and (not self.first or (self.version > 2 and self.rendered))
         if asked:
             rows, columns = part.shape

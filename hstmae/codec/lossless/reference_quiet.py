@@ -100,3 +100,11 @@ def quiet_block(p: Pictures, by: int, bx: int, cells: list[int], middle: int, tr
     for n, x in e.drawn.items():
         p.learn_state(x, e.colours[n])
     return True
+
+
+def pass_block(p: Pictures, by: int, bx: int, cells: list[int]) -> None:
+    """Take what is expected of a block that is not coded for what it is. Nothing is learned from it."""
+    f = (by + 1) * (p.across + 2) + bx + 1
+    p.flags[f] = 0
+    for i, colour in zip(cells, expect(p, cells, p.come[f]).colours, strict=True):
+        p.cur[i], p.wrong[i] = colour, 0

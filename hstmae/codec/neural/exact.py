@@ -1,7 +1,14 @@
-"""Pictures of the neural profile that the network does not draw well enough: the lossless coder's, exact."""
+"""What the network does not draw well enough: whole pictures, or some cells of them, by the lossless coder.
+
+Cells are those of the grid that moves with the scenery, blocks the 8x8 pixels of the lossless coder: what is exact of a
+picture are all blocks that an exact cell touches. Of the other blocks the coder's canvas holds what the memory and the
+pictures before say, which is integers alone: nothing that the network draws may enter it, for that may come out
+otherwise on another machine.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -10,35 +17,119 @@ from ...errors import CodecError
 from ..container.gop import GopShape
 from ..lossless.kernel import DECODE, ENCODE
 from ..lossless.profile import LosslessProfile
+from .grid import CELL, CellGrid
+from .prior import EXACT, Code
 
-_HASH_BYTES = 8  # of the tables' hash, before the stream: with other tables it would be read wrongly
+BLOCK = 8
+HASH_BYTES = 8  # of the tables' hash, before the stream: with other tables it would be read wrongly
+VERSIONS = (4, 3)  # of the lossless streams: the one that is written first, then those of before
+GOING_ON = 1 / 32  # share of the error that makes a cell exact, by which it stays so: that costs next to nothing
+_TRIES = 14  # halvings of the search for that error
 
 
 def encode_exact(game: str, frames: np.ndarray, state: np.ndarray | None, corner: tuple[int, int]) -> bytes:
     """uint8 [T, H, W] palette pictures, with the memory [T, S] that the decoder has, too."""
-    profile = _profile(game)
+    profile = _profile(game, VERSIONS[0])
     data = profile.pictures(ENCODE, np.ascontiguousarray(frames), state, _shape(frames, state, corner), b"")
-    return bytes.fromhex(profile.tables_sha256)[:_HASH_BYTES] + data
+    return _hash(profile) + data
 
 
 def decode_exact(
     game: str, data: bytes, state: np.ndarray | None, size: tuple[int, int, int], corner: tuple[int, int]
 ) -> np.ndarray:
     """uint8 [T, H, W] = `size`. Raises CodecError: damaged, or made with other tables."""
-    profile, frames = _profile(game), np.zeros(size, np.uint8)
-    if data[:_HASH_BYTES] != bytes.fromhex(profile.tables_sha256)[:_HASH_BYTES]:
-        raise CodecError(
-            f"neural profile: its exact pictures were coded with other tables ({data[:_HASH_BYTES].hex()}) than "
-            f"'{profile.tables_id}' ({profile.tables_sha256[: 2 * _HASH_BYTES]}): decode it with the version that made "
-            "it"
-        )
-    profile.pictures(DECODE, frames, state, _shape(frames, state, corner), data[_HASH_BYTES:])
+    profile, frames = _made_by(game, data), np.zeros(size, np.uint8)
+    profile.pictures(DECODE, frames, state, _shape(frames, state, corner), data[HASH_BYTES:])
     return frames
 
 
-@lru_cache(maxsize=2)
-def _profile(game: str) -> LosslessProfile:
-    return LosslessProfile(game, version=3)  # part of the format
+def encode_cells(game: str, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None) -> bytes:
+    """Some `blocks` (see `blocks_of`) of whole pictures uint8 [T, H, W], likewise."""
+    profile = _profile(game, VERSIONS[0])
+    return _hash(profile) + profile.blocks(ENCODE, np.ascontiguousarray(frames), blocks, state, b"")
+
+
+def decode_cells(game: str, data: bytes, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None) -> None:
+    """Put them into the pictures uint8 [T, H, W] that the network has drawn. Raises CodecError as `decode_exact`."""
+    profile, found = _made_by(game, data), np.zeros(frames.shape, np.uint8)
+    profile.blocks(DECODE, found, blocks, state, data[HASH_BYTES:])
+    right = pixels_of(blocks)
+    frames[right] = found[right]
+
+
+def blocks_of(grid: CellGrid, cells: Iterable[int]) -> np.ndarray:
+    """Blocks that cells touch, uint8 [T, H / 8, W / 8]: 1, the others 0."""
+    chosen = np.zeros(grid.slices * grid.per_slice, bool)
+    chosen[list(cells)] = True
+    down, across = grid.height // CELL, grid.width // CELL
+    cell, _ = grid.of_cubes(np.arange(down * across * grid.slices))
+    touched = (chosen[cell.clip(min=0)] & (cell >= 0)).reshape(down, across, grid.slices, 2, CELL, CELL)
+    pixels = touched.transpose(2, 3, 0, 4, 1, 5).reshape(2 * grid.slices, grid.height, grid.width)
+    return np.ascontiguousarray(_in_blocks(pixels).any((2, 4)).astype(np.uint8))
+
+
+def pixels_of(blocks: np.ndarray) -> np.ndarray:
+    """bool [T, H, W]: pixels of the blocks uint8 [T, H / 8, W / 8] that are not 0."""
+    return np.asarray(blocks.repeat(BLOCK, 1).repeat(BLOCK, 2) != 0)
+
+
+def choose_exact(grid: CellGrid, error: np.ndarray, most: float) -> list[int]:
+    """Cells that are to be exact, so that the squared error that is left, of float [T, H, W] as it is now, is `most` at
+    most: those with most of it, and what goes on from them as far as it is wrong at all."""
+    if error.sum() <= most:
+        return []
+    by_cell, before = grid.sum_by_cell(error), grid.before().reshape(-1)
+    by_block = _in_blocks(error).sum((2, 4))
+    low, high = 0.0, float(by_cell.max()) + 1
+    for _ in range(_TRIES):
+        middle = (low + high) / 2
+        left = by_block[blocks_of(grid, _above(grid, by_cell, before, middle)) == 0].sum()
+        low, high = (middle, high) if left <= most else (low, middle)
+    return _above(grid, by_cell, before, low)
+
+
+def _above(grid: CellGrid, error: np.ndarray, before: np.ndarray, limit: float) -> list[int]:
+    chosen = np.zeros(len(error), bool)
+    for first in range(0, len(error), grid.per_slice):
+        mine = slice(first, first + grid.per_slice)
+        going = (before[mine] >= 0) & chosen[before[mine].clip(min=0)]
+        chosen[mine] = error[mine] > np.where(going, limit * GOING_ON, limit)
+    return np.flatnonzero(chosen).tolist()
+
+
+def exact_cells(codes: dict[int, Code]) -> list[int]:
+    """Take those cells out of `codes` that are said to be exact; their numbers."""
+    cells = [cell for cell, code in codes.items() if code == EXACT]
+    for cell in cells:
+        del codes[cell]
+    return cells
+
+
+def _in_blocks(a: np.ndarray) -> np.ndarray:
+    """[T, H, W] as [T, H / 8, 8, W / 8, 8]."""
+    t, h, w = a.shape
+    return a.reshape(t, h // BLOCK, BLOCK, w // BLOCK, BLOCK)
+
+
+def _hash(profile: LosslessProfile) -> bytes:
+    return bytes.fromhex(profile.tables_sha256)[:HASH_BYTES]
+
+
+def _made_by(game: str, data: bytes) -> LosslessProfile:
+    for version in VERSIONS:
+        profile = _profile(game, version)
+        if data[:HASH_BYTES] == _hash(profile):
+            return profile
+    profile = _profile(game, VERSIONS[0])
+    raise CodecError(
+        f"neural profile: its exact pictures were coded with other tables ({data[:HASH_BYTES].hex()}) than "
+        f"'{profile.tables_id}' ({profile.tables_sha256[: 2 * HASH_BYTES]}): decode it with the version that made it"
+    )
+
+
+@lru_cache(maxsize=4)
+def _profile(game: str, version: int) -> LosslessProfile:
+    return LosslessProfile(game, version=version)  # part of the format
 
 
 def _shape(frames: np.ndarray, state: np.ndarray | None, corner: tuple[int, int]) -> GopShape:

@@ -17,6 +17,7 @@ from ...games import GameSpec, GameState
 from .grid import CELL, CellGrid
 
 Code = tuple[int, ...]  # indices of the first n stages; () = what the state says
+EXACT: Code = (-1,)  # the lossless coder has the cell's pixels
 Bit = Callable[[int, int], int]  # (context, bit to write) -> the bit; a reader ignores the second
 
 RECALLED = 64  # codes of a group that can be recalled
@@ -78,13 +79,15 @@ def cell_hints(game: GameSpec, state: GameState | None, grid: CellGrid) -> np.nd
 class CellWalk:
     """The state of a walk over a group's cells. `step` handles one cell; cells must come in order."""
 
-    def __init__(self, layout: Layout, grid: CellGrid, hints: np.ndarray, bit: Bit):
+    def __init__(self, layout: Layout, grid: CellGrid, hints: np.ndarray, bit: Bit, exact: bool = False):
+        """exact: cells may be EXACT, which can be recalled from the beginning on, and always."""
+        self._exact = exact
         self.layout, self.grid, self.bit = layout, grid, bit
         self._before = grid.before().reshape(-1).tolist()
         self._hints = hints.reshape(-1).tolist()
         self.codes: dict[int, Code] = {}  # by cell number; cells without one have ()
         self._new: set[int] = set()
-        self.recent: list[Code] = []
+        self.recent: list[Code] = [EXACT] if exact else []
 
     def cells(self) -> list[int]:
         """The numbers of the cells that are coded, in order."""
@@ -150,6 +153,8 @@ class CellWalk:
             self.recent.remove(code)
         self.recent.insert(0, code)
         del self.recent[RECALLED:]
+        if self._exact and EXACT not in self.recent:
+            self.recent[-1] = EXACT
         return code
 
     def _recalled(self, choices: list[Code], listed: list[Code], above: Code, wanted: Code | None) -> Code:

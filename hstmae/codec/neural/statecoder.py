@@ -15,6 +15,7 @@ from ..lossless.kernel import DECODE, ENCODE, backend
 from ..lossless.tables import Tables, load_tables, neutral_tables
 
 TABLES = "rows.tables"  # file beside a codec model's weights
+OLDER = "rows-*.tables"  # those that files of before were coded with
 _THIN, _FULL = 0, 1  # first byte of a stream of memory
 
 
@@ -28,9 +29,8 @@ class StateCoder:
         self._tables = tables
 
     @staticmethod
-    def of(folder: Path, kept: np.ndarray) -> StateCoder:
-        """That of a model folder. Raises CodecError for damaged tables."""
-        file = folder / TABLES
+    def of(file: Path, kept: np.ndarray) -> StateCoder:
+        """With the tables of a model folder. Raises CodecError for damaged ones."""
         return StateCoder(kept, load_tables(file) if file.is_file() else neutral_tables(1))
 
     def encode(self, state: np.ndarray, actions: np.ndarray, full: bool) -> bytes:

@@ -7,7 +7,7 @@ import torch
 
 from ...model_folders import WEIGHTS, find_model
 from .model import CodecModel
-from .statecoder import TABLES
+from .statecoder import OLDER, TABLES
 
 
 def save_codec(model: CodecModel, folder: str | Path) -> None:
@@ -15,17 +15,33 @@ def save_codec(model: CodecModel, folder: str | Path) -> None:
     model.save_pretrained(folder, torch.float16)
 
 
-def load_codec(name: str | Path) -> tuple[CodecModel, str]:
-    """A codec model in evaluation mode, and the SHA-256 of its weights and tables as 64 hexadecimal digits.
+def load_codec(name: str | Path) -> CodecModel:
+    """A codec model in evaluation mode.
 
     Args:
         name: a model folder, or a bundled name.
     Raises:
         CheckpointError: missing or damaged files, or weights that do not fit the configuration.
     """
-    folder = find_model(name)
-    model = CodecModel.from_pretrained(folder)
+    return CodecModel.from_pretrained(find_model(name)).requires_grad_(False)
+
+
+def hash_of(folder: Path, rows: Path) -> str:
+    """SHA-256 of a model's weights with these tables of rows, where there are such, as 64 hexadecimal digits: what a
+    file says of the model that it was coded with."""
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes())
-    if (rows := folder / TABLES).is_file():
+    if rows.is_file():
         digest.update(rows.read_bytes())
-    return model.requires_grad_(False), digest.hexdigest()
+    return digest.hexdigest()
+
+
+def rows_of(folder: Path, bound: str = "") -> tuple[Path, str]:
+    """The tables of rows that a file with the hash `bound` was coded with, and that hash: the model's newest where
+    there is no such file, or none of the model's fits."""
+    newest = folder / TABLES
+    mine = hash_of(folder, newest)
+    if bound and bound != mine:
+        for older in sorted(folder.glob(OLDER)):
+            if hash_of(folder, older) == bound:
+                return older, bound
+    return newest, mine

@@ -121,6 +121,8 @@ def profile_of(description: Description, **options: Any) -> Profile:
         options |= {"rom": rom, "bound": (description.tables, description.tables_sha256)}
     if description.profile in ("lossless", "live") and description.tables.endswith(("-1", "-2")):
         options = {**options, "version": int(description.tables[-1])}  # streams of before, with tables of their own
+    if description.profile == "neural":
+        options = {"bound": description.tables_sha256, **options}  # the same, of the memory's tables
     profile = make_profile(description.profile, description.game, **options)
     if (profile.tables_id, profile.tables_sha256) != (description.tables, description.tables_sha256):
         raise CodecError(

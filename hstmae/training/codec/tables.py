@@ -13,8 +13,8 @@ from ...codec.neural.allocation import Allocator
 from ...codec.neural.bitcoder import ONE
 from ...codec.neural.model import CodecModel
 from ...codec.neural.painting import Painter, fast_head
+from ...codec.neural.pictures import slope_of
 from ...codec.neural.prior import CellWalk, cell_hints
-from ...codec.neural.profile import slope_of
 from ...codec.neural.statecoder import TABLES
 from ...codec.neural.thinning import read_bytes, thin
 from .clips import CodecClips

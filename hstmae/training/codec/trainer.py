@@ -240,7 +240,7 @@ def first_model(run: CodecRun) -> CodecModel:
     """
     init = run.train.init
     if is_codec(find_model(init)):
-        model, _ = load_codec(init)
+        model = load_codec(init)
         if model.config != run.codec:
             raise ConfigError(f"the section codec is not the configuration of {init} (train.init)")
         return model.requires_grad_(True)
