@@ -24,6 +24,7 @@ BLOCK = 8
 HASH_BYTES = 8  # of the tables' hash, before the stream: with other tables it would be read wrongly
 VERSIONS = (4, 3)  # of the lossless streams: the one that is written first, then those of before
 GOING_ON = 1 / 32  # share of the error that makes a cell exact, by which it stays so: that costs next to nothing
+LASTING = 0.9  # what a slice's error counts for in the slice before it, where the cell is wrong in both
 _TRIES = 14  # halvings of the search for that error
 
 
@@ -78,22 +79,36 @@ def choose_exact(grid: CellGrid, error: np.ndarray, most: float) -> list[int]:
     most: those with most of it, and what goes on from them as far as it is wrong at all."""
     if error.sum() <= most:
         return []
-    by_cell, before = grid.sum_by_cell(error), grid.before().reshape(-1)
-    by_block = _in_blocks(error).sum((2, 4))
-    low, high = 0.0, float(by_cell.max()) + 1
+    before, by_cell, by_block = grid.before().reshape(-1), grid.sum_by_cell(error), _in_blocks(error).sum((2, 4))
+    lasting = _lasting(grid, by_cell, before)
+    low, high = 0.0, float(lasting.max()) + 1
     for _ in range(_TRIES):
         middle = (low + high) / 2
-        left = by_block[blocks_of(grid, _above(grid, by_cell, before, middle)) == 0].sum()
+        left = by_block[blocks_of(grid, _above(grid, by_cell, lasting, before, middle)) == 0].sum()
         low, high = (middle, high) if left <= most else (low, middle)
-    return _above(grid, by_cell, before, low)
+    return _above(grid, by_cell, lasting, before, low)
 
 
-def _above(grid: CellGrid, error: np.ndarray, before: np.ndarray, limit: float) -> list[int]:
+def _lasting(grid: CellGrid, error: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """The error of each cell, and that of the slices after it as long as it is wrong there."""
+    out = error.astype(np.float64)
+    for first in range(len(out) - grid.per_slice, 0, -grid.per_slice):
+        mine = np.arange(first, first + grid.per_slice)
+        mine = mine[(before[mine] >= 0) & (error[mine] > 0)]
+        mine = mine[error[before[mine]] > 0]
+        np.add.at(out, before[mine], LASTING * out[mine])
+    return out
+
+
+def _above(
+    grid: CellGrid, error: np.ndarray, lasting: np.ndarray, before: np.ndarray, limit: float
+) -> list[int]:  # fmt: skip
+    """Cells with a `lasting` error above the limit, and those that go on from one with an error above its share."""
     chosen = np.zeros(len(error), bool)
     for first in range(0, len(error), grid.per_slice):
         mine = slice(first, first + grid.per_slice)
         going = (before[mine] >= 0) & chosen[before[mine].clip(min=0)]
-        chosen[mine] = error[mine] > np.where(going, limit * GOING_ON, limit)
+        chosen[mine] = np.where(going, error[mine] > limit * GOING_ON, lasting[mine] > limit)
     return np.flatnonzero(chosen).tolist()
 
 

@@ -30,7 +30,7 @@ from .prior import EXACT, CellWalk, Code, cell_hints
 
 DRAWN, WHOLE, MIXED = 1, 2, 3  # first byte: by the network; by the lossless coder; by the network, and cells by that
 HIGHEST = 60.0  # quality by which bits are spent
-_LESS = 5.5  # dB by which less is spent on codes where there are exact cells anyway
+_LESS = 16.0  # dB by which less is tried to be spent on codes, and more on cells that are exact
 _LENGTH = struct.Struct("<I")
 
 
@@ -62,9 +62,8 @@ class PictureWriter:
     def reached(self, quality: float) -> bytes:
         """The least found that has `quality`, in dB (infinite: every pixel is right)."""
         spent = min(quality, HIGHEST)
-        tried = [self._mixed(slope, quality) for slope in (slope_of(spent), None)]
+        tried = [self._mixed(slope, quality) for slope in (slope_of(spent), slope_of(spent - _LESS), None)]
         if tried[0][0] == MIXED:
-            tried.append(self._mixed(slope_of(spent - _LESS), quality))
             exact = encode_exact(self.model.game.name, self.small, self.state, self.corner)
             tried.append(bytes([WHOLE, self.scale]) + exact)
         return min(tried, key=len)
