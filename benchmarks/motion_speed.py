@@ -13,9 +13,9 @@ import resource
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 from any_footage import DAMAGES
+from PIL import Image
 
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.restoration.anything import AnythingRestorer
@@ -30,10 +30,11 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--damages", default=",".join(DAMAGES), help="with a comma between")
     args = parser.parse_args()
-    frames = EpisodeStore(args.store).read(args.episode, range(args.frames), columns=()).frames
+    clip = EpisodeStore(args.store).read(args.episode, range(args.frames), columns=("frames",))
+    frames = clip.frames if clip.palette is None else clip.palette[clip.frames]
     for height, width in SIZES:
-        how = cv2.INTER_LINEAR if height > 300 else cv2.INTER_NEAREST
-        sized = np.stack([cv2.resize(frame, (width, height), interpolation=how) for frame in frames])
+        how = Image.Resampling.BILINEAR if height > 300 else Image.Resampling.NEAREST
+        sized = np.stack([np.asarray(Image.fromarray(frame).resize((width, height), how)) for frame in frames])
         for name in args.damages.split(","):
             mask = DAMAGES[name](sized.shape[:3], 0)
             cleared = np.where(mask[..., None], np.uint8(0), sized)
