@@ -5,6 +5,8 @@ HSTMAE_FUZZ_CASES as in tests/helpers/fuzzing.py.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import make_golden
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from fuzzing import CASES, attack, damaged
 from hstmae.codec.container.gop import Gop
 from hstmae.codec.lossless.kernel import library_path
 from hstmae.codec.lossless.profile import LosslessProfile
-from hstmae.codec.neural.exact import decode_exact, encode_exact
+from hstmae.codec.neural.exact import ExactCoder
 
 pytestmark = pytest.mark.skipif(library_path() is None, reason="needs the compiled kernel")
 KINDS = {
@@ -38,13 +40,19 @@ def test_true_colour(kind: str) -> None:
     assert attack(read, max(CASES // 4, 1)) > CASES // 16
 
 
-def test_exact_pictures_of_the_neural_profile() -> None:
+def test_exact_pictures_and_blocks_of_the_neural_profile() -> None:
     part = make_golden.sample(4)
     assert part.state is not None
-    stream = encode_exact("smb", part.frames, part.state, (0, 0))
+    coder, blocks = ExactCoder("smb", Path("none.tables")), np.zeros((4, 30, 32), np.uint8)
+    blocks[:, 10:14, 3:20] = 1
+    stream = coder.encode(part.frames, part.state, (0, 0))
+    some = coder.encode_blocks(part.frames, blocks, part.state)
 
     def read(case: int) -> None:
-        data = damaged(stream, np.random.default_rng([4, case]))
-        assert decode_exact("smb", data, part.state, part.frames.shape, (0, 0)).shape == part.frames.shape
+        data = damaged(some if case % 2 else stream, np.random.default_rng([4, case]))
+        if case % 2:
+            coder.decode_blocks(data, part.frames.copy(), blocks, part.state)
+        else:
+            assert coder.decode(data, part.state, part.frames.shape, (0, 0)).shape == part.frames.shape
 
-    assert attack(read, max(CASES // 10, 1)) > 0
+    assert attack(read, max(CASES // 10, 2)) > 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ...errors import CodecError
 from ..container.gop import GopShape
 from ..lossless.kernel import DECODE, ENCODE
 from ..lossless.profile import LosslessProfile
+from ..lossless.tables import load_tables
 from .grid import CELL, CellGrid
 from .prior import EXACT, Code
 
@@ -28,34 +30,61 @@ LASTING = 0.9  # what a slice's error counts for in the slice before it, where t
 _TRIES = 14  # halvings of the search for that error
 
 
-def encode_exact(game: str, frames: np.ndarray, state: np.ndarray | None, corner: tuple[int, int]) -> bytes:
-    """uint8 [T, H, W] palette pictures, with the memory [T, S] that the decoder has, too."""
-    profile = _profile(game, VERSIONS[0])
-    data = profile.pictures(ENCODE, np.ascontiguousarray(frames), state, _shape(frames, state, corner), b"")
-    return _hash(profile) + data
+class ExactCoder:
+    """The lossless coder of a codec model's game.
 
+    Args:
+        tables: of the model, learned from pictures as far apart as those that it codes; where they tell of no
+            pictures, or there are none, the lossless profile's own.
+    """
 
-def decode_exact(
-    game: str, data: bytes, state: np.ndarray | None, size: tuple[int, int, int], corner: tuple[int, int]
-) -> np.ndarray:
-    """uint8 [T, H, W] = `size`. Raises CodecError: damaged, or made with other tables."""
-    profile, frames = _made_by(game, data), np.zeros(size, np.uint8)
-    profile.pictures(DECODE, frames, state, _shape(frames, state, corner), data[HASH_BYTES:])
-    return frames
+    def __init__(self, game: str, tables: Path) -> None:
+        self._game = game
+        self._tables = tables if tables.is_file() and load_tables(tables).pictures.slots.at.size else None
 
+    def encode(self, frames: np.ndarray, state: np.ndarray | None, corner: tuple[int, int]) -> bytes:
+        """uint8 [T, H, W] palette pictures, with the memory [T, S] that the decoder has, too."""
+        profile = self._newest
+        data = profile.pictures(ENCODE, np.ascontiguousarray(frames), state, _shape(frames, state, corner), b"")
+        return _hash(profile) + data
 
-def encode_cells(game: str, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None) -> bytes:
-    """Some `blocks` (see `blocks_of`) of whole pictures uint8 [T, H, W], likewise."""
-    profile = _profile(game, VERSIONS[0])
-    return _hash(profile) + profile.blocks(ENCODE, np.ascontiguousarray(frames), blocks, state, b"")
+    def decode(
+        self, data: bytes, state: np.ndarray | None, size: tuple[int, int, int], corner: tuple[int, int]
+    ) -> np.ndarray:
+        """uint8 [T, H, W] = `size`. Raises CodecError: damaged, or made with other tables."""
+        profile, frames = self._made(data), np.zeros(size, np.uint8)
+        profile.pictures(DECODE, frames, state, _shape(frames, state, corner), data[HASH_BYTES:])
+        return frames
 
+    def encode_blocks(self, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None) -> bytes:
+        """Some `blocks` (see `blocks_of`) of whole pictures uint8 [T, H, W], likewise."""
+        profile = self._newest
+        return _hash(profile) + profile.blocks(ENCODE, np.ascontiguousarray(frames), blocks, state, b"")
 
-def decode_cells(game: str, data: bytes, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None) -> None:
-    """Put them into the pictures uint8 [T, H, W] that the network has drawn. Raises CodecError as `decode_exact`."""
-    profile, found = _made_by(game, data), np.zeros(frames.shape, np.uint8)
-    profile.blocks(DECODE, found, blocks, state, data[HASH_BYTES:])
-    right = pixels_of(blocks)
-    frames[right] = found[right]
+    def decode_blocks(self, data: bytes, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None) -> None:
+        """Put them into the pictures uint8 [T, H, W] that the network has drawn. Raises CodecError as `decode`."""
+        profile, found = self._made(data), np.zeros(frames.shape, np.uint8)
+        profile.blocks(DECODE, found, blocks, state, data[HASH_BYTES:])
+        right = pixels_of(blocks)
+        frames[right] = found[right]
+
+    @property
+    def _newest(self) -> LosslessProfile:
+        return _profile(self._game, self._tables, VERSIONS[0])
+
+    def _made(self, data: bytes) -> LosslessProfile:
+        """What made the data."""
+        tables = [self._tables] if self._tables else []
+        for profile in [_profile(self._game, one, VERSIONS[0]) for one in (*tables, None)] + [
+            _profile(self._game, None, version) for version in VERSIONS[1:]
+        ]:
+            if data[:HASH_BYTES] == _hash(profile):
+                return profile
+        newest = self._newest
+        raise CodecError(
+            f"neural profile: its exact pictures were coded with other tables ({data[:HASH_BYTES].hex()}) than "
+            f"'{newest.tables_id}' ({newest.tables_sha256[: 2 * HASH_BYTES]}): decode it with the version that made it"
+        )
 
 
 def blocks_of(grid: CellGrid, cells: Iterable[int]) -> np.ndarray:
@@ -130,21 +159,9 @@ def _hash(profile: LosslessProfile) -> bytes:
     return bytes.fromhex(profile.tables_sha256)[:HASH_BYTES]
 
 
-def _made_by(game: str, data: bytes) -> LosslessProfile:
-    for version in VERSIONS:
-        profile = _profile(game, version)
-        if data[:HASH_BYTES] == _hash(profile):
-            return profile
-    profile = _profile(game, VERSIONS[0])
-    raise CodecError(
-        f"neural profile: its exact pictures were coded with other tables ({data[:HASH_BYTES].hex()}) than "
-        f"'{profile.tables_id}' ({profile.tables_sha256[: 2 * HASH_BYTES]}): decode it with the version that made it"
-    )
-
-
-@lru_cache(maxsize=4)
-def _profile(game: str, version: int) -> LosslessProfile:
-    return LosslessProfile(game, version=version)  # part of the format
+@lru_cache(maxsize=8)
+def _profile(game: str, tables: Path | None, version: int) -> LosslessProfile:
+    return LosslessProfile(game, tables, version=version)  # part of the format
 
 
 def _shape(frames: np.ndarray, state: np.ndarray | None, corner: tuple[int, int]) -> GopShape:

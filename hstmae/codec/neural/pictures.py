@@ -14,15 +14,7 @@ from ...models.fast.head import FastHead
 from ..container.gop import Gop
 from .allocation import Allocator
 from .bitcoder import BitCoder
-from .exact import (
-    blocks_of,
-    choose_exact,
-    decode_cells,
-    decode_exact,
-    encode_cells,
-    encode_exact,
-    exact_cells,
-)  # fmt: skip
+from .exact import ExactCoder, blocks_of, choose_exact, exact_cells
 from .grid import CELL, CellGrid
 from .model import CodecModel
 from .painting import Painter
@@ -43,10 +35,10 @@ class PictureWriter:
     """
 
     def __init__(
-        self, model: CodecModel, head: FastHead, frames: np.ndarray, corner: tuple[int, int], scale: int,
-        state: np.ndarray | None, decoded: GameState | None,
+        self, model: CodecModel, head: FastHead, exact: ExactCoder, frames: np.ndarray, corner: tuple[int, int],
+        scale: int, state: np.ndarray | None, decoded: GameState | None,
     ) -> None:  # fmt: skip
-        self.model, self.scale, self.corner, self.state = model, scale, corner, state
+        self.model, self.exact, self.scale, self.corner, self.state = model, exact, scale, corner, state
         self.small = np.ascontiguousarray(frames[:, ::scale, ::scale])
         self.frames = whole(self.small, corner)
         self.grid = CellGrid.of(model.game, decoded, *self.frames.shape)
@@ -64,7 +56,7 @@ class PictureWriter:
         spent = min(quality, HIGHEST)
         tried = [self._mixed(slope, quality) for slope in (slope_of(spent), slope_of(spent - _LESS), None)]
         if tried[0][0] == MIXED:
-            exact = encode_exact(self.model.game.name, self.small, self.state, self.corner)
+            exact = self.exact.encode(self.small, self.state, self.corner)
             tried.append(bytes([WHOLE, self.scale]) + exact)
         return min(tried, key=len)
 
@@ -81,8 +73,7 @@ class PictureWriter:
         if not cells:
             return bytes([DRAWN, self.scale]) + write_codes(self.model, self.grid, self.hints, codes)
         told = write_codes(self.model, self.grid, self.hints, codes | dict.fromkeys(cells, EXACT), exact=True)
-        state = even(self.state)
-        pixels = encode_cells(self.model.game.name, self.frames, blocks_of(self.grid, cells), state)
+        pixels = self.exact.encode_blocks(self.frames, blocks_of(self.grid, cells), even(self.state))
         return bytes([MIXED, self.scale]) + _LENGTH.pack(len(told)) + told + pixels
 
     def _error(self, made: np.ndarray) -> np.ndarray:
@@ -96,19 +87,19 @@ class PictureWriter:
 
 
 def read_pictures(
-    model: CodecModel, head: FastHead, data: bytes, size: tuple[int, int, int], corner: tuple[int, int],
-    state: np.ndarray | None, decoded: GameState | None,
+    model: CodecModel, head: FastHead, exact: ExactCoder, data: bytes, size: tuple[int, int, int],
+    corner: tuple[int, int], state: np.ndarray | None, decoded: GameState | None,
 ) -> np.ndarray:  # fmt: skip
     """The pictures of `size` [T, H, W] again, uint8, as large as the game's own. Raises CodecError."""
     count, height, width = size
     if data[0] == WHOLE:
-        return decode_exact(model.game.name, data[2:], state, size, corner)
+        return exact.decode(data[2:], state, size, corner)
     grid, codes, pixels = read_cells(model, data, size, corner, decoded)
     painter, cells = Painter(model, head, decoded, grid), exact_cells(codes)
     frames = painter.from_state()
     painter.correct(frames, codes)
     if cells:
-        decode_cells(model.game.name, pixels, frames, blocks_of(grid, cells), even(state))
+        exact.decode_blocks(pixels, frames, blocks_of(grid, cells), even(state))
     y, x = corner
     return frames[:count, y : y + height, x : x + width]
 

@@ -20,6 +20,7 @@ from ...games import GameState
 from ...model_folders import find_model
 from ...models.fast.head import FastHead
 from ..container.gop import Gop, GopShape
+from .exact import ExactCoder
 from .grid import CellGrid
 from .model import CodecModel
 from .painting import fast_head
@@ -71,7 +72,7 @@ class NeuralProfile:
             raise ConfigError(f"state must be thin, full or none, got '{state}'")
         self.quality, self.bitrate, self.fps, self.keeps, self.reach = quality, bitrate, fps, state, reach
         self.beyond, self.needed = 0, 0.0
-        self.model, self.tables_sha256, self._head, self._rows = _loaded(str(checkpoint), bound)
+        self.model, self.tables_sha256, self._head, self._rows, self._exact = _loaded(str(checkpoint), bound)
         self.tables_id = self.model.config.name
         self.game = self.model.game
         if game is not None and game != self.game.name:
@@ -110,7 +111,7 @@ class NeuralProfile:
             streams["ACTN"] = self._rows.encode_actions(actions)
         scale = enlarged(gop, self.game.native_size)
         decoded = self._decoded(state, len(gop.frames) + len(gop.frames) % 2)
-        pictures = PictureWriter(self.model, self._head, gop.frames, gop.corner, scale, state, decoded)
+        pictures = PictureWriter(self.model, self._head, self._exact, gop.frames, gop.corner, scale, state, decoded)
         if self.bitrate is None:
             spent = slope_of(min(self.quality, HIGHEST))
             streams["PICT"] = pictures.reached(self.quality) if self.reach else pictures.drawn(spent)
@@ -145,7 +146,7 @@ class NeuralProfile:
         state, actions, scale = self.read_beside(streams, shape)
         size = (shape.frames, shape.height // scale, shape.width // scale)
         decoded = self._decoded(state, shape.frames + shape.frames % 2)
-        frames = read_pictures(self.model, self._head, streams["PICT"], size, shape.corner, state, decoded)
+        frames = read_pictures(self.model, self._head, self._exact, streams["PICT"], size, shape.corner, state, decoded)
         if scale > 1:
             frames = frames.repeat(scale, 1).repeat(scale, 2)
         if actions is not None and shape.actions == 1:
@@ -209,7 +210,8 @@ def _model(checkpoint: str) -> tuple[CodecModel, FastHead]:
 
 
 @lru_cache(maxsize=4)
-def _loaded(checkpoint: str, bound: str) -> tuple[CodecModel, str, FastHead, StateCoder]:
+def _loaded(checkpoint: str, bound: str) -> tuple[CodecModel, str, FastHead, StateCoder, ExactCoder]:
     model, head = _model(checkpoint)
     rows, digest = rows_of(find_model(checkpoint), bound)
-    return model, digest, head, StateCoder.of(rows, model.kept.numpy().astype(bool))
+    kept = model.kept.numpy().astype(bool)
+    return model, digest, head, StateCoder.of(rows, kept), ExactCoder(model.game.name, rows)

@@ -203,17 +203,22 @@ def learn_rows(
 def train_pictures(store: EpisodeStore, count: int) -> PictureModel:
     """The model of pictures, with and without the memory."""
     game: GameSpec = get_game(store.game)
+    some = groups(store, count, 32, ("frames", "state", "actions"))
+    return learn_pictures((e.frames, (Scene.of(game, memory_of(e)[0]), Scene.nothing(32))) for e in some)
+
+
+def learn_pictures(many: Iterable[tuple[np.ndarray, tuple[Scene, ...]]]) -> PictureModel:
+    """The model of pictures that groups teach: frames uint8 [T, H, W] with what is known of them, each in turn."""
     kernel, model = compiled(), PictureModel.neutral()
     slots, cells = Learner(22, 63), Learner(23, 0x00FF0000)
-    for e in groups(store, count, 32, ("frames", "state", "actions")):
-        for scene in (Scene.of(game, memory_of(e)[0]), Scene.nothing(32)):
-            kernel.train_pictures(e.frames, scene, model, (slots.table, 22), (cells.table, 23), SPEED)
+    for frames, scenes in many:
+        for scene in scenes:
+            kernel.train_pictures(frames, scene, model, (slots.table, 22), (cells.table, 23), SPEED)
         slots.count()
         cells.count()
-    kept = round_cells(cells.thinned(260_000, 21, split=True))
     return PictureModel(
         slots=round_slots(slots.thinned(120_000, 20)),
-        cells=kept,
+        cells=round_cells(cells.thinned(260_000, 21, split=True)),
         sources=(model.sources >> 16 << 16) | (10 << 6),
         flag=round_weights(model.flag),
         pixel=round_weights(model.pixel),

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...codec.lossless.coding_models import PictureModel
 from ...codec.lossless.kernel import Compiled, backend
+from ...codec.lossless.scene import Scene
 from ...codec.lossless.tables import save_tables
 from ...codec.neural.allocation import Allocator
 from ...codec.neural.bitcoder import ONE
@@ -18,7 +18,7 @@ from ...codec.neural.prior import CellWalk, cell_hints
 from ...codec.neural.statecoder import TABLES
 from ...codec.neural.thinning import read_bytes, thin
 from .clips import CodecClips
-from .lossless_tables import Rows, learn_rows
+from .lossless_tables import Rows, learn_pictures, learn_rows
 
 _FEW = 2.0  # decisions of either kind that a context is taken to have seen before
 
@@ -61,23 +61,38 @@ def fit_prior(model: CodecModel, clips: CodecClips, rng: np.random.Generator, gr
     return int(counts.sum())
 
 
-def fit_rows(clips: CodecClips, kept: np.ndarray, seed: int, groups: int, folder: Path, name: str) -> bool:
-    """Write the tables of the coder of memory and controllers into a model folder.
+def fit_lossless(clips: CodecClips, kept: np.ndarray, seed: int, groups: int, folder: Path, name: str) -> bool:
+    """Write the tables of the coder of memory, controllers and exact pictures into a model folder, learned from groups
+    as the model codes them: thinned, and as far apart.
 
     Returns:
         False without the compiled kernel, or where recordings have no controllers: the coder then starts from nothing.
     """
     columns = np.flatnonzero(kept)
     rng = np.random.default_rng(seed)
-    few = list(_rows(clips, kept, rng, min(150, groups)))
+    few = list(_rows(clips, kept, rng, min(200, groups)))
     if not isinstance(backend(), Compiled) or not few or few[0][1].shape[1] == 0:
         return False
     late = [f for f in clips.game.fields if f.name == clips.game.coding.sprite_list]
     last = tuple(i for i, a in enumerate(columns) if any(f.address <= a < f.address + f.count for f in late))
     many = _rows(clips, kept, rng, groups)
-    state, actions = learn_rows(few, many, last, every=4, bits=((22, 22), (18, 16)), keep=(400_000, 10_000))
-    save_tables(folder / TABLES, name, state, actions, PictureModel.neutral(8))
+    state, actions = learn_rows(few, many, last, every=4, bits=((24, 22), (18, 16)), keep=(800_000, 10_000))
+    pictures = learn_pictures(_pictures(clips, kept, np.random.default_rng(seed + 1), -(-groups // 6)))
+    save_tables(folder / TABLES, name, state, actions, pictures)
     return True
+
+
+def _pictures(
+    clips: CodecClips, kept: np.ndarray, rng: np.random.Generator, groups: int
+) -> Iterator[tuple[np.ndarray, tuple[Scene, ...]]]:
+    """Pictures of random groups, with what their thinned memory says; of every fourth once more without that."""
+    for n in range(groups):
+        episode, index, _ = clips.place(rng)
+        found = clips.store.read(episode, index, ("frames", "state"))
+        assert found.state is not None
+        scene = Scene.of(clips.game, thin(clips.game, found.state, kept))
+        scenes = (scene,) if n % 4 else (scene, Scene.nothing(len(index)))
+        yield np.ascontiguousarray(found.frames), scenes
 
 
 def _rows(clips: CodecClips, kept: np.ndarray, rng: np.random.Generator, groups: int) -> Iterator[Rows]:

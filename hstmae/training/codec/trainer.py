@@ -38,7 +38,7 @@ from ..run.records import MetricsLog
 from .cells import CellPool, choose_cells
 from .clips import CodecClip, CodecClips
 from .config import RANGES, CodecRun
-from .tables import find_kept, fit_prior, fit_rows
+from .tables import find_kept, fit_lossless, fit_prior
 
 
 class CodecTrainer:
@@ -227,7 +227,7 @@ class CodecTrainer:
         if t.table_groups:
             kept = find_kept(self.clips, self.rng)
             model.kept.copy_(torch.from_numpy(kept.astype(np.uint8)))
-            fit_rows(self.clips, kept, t.seed, t.table_groups, folder, f"{model.config.name}-rows")
+            fit_lossless(self.clips, kept, t.seed, t.table_groups, folder, f"{model.config.name}-rows")
             fit_prior(model, self.clips, self.rng, max(1, t.table_groups // 8), t.table_quality)
         save_codec(model, folder)
 
