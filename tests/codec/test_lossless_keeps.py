@@ -10,7 +10,10 @@ from PIL import Image, PngImagePlugin
 
 from hstmae.bundled import SAMPLES
 from hstmae.cli import main
+from hstmae.codec.lossless.profile import LosslessProfile
+from hstmae.codec.session.encoder import description_of
 from hstmae.codec.session.reader import HstReader
+from hstmae.errors import DataError
 
 RGB = np.random.default_rng(5).integers(0, 256, (12, 10, 3), np.uint8)
 GREY16 = np.arange(120, dtype=np.uint16).reshape(12, 10) * 500
@@ -231,3 +234,13 @@ def test_names_in_a_file_of_others_never_reach_the_file_system(tmp_path):
     path = write(tmp_path / "x.hst", session(3, 1, name="a:b", state=0), session(3, 2, name="CON", state=0))
     assert run("decode", path, tmp_path / "out", "--to", "png") == 0
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"a_b", "_CON"}
+
+
+@pytest.mark.parametrize(("memory", "buttons"), [(65_537, None), (65_536, 1), (65_000, 600)])
+def test_memory_beyond_what_a_row_holds_is_told(memory: int, buttons: int | None) -> None:
+    action = None if buttons is None else np.zeros(buttons, np.uint8)
+    frame, state = np.zeros((8, 8), np.uint8), np.zeros(memory, np.uint8)
+    with pytest.raises(DataError, match=r"a\.png: 65,\d{3} bytes .* \(--no-state\)"):
+        description_of(
+            LosslessProfile(None), frame=frame, palette=None, state=state, action=action, name="a.png", game="x", fps=60
+        )

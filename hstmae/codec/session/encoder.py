@@ -15,6 +15,7 @@ from ..container.description import MAX_PIXELS, MAX_SIDE, Description, content_h
 from ..container.gop import Gop, Profile
 from .profiles import LIVE_GOP, Following, decodes_exactly, usual_gop
 
+MAX_ROW = 1 << 16  # bytes of a frame's memory and actions that the coder of rows takes
 _MAX_RAW = 64 << 20  # a group is held in memory several times over, so large pictures come in smaller groups
 
 
@@ -34,12 +35,18 @@ def description_of(
         known: what the frame does not show: name, game and fps; level, outcome, split, source, signature and corner
             where they are known.
     Raises:
-        DataError: pictures beyond the format's limits, or a `gop` that is not 1 to MAX_GOP.
+        DataError: pictures or memory beyond the format's limits, or a `gop` that is not 1 to MAX_GOP.
     """
     height, width = frame.shape[:2]
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         name = known["name"]
         raise DataError(f"{name}: pictures of {width}x{height} are larger than the format's {MAX_PIXELS:,} pixels")
+    beside = (0 if state is None else len(state)) + (0 if action is None else int(np.size(action)))
+    if beside > MAX_ROW:
+        raise DataError(
+            f"{known['name']}: {beside:,} bytes of memory and actions a frame are more than the format's {MAX_ROW:,}: "
+            "leave the memory out (--no-state)"
+        )
     if not 1 <= gop <= MAX_GOP:
         raise DataError(f"a group of {gop} frames; expected 1 to {MAX_GOP}")
     per_frame = frame.nbytes + (0 if state is None else state.nbytes)
