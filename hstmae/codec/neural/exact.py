@@ -26,7 +26,7 @@ BLOCK = 8
 HASH_BYTES = 8  # of the tables' hash, before the stream: with other tables it would be read wrongly
 VERSIONS = (4, 3)  # of the lossless streams: the one that is written first, then those of before
 GOING_ON = 1 / 32  # share of the error that makes a cell exact, by which it stays so: that costs next to nothing
-LASTING = (0.9, 0.0)  # what a slice's error counts for in the slice before it, where the cell is wrong in both: tried
+LASTING = 0.9  # what a slice's error counts for in the slice before it, where the cell is wrong in both
 _TRIES = 14  # halvings of the search for that error
 
 
@@ -103,11 +103,13 @@ def pixels_of(blocks: np.ndarray) -> np.ndarray:
     return np.asarray(blocks.repeat(BLOCK, 1).repeat(BLOCK, 2) != 0)
 
 
-def choose_exact(grid: CellGrid, error: np.ndarray, most: float, share: float) -> list[int]:
+def choose_exact(grid: CellGrid, error: np.ndarray, most: float) -> list[int]:
     """Cells that are to be exact, so that the squared error that is left, of float [T, H, W] as it is now, is `most` at
-    most: those with most of it, and what goes on from them as far as it is wrong at all. `share`: see LASTING."""
+    most: those with most of it, and what goes on from them as far as it is wrong at all."""
+    if error.sum() <= most:
+        return []
     before, by_cell, by_block = grid.before().reshape(-1), grid.sum_by_cell(error), _in_blocks(error).sum((2, 4))
-    lasting = _lasting(grid, by_cell, before, share)
+    lasting = _lasting(grid, by_cell, before)
     low, high = 0.0, float(lasting.max()) + 1
     for _ in range(_TRIES):
         middle = (low + high) / 2
@@ -116,14 +118,14 @@ def choose_exact(grid: CellGrid, error: np.ndarray, most: float, share: float) -
     return _above(grid, by_cell, lasting, before, low)
 
 
-def _lasting(grid: CellGrid, error: np.ndarray, before: np.ndarray, share: float) -> np.ndarray:
+def _lasting(grid: CellGrid, error: np.ndarray, before: np.ndarray) -> np.ndarray:
     """The error of each cell, and that of the slices after it as long as it is wrong there."""
     out = error.astype(np.float64)
     for first in range(len(out) - grid.per_slice, 0, -grid.per_slice):
         mine = np.arange(first, first + grid.per_slice)
         mine = mine[(before[mine] >= 0) & (error[mine] > 0)]
         mine = mine[error[before[mine]] > 0]
-        np.add.at(out, before[mine], share * out[mine])
+        np.add.at(out, before[mine], LASTING * out[mine])
     return out
 
 

@@ -14,7 +14,7 @@ from ...models.fast.head import FastHead
 from ..container.gop import Gop
 from .allocation import Allocator
 from .bitcoder import BitCoder
-from .exact import LASTING, ExactCoder, blocks_of, choose_exact, exact_cells
+from .exact import ExactCoder, blocks_of, choose_exact, exact_cells
 from .grid import CELL, CellGrid
 from .model import CodecModel
 from .painting import Painter
@@ -22,7 +22,7 @@ from .prior import EXACT, CellWalk, Code, cell_hints
 
 DRAWN, WHOLE, MIXED = 1, 2, 3  # first byte: by the network; by the lossless coder; by the network, and cells by that
 HIGHEST = 60.0  # quality by which bits are spent
-_LESS = 8.0, 16.0  # dB by which less is tried to be spent on codes, and more on cells that are exact
+_LESS = 16.0  # dB by which less is tried to be spent on codes, and more on cells that are exact
 _LENGTH = struct.Struct("<I")
 
 
@@ -54,9 +54,8 @@ class PictureWriter:
     def reached(self, quality: float) -> bytes:
         """The least found that has `quality`, in dB (infinite: every pixel is right)."""
         spent = min(quality, HIGHEST)
-        tried = [self._mixed(slope, quality) for slope in (slope_of(spent), slope_of(spent - _LESS[1]), None)]
+        tried = [self._mixed(slope, quality) for slope in (slope_of(spent), slope_of(spent - _LESS), None)]
         if tried[0][0] == MIXED:
-            tried.append(self._mixed(slope_of(spent - _LESS[0]), quality))
             exact = self.exact.encode(self.small, self.state, self.corner)
             tried.append(bytes([WHOLE, self.scale]) + exact)
         return min(tried, key=len)
@@ -70,13 +69,9 @@ class PictureWriter:
         made = self.from_state.copy()
         self.painter.correct(made, codes)
         most = 0.0 if quality == math.inf else 3 * self.small.size * 65025 * 10 ** (-quality / 10)
-        error = self._error(made)
-        if error.sum() <= most:
+        cells = choose_exact(self.grid, self._error(made), most)
+        if not cells:
             return bytes([DRAWN, self.scale]) + write_codes(self.model, self.grid, self.hints, codes)
-        chosen = [choose_exact(self.grid, error, most, share) for share in LASTING]
-        return min((self._with_exact(codes, cells) for cells in chosen), key=len)
-
-    def _with_exact(self, codes: dict[int, Code], cells: list[int]) -> bytes:
         told = write_codes(self.model, self.grid, self.hints, codes | dict.fromkeys(cells, EXACT), exact=True)
         pixels = self.exact.encode_blocks(self.frames, blocks_of(self.grid, cells), even(self.state))
         return bytes([MIXED, self.scale]) + _LENGTH.pack(len(told)) + told + pixels
