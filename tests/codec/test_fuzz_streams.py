@@ -16,6 +16,7 @@ from hstmae.codec.container.gop import Gop
 from hstmae.codec.lossless.kernel import library_path
 from hstmae.codec.lossless.profile import LosslessProfile
 from hstmae.codec.neural.exact import ExactCoder
+from hstmae.errors import CodecError
 
 pytestmark = pytest.mark.skipif(library_path() is None, reason="needs the compiled kernel")
 KINDS = {
@@ -47,6 +48,8 @@ def test_exact_pictures_and_blocks_of_the_neural_profile() -> None:
     blocks[:, 10:14, 3:20] = 1
     stream = coder.encode(part.frames, part.state, (0, 0))
     some = coder.encode_blocks(part.frames, blocks, part.state)
+    with pytest.raises(CodecError, match="other tables"):  # and all tables are loaded: they are large
+        coder.decode(bytes(9), part.state, part.frames.shape, (0, 0))
 
     def read(case: int) -> None:
         data = damaged(some if case % 2 else stream, np.random.default_rng([4, case]))

@@ -74,10 +74,9 @@ class ExactCoder:
 
     def _made(self, data: bytes) -> LosslessProfile:
         """What made the data."""
-        tables = [self._tables] if self._tables else []
-        for profile in [_profile(self._game, one, VERSIONS[0]) for one in (*tables, None)] + [
-            _profile(self._game, None, version) for version in VERSIONS[1:]
-        ]:
+        written = [(self._tables, VERSIONS[0])] if self._tables else []
+        for tables, version in [*written, *((None, version) for version in VERSIONS)]:
+            profile = _profile(self._game, tables, version)
             if data[:HASH_BYTES] == _hash(profile):
                 return profile
         newest = self._newest
