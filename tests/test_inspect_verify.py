@@ -16,6 +16,7 @@ from hstmae.data.inspection import EpisodeCounts, count_by_level
 from hstmae.data.store.preprocessing import preprocess
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.data.store.writer import Packing
+from hstmae.drawing.exhibit import Exhibit
 from hstmae.drawing.overlay import draw_regions, draw_state, enlarged, readings, region_colour
 from hstmae.games import get_game
 
@@ -146,3 +147,11 @@ def test_overlays_lie_where_the_state_says(session: Path, store: Path) -> None:
     _, x0, _, x1, y1 = player
     assert tuple(drawn[y1 * 2 - 1, x0 + x1]) == region_colour(player[0])  # lower edge of the player's box
     assert "timer " in readings(game.fields, episode.state[0])
+
+
+@pytest.mark.parametrize("game", ["smb", "nes", "atari2600-boxing"])
+def test_no_two_entries_of_a_legend_have_one_name(game: str) -> None:
+    exhibit = Exhibit.__new__(Exhibit)
+    exhibit.__dict__.update(_game=get_game(game), _regions=np.zeros((1, 8, 8), np.uint8), _state=object())
+    names = [name for name, _ in exhibit._legend()]
+    assert len(set(names)) == len(names) > 2

@@ -81,7 +81,9 @@ class Exhibit:
         if self._regions is not None:
             legend += [(self._game.regions[k], region_colour(k)) for k in range(1, len(self._game.regions))]
         if self._state is not None:
-            legend += [("sprite", SPRITE_COLOUR), ("tile", TILE_COLOUR)]
+            known = {name for name, _ in legend}  # a game's regions may be called so, too
+            for name, colour in (("sprite", SPRITE_COLOUR), ("tile", TILE_COLOUR)):
+                legend.append((f"{name} outline" if name in known else name, colour))
         return legend
 
     def _title(self) -> str:
