@@ -40,6 +40,7 @@ class ModelConfig:
     places: str = (
         "area"  # what the place memory tells maps apart by: area, scene (never errs); none: there is no such memory
     )
+    screen: bool = False  # learned features of every pixel of the screen, for games without tiles that do not scroll
     state_alignment: bool = False  # a head that predicts the state from visual tokens alone, for train.state_loss
     qk_norm: bool = False  # normalise queries and keys of every attention per head (steadier at large widths)
 

@@ -72,6 +72,10 @@ def check_model(config: ModelConfig) -> None:
         raise ConfigError(f"model.head: the game '{config.game}' has a palette of its own; set model.head=palette")
     if config.head == "palette" and not len(get_game(config.game).palette):
         raise ConfigError(f"model.head: the game '{config.game}' has no palette; set model.head=rgb, or adaptive")
+    if config.screen and (config.head != "palette" or get_game(config.game).tile_layers):
+        raise ConfigError(
+            f"model.screen is for palette heads and games without tiles; set it to false for '{config.game}'"
+        )
     if min(int(dim * config.mlp_ratio) for dim in (*config.dims, config.decoder_dim)) < 1:
         raise ConfigError(f"model.mlp_ratio {config.mlp_ratio} leaves no hidden channels; 4 is usual")
     if not 0 <= config.drop_path < 1:

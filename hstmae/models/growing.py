@@ -31,6 +31,8 @@ def why_not(small: ModelConfig, large: ModelConfig) -> str:
         return f"head_dim must be {small.head_dim} or twice that"
     if large.head_dim != small.head_dim and small.head_dim % (2 * _AXES):
         return f"a head_dim of {small.head_dim} cannot be doubled"
+    if small.screen or large.screen:
+        return "a screen memory cannot be grown"
     for key in _TRUNK:
         if getattr(large, key) != 2 * getattr(small, key):
             return f"{key} must be twice {getattr(small, key)}"

@@ -33,7 +33,7 @@ class PaletteHead(nn.Module):
         self.memory = PlaceMemory(game, self.code, config.places) if kept else None
         self.cell_basis = nn.Linear(self.code, self.cell**2 * self.channels, bias=False)
         self.cube_basis = nn.Linear(self.code, 256 * self.channels, bias=False)
-        canvas = 3 * config.texture_dim if game.tile_layers else 0
+        canvas = 3 * config.texture_dim if game.tile_layers or config.screen else 0
         self.hidden = nn.Linear(canvas + self.channels, config.pixel_dim)
         self.globals = nn.Embedding(256 * game.globals_count + 1, config.pixel_dim)  # the last: state not given
         self.film = nn.Linear(config.pixel_dim, 2 * config.pixel_dim)

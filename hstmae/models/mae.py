@@ -21,6 +21,7 @@ from .pretrained import Pretrained
 from .state.alignment import StateAlignment
 from .state.canvas import Canvas, CellCodes
 from .state.regions import cube_regions
+from .state.screen import Screen
 from .state.tokens import COMPACT, FULL, NONE, StateEncoder
 
 
@@ -55,7 +56,9 @@ class HSTMAE(Pretrained):
             nn.init.normal_(self.head.memory.recall.weight)
         if isinstance(self.head, RgbHead):
             self.head.start_grey()
-        self.canvas = Canvas(game, config.texture_dim) if game.tile_layers else None
+        self.canvas: Canvas | Screen | None = Canvas(game, config.texture_dim) if game.tile_layers else None
+        if config.screen:
+            self.canvas = Screen(game, config.texture_dim)
         self.cells = CellCodes(game, 24, config.decoder_dim) if game.tile_layers else None
         self.alignment = StateAlignment(game, config.dims[2]) if config.state_alignment and has_tokens else None
         self.register_buffer("palette", torch.from_numpy(game.palette.copy()), persistent=False)

@@ -46,6 +46,8 @@ def why_not(large: ModelConfig, small: ModelConfig) -> str:
     """What keeps `small` from being cut out of `large`; "" where nothing does."""
     if large.head != "palette":
         return "it must have a palette head"
+    if large.screen or small.screen:
+        return "a screen memory cannot be cut out"
     for key in _SAME:
         if getattr(large, key) != getattr(small, key):
             return f"{key} must be {getattr(large, key)!r}"

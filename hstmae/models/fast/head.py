@@ -22,8 +22,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..heads import PaletteHead
-from ..inputs import Decoded
+from ..inputs import Decoded, Places
 from ..mae import HSTMAE
+from ..state.canvas import Canvas
+from ..state.screen import Screen
 from ..state.tokens import COMPACT, FULL
 from .canvas import FastCanvas
 from .kernel import COLUMNS, HeadKernel
@@ -62,8 +64,10 @@ class FastHead:
         assert isinstance(head, PaletteHead)
         self.model, self.head = model, head
         hidden = head.hidden.weight.float()
-        self.drawn, self.bias = hidden[:, -head.channels :].t().contiguous(), head.hidden.bias.float()
-        self.canvas = None if model.canvas is None else FastCanvas(model.canvas, hidden)
+        self.screen = model.canvas if isinstance(model.canvas, Screen) else None
+        begin = 0 if self.screen is not None else -head.channels  # what comes with the drawn content, pixel by pixel
+        self.drawn, self.bias = hidden[:, begin:].t().contiguous(), head.hidden.bias.float()
+        self.canvas = FastCanvas(model.canvas, hidden) if isinstance(model.canvas, Canvas) else None
         self._choose_entries(COLUMNS)
         self.kernel = HeadKernel.of(self.out, self.out_bias, self.entries) if compiled else None
         if self.kernel is None:
@@ -111,9 +115,12 @@ class FastHead:
                 rows = None
                 if self.canvas is not None and done.state is not None and int(done.level[row]) == FULL:
                     rows = self.canvas.rows(done.state, row, piece, done.grid, units)
+                shown = None if self.screen is None else self._shown(self.screen, done, row, places)
                 for f in range(2):
                     frame = 2 * piece + f
                     drawn = self._draw(content[row, places, f], cube[row, places, f], self._phase(done, row, frame))
+                    if shown is not None:
+                        drawn = torch.cat([shown[:, f], drawn], -1)
                     made = self._pixels(None if rows is None else rows[f], drawn, film[row, frame], colours)
                     for whole, part in zip((entry, colour, confidence), made, strict=True):
                         if whole is not None and part is not None:
@@ -123,6 +130,13 @@ class FastHead:
             None if colour is None else colour.unflatten(3, (16, 16)),
             None if confidence is None else confidence.unflatten(-1, (16, 16)),
         )
+
+    @staticmethod
+    def _shown(screen: Screen, done: Decoded, row: int, places: Tensor) -> Tensor:
+        """What the screen memory tells of some cubes of a clip: [n, 2, 256, 3 * texture_dim]."""
+        at = done.at
+        some = Places(at.row[row, None], at.frame[row, None, places], at.y[row, None, places], at.x[row, None, places])
+        return screen.features(done.state, done.level, some)[0].flatten(2, 3).float()
 
     def _colours(self, palette: Tensor) -> Tensor:
         """uint8 [K, 3] -> float [columns, 4] of the chosen entries and a one; columns that only fill up are zero."""
