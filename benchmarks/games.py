@@ -1,12 +1,12 @@
 """Games side by side: what is restored of each, with and without its state, and how small it is stored.
 
-    python benchmarks/games.py --store DIR [--store DIR ...] [--checkpoint MODEL] [--clips 8] [--frames 384]
+    python benchmarks/games.py --store DIR [--store DIR ...] [--checkpoint MODEL ...] [--clips 8] [--frames 384]
                                [--json FILE]
 
 Each store holds one game. Tubes hide 90 % of the positions; figures count hidden pixels alone: PSNR of the mean colour
 (RGB) and the share that is exactly right, with all of the state, without it, and of the best filler that sees the same
-pixels (the best in PSNR of those that `hstmae evaluate` measures). Without `--checkpoint` nothing is trained
-(`--checkpoint auto`); true-colour games without a model have no such figures.
+pixels (the best in PSNR of those that `hstmae evaluate` measures). `--checkpoint` is given once for each store, in
+their order; without it, and where it says "auto", nothing is trained. True-colour games have no such figures then.
 
 Bytes are those of whole .hst files of pictures alone, of the first `--frames` frames of each store's first episode,
 beside general compressors and video codecs without loss in the same run (see any_game.py, which decodes each result and
@@ -85,17 +85,20 @@ def _bytes(clip: Episode) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, action="append", required=True)
-    parser.add_argument("--checkpoint")
+    parser.add_argument("--checkpoint", action="append", default=[])
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--frames", type=int, default=384)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    models = [None if name == "auto" else name for name in args.checkpoint] or [None] * len(args.store)
+    if len(models) != len(args.store):
+        parser.error("as many --checkpoint as --store, or none")
     print("| store | game | state: dB, exact | none: dB, exact | best filler | HST all | HST pictures | best general |")
     print("|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
     report = []
-    for path in args.store:
+    for path, model in zip(args.store, models, strict=True):
         store = EpisodeStore(path)
-        found, size = restored(store, args.checkpoint, args.clips), stored(store, args.frames)
+        found, size = restored(store, model, args.clips), stored(store, args.frames)
         cells = [path.name, store.game]
         for level in ("full", "none", "filler"):
             one = found.get(level)
