@@ -80,13 +80,16 @@ class Drawn:
             )
 
 
-def draw(restorer: Load, scene: Scene, name: str, record: dict[str, Any]) -> Drawn:
+def draw(
+    restorer: Load, scene: Scene, name: str, record: dict[str, Any], fingerprint: Callable[[], str] | None = None
+) -> Drawn:
     """Draw all pictures of an edited scene anew; where nothing of its state was edited, they are the recorded ones.
 
     Args:
         restorer: gives one of the scene's game, where it is needed; of the recorded pictures it sees nothing.
         name: of the new clip.
         record: what is known of its origin; what was done is added.
+        fingerprint: gives the restorer's, which takes its time, where it is known already.
     Raises:
         GameError: the clip shall be mirrored, and its game does not say how.
     """
@@ -95,9 +98,8 @@ def draw(restorer: Load, scene: Scene, name: str, record: dict[str, Any]) -> Dra
     if np.array_equal(scene.state, scene.recorded):
         frames, rated, sure, drawn_by = recorded, np.ones(len(recorded), np.float32), 1.0, ""
     else:
-        made_by = restorer()
-        frames, rated, sure = _drawn(made_by, scene)
-        drawn_by = made_by.fingerprint()
+        frames, rated, sure = _drawn(restorer(), scene)
+        drawn_by = fingerprint() if fingerprint is not None else restorer().fingerprint()
     changed = float((frames != recorded).mean())
     breaks = scene.breaks()
     if scene.mirrored:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +41,7 @@ def make_clips(
     Raises:
         DataError: the recordings have no states; GameError: the game does not allow an edit.
     """
+    fingerprint = cache(lambda: restorer().fingerprint())
     infos = store.infos()
     known = {info.name: info.frames for info in infos if "state" in info.columns}
     others = Others(known, lambda name: store.column(name, "state", np.arange(known[name])), store.read)
@@ -65,7 +67,7 @@ def make_clips(
                 why = f"it breaks what was whole: {next(iter(breaks))}"
                 clips.append(note | {"kept": False, "why": why, "breaks": breaks, "frames": len(scene.state) - begin})
                 continue
-            clip = draw(restorer, scene, note["name"], record)
+            clip = draw(restorer, scene, note["name"], record, fingerprint)
             clip.about = [store.hash, info.name, len(rows), seed, copy, programme.text, clip.drawn_by]
             why = f"{clip.sure:.2%} sure" if clip.sure < min_sure else ""
             clips.append(
