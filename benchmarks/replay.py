@@ -26,8 +26,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from data import hardware
 from hstmae.atomic import write_json
-from hstmae.codec.container.description import REPLAY_STREAM, GopParts, content_hash
+from hstmae.codec.container.description import REPLAY_STREAM
 from hstmae.codec.container.gop import Gop
+from hstmae.codec.container.group_chunks import GopParts, content_hash
 from hstmae.codec.jobs.encode_many import archive
 from hstmae.codec.jobs.inputs import find_input
 from hstmae.codec.jobs.tasks import Settings

@@ -16,7 +16,7 @@ const SOURCES = [
   ...["_kernel.c", "_rows.c", "_lines.c", "_guesses.c", "_picture.c", "_quiet.c", "_opinions.c", "_scene.c", "_places.c"].map((name) => join(kernel, name)),
   ...readdirSync(join(here, "native")).filter((name) => name.endsWith(".c")).sort().map((name) => join("web", "native", name)),
 ];
-const EXPORTS = ["malloc", "free", "hst_inflate", "hst_lzma2", "hst_crc32", "hst_blake_size", "hst_blake_start",
+const EXPORTS = ["malloc", "free", "hst_inflate", "hst_inflate_raw", "hst_lzma2", "hst_crc32", "hst_blake_size", "hst_blake_start",
   "hst_blake_add", "hst_blake_end", "hst_rows_open", "hst_rows_next", "hst_rows_close", "hst_pictures_open",
   "hst_pictures_next", "hst_pictures_close", "hst_pictures_look_back", "hst_rows_share", "hst_pictures_share", "hst_packets_open",
   "hst_packets_begin", "hst_packets_end", "hst_packets_close"];

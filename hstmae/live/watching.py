@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..codec.container.description import Description, content_hash
+from ..codec.container.description import Description
 from ..codec.container.gop import Gop
+from ..codec.container.group_chunks import content_hash
 from ..codec.lossless.live import LiveProfile
 from ..codec.session.live import LiveViewer
 from ..codec.session.profiles import profile_of

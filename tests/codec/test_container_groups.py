@@ -10,6 +10,8 @@ from typing import Any, get_type_hints
 import numpy as np
 import pytest
 from chunks_by_hand import SOUND
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hstmae.codec.container.chunks import (
     CRC_BYTES,
@@ -17,22 +19,19 @@ from hstmae.codec.container.chunks import (
     HASHED,
     HEADER_BYTES,
     OVERHEAD,
+    SHORT_GOP,
     Header,
     parse_header,
     read_payload,
 )
-from hstmae.codec.container.description import (
-    MAX_PIXELS,
-    MAX_SIDE,
-    NUMBERED,
-    STEPPED,
-    content_hash,
-    pack_gop,
-    unpack_gop,
-)
+from hstmae.codec.container.description import MAX_PIXELS, MAX_SIDE, SHORT_PROFILES, Description
 from hstmae.codec.container.gop import Gop, GopShape, Profile
+from hstmae.codec.container.group_chunks import NUMBERED, PARTIAL, STEPPED, content_hash, pack_gop, unpack_gop
+from hstmae.codec.container.numbers import varint
 from hstmae.data.episode import Episode
 from hstmae.errors import CodecError
+
+SHORT = replace(SOUND, profile=SHORT_PROFILES[0])
 
 
 def gop(frames: int = 4) -> Gop:
@@ -69,31 +68,35 @@ NUMBERS = {
 STREAMS = {"ACTN": b"a", "PICT": b"picture", "STAT": b""}
 
 
+@pytest.mark.parametrize(("kind", "told"), [(GOP, SOUND), (SHORT_GOP, SHORT)])
 @pytest.mark.parametrize("digest", [b"", b"8 bytes."])
 @pytest.mark.parametrize("name", NUMBERS)
-def test_a_group_comes_back(name: str, digest: bytes) -> None:
+def test_a_group_comes_back(name: str, digest: bytes, kind: bytes, told: Description) -> None:
     listed, flags = NUMBERS[name]
     numbers = np.array(listed, np.int32)
-    data = memoryview(pack_gop(SOUND, 3, 40, numbers, STREAMS, digest))
+    data = memoryview(pack_gop(told, 3, 40, numbers, STREAMS, digest))
     header = parse_header(data, 0)
     size = len(data) - OVERHEAD
-    assert header == Header(GOP, size, 3, 40, len(listed), flags | (HASHED if digest else 0))
+    assert header == Header(kind, size, 3, 40, len(listed), flags | (HASHED if digest else 0))
     payload = read_payload(data, 0, header)
     assert payload is not None
-    parts = unpack_gop(SOUND, header, payload)
+    parts = unpack_gop(told, header, payload)
     assert parts.numbers.dtype == np.int32 and parts.numbers.tolist() == listed
     assert parts.streams == STREAMS and parts.digest == digest
     if name in ("in a row", "stepped"):
-        assert size == len(digest) + 4 + (2 if name == "stepped" else 0) + 12 + 8
+        stepped, short = name == "stepped", kind == SHORT_GOP
+        assert size == len(digest) + (1 + stepped + 2 if short else 4 + 2 * stepped + 12) + 8
 
 
-def test_streams_may_be_absent_but_not_new() -> None:
-    data = pack_gop(SOUND, 0, 0, np.arange(4, dtype=np.int32), {"PICT": b"x"}, b"")
+@pytest.mark.parametrize("told", [SOUND, SHORT])
+@pytest.mark.parametrize("streams", [{"PICT": b"x"}, {"ACTN": b"", "STAT": b"yz"}, {}])
+def test_streams_may_be_absent_but_not_new(told: Description, streams: dict[str, bytes]) -> None:
+    data = pack_gop(told, 0, 0, np.arange(4, dtype=np.int32), streams, b"")
     header = parse_header(memoryview(data), 0)
     assert header is not None
-    assert unpack_gop(SOUND, header, data[HEADER_BYTES:-CRC_BYTES]).streams == {"PICT": b"x"}
+    assert unpack_gop(told, header, data[HEADER_BYTES:-CRC_BYTES]).streams == streams
     with pytest.raises(CodecError, match="XTRA"):
-        pack_gop(SOUND, 0, 0, np.arange(4, dtype=np.int32), {"PICT": b"x", "XTRA": b""}, b"")
+        pack_gop(told, 0, 0, np.arange(4, dtype=np.int32), {**streams, "XTRA": b""}, b"")
 
 
 def lengths(*sizes: int) -> bytes:
@@ -118,11 +121,48 @@ HEADS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "flags", "frames", "head", "rest"), HEADS)
-def test_a_group_that_makes_no_sense_is_refused(text: str, flags: int, frames: int, head: bytes, rest: int) -> None:
-    payload = head + bytes(rest)
+SHORT_HEADS = [
+    ("beyond the limits", 0, 0, b"\5\0\0"),
+    ("cut off", 0, 4, b""),
+    ("cut off", 0, 4, b"\x85"),
+    ("cut off", 0, 4, b"\xff\xff\xff\xff\xff\1"),
+    ("cut off", 0, 4, b"\5\0"),
+    ("cut off", STEPPED, 4, b"\4"),
+    ("cut off", NUMBERED, 4, b"\2\5\2\1"),
+    ("cut off", NUMBERED, 4, varint((1 << 35) - 1) + bytes(4)),
+    ("cut off", PARTIAL, 4, b"\5\1"),
+    ("make no sense", 0, 4, varint((1 << 31) - 3) + b"\0\0"),
+    ("make no sense", NUMBERED, 4, b"\1\5\3\0\0"),
+    ("make no sense", NUMBERED, 4, b"\0\0\0"),
+    ("make no sense", STEPPED, 4, varint(1 << 30) + b"\5\0\0"),
+    ("do not ascend", STEPPED, 4, b"\0\5\0\0"),
+    ("do not fill", 0, 4, b"\5\1\0"),
+    ("do not fill", PARTIAL, 4, b"\5\0\0rest"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "flags", "frames", "payload"),
+    [
+        *((GOP, text, flags, frames, head + bytes(rest)) for text, flags, frames, head, rest in HEADS),
+        *((SHORT_GOP, *case) for case in SHORT_HEADS),
+    ],
+)
+def test_a_group_that_makes_no_sense_is_refused(
+    kind: bytes, text: str, flags: int, frames: int, payload: bytes
+) -> None:
     with pytest.raises(CodecError, match=text):
-        unpack_gop(SOUND, Header(GOP, len(payload), 0, 0, frames, flags), payload)
+        unpack_gop(SOUND, Header(kind, len(payload), 0, 0, frames, flags), payload)
+
+
+@given(st.binary(max_size=40), st.integers(0, 15), st.integers(0, 40), st.sampled_from([GOP, SHORT_GOP]))
+def test_any_payload_is_a_group_or_refused(payload: bytes, flags: int, frames: int, kind: bytes) -> None:
+    try:
+        parts = unpack_gop(SOUND, Header(kind, len(payload), 0, 0, frames, flags), payload)
+    except CodecError:
+        return
+    assert len(parts.numbers) == frames and (np.diff(parts.numbers) > 0).all()
+    assert sum(map(len, parts.streams.values())) <= len(payload)
 
 
 def test_a_group_that_would_unpack_to_too_much_is_refused_before_it_is_looked_at() -> None:

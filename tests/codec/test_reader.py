@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from made_up import assert_same, session, write
 from plain_profile import PlainProfile
 
-from hstmae.codec.container.description import NUMBERED, STEPPED
 from hstmae.codec.container.gop import Gop
+from hstmae.codec.container.group_chunks import NUMBERED, STEPPED
 from hstmae.codec.session.encoder import description_of
 from hstmae.codec.session.frame import HstFrame, rate
 from hstmae.codec.session.reader import HstReader

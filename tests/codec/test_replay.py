@@ -133,7 +133,7 @@ def test_what_needs_no_console_is_read_without_a_rom(played: Episode, rom: Path,
 
 def test_damaged_streams_are_refused_or_exact(played: Episode, rom: Path) -> None:
     """Whatever stands in a stream: the right frames or a CodecError."""
-    from hstmae.codec.container.description import GopParts, content_hash
+    from hstmae.codec.container.group_chunks import GopParts, content_hash
     from hstmae.codec.replay.player import ReplayPlayer
     from hstmae.codec.session.encoder import description_of
 

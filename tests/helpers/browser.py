@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hstmae.codec.container.description import content_hash
+from hstmae.codec.container.group_chunks import content_hash
 from hstmae.codec.lossless.tables import FOLDER as TABLES
 from hstmae.codec.session.reader import HstReader
 from hstmae.errors import CodecError

@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hstmae.codec.container.description import (
-    Description,
-    pack_gop,
-)
+from hstmae.codec.container.description import Description
+from hstmae.codec.container.group_chunks import pack_gop
 from hstmae.codec.container.text import _DICTIONARY
 
 SOUND = Description(

@@ -174,6 +174,19 @@ static uint32_t big_endian(Stream *s) {
     return value;
 }
 
+static void blocks(Stream *s) {
+    for (uint32_t last = 0; !last && !s->wrong;) {
+        last = take(s, 1);
+        switch (take(s, 2)) {
+        case 0: stored(s); break;
+        case 1: fixed(s); break;
+        case 2: described(s); break;
+        default: s->wrong = DAMAGED;
+        }
+    }
+    s->bits = s->count = 0;
+}
+
 /* Unpack a zlib stream of `size` bytes into at most `room`. Returns the bytes it unpacked to, or a negative error;
  * `used` receives the bytes of the stream.
  */
@@ -187,18 +200,18 @@ API int32_t hst_inflate(const uint8_t *in, uint32_t size, const uint8_t *diction
         if (big_endian(&s) != adler(dictionary, dictionary_size) || s.wrong) return DAMAGED;
         s.dictionary_size = dictionary_size;
     }
-    for (uint32_t last = 0; !last && !s.wrong;) {
-        last = take(&s, 1);
-        switch (take(&s, 2)) {
-        case 0: stored(&s); break;
-        case 1: fixed(&s); break;
-        case 2: described(&s); break;
-        default: s.wrong = DAMAGED;
-        }
-    }
-    s.bits = s.count = 0;
+    blocks(&s);
     uint32_t check = s.wrong ? 0 : big_endian(&s);
     if (!s.wrong && check != adler(out, s.done)) s.wrong = DAMAGED;
+    *used = s.at;
+    return s.wrong ? s.wrong : (int32_t)s.done;
+}
+
+/* The same of a Deflate stream without what zlib puts around it. */
+API int32_t hst_inflate_raw(const uint8_t *in, uint32_t size, const uint8_t *dictionary, uint32_t dictionary_size,
+                            uint8_t *out, uint32_t room, uint32_t *used) {
+    Stream s = {.in = in, .size = size, .dictionary = dictionary, .dictionary_size = dictionary_size, .out = out, .room = room};
+    blocks(&s);
     *used = s.at;
     return s.wrong ? s.wrong : (int32_t)s.done;
 }

@@ -18,15 +18,17 @@ PREAMBLE_BYTES = _PREAMBLE.size
 
 SYNC = 0xD5  # first byte of every chunk: no ASCII, so that text is never taken for a chunk
 HEAD, EPISODE, GOP = b"\xd5HED", b"\xd5EPI", b"\xd5GOP"
+SHORT_GOP = b"\xd5GRP"  # the same with a shorter payload
+GROUPS = (GOP, SHORT_GOP)
 FILM = b"\xd5FLM"  # only in files that hold films: without it their groups cannot be decoded
 FILES, INDEX, END = b"\xd5fil", b"\xd5idx", b"\xd5end"  # a small first letter: a reader may pass over it
 FACTS, REST, STEPS = b"\xd5fac", b"\xd5rst", b"\xd5stp"
-KNOWN = (HEAD, EPISODE, GOP, FILM, FILES, FACTS, REST, STEPS, INDEX, END)
+KNOWN = (HEAD, EPISODE, *GROUPS, FILM, FILES, FACTS, REST, STEPS, INDEX, END)
 NO_EPISODE = 0xFFFF_FFFF  # chunks that belong to the whole file
 
 FINAL = 1  # flag of EPISODE: written when the episode was complete
 PACKED = 1  # flag of REST: a zlib stream
-HASHED = 1  # flag of GOP: its payload states the hash of what it decodes to
+HASHED = 1  # flag of groups: its payload states the hash of what it decodes to
 
 _HEADER = struct.Struct("<4sIIIHHI")
 HEADER_BYTES = _HEADER.size
@@ -51,9 +53,9 @@ class Header:
         kind: four bytes: 0xD5 and three letters; a capital first letter means that no reader may pass over it.
         length: bytes of the payload.
         episode: number of the episode it belongs to, NO_EPISODE for the whole file.
-        first: position in the episode of the chunk's first frame, of GOP and STEPS; of REST, how many of the kind come
-            before it.
-        frames: how many frames it holds; 0 unless it is a GOP.
+        first: position in the episode of the chunk's first frame, of groups and STEPS; of REST, how many of the kind
+            come before it.
+        frames: how many frames it holds; 0 unless it is a group.
         flags: their meaning depends on the kind.
     """
 

@@ -180,7 +180,7 @@ def _sorted(
                 about = _about(payload(offset, header)) or about
             continue
         entry = episodes.setdefault(header.episode, Entry(header.episode))
-        if header.kind == chunks.GOP:
+        if header.kind in chunks.GROUPS:
             entry.gops.append((offset, header))
         elif header.kind == chunks.FILES:
             entry.files = (offset, header)

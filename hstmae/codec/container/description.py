@@ -1,11 +1,8 @@
-"""What a .hst file says about an episode, and how a group of pictures is laid out in its chunk."""
+"""What a .hst file says about an episode."""
 
-import hashlib
 import math
 import re
-import struct
 import zlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,21 +11,17 @@ import numpy as np
 from ...data.episode import OUTCOMES
 from ...data.pairing import Pairing
 from ...errors import CodecError
-from .chunks import EPISODE, FINAL, GOP, HASHED, MAX_FRAMES, MAX_GOP, Header, chunk
-from .gop import Gop, GopShape
+from .chunks import EPISODE, FINAL, MAX_FRAMES, MAX_GOP, chunk
+from .gop import GopShape
 from .text import pack_text, unpack_text
 
-NUMBERED = 2  # flag of GOP: its frame numbers do not all follow each other, and are listed as runs
-STEPPED = 4  # flag of GOP: numbers that follow each other differ by more than 1, by a step that is stated
 MAX_SIDE, MAX_PIXELS = 8192, 1 << 25
 MAX_STATE, MAX_ACTIONS = 1 << 20, 256
 MAX_DECODED = 256 << 20  # bytes that one group of pictures may unpack to
 MAX_STREAMS = 16
 FILM_PROFILE = "video"  # its groups are decoded one frame at a time
 REPLAY_PROFILE, REPLAY_STREAM = "replay", "RPLY"  # groups with this stream are made by running a console
-_ABSENT = 0xFFFF_FFFF
-_HASH_BYTES = 8
-_RUN = struct.Struct("<iH")
+SHORT_PROFILES = ("neural",)  # whose groups are so small that each byte around them counts: chunks in the short form
 _STREAM = re.compile(r"[A-Z0-9]{4}")
 
 
@@ -102,7 +95,10 @@ class Description:
         if self.corner == (0, 0):  # not stated: as it always was
             del value["corner"]
         flags = FINAL if self.frames >= 0 else 0
-        return chunk(EPISODE, pack_text(value, self.profile == REPLAY_PROFILE), episode=episode, flags=flags)
+        packed = pack_text(value, self.profile == REPLAY_PROFILE)
+        if self.profile in SHORT_PROFILES:
+            packed = min(packed, pack_text(value, short=True), key=len)
+        return chunk(EPISODE, packed, episode=episode, flags=flags)
 
     def check(self) -> None:
         """Raise ValueError, TypeError or UnicodeError where a value makes no sense, or is beyond a limit."""
@@ -152,105 +148,3 @@ def unpack_description(payload: bytes) -> Description:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, zlib.error) as error:
         raise CodecError(f"senseless description of an episode ({error!r})") from None
     return description
-
-
-def content_hash(gop: Gop, numbers: np.ndarray) -> bytes:
-    """What a group's decoded content is recognised by: 8 bytes."""
-    running = hashlib.blake2b(digest_size=_HASH_BYTES)
-    for array in (gop.frames, gop.state, gop.actions, numbers.astype("<i4")):
-        running.update(b"" if array is None else np.ascontiguousarray(array).data)
-    return running.digest()
-
-
-def pack_gop(
-    description: Description, episode: int, first: int, numbers: np.ndarray, streams: Mapping[str, bytes], digest: bytes
-) -> bytes:
-    """A whole GOP chunk.
-
-    Args:
-        first: position of its first frame in the episode.
-        numbers: int32 [T] frame numbers, ascending.
-        streams: as the profile made them.
-        digest: `content_hash` of what they decode to; b"" where decoding does not give the same bits everywhere.
-    Raises:
-        CodecError: a stream that `description` does not name.
-    """
-    if unknown := set(streams) - set(description.streams):
-        raise CodecError(
-            f"{description.name}: profile '{description.profile}' made streams its first group had not: {unknown}"
-        )
-    apart = np.diff(numbers.astype(np.int64))
-    steps, times = np.unique(apart[apart < 1 << 16], return_counts=True)
-    step = int(steps[times.argmax()]) if len(steps) and times.max() > 1 else 1
-    starts = np.concatenate([[0], np.flatnonzero(apart != step) + 1])
-    counts = np.diff(np.append(starts, len(numbers))).tolist()
-    runs = b"".join(_RUN.pack(int(numbers[a]), n) for a, n in zip(starts.tolist(), counts, strict=True))
-    listed = len(starts) > 1
-    head = step.to_bytes(2, "little") if step > 1 else b""
-    head += len(starts).to_bytes(2, "little") + runs if listed else runs[:4]
-    lengths = [len(streams[name]) if name in streams else _ABSENT for name in description.streams]
-    ordered = [streams.get(name, b"") for name in description.streams]
-    payload = b"".join((digest, head, struct.pack(f"<{len(lengths)}I", *lengths), *ordered))
-    flags = (HASHED if digest else 0) | (NUMBERED if listed else 0) | (STEPPED if step > 1 else 0)
-    return chunk(GOP, payload, episode=episode, first=first, frames=len(numbers), flags=flags)
-
-
-@dataclass(frozen=True)
-class GopParts:
-    """A GOP chunk taken apart: int32 [T] frame numbers, the streams, and the content's hash (b"" = not stated)."""
-
-    numbers: np.ndarray
-    streams: dict[str, bytes]
-    digest: bytes
-
-
-def unpack_gop(description: Description, header: Header, payload: bytes) -> GopParts:
-    """Raises CodecError where the payload makes no sense, or would unpack to more than MAX_DECODED bytes."""
-    at_once = 1 if description.profile == FILM_PROFILE else header.frames
-    if not header.frames or description.raw_bytes(at_once) > MAX_DECODED:
-        raise CodecError(f"{description.name}: a group of {header.frames} frames is beyond the limits")
-    digest, numbers, at = unpack_head(description, header, payload)
-    try:
-        lengths = struct.unpack_from(f"<{len(description.streams)}I", payload, at)
-        at += 4 * len(lengths)
-    except struct.error:
-        raise CodecError(f"{description.name}: a group's head is cut off") from None
-    streams = {}
-    for name, length in zip(description.streams, lengths, strict=True):
-        if length != _ABSENT:
-            streams[name] = payload[at : at + length]
-            at += length
-    if at != len(payload):
-        raise CodecError(f"{description.name}: a group's streams do not fill it")
-    return GopParts(numbers, streams, digest)
-
-
-def unpack_head(description: Description, header: Header, payload: bytes | memoryview) -> tuple[bytes, np.ndarray, int]:
-    """What stands before the streams of a GOP chunk: the content's hash (b"" = not stated), int32 [T] frame numbers,
-    and where it ends. Of the payload only this much is looked at. Raises CodecError where it makes no sense."""
-    try:
-        at = _HASH_BYTES if header.flags & HASHED else 0
-        digest = bytes(payload[:at])
-        step = 1
-        if header.flags & STEPPED:
-            step = int(struct.unpack_from("<H", payload, at)[0])
-            at += 2
-        if header.flags & NUMBERED:
-            count = int.from_bytes(payload[at : at + 2], "little")
-            at += 2
-            runs = [_RUN.unpack_from(payload, at + k * _RUN.size) for k in range(count)]
-            at += count * _RUN.size
-        else:
-            runs = [(struct.unpack_from("<i", payload, at)[0], header.frames)]
-            at += 4
-    except struct.error:
-        raise CodecError(f"{description.name}: a group's head is cut off") from None
-    ends = [first + (n - 1) * step for first, n in runs]
-    if sum(n for _, n in runs) != header.frames or any(
-        first < 0 or end >= 1 << 31 for (first, _), end in zip(runs, ends, strict=True)
-    ):
-        raise CodecError(f"{description.name}: a group's frame numbers make no sense")
-    numbers = np.concatenate([first + step * np.arange(n, dtype=np.int64) for first, n in runs])
-    if (np.diff(numbers) <= 0).any():
-        raise CodecError(f"{description.name}: a group's frame numbers do not ascend")
-    return digest, numbers.astype(np.int32), at

@@ -20,7 +20,8 @@ from ...film.facts import FilmFacts
 from ...film.reading import FilmReader, opened
 from ...journal import Log
 from ..container.chunks import FILM, MAX_PAYLOAD, chunk
-from ..container.description import FILM_PROFILE, MAX_PIXELS, MAX_SIDE, Description, pack_gop
+from ..container.description import FILM_PROFILE, MAX_PIXELS, MAX_SIDE, Description
+from ..container.group_chunks import pack_gop
 from ..film.begun import FilmLogs
 from ..film.decoding import Coded, decoded, decoder, digest
 from ..film.dividing import Cut, Walk, divide, leads, walk

@@ -42,29 +42,38 @@ class ExactCoder:
         self._game = game
         self._tables = tables if tables.is_file() and load_tables(tables).pictures.slots.at.size else None
 
+    @property
+    def own(self) -> bool:
+        """Whether its tables are the model's, whose hash the episode's description states. Others' stand before each
+        stream."""
+        return self._tables is not None
+
     def encode(self, frames: np.ndarray, state: np.ndarray | None, corner: tuple[int, int]) -> bytes:
         """uint8 [T, H, W] palette pictures, with the memory [T, S] that the decoder has, too."""
         profile = self._newest
         data = profile.pictures(ENCODE, np.ascontiguousarray(frames), state, _shape(frames, state, corner), b"")
-        return _hash(profile) + data
+        return self._stated(profile) + data
 
     def decode(
-        self, data: bytes, state: np.ndarray | None, size: tuple[int, int, int], corner: tuple[int, int]
+        self, data: bytes, state: np.ndarray | None, size: tuple[int, int, int], corner: tuple[int, int], own: bool
     ) -> np.ndarray:
-        """uint8 [T, H, W] = `size`. Raises CodecError: damaged, or made with other tables."""
-        profile, frames = self._made(data), np.zeros(size, np.uint8)
-        profile.pictures(DECODE, frames, state, _shape(frames, state, corner), data[HASH_BYTES:])
+        """uint8 [T, H, W] = `size`; `own`: as it says when it encodes. Raises CodecError: damaged, or made with other
+        tables."""
+        (profile, data), frames = self._made(data, own), np.zeros(size, np.uint8)
+        profile.pictures(DECODE, frames, state, _shape(frames, state, corner), data)
         return frames
 
     def encode_blocks(self, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None) -> bytes:
         """Some `blocks` (see `blocks_of`) of whole pictures uint8 [T, H, W], likewise."""
         profile = self._newest
-        return _hash(profile) + profile.blocks(ENCODE, np.ascontiguousarray(frames), blocks, state, b"")
+        return self._stated(profile) + profile.blocks(ENCODE, np.ascontiguousarray(frames), blocks, state, b"")
 
-    def decode_blocks(self, data: bytes, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None) -> None:
+    def decode_blocks(
+        self, data: bytes, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None, own: bool
+    ) -> None:
         """Put them into the pictures uint8 [T, H, W] that the network has drawn. Raises CodecError as `decode`."""
-        profile, found = self._made(data), np.zeros(frames.shape, np.uint8)
-        profile.blocks(DECODE, found, blocks, state, data[HASH_BYTES:])
+        (profile, data), found = self._made(data, own), np.zeros(frames.shape, np.uint8)
+        profile.blocks(DECODE, found, blocks, state, data)
         right = pixels_of(blocks)
         frames[right] = found[right]
 
@@ -72,13 +81,20 @@ class ExactCoder:
     def _newest(self) -> LosslessProfile:
         return _profile(self._game, self._tables, VERSIONS[0])
 
-    def _made(self, data: bytes) -> LosslessProfile:
-        """What made the data."""
+    def _stated(self, profile: LosslessProfile) -> bytes:
+        return b"" if self.own else _hash(profile)
+
+    def _made(self, data: bytes, own: bool) -> tuple[LosslessProfile, bytes]:
+        """What made the data, and the stream itself."""
+        if own and not self.own:
+            raise CodecError("neural profile: its exact pictures need the model's tables, which tell of none")
+        if own:
+            return self._newest, data
         written = [(self._tables, VERSIONS[0])] if self._tables else []
         for tables, version in [*written, *((None, version) for version in VERSIONS)]:
             profile = _profile(self._game, tables, version)
             if data[:HASH_BYTES] == _hash(profile):
-                return profile
+                return profile, data[HASH_BYTES:]
         newest = self._newest
         raise CodecError(
             f"neural profile: its exact pictures were coded with other tables ({data[:HASH_BYTES].hex()}) than "

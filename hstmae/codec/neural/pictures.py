@@ -12,6 +12,7 @@ from ...errors import CodecError
 from ...games import GameState
 from ...models.fast.head import FastHead
 from ..container.gop import Gop
+from ..container.numbers import Reader, varint
 from .allocation import Allocator
 from .bitcoder import BitCoder
 from .exact import ExactCoder, blocks_of, choose_exact, exact_cells
@@ -21,6 +22,8 @@ from .painting import Painter
 from .prior import EXACT, CellWalk, Code, cell_hints
 
 DRAWN, WHOLE, MIXED = 1, 2, 3  # first byte: by the network; by the lossless coder; by the network, and cells by that
+OWN_WHOLE, OWN_MIXED = 4, 5  # the same by the tables of the model itself
+KINDS = (DRAWN, WHOLE, MIXED, OWN_WHOLE, OWN_MIXED)
 HIGHEST = 60.0  # quality by which bits are spent
 _LESS = 16.0  # dB by which less is tried to be spent on codes, and more on cells that are exact
 _LENGTH = struct.Struct("<I")
@@ -55,9 +58,9 @@ class PictureWriter:
         """The least found that has `quality`, in dB (infinite: every pixel is right)."""
         spent = min(quality, HIGHEST)
         tried = [self._mixed(slope, quality) for slope in (slope_of(spent), slope_of(spent - _LESS), None)]
-        if tried[0][0] == MIXED:
-            exact = self.exact.encode(self.small, self.state, self.corner)
-            tried.append(bytes([WHOLE, self.scale]) + exact)
+        if tried[0][0] != DRAWN:
+            kind = OWN_WHOLE if self.exact.own else WHOLE
+            tried.append(bytes([kind, self.scale]) + self.exact.encode(self.small, self.state, self.corner))
         return min(tried, key=len)
 
     def _codes(self, slope: float | None) -> dict[int, Code]:
@@ -74,6 +77,8 @@ class PictureWriter:
             return bytes([DRAWN, self.scale]) + write_codes(self.model, self.grid, self.hints, codes)
         told = write_codes(self.model, self.grid, self.hints, codes | dict.fromkeys(cells, EXACT), exact=True)
         pixels = self.exact.encode_blocks(self.frames, blocks_of(self.grid, cells), even(self.state))
+        if self.exact.own:
+            return bytes([OWN_MIXED, self.scale]) + varint(len(told)) + told + pixels
         return bytes([MIXED, self.scale]) + _LENGTH.pack(len(told)) + told + pixels
 
     def _error(self, made: np.ndarray) -> np.ndarray:
@@ -92,14 +97,15 @@ def read_pictures(
 ) -> np.ndarray:  # fmt: skip
     """The pictures of `size` [T, H, W] again, uint8, as large as the game's own. Raises CodecError."""
     count, height, width = size
-    if data[0] == WHOLE:
-        return exact.decode(data[2:], state, size, corner)
+    own = data[0] in (OWN_WHOLE, OWN_MIXED)
+    if data[0] in (WHOLE, OWN_WHOLE):
+        return exact.decode(data[2:], state, size, corner, own)
     grid, codes, pixels = read_cells(model, data, size, corner, decoded)
     painter, cells = Painter(model, head, decoded, grid), exact_cells(codes)
     frames = painter.from_state()
     painter.correct(frames, codes)
     if cells:
-        exact.decode_blocks(pixels, frames, blocks_of(grid, cells), even(state))
+        exact.decode_blocks(pixels, frames, blocks_of(grid, cells), even(state), own)
     y, x = corner
     return frames[:count, y : y + height, x : x + width]
 
@@ -111,13 +117,15 @@ def read_cells(
     exact cells, packed. Integers only. Raises CodecError."""
     height, width = (-(-(n + at) // CELL) * CELL for n, at in zip(size[1:], corner, strict=True))
     grid = CellGrid.of(model.game, decoded, size[0] + size[0] % 2, height, width)
-    if data[0] == WHOLE:
+    if data[0] in (WHOLE, OWN_WHOLE):
         return grid, {}, b""
     hints = cell_hints(model.game, decoded, grid)
     if data[0] == DRAWN:
         return grid, read_codes(model, grid, hints, data[2:]), b""
-    start = 2 + _LENGTH.size
-    if len(data) < start or (end := start + int(_LENGTH.unpack_from(data, 2)[0])) > len(data):
+    reader = Reader(data, 2)
+    length = reader.varint() if data[0] == OWN_MIXED else int(_LENGTH.unpack(reader.take(_LENGTH.size))[0])
+    start, end = reader.place, reader.place + length
+    if end > len(data):
         raise CodecError("neural profile: the picture stream ends too early")
     return grid, read_codes(model, grid, hints, data[start:end], exact=True), data[end:]
 

@@ -24,7 +24,7 @@ from .exact import ExactCoder
 from .grid import CellGrid
 from .model import CodecModel
 from .painting import fast_head
-from .pictures import DRAWN, HIGHEST, MIXED, WHOLE, PictureWriter, enlarged, read_cells, read_pictures, slope_of
+from .pictures import HIGHEST, KINDS, PictureWriter, enlarged, read_cells, read_pictures, slope_of
 from .prior import Code
 from .statecoder import StateCoder
 from .thinning import thin
@@ -170,7 +170,7 @@ class NeuralProfile:
     ) -> tuple[np.ndarray | None, np.ndarray | None, int]:
         """The memory, the actions [T, A], and how many times the pictures are enlarged. Raises CodecError."""
         data = streams.get("PICT", b"")
-        if len(data) < 2 or data[0] not in (DRAWN, WHOLE, MIXED):
+        if len(data) < 2 or data[0] not in KINDS:
             raise CodecError("neural profile: no picture stream of this version")
         scale = data[1]
         if not scale or shape.height % scale or shape.width % scale:

@@ -8,10 +8,11 @@ import numpy as np
 
 from ...errors import CodecError
 from ..container.description import MAX_DECODED
+from ..container.numbers import Reader, varint
 from ..lossless.coding_models import PictureModel, RowModel
 from ..lossless.kernel import DECODE, ENCODE, Backend
 from ..lossless.scene import Scene
-from .parts import LOSSLESS, Reader, varint
+from .parts import LOSSLESS
 
 _LIST, _PACKED_LIST, _MIXED = 0, 1, 2  # first byte of rows
 

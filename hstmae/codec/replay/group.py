@@ -10,11 +10,12 @@ import numpy as np
 
 from ...errors import CodecError
 from ..container.gop import Gop, GopShape
+from ..container.numbers import Reader, varint
 from ..lossless.kernel import Backend
 from .differences import pack_pictures, pack_rows, unpack_pictures, unpack_rows
 from .keys import KeyCoder
 from .marks import Marks, usual_steps
-from .parts import Reader, pack_parts, unpack_parts, varint
+from .parts import pack_parts, unpack_parts
 from .predictor import Predictor, Script
 
 BLOCK = 128  # frames that are decoded, and checked, together

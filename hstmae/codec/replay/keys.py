@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from ...games.spec import GameSpec
+from ..container.numbers import Reader, varint
 from ..lossless.coding_models import RowModel
 from ..lossless.kernel import DECODE, ENCODE, Backend
 from ..lossless.tables import Tables, load_tables
-from .parts import LOSSLESS, Reader, varint
+from .parts import LOSSLESS
 
 TABLES = Path(__file__).with_name("tables")
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import CodecError
-from ..container.description import REPLAY_STREAM, Description, GopParts, content_hash
+from ..container.description import REPLAY_STREAM, Description
 from ..container.gop import Gop
+from ..container.group_chunks import GopParts, content_hash
 from .group import BLOCK, Replay, blocks_checked, check_of, frames_of, gop_of, stated_check
 from .profile import ReplayProfile
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ...errors import CodecError
-from .parts import Reader, varint
+from ..container.numbers import Reader, varint
 
 MAX_STEPS = 600  # frames that are run for one recorded frame
 _MAX_SCRIPT = 20_000  # frames

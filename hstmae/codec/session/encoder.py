@@ -11,8 +11,9 @@ import numpy as np
 from ...data.episode import Episode
 from ...errors import DataError
 from ..container.chunks import MAX_GOP
-from ..container.description import MAX_PIXELS, MAX_SIDE, Description, content_hash, pack_gop
+from ..container.description import MAX_PIXELS, MAX_SIDE, Description
 from ..container.gop import Gop, Profile
+from ..container.group_chunks import content_hash, pack_gop
 from .profiles import LIVE_GOP, Following, decodes_exactly, usual_gop
 
 MAX_ROW = 1 << 16  # bytes of a frame's memory and actions that the coder of rows takes

@@ -13,7 +13,8 @@ import numpy as np
 from ...errors import CodecError
 from ..container.chunks import read_payload
 from ..container.contents import Entry
-from ..container.description import Description, GopParts
+from ..container.description import Description
+from ..container.group_chunks import GopParts
 from ..film.head import FilmHead, unpack_head
 from ..film.playing import FilmGroup, FilmPlayer, film_group
 from ..film.rebuilding import rebuilt

@@ -16,16 +16,9 @@ import numpy as np
 from ...errors import CodecError, RomError
 from ..container.chunks import HASHED, HEADER_BYTES, Header, parse_header, read_payload
 from ..container.contents import Entry
-from ..container.description import (
-    FILM_PROFILE,
-    REPLAY_PROFILE,
-    Description,
-    GopParts,
-    content_hash,
-    unpack_gop,
-    unpack_head,
-)
+from ..container.description import FILM_PROFILE, REPLAY_PROFILE, Description
 from ..container.gop import Gop, PartlyDecoding, Profile
+from ..container.group_chunks import GopParts, content_hash, unpack_gop, unpack_head
 from .films import Film
 from .kept import KeptGroups
 from .profiles import profile_of

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...codec.container.description import Description, pack_gop
+from ...codec.container.description import Description
+from ...codec.container.group_chunks import pack_gop
 from ...codec.lossless.live import STREAM, stream_of
 from ...codec.session.writer import HstWriter
 from ...live.log import LoggedGroup

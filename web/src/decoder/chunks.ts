@@ -12,7 +12,7 @@ export const OVERHEAD = HEADER_BYTES + CRC_BYTES;
 export const NO_EPISODE = 0xffff_ffff;
 
 export const FINAL = 1; // flag of EPI
-export const HASHED = 1, NUMBERED = 2, STEPPED = 4; // flags of GOP
+export const HASHED = 1, NUMBERED = 2, STEPPED = 4; // flags of groups
 
 export const MAX_PAYLOAD = 256 * 2 ** 20;
 const MAX_EPISODES = 2 ** 20;
@@ -21,7 +21,8 @@ export const MAX_FRAMES = 2 ** 30;
 export const MAX_GOP = 1024;
 const SCAN_WORK = 16; // bytes that a scan may check for each byte of the file
 
-export const KNOWN = ["HED", "EPI", "GOP", "FLM", "fil", "fac", "rst", "idx", "end"];
+export const GROUPS = ["GOP", "GRP"];
+export const KNOWN = ["HED", "EPI", ...GROUPS, "FLM", "fil", "fac", "rst", "idx", "end"];
 
 /** What stands before a chunk's payload, and where the chunk begins in the file. */
 export interface Chunk {

@@ -1,5 +1,5 @@
 /** What a .hst file holds: its chunks sorted into episodes, from its index or, where that fails, by scanning it. */
-import { FINAL, KNOWN, NO_EPISODE, PREAMBLE_BYTES, checkPreamble, critical, payloadOf, scan, sizeOf } from "./chunks.js";
+import { FINAL, GROUPS, KNOWN, NO_EPISODE, PREAMBLE_BYTES, checkPreamble, critical, payloadOf, scan, sizeOf } from "./chunks.js";
 import type { Chunk } from "./chunks.js";
 import { unpackDescription } from "./description.js";
 import type { Description } from "./description.js";
@@ -56,7 +56,7 @@ async function sorted(native: Native, source: Source, table: Chunk[]): Promise<C
     if (chunk.episode === NO_EPISODE) continue;
     let entry = episodes.get(chunk.episode);
     if (!entry) episodes.set(chunk.episode, (entry = { final: false, gops: [] }));
-    if (chunk.kind === "GOP") entry.gops.push(chunk);
+    if (GROUPS.includes(chunk.kind)) entry.gops.push(chunk);
     if (chunk.kind !== "EPI") continue;
     const payload = payloadOf(native, await source.read(chunk.at, chunk.at + sizeOf(chunk)), chunk);
     if (!payload) {

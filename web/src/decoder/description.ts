@@ -8,7 +8,7 @@ const MAX_TEXT = 2 ** 20;
 export const MAX_DECODED = 256 * 2 ** 20; // bytes that one group may unpack to
 
 // Part of the format: never to be changed.
-const DICTIONARY = new TextEncoder().encode(
+const WORDS =
   '{"actions":0,"channels":3,"fps":30.0,"frames":-1,"game":"generic","gop":64,"height":240,"level":"","name":"","' +
     'notes":[["left_out",1],["repaired",1]],"outcome":"cut","outcome":"fail","outcome":"win","palette":"74747424188' +
     'c0000a844009c8c0074a80010a400007c0800402c00004400005000003c14183c5c000000000000000000bcbcbc0070ec2038ec8000f0b' +
@@ -17,8 +17,25 @@ const DICTIONARY = new TextEncoder().encode(
     '0e0fca0a8f0bcb0fccc9cfcf0c4c4c4000000000000","problems":[],"profile":"neural","profile":"lossless","signature"' +
     ':"","source":"","split":"val_level","split":"train","split":"val","split":"","state":2048,"streams":["ACTN","P' +
     'ICT","STAT"],"tables":"smb","tables_sha256":"","width":256}{"actions":1,"channels":1,"fps":60.0988,"frames":-1' +
-    ',"game":"smb","gop":64,"height":240,"level":"',
-);
+    ',"game":"smb","gop":64,"height":240,"level":"';
+// Those of short descriptions, part of the format as well.
+const SHORT_WORDS =
+  '75757524188e0000aa45009e8e0075aa0010a600007d0800412c00004500005100003c14183c5d000000000000000000bebebe0071ef20' +
+    '38ef8200f3be00bee70059db2800cb4d0c8a710000960000aa0000923800828a000000000000000000ffffff3cbeff5d96ffcf8afff779' +
+    'ffff75b6ff7561ff9a38f3be3c82d3104ddf4959fb9a00ebdb797979000000000000ffffffaae7ffc7d7ffd7cbffffc7ffffc7dbffbeb2' +
+    'ffdbaaffe7a2e3ffa2aaf3beb2ffcf9efff3c7c7c7000000000000' +
+    WORDS +
+    '"notes":[["alone",1],["left_out",1],["repaired",1000]],"pairing":{"agreed":{"-1":1.0,"0":10.0,"1":1.0},"by":"s' +
+    'prites","lag":1,"tested":1}{"actions":1,"channels":1,"corner":[8,0],"fps":60.0988,"frames":-1,"game":"smb","go' +
+    'p":1024,"height":240,"level":"1-1","name":"_abcd1234_e0_1-1_win","notes":[["repaired",1000]],"outcome":"win","' +
+    'pairing":{"agreed":{"-1":0.0,"0":10.0,"1":0.0},"by":"scroll","lag":0,"tested":10},"palette":"74747424188c0000a' +
+    '844009c8c0074a80010a400007c0800402c00004400005000003c14183c5c000000000000000000bcbcbc0070ec2038ec8000f0bc00bce' +
+    '40058d82800c84c0c88700000940000a800009038008088000000000000000000fcfcfc3cbcfc5c94fccc88fcf478fcfc74b4fc7460fc9' +
+    '838f0bc3c80d0104cdc4858f89800e8d8787878000000000000fcfcfca8e4fcc4d4fcd4c8fcfcc4fcfcc4d8fcbcb0fcd8a8fce4a0e0fca' +
+    '0a8f0bcb0fccc9cfcf0c4c4c4000000000000","problems":[],"profile":"replay","source":"_abcd1234_e0_1-1_win","split' +
+    '":"","state":2048,"streams":["ACTN","PICT","RPLY","STAT"],"tables":"smb-1 cynes-0.1.2 ","width":256}';
+const [DICTIONARY, SHORT_DICTIONARY] = [WORDS, SHORT_WORDS].map((words) => new TextEncoder().encode(words)) as [Uint8Array, Uint8Array];
+const SHORT = 1; // first byte where hashes stand before the text: 8 bytes of signature, 32 of tables_sha256
 
 export interface Description {
   name: string;
@@ -44,8 +61,10 @@ export interface Description {
 /** Payload of an EPI chunk. Throws HstError where it makes no sense or is beyond a limit. */
 export function unpackDescription(native: Native, payload: Uint8Array): Description {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(native.inflate(payload, MAX_TEXT, DICTIONARY).data);
-    return checked(JSON.parse(text) as Record<string, unknown>);
+    const short = payload[0] === SHORT;
+    const { data } = short ? native.inflate(payload.subarray(41), MAX_TEXT, SHORT_DICTIONARY, true) : native.inflate(payload, MAX_TEXT, DICTIONARY);
+    const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(data)) as Record<string, unknown>;
+    return checked(short ? { tables_sha256: hexOf(payload.subarray(9, 41)), ...value } : value);
   } catch (error) {
     throw new HstError(`senseless description of an episode (${(error as Error).message})`);
   }
@@ -96,6 +115,8 @@ function checked(value: Record<string, unknown>): Description {
     corner: corner as [number, number],
   };
 }
+
+const hexOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function bytesOf(hex: string): Uint8Array {
   if (hex.length % 2 || !/^[0-9a-fA-F]*$/.test(hex)) throw new Error("palette is not hexadecimal");

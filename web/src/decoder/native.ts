@@ -7,6 +7,7 @@ interface Exports {
   malloc(size: number): number;
   free(at: number): void;
   hst_inflate(from: number, size: number, dictionary: number, length: number, to: number, room: number, used: number): number;
+  hst_inflate_raw(from: number, size: number, dictionary: number, length: number, to: number, room: number, used: number): number;
   hst_lzma2(from: number, size: number, to: number, room: number, part: number, used: number): number;
   hst_crc32(at: number, size: number, seed: number): number;
   hst_blake_size(): number;
@@ -82,12 +83,13 @@ export class Native {
     return crc;
   }
 
-  /** A zlib stream of at most `room` bytes unpacked, and how much of `data` it was. Throws HstError. */
-  inflate(data: Uint8Array, room: number, dictionary: Uint8Array = new Uint8Array(0)): Unpacked {
+  /** A zlib stream (`raw`: a Deflate stream) of at most `room` bytes unpacked, and how much of `data` it was. Throws
+   * HstError. */
+  inflate(data: Uint8Array, room: number, dictionary: Uint8Array = new Uint8Array(0), raw = false): Unpacked {
     const words = this.copyIn(dictionary);
     try {
       return this.unpack(data, room, (from, to, used) =>
-        this.calls.hst_inflate(from, data.length, words, dictionary.length, to, room, used),
+        this.calls[raw ? "hst_inflate_raw" : "hst_inflate"](from, data.length, words, dictionary.length, to, room, used),
       );
     } finally {
       this.free(words);
