@@ -41,6 +41,8 @@ LOSSLESS_SOURCES = (
     "_scene",
     "_partners",
     "_places",
+    "_colours",
+    "_colours_dot",
 )
 
 
@@ -50,7 +52,7 @@ def libraries(root: str = "") -> list[Extension]:
         Extension(
             "hstmae.codec.lossless._kernel",
             sources=[f"{root}{LOSSLESS}/{name}.c" for name in LOSSLESS_SOURCES],
-            depends=[f"{root}{LOSSLESS}/{name}.h" for name in ("_kernel", "_rows", "_picture")],
+            depends=[f"{root}{LOSSLESS}/{name}.h" for name in ("_kernel", "_rows", "_picture", "_colours")],
             extra_compile_args=FLAGS,
             optional=True,
         ),

@@ -13,13 +13,13 @@ const out = process.argv.slice(2).find((word) => !word.startsWith("--")) ?? join
 const kernel = join("hstmae", "codec", "lossless");
 
 const SOURCES = [
-  ...["_kernel.c", "_rows.c", "_lines.c", "_guesses.c", "_picture.c", "_quiet.c", "_opinions.c", "_scene.c", "_places.c"].map((name) => join(kernel, name)),
+  ...["_kernel.c", "_rows.c", "_lines.c", "_guesses.c", "_picture.c", "_quiet.c", "_opinions.c", "_scene.c", "_places.c", "_colours.c", "_colours_dot.c"].map((name) => join(kernel, name)),
   ...readdirSync(join(here, "native")).filter((name) => name.endsWith(".c")).sort().map((name) => join("web", "native", name)),
 ];
 const EXPORTS = ["malloc", "free", "hst_inflate", "hst_inflate_raw", "hst_lzma2", "hst_crc32", "hst_blake_size", "hst_blake_start",
   "hst_blake_add", "hst_blake_end", "hst_rows_open", "hst_rows_next", "hst_rows_close", "hst_pictures_open",
   "hst_pictures_next", "hst_pictures_close", "hst_pictures_look_back", "hst_rows_share", "hst_pictures_share", "hst_packets_open",
-  "hst_packets_begin", "hst_packets_end", "hst_packets_close"];
+  "hst_packets_begin", "hst_packets_end", "hst_packets_close", "hst_colours_open", "hst_colours_band", "hst_colours_close"];
 
 mkdirSync(out, { recursive: true });
 if (!process.argv.includes("--no-wasm"))
@@ -60,7 +60,7 @@ for (const name of ["index.html", "restore.html", "page.css"]) copyFileSync(join
 // What it was built from: tests notice a source that has changed since, also where nothing can be built.
 const read = (path) => readFileSync(join(root, path));
 const scripts = readdirSync(join(here, "src"), { recursive: true }).filter((name) => /\.(ts|json|html|css)$/.test(name));
-const headers = ["_kernel.h", "_rows.h", "_picture.h"].map((name) => join(kernel, name));
+const headers = ["_kernel.h", "_rows.h", "_picture.h", "_colours.h"].map((name) => join(kernel, name));
 const used = [...SOURCES, ...headers, ...scripts.map((name) => join("web", "src", name)), "web/build.mjs", "web/package-lock.json"];
 const digest = createHash("sha256");
 for (const path of used.map((name) => name.replaceAll("\\", "/")).sort()) digest.update(path).update(read(path));

@@ -77,6 +77,16 @@ def noisy() -> Episode:
     return replace(colours(), name="noisy", frames=(shapes + noise).astype(np.uint8), frame_numbers=n)
 
 
+def textured() -> Episode:
+    """A true-colour session of a texture that moves, jumps back, and is noisy for a while."""
+    r = np.random.default_rng(2)
+    world = r.integers(0, 256, (16, 60, 3)) // (1 + np.arange(16)[:, None, None])
+    frames = np.stack([world[:, 7 * t % 12 + t :][:, :24] for t in range(14)])
+    frames[8:10] += r.integers(0, 20, (2, 16, 24, 1))
+    n = np.arange(14, dtype=np.int32)
+    return replace(colours(), name="textured", frames=frames.clip(0, 255).astype(np.uint8), frame_numbers=n)
+
+
 def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     """Episodes, frames per group and profile with its options of each golden file."""
     whole = sample(20)
@@ -86,6 +96,7 @@ def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     for ending, name, version in (("", "lossless", 1), ("-2", "lossless", 2), ("-4", "lossless", 4), *live):
         found[f"session{ending}"] = [whole], 8, {"name": name, "version": version}
         found[f"several{ending}"] = [bare, colours()], 16, {"name": name, "version": version}
+    found["colours-5"] = [colours(), textured()], 64, {"name": "lossless", "version": 5}
     found["colours-3"] = [colours(), drawn(12), drawn(300), noisy()], 64, {"name": "lossless", "version": 3}
     return found
 

@@ -12,7 +12,7 @@ import pytest
 from hstmae.codec.container.gop import Gop, GopShape
 from hstmae.codec.lossless.kernel import library_path
 from hstmae.codec.lossless.live import LiveDecoder, LiveEncoder, LiveProfile, packets_of
-from hstmae.codec.lossless.reference import Reference
+from hstmae.codec.lossless.reference.backend import Reference
 from hstmae.codec.lossless.scene import Scene
 from hstmae.codec.session.encoder import description_of
 from hstmae.codec.session.live import LiveSession, LiveViewer

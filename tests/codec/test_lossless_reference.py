@@ -15,7 +15,7 @@ from hstmae.codec.lossless.coding_models import PictureModel, RowModel
 from hstmae.codec.lossless.kernel import DECODE, ENCODE, PART
 from hstmae.codec.lossless.probability import squash_table, stretch_table
 from hstmae.codec.lossless.range_coder import Coder
-from hstmae.codec.lossless.reference import Reference
+from hstmae.codec.lossless.reference.backend import Reference
 from hstmae.codec.lossless.scene import Scene
 from hstmae.errors import CodecError
 

@@ -22,7 +22,20 @@ from hstmae.portable import kernel as head_kernel
 
 COMPILER = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-static", "-O3", "-w", "-o"]
 ZIG = "HSTMAE_ZIG"  # folder in which `pip install --target` put ziglang
-SOURCES = "_kernel", "_rows", "_lines", "_guesses", "_picture", "_quiet", "_opinions", "_scene", "_partners", "_places"
+SOURCES = (
+    "_kernel",
+    "_rows",
+    "_lines",
+    "_guesses",
+    "_picture",
+    "_quiet",
+    "_opinions",
+    "_scene",
+    "_partners",
+    "_places",
+    "_colours",
+    "_colours_dot",
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-/* Coder of byte rows, second version: what a byte that changes becomes. Twin: reference_guesses.py.
+/* Coder of byte rows, second version: what a byte that changes becomes. Twin: reference/guesses.py.
  *
  * Several sources each name a value: by what followed the same contexts before, or by a rule. They are trusted by how
  * often they were right of this byte; the value most is said for is asked for first.

@@ -1,6 +1,6 @@
 /* Shared parts of the lossless kernel: integers only, no global state, no allocation beyond the given buffers.
  *
- * Everything here has a twin in reference*.py that must give the same bytes. Both follow three rules: 32-bit hashes wrap,
+ * Everything here has a twin in reference/ that must give the same bytes. Both follow three rules: 32-bit hashes wrap,
  * shifts of negative numbers round down, and products are formed in 64 bits.
  */
 #ifndef HST_KERNEL_H

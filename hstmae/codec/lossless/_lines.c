@@ -1,4 +1,4 @@
-/* Coder of byte rows, from the second version on. Twin: reference_rows.py.
+/* Coder of byte rows, from the second version on. Twin: reference/rows.py.
  *
  * Asks of lines of 8 bytes whether any byte changes, and of each byte only where one does; a byte that changes is first
  * looked for among guesses. The first row has partners of its own, and is asked by lines in the third version alone.

@@ -1,4 +1,4 @@
-/* Picture coder: what each source says about a pixel, and what is learned from the truth. Twin: reference_pictures.py. */
+/* Picture coder: what each source says about a pixel, and what is learned from the truth. Twin: reference/pictures.py. */
 #include "_picture.h"
 
 /* Where sources were wrong around pixel `i`, one byte each: left, above, above right, and what follows of before. */

@@ -1,4 +1,4 @@
-/* Lossless kernel: the coder of palette pictures. See _kernel.h for the rules; twin: reference_pictures.py. */
+/* Lossless kernel: the coder of palette pictures. See _kernel.h for the rules; twin: reference/pictures.py. */
 #include "_picture.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Picture coder: what stood in earlier pictures where the same was around. Twin: reference_places.py.
+/* Picture coder: what stood in earlier pictures where the same was around. Twin: reference/places.py.
  *
  * Two opinions in place of those that the game's memory would have: as far back as the pixel on the left was found, and
  * as far back as the one above; where neither was, what a table of places by what is around says.

@@ -3,7 +3,7 @@
  * What is expected: where the game's memory says the same as it did of the previous picture, here or where the scroll
  * comes from, the previous picture; elsewhere what its tiles and sprites look like. Without memory, the previous
  * picture. The first picture is asked in the third version alone, and only where there is memory. Twin:
- * reference_quiet.py.
+ * reference/quiet.py.
  */
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Lossless kernel: the coder of byte rows (memory and controllers). Twin: reference_rows.py.
+/* Lossless kernel: the coder of byte rows (memory and controllers). Twin: reference/rows.py.
  *
  * The first version asks of every byte whether it changed, and spells what it became; the others are in _lines.c.
  */

@@ -1,4 +1,4 @@
-/* Picture coder: what the state says is drawn, and how the picture scrolled. Twin: reference_pictures.py. */
+/* Picture coder: what the state says is drawn, and how the picture scrolled. Twin: reference/pictures.py. */
 #include <string.h>
 
 #include "_picture.h"

@@ -37,11 +37,11 @@ class Frames(Protocol):
 
 
 class Painter(Protocol):
-    """Palette pictures of which nothing is known beside them, one by one. To be closed."""
+    """Pictures of which nothing is known beside them, one by one. To be closed."""
 
     def picture(self, frame: np.ndarray, step: Callable[[float], object] = ...) -> None:
-        """Code the next one in place, uint8 [H, W]. `step` is called with the share of it that is done since the last
-        call. Raises CodecError; then nothing more can be coded."""
+        """Code the next one in place, uint8 [H, W] or [H, W, 3]. `step` is called with the share of it that is done
+        since the last call. Raises CodecError; then nothing more can be coded."""
 
     def finish(self) -> bytes:
         """The bytes of all; b"" in decoding. Raises CodecError: not all of the stream was read, but in mode PART."""
@@ -76,6 +76,9 @@ class Backend(Protocol):
     def paint(self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes) -> Painter:
         """At most as many pictures as `size` [T, H, W] says, that are looked for in the last `back`, 2 or more."""
 
+    def colour(self, mode: int, size: tuple[int, int, int], back: int, bits: int, data: bytes) -> Painter:
+        """The same of pictures [H, W, 3] in true colour, with tables of 2**bits that begin empty."""
+
 
 def check(result: int) -> int:
     if result < 0:
@@ -104,17 +107,20 @@ class Compiled:
             "pictures_look_back",
             "rows_open",
             "pictures_open",
+            "colours_open",
+            "colours_close",
         ):
             getattr(self._library, f"hst_{name}").restype = ctypes.c_int64
         self._library.hst_packets_open.restype = ctypes.c_void_p
         for name in ("rows_share", "pictures_share"):
             getattr(self._library, f"hst_{name}").argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-        for name in ("rows_next", "rows_close", "pictures_close", "packets_end", "packets_close"):
+        for name in ("rows_next", "rows_close", "pictures_close", "colours_close", "packets_end", "packets_close"):
             getattr(self._library, f"hst_{name}").argtypes = [ctypes.c_void_p]
         self._library.hst_pictures_next.argtypes = self._library.hst_pictures_ask.argtypes = [ctypes.c_void_p] * 2
         self._library.hst_pictures_ask.restype = None
         self._library.hst_packets_begin.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int64]
-        self._library.hst_pictures_band.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+        for name in ("pictures_band", "colours_band"):
+            getattr(self._library, f"hst_{name}").argtypes = [*[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2]
         self._library.hst_pictures_look_back.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int]
         self._maths = (stretch_table(), squash_table(), RATE, TRUST)
 
@@ -143,11 +149,16 @@ class Compiled:
         )  # fmt: skip
 
     def paint(self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes) -> Painter:
-        return CompiledPainter(
-            self._library, mode, size, (back, model.slots.bits),
-            [*_scene_parts(Scene.nothing(size[0])), *picture_work(model, _new_table), *self._maths, LIMIT, SPEED],
-            data, check,
-        )  # fmt: skip
+        rest = [*_scene_parts(Scene.nothing(size[0])), *picture_work(model, _new_table), *self._maths, LIMIT, SPEED]
+
+        def ready(library: Any, opened: int) -> None:
+            check(library.hst_pictures_look_back(opened, back, model.slots.bits))
+
+        return CompiledPainter(self._library, "pictures", mode, size, rest, data, check, ready)
+
+    def colour(self, mode: int, size: tuple[int, int, int], back: int, bits: int, data: bytes) -> Painter:
+        rest = [ctypes.c_int64(back), bits, *self._maths, LIMIT, SPEED]
+        return CompiledPainter(self._library, "colours", mode, (*size, 3), rest, data, check)
 
     def train_rows(
         self, rows: np.ndarray, side: np.ndarray, model: RowModel, slots: np.ndarray, cells: np.ndarray, bits: int,
@@ -269,6 +280,6 @@ def backend() -> Backend:
         RuntimeWarning,
         stacklevel=3,
     )
-    from .reference import Reference
+    from .reference.backend import Reference
 
     return Reference()

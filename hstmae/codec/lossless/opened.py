@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -98,40 +99,45 @@ class CompiledPainter:
 
     Args:
         library: the kernel.
-        back: how many pictures are looked for what is drawn, and bits of the table for it.
-        rest: arguments of the function that opens pictures, between their size and the buffer.
+        name: of its functions: "pictures" of palette indices, or "colours".
+        rest: arguments of the function that opens them, between their size and the buffer.
+        ready: called with the library and what was opened, before the first picture.
         check: as of CompiledFrames.
     """
 
     def __init__(
-        self, library: Any, mode: int, size: tuple[int, int, int], back: tuple[int, int], rest: list[Any], data: bytes,
-        check: Callable[[int], int],
+        self, library: Any, name: str, mode: int, size: tuple[int, ...], rest: list[Any], data: bytes,
+        check: Callable[[int], int], ready: Callable[[Any, int], object] = lambda library, opened: None,
     ) -> None:  # fmt: skip
-        count, self._height, self._width = size
-        self._library, self._mode, self._check, self._rest = library, mode, check, rest
-        room = 2 * count * self._height * self._width + _SPARE
+        self._height, self._width = size[1:3]
+        self._library, self._name, self._mode, self._check, self._rest = library, name, mode, check, rest
+        room = 2 * math.prod(size) + _SPARE
         self._buffer = np.empty(room, np.uint8) if mode == ENCODE else np.frombuffer(data, np.uint8)
         sides = [ctypes.c_int64(self._height), ctypes.c_int64(self._width)]
         arguments = [*sides, *rest, self._buffer, ctypes.c_int64(len(self._buffer))]
         self._open = 0
-        self._open = check(library.hst_pictures_open(min(mode, DECODE), *map(pointer, arguments)))
+        self._open = check(self._call("open")(min(mode, DECODE), *map(pointer, arguments)))
         try:
-            check(library.hst_pictures_look_back(self._open, *back))
+            ready(library, self._open)
         except BaseException:
             self.close()
             raise
+
+    def _call(self, what: str) -> Callable[..., int]:
+        found: Callable[..., int] = getattr(self._library, f"hst_{self._name}_{what}")
+        return found
 
     def picture(self, frame: np.ndarray, step: Callable[[float], object] = lambda share: None) -> None:
         rows = -(-self._height // _BLOCK)
         band = max(1, _AT_ONCE // (_BLOCK * self._width))
         for start in range(0, rows, band):
             end = min(start + band, rows)
-            self._check(self._library.hst_pictures_band(self._open, pointer(frame), start, end))
+            self._check(self._call("band")(self._open, pointer(frame), start, end))
             step((end - start) / rows)
 
     def finish(self) -> bytes:
         opened, self._open = self._open, 0
-        done = self._library.hst_pictures_close(opened)
+        done = self._call("close")(opened)
         if self._mode != PART or done != LEFT_OVER:
             self._check(done)
         return self._buffer[:done].tobytes() if self._mode == ENCODE else b""
@@ -139,7 +145,7 @@ class CompiledPainter:
     def close(self) -> None:
         opened, self._open = self._open, 0
         if opened:
-            self._library.hst_pictures_close(opened)
+            self._call("close")(opened)
 
     def __del__(self) -> None:
         self.close()

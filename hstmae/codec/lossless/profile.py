@@ -18,8 +18,10 @@ from .scene import Scene
 from .tables import tables_for
 from .true_colour import decode_colours, encode_colours
 
-VERSION = 4  # of the streams that are written; all up to it are read. 3: true colour as COLR, all else as in 2
-_TABLES = {1: 1, 2: 2, 3: 2, 4: 3}  # version of the tables, and so of rows and palette pictures, by that of the streams
+# Of the streams that are written; all up to it are read. 3: true colour as COLR, all else as in 2. 5: of COLR, pixels
+# themselves, all else as in 4.
+VERSION = 5
+_TABLES = {1: 1, 2: 2, 3: 2, 4: 3, 5: 3}  # version of the tables, and so of rows and palette pictures, by theirs
 _PER_FRAME = ("tiles", "corners", "sprites", "look", "hints")  # parts of a Scene
 
 
@@ -69,7 +71,7 @@ class LosslessProfile:
             out["STAT"] = kernel.rows(ENCODE, state, actions, tables.state_model(state, actions), b"")
         frames = np.ascontiguousarray(gop.frames)
         if shape.channels == 3 and self._version > 2:
-            out["COLR"] = encode_colours(frames, kernel, self.step)
+            out["COLR"] = encode_colours(frames, kernel, self.step, pixels=self._version > 4)
         elif shape.channels == 3:
             out["PICT"] = encode_differences(frames, self.step)
         else:

@@ -32,6 +32,10 @@ class Coder:
             self._bytes += 1
         return bit
 
+    def spent(self) -> int:
+        """Bits written so far, but for a constant."""
+        return 8 * self._bytes - self._range.bit_length()
+
     def finish(self, zeros: int = 32) -> bytes:
         """The bytes written: of the last interval the number that ends in `zeros` zero bits, or else in 24.
 

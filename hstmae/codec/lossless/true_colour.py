@@ -9,6 +9,8 @@ A stream COLR begins with its kind.
 the stream of indices (uint32), the colours, that stream, and the LZMA of the other colours, in the order of their
 pixels, whose index is 255.
 
+3: pixel by pixel, see _colours.c; then the bits of the tables (uint8) and the stream. From version 5 on.
+
 2: runs of frames; then their number (uint8), the frames (uint16) and the length (uint32) of each, and a stream COLR of
 kind 0 or 1 of each.
 """
@@ -25,8 +27,9 @@ from ..container.gop import GopShape
 from .coding_models import PictureModel
 from .differences import FILTERS, Step, decode_differences, encode_differences, no_step, unpack
 from .kernel import DECODE, ENCODE, PART, Backend
+from .pixels import LARGEST, decode_pixels, encode_pixels, look_back
 
-DIFFERENCES, PALETTE, RUNS = 0, 1, 2
+DIFFERENCES, PALETTE, RUNS, PIXELS = 0, 1, 2, 3
 _NONE, _PLAIN, _PLANES = range(3)
 _RUN = struct.Struct("<HI")
 _HEAD = struct.Struct("<BBBBII")
@@ -39,15 +42,38 @@ _NEARLY_ALL = 0.95  # share of pixels that the palette of drawn pictures holds
 _SAMPLE = 8  # frames of which both kinds are made, where there are more than 256 colours
 _SMALL = 1 << 18  # bytes of groups of which both kinds are made
 _PICTURES = 2  # version of the pictures of indices, which is part of the format
-_BACK = 1 << 24  # pixels of earlier pictures that are looked through
 
 
-def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = no_step) -> bytes:
+def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = no_step, *, pixels: bool = True) -> bytes:
     """uint8 [T, H, W, 3] -> the stream COLR.
 
     Args:
         step: called with the share of the work that was done since the last call.
+        pixels: whether kind 3 may be written, as from version 5 on: of small groups, and where a palette does not hold
+            all colours, if it is shorter, for large groups as some rows of some frames from the middle tell.
     """
+    if not pixels or frames[0].size > 3 * LARGEST:
+        return _without_pixels(frames, kernel, step)
+    if frames.nbytes <= _SMALL:
+        half = partial(_scaled, step, 0.5)
+        return min(_without_pixels(frames, kernel, half), _by_pixel(frames, kernel, half), key=len)
+    colours = _palette(_packed(frames))
+    if colours is None or len(colours) == _OTHER:
+        first = max(0, (len(frames) - _SAMPLE) // 2)
+        some = frames[first : first + _SAMPLE]
+        rows = max(1, _SMALL // some[:, 0].nbytes)
+        some = some[:, max(0, (frames.shape[1] - rows) // 2) :][:, :rows]
+        if len(_by_pixel(some, kernel, no_step)) < len(_without_pixels(some, kernel, no_step)):
+            return _by_pixel(frames, kernel, step)
+    return _without_pixels(frames, kernel, step)
+
+
+def _by_pixel(frames: np.ndarray, kernel: Backend, step: Step) -> bytes:
+    return bytes([PIXELS]) + encode_pixels(frames, kernel, step)
+
+
+def _without_pixels(frames: np.ndarray, kernel: Backend, step: Step) -> bytes:
+    """Kinds 0 to 2."""
     packed = _packed(frames)
     colours = _palette(packed)
     if colours is not None and len(colours) != _OTHER:
@@ -121,7 +147,7 @@ def _encode_palette(packed: np.ndarray, colours: np.ndarray, kernel: Backend, st
     index[colours] = np.arange(len(colours))
     shape = packed.shape
     bits = min(_BITS[len(colours) > _FEW], max(14, packed.size.bit_length() + 2))
-    painter = kernel.paint(ENCODE, shape, _back(shape), PictureModel.neutral(bits, _PICTURES), b"")
+    painter = kernel.paint(ENCODE, shape, look_back(shape), PictureModel.neutral(bits, _PICTURES), b"")
     others, more = [], len(colours) <= _OTHER  # a full palette leaves no other colours
     try:
         for picture in packed:
@@ -143,10 +169,12 @@ def decode_colours(data: bytes, shape: GopShape, kernel: Backend, count: int) ->
     part = count < shape.frames
     if data[:1] == bytes([RUNS]):
         return _decode_runs(data, shape, kernel, count)
+    if data[:1] == bytes([PIXELS]):
+        return decode_pixels(data[1:], shape, kernel, count)
     if data[:1] == bytes([DIFFERENCES]):
         return decode_differences(data[1:], replace(shape, frames=count), part)
     if data[:1] != bytes([PALETTE]) or len(data) < _HEAD.size:
-        raise CodecError("damaged stream of pictures: neither a palette nor differences")
+        raise CodecError("damaged stream of pictures: of a kind that this program does not know")
     _, bits, last, kind, number, length = _HEAD.unpack_from(data)
     end = _HEAD.size + 3 * (last + 1)
     if not 8 <= bits <= _BITS[1] or len(data) < end + length or number > shape.frames * shape.height * shape.width:
@@ -157,7 +185,7 @@ def decode_colours(data: bytes, shape: GopShape, kernel: Backend, count: int) ->
     palette[: len(colours)] = colours
     size = (shape.frames, shape.height, shape.width)
     model, mode = PictureModel.neutral(bits, _PICTURES), PART if part else DECODE
-    painter = kernel.paint(mode, size, _back(size), model, data[end : end + length])
+    painter = kernel.paint(mode, size, look_back(size), model, data[end : end + length])
     out, drawn, used = np.empty((count, *size[1:], 3), np.uint8), np.zeros(size[1:], np.uint8), 0
     try:
         for frame in out:
@@ -227,10 +255,6 @@ def _palette(packed: np.ndarray) -> np.ndarray | None:
         counts += np.bincount(places[picture.ravel()], minlength=len(colours))
     most = np.argsort(-counts, kind="stable")[:_OTHER]
     return np.sort(colours[most]) if counts[most].sum() >= _ENOUGH * packed.size else None
-
-
-def _back(size: tuple[int, int, int]) -> int:
-    return max(2, min(size[0] + 1, _BACK // (size[1] * size[2])))
 
 
 def _pack_others(other: np.ndarray) -> tuple[int, bytes]:

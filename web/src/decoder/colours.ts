@@ -2,18 +2,19 @@
 import { viewOf } from "./chunks.js";
 import type { Description } from "./description.js";
 import { HstError } from "./errors.js";
-import { PalettePictures } from "./group.js";
+import { DECODE, LIMIT, Maths, PalettePictures, SPEED } from "./group.js";
 import type { Held, Pictures } from "./group.js";
 import { neutralPictures } from "./models.js";
 
-const HEAD = 12, MOST_BITS = 22, OTHER = 255, BACK = 2 ** 24;
-const DIFFERENCES = 0, PALETTE = 1, RUNS = 2, RUN = 6, PLAIN = 1, PLANES = 2; // kinds of streams, and of the colours beside a palette
+const HEAD = 12, MOST_BITS = 22, OTHER = 255, BACK = 2 ** 24, LARGEST = 2 ** 22;
+const DIFFERENCES = 0, PALETTE = 1, RUNS = 2, PIXELS = 3, RUN = 6, PLAIN = 1, PLANES = 2; // kinds of streams, and of the colours beside a palette
 
 /** Of the stream COLR, or of PICT. Throws HstError where it makes no sense. */
 export function trueColour(held: Held, data: Uint8Array, d: Description, frames: number, coloured: boolean): Pictures {
   if (coloured && data[0] === PALETTE) return new ColourPictures(held, data, d, frames);
   if (coloured && data[0] === RUNS) return new Runs(held, data, d, frames);
-  if (coloured && data[0] !== DIFFERENCES) throw new HstError("damaged stream of pictures: neither a palette nor differences");
+  if (coloured && data[0] === PIXELS) return new PixelPictures(held, data.subarray(1), d, frames);
+  if (coloured && data[0] !== DIFFERENCES) throw new HstError("damaged stream of pictures: of a kind that this program does not know");
   return new TrueColourPictures(held, coloured ? data.subarray(1) : data, d, frames);
 }
 
@@ -59,6 +60,36 @@ class Runs implements Pictures {
   private t = 0; // of the next frame in that stream
 }
 
+/** Pixel by pixel. */
+class PixelPictures implements Pictures {
+  readonly at: number;
+  private open: number;
+
+  constructor(private readonly held: Held, data: Uint8Array, private readonly d: Description, frames: number) {
+    const { native } = held, pixels = d.height * d.width;
+    if (!data.length || data[0]! < 8 || data[0]! > MOST_BITS || pixels > LARGEST) throw new HstError("damaged stream of pictures: it is cut off, or states what no encoder writes");
+    this.at = held.take(3 * pixels);
+    this.open = native.calls.hst_colours_open(DECODE, BigInt(d.height), BigInt(d.width), BigInt(lookBack(frames, pixels)), data[0]!,
+      ...Maths.of(native).places, LIMIT, SPEED, held.in(data.subarray(1)), BigInt(data.length - 1)); // prettier-ignore
+    native.check(this.open);
+  }
+
+  next(): void {
+    const { native } = this.held;
+    native.check(native.calls.hst_colours_band(this.open, this.at, 0n, BigInt(Math.ceil(this.d.height / 8))));
+  }
+
+  close(whole: boolean): void {
+    if (!this.open) return;
+    const result = this.held.native.calls.hst_colours_close(this.open);
+    this.open = 0;
+    if (whole) this.held.native.check(result);
+  }
+}
+
+/** How many pictures are looked through for what is drawn. */
+const lookBack = (frames: number, pixels: number): number => Math.max(2, Math.min(frames + 1, Math.floor(BACK / pixels)));
+
 /** Palette pictures, with the colours of pixels that the palette has none for. */
 class ColourPictures implements Pictures {
   readonly at: number;
@@ -79,7 +110,7 @@ class ColourPictures implements Pictures {
     this.palette = data.slice(HEAD, end);
     this.others = this.unpack(data.subarray(end + length), number);
     this.drawn = new PalettePictures(held, data.subarray(end, end + length), { ...d, channels: 1, game: "", state: 0 }, frames, neutralPictures(2, bits));
-    this.drawn.lookBack(Math.max(2, Math.min(frames + 1, Math.floor(BACK / pixels))), bits);
+    this.drawn.lookBack(lookBack(frames, pixels), bits);
     this.at = held.take(3 * pixels);
   }
 

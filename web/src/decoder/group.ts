@@ -12,7 +12,7 @@ import { trueColour } from "./colours.js";
 import { sceneMaker } from "./scene.js";
 import type { SceneMaker } from "./scene.js";
 
-const DECODE = 1, LIMIT = 15, SPEED = 6; // as in kernel.py
+export const DECODE = 1, LIMIT = 15, SPEED = 6; // as in kernel.py
 
 export interface Frame {
   pixels: Uint8Array; // [height, width] palette indices, or [height, width, 3]
@@ -22,7 +22,7 @@ export interface Frame {
 }
 
 /** Constant tables in the memory of a module. */
-class Maths {
+export class Maths {
   private static readonly made = new WeakMap<Native, Maths>();
   readonly places: number[];
 

@@ -23,6 +23,9 @@ interface Exports {
   hst_pictures_next(pictures: number, frame: number): bigint;
   hst_pictures_share(pictures: number, coder: number): void;
   hst_pictures_close(pictures: number): bigint;
+  hst_colours_open(...values: (number | bigint)[]): number;
+  hst_colours_band(pictures: number, frame: number, from: bigint, to: bigint): bigint;
+  hst_colours_close(pictures: number): bigint;
   hst_packets_open(): number;
   hst_packets_begin(coder: number, mode: number, data: number, size: bigint): void;
   hst_packets_end(coder: number): bigint;

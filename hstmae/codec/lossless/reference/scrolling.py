@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .range_coder import MASK
-from .scene import Scene
+from ..range_coder import MASK
+from ..scene import Scene
 
 PAD = 12  # rows and columns of zeros around a picture
 CENTRE = 8 * 17 + 8  # no shift

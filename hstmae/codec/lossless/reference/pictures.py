@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...errors import CodecError
-from .coding_models import LEVELS, NEAR, SOURCES, PictureModel
-from .range_coder import MASK
-from .reference_mixer import Cells, Mixer, hash2, sure
-from .reference_places import Places, levels
-from .reference_quiet import pass_block, quiet_block
-from .reference_scene import CENTRE, PAD, find_shift, render
-from .scene import Scene
+from ....errors import CodecError
+from ..coding_models import LEVELS, NEAR, SOURCES, PictureModel
+from ..range_coder import MASK
+from ..scene import Scene
+from .mixer import Cells, Mixer, hash2, sure
+from .places import Places, levels
+from .quiet import pass_block, quiet_block
+from .scrolling import CENTRE, PAD, find_shift, render
 
 BLOCK, RANKS, TRANSPARENT, TOP_MISSED = 8, 4, 256, 128
 
@@ -57,7 +57,7 @@ class Pictures:
         self.flags = [0] * ((self.rows + 2) * (self.across + 2))
         self.rendered = len(scene.layout) + scene.sprites.shape[1] > 0
         self.w_quiet = None if model.quiet is None else model.quiet.tolist()
-        self.come = list(self.flags)  # of each block, whether it was where it is now: see reference_quiet.py
+        self.come = list(self.flags)  # of each block, whether it was where it is now: see quiet.py
         self.tile, self.front, self.second = self.old = (list[int](), list[int](), list[int]())
         self.shift, self.first, self.look, self.look_changed = 0, 1, [0, 0], False
         self.scrolled = CENTRE

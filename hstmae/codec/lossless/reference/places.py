@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .reference_mixer import hash2, sure
+from .mixer import hash2, sure
 
 _LEAST, _SURE, _MOST = 5, 16, 24  # pixels in a row that are alike: at least, enough to look no further, at most
 

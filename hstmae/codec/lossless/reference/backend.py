@@ -1,4 +1,4 @@
-"""The lossless kernel again in plain Python: slow, easy to follow, and byte for byte the same. See _kernel.h."""
+"""The backend without a compiler: slow, easy to follow, and byte for byte the same. See _kernel.h."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .coding_models import Parts, PictureModel, RowModel
-from .range_coder import Coder
-from .reference_mixer import Mixer
-from .reference_pictures import Pictures
-from .reference_rows import Rows
-from .scene import Scene
+from ..coding_models import Parts, PictureModel, RowModel
+from ..range_coder import Coder
+from ..scene import Scene
+from .colours import Colours
+from .mixer import Mixer
+from .pictures import Pictures
+from .rows import Rows
 
 
 class Reference:
@@ -50,6 +51,11 @@ class Reference:
         self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes
     ) -> ReferencePainter:
         return ReferencePainter(mode, size, back, model, data, self._limit, self._speed)
+
+    def colour(
+        self, mode: int, size: tuple[int, int, int], back: int, bits: int, data: bytes
+    ) -> ReferenceColourPainter:
+        return ReferenceColourPainter(mode, size, back, bits, data, self._limit, self._speed)
 
     def open(self, mode: int, parts: Parts) -> ReferenceFrames:
         return ReferenceFrames(mode, parts, self._limit, self._speed)
@@ -101,6 +107,26 @@ class ReferencePainter:
     def picture(self, frame: np.ndarray, step: Callable[[float], object] = lambda share: None) -> None:
         self._pictures.code(frame, self._t)
         self._t += 1
+        step(1.0)
+
+    def finish(self) -> bytes:
+        return self._coder.finish()
+
+    def close(self) -> None:
+        """There is nothing to free."""
+
+
+class ReferenceColourPainter:
+    """See kernel.Painter, for pictures of true colour."""
+
+    def __init__(
+        self, mode: int, size: tuple[int, int, int], back: int, bits: int, data: bytes, limit: int, speed: int
+    ) -> None:
+        self._coder = Coder(mode, data)
+        self._colours = Colours(self._coder, size[1], size[2], back, bits, limit, speed)
+
+    def picture(self, frame: np.ndarray, step: Callable[[float], object] = lambda share: None) -> None:
+        self._colours.code(frame)
         step(1.0)
 
     def finish(self) -> bytes:

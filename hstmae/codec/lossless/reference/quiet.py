@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .range_coder import MASK
-from .reference_mixer import hash2
+from ..range_coder import MASK
+from .mixer import hash2
 
 if TYPE_CHECKING:
-    from .reference_pictures import Pictures, Pixel
+    from .pictures import Pictures, Pixel
 
 # The previous picture where the scroll comes from, or here; tiles and sprites; those where there is no picture before.
 SCROLLED, STILL, DRAWN, FIRST = range(4)

@@ -3,9 +3,9 @@
 from bisect import bisect_right
 from functools import lru_cache
 
-from .coding_models import Hashed
-from .probability import RATE, TRUST, squash_table, stretch_table
-from .range_coder import MASK, Coder
+from ..coding_models import Hashed
+from ..probability import RATE, TRUST, squash_table, stretch_table
+from ..range_coder import MASK, Coder
 
 _SURE = (1, 2, 3, 5, 9, 24, 63)  # times in a row (0 .. 63) that a cell was right, from which it is surer, 0 .. 7
 

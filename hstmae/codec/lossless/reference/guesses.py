@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .coding_models import RowModel
-from .reference_mixer import Cells, Mixer, hash2, sure
+from ..coding_models import RowModel
+from .mixer import Cells, Mixer, hash2, sure
 
 RANKS = 4  # guesses that are tried before the byte is spelled
 
 
 class Around(Protocol):
-    """What is known of a row that is being coded, as in reference_rows.Rows."""
+    """What is known of a row that is being coded, as in rows.Rows."""
 
     cur: list[int]
     last: list[int]

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .coding_models import LINE, LINE_PARTNERS, RowModel
-from .range_coder import MASK
-from .reference_guesses import Guesser
-from .reference_mixer import Mixer, hash2, mix32
+from ..coding_models import LINE, LINE_PARTNERS, RowModel
+from ..range_coder import MASK
+from .guesses import Guesser
+from .mixer import Mixer, hash2, mix32
 
 
 class Rows:

@@ -1,0 +1,1 @@
+"""The lossless kernel again in plain Python, where there is no compiler: byte for byte the same."""
