@@ -37,7 +37,7 @@ typedef struct {
     uint32_t sources[C_SOURCES * C_LEVELS << C_NEAR_BITS], known[1 << C_KNOWN];
     int16_t scores[C_SOURCES * C_LEVELS << C_NEAR_BITS];
     uint32_t usual[2], usual_back[1 << C_USUAL_BITS], usual_count[1 << C_USUAL_BITS];
-    int64_t cost[2]; /* in bits, what a colour that was seen lately took: told from its channels, and by its place */
+    int64_t cost[2]; /* in 1/256 bit, what a colour that was seen lately took: told from its channels, and by its place */
     uint32_t choices;
     int32_t w_pixel[C_RANKS * (C_AGREE + C_TRAILS) * C_INPUTS], w_quiet[2 * 17 * C_WIDE];
     int32_t w_known[(2 + C_KNOWN) * C_WIDE], w_rest[3 * 26 * C_WIDE];

@@ -113,13 +113,6 @@ static int tried(const int32_t *before, int rank, int32_t colour) {
     return found;
 }
 
-/* Bits written so far, but for a constant. */
-static int64_t spent(const Coder *c) {
-    int64_t bits = 8 * (c->pos + c->pending);
-    for (uint32_t range = c->range; range < 1u << 31; range <<= 1) bits++;
-    return bits;
-}
-
 /* Code the place of a colour among those that were seen lately. */
 static uint32_t code_place(Colours *p, const uint32_t *by, uint32_t place) {
     uint32_t node = 1;
@@ -172,13 +165,13 @@ uint32_t hst_dot_code(Colours *p, const Dot *x, int64_t i, int missed, uint32_t 
     int seen = !p->coder.decode && p->known[place] == colour, by_place = seen;
     if (seen) { /* the way that took less on the average; where that is much, at times the other */
         by_place = p->cost[1] <= p->cost[0];
-        if (p->cost[by_place] > 16 * 8 && !(++p->choices & 63)) by_place = !by_place;
+        if (p->cost[by_place] > 16 * 16 * 8 && !(++p->choices & 63)) by_place = !by_place;
     }
-    int64_t start = seen ? spent(&p->coder) : 0;
+    int64_t start = seen ? hst_spent(&p->coder) : 0;
     by_place = hst_colour_bit(p, 0, 0, around, C_KNOWN_SLOTS, C_WIDE, p->w_known, p->w_known + C_WIDE, by_place);
     const uint32_t by[C_KNOWN_SLOTS] = {0, top, c[-1], c[-s], last, pair};
     colour = by_place ? code_place(p, by, place) : hst_colour_rest(p, x, i, colour);
-    if (seen) p->cost[by_place] += spent(&p->coder) - start - p->cost[by_place] / 16;
+    if (seen) p->cost[by_place] += hst_spent(&p->coder) - start - p->cost[by_place] / 16;
     return colour;
 }
 

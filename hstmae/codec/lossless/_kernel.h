@@ -56,6 +56,14 @@ static inline int hst_code_bit(Coder *c, int bit, uint32_t p1) {
     return bit;
 }
 
+/* What was written so far, in 1/16 bit, but for a constant. */
+static inline int64_t hst_spent(const Coder *c) {
+    int64_t sixteenths = 128 * (c->pos + c->pending);
+    uint32_t range = c->range;
+    for (; range < 1u << 31; range <<= 1) sixteenths += 16;
+    return sixteenths - (int64_t)(range >> 27 & 15);
+}
+
 /* ---- probabilities ---- */
 
 /* Constant tables, made by Python once so that both implementations share them. */

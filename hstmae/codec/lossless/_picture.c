@@ -253,7 +253,11 @@ HST_API int64_t hst_pictures_band(Pictures *p, uint8_t *frame, int64_t from, int
     int encode = p->mode == HST_ENCODE;
     if (wrong) return wrong;
     for (int64_t by = from; by < to; by++)
-        for (int64_t bx = 0; bx < across; bx++) code_block(p, by, bx, encode ? frame : 0, encode ? 0 : frame);
+        for (int64_t bx = 0; bx < across; bx++) {
+            int64_t start = p->spent ? hst_spent(p->coder) : 0;
+            code_block(p, by, bx, encode ? frame : 0, encode ? 0 : frame);
+            if (p->spent) *p->spent++ = (int32_t)(hst_spent(p->coder) - start);
+        }
     return 0;
 }
 

@@ -66,6 +66,7 @@ typedef struct {
     uint8_t *run;            /* its like is, 0 = unknown, and of how many pixels in a row that was right */
     int place_bits;
     const uint8_t *asked; /* [frames, blocks] which blocks are coded; the others stay as expected. 0 = all are */
+    int32_t *spent;       /* [frames, blocks] 1/16 bits that each took; 0 = nobody asks */
 } Pictures;
 
 typedef struct {

@@ -143,9 +143,13 @@ int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, 
 }
 
 /* Code some blocks alone, those that are not 0 in asked [frames, rows of blocks, blocks in a row]; from the second
- * version on, and before the first picture. What is decoded of the others is what was expected of them.
+ * version on, and before the first picture. What is decoded of the others is what was expected of them. spent, of as many,
+ * receives what each took, in 1/16 bit; 0 = nobody asks.
  */
-HST_API void hst_pictures_ask(Pictures *p, const uint8_t *asked) { p->asked = asked; }
+HST_API void hst_pictures_ask(Pictures *p, const uint8_t *asked, int32_t *spent) {
+    p->asked = asked;
+    p->spent = spent;
+}
 
 /* Whether a block is none of those that are coded: it is then what was expected, and nothing is learned from it. */
 int hst_pass_block(Pictures *p, int64_t by, int64_t bx, uint8_t *target) {

@@ -68,10 +68,12 @@ class Backend(Protocol):
         """The frames of a group one by one; see Parts."""
 
     def blocks(
-        self, mode: int, frames: np.ndarray, asked: np.ndarray, scene: Scene, model: PictureModel, data: bytes
+        self, mode: int, frames: np.ndarray, asked: np.ndarray, scene: Scene, model: PictureModel, data: bytes,
+        spent: np.ndarray | None = None,
     ) -> bytes:  # fmt: skip
         """Of pictures uint8 [T, H, W] some 8x8 blocks alone, those of uint8 [T, ceil(H / 8), ceil(W / 8)] that are not
-        0; decoding fills the others with what was expected of them. Of models from the second version on."""
+        0; decoding fills the others with what was expected of them. `spent`, int32 of the same shape, receives what
+        each takes, in 1/16 bit. Of models from the second version on."""
 
     def paint(self, mode: int, size: tuple[int, int, int], back: int, model: PictureModel, data: bytes) -> Painter:
         """At most as many pictures as `size` [T, H, W] says, that are looked for in the last `back`, 2 or more."""
@@ -116,7 +118,8 @@ class Compiled:
             getattr(self._library, f"hst_{name}").argtypes = [ctypes.c_void_p, ctypes.c_void_p]
         for name in ("rows_next", "rows_close", "pictures_close", "colours_close", "packets_end", "packets_close"):
             getattr(self._library, f"hst_{name}").argtypes = [ctypes.c_void_p]
-        self._library.hst_pictures_next.argtypes = self._library.hst_pictures_ask.argtypes = [ctypes.c_void_p] * 2
+        self._library.hst_pictures_next.argtypes = [ctypes.c_void_p] * 2
+        self._library.hst_pictures_ask.argtypes = [ctypes.c_void_p] * 3
         self._library.hst_pictures_ask.restype = None
         self._library.hst_packets_begin.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int64]
         for name in ("pictures_band", "colours_band"):
@@ -198,14 +201,15 @@ class Compiled:
         return self._run("hst_pictures", mode, frames, [*_scene_parts(scene), *work], speed, data)
 
     def blocks(
-        self, mode: int, frames: np.ndarray, asked: np.ndarray, scene: Scene, model: PictureModel, data: bytes
+        self, mode: int, frames: np.ndarray, asked: np.ndarray, scene: Scene, model: PictureModel, data: bytes,
+        spent: np.ndarray | None = None,
     ) -> bytes:  # fmt: skip
         buffer = np.empty(2 * frames.size + 1024, np.uint8) if mode == ENCODE else np.frombuffer(data, np.uint8)
         rest = [*_scene_parts(scene), *picture_work(model, scratch), *self._maths, LIMIT, SPEED]
         arguments = [*_sizes(frames)[1:], *rest, buffer, ctypes.c_int64(len(buffer))]
         opened = check(self._library.hst_pictures_open(mode, *map(pointer, arguments)))
         try:
-            self._library.hst_pictures_ask(opened, pointer(asked))
+            self._library.hst_pictures_ask(opened, pointer(asked), pointer(spent))
             for frame in frames:
                 check(self._library.hst_pictures_next(opened, pointer(frame)))
         except BaseException:

@@ -147,11 +147,14 @@ class LosslessProfile:
         """Code palette pictures uint8 [T, H, W] alone, in place, with the memory [T, S] that both ends have."""
         return self.kernel.pictures(mode, frames, self._scene(state, shape), self._tables.pictures, data)
 
-    def blocks(self, mode: int, frames: np.ndarray, asked: np.ndarray, state: np.ndarray | None, data: bytes) -> bytes:
+    def blocks(
+        self, mode: int, frames: np.ndarray, asked: np.ndarray, state: np.ndarray | None, data: bytes,
+        spent: np.ndarray | None = None,
+    ) -> bytes:  # fmt: skip
         """Code the `asked` 8x8 blocks of whole palette pictures uint8 [T, H, W], in place: see `Backend.blocks`."""
         count, height, width = frames.shape
         shape = GopShape(count, height, width, 1, 0 if state is None else state.shape[1], 0, (0, 0))
-        return self.kernel.blocks(mode, frames, asked, self._scene(state, shape), self._tables.pictures, data)
+        return self.kernel.blocks(mode, frames, asked, self._scene(state, shape), self._tables.pictures, data, spent)
 
     def live_scene(self, shape: GopShape) -> Scene:
         """Room for what is known of each frame, for `draw_live`; empty where that may follow from later memory."""

@@ -33,8 +33,9 @@ class Coder:
         return bit
 
     def spent(self) -> int:
-        """Bits written so far, but for a constant."""
-        return 8 * self._bytes - self._range.bit_length()
+        """What was written so far, in 1/16 bit, but for a constant."""
+        down = 32 - self._range.bit_length()
+        return 128 * self._bytes + 16 * down - (self._range << down >> 27 & 15)
 
     def finish(self, zeros: int = 32) -> bytes:
         """The bytes written: of the last interval the number that ends in `zeros` zero bits, or else in 24.

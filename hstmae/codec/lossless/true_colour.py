@@ -41,6 +41,7 @@ _TOGETHER = 16  # frames that are of one sort
 _NEARLY_ALL = 0.95  # share of pixels that the palette of drawn pictures holds
 _SAMPLE = 8  # frames of which both kinds are made, where there are more than 256 colours
 _SMALL = 1 << 18  # bytes of groups of which both kinds are made
+_SMALL_PICTURE = 3 << 14  # bytes of a picture: the same of groups of them in few colours, which take little time
 _PICTURES = 2  # version of the pictures of indices, which is part of the format
 
 
@@ -49,16 +50,17 @@ def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = no_step, *,
 
     Args:
         step: called with the share of the work that was done since the last call.
-        pixels: whether kind 3 may be written, as from version 5 on: of small groups, and where a palette does not hold
-            all colours, if it is shorter, for large groups as some rows of some frames from the middle tell.
+        pixels: whether kind 3 may be written, as from version 5 on: of small groups or pictures if it is shorter; of
+            large ones where a palette does not hold all colours and some rows of some frames from the middle say so.
     """
     if not pixels or frames[0].size > 3 * LARGEST:
         return _without_pixels(frames, kernel, step)
-    if frames.nbytes <= _SMALL:
+    colours = _palette(_packed(frames))
+    few = colours is not None and len(colours) != _OTHER
+    if frames.nbytes <= _SMALL or (few and frames[0].size <= _SMALL_PICTURE):
         half = partial(_scaled, step, 0.5)
         return min(_without_pixels(frames, kernel, half), _by_pixel(frames, kernel, half), key=len)
-    colours = _palette(_packed(frames))
-    if colours is None or len(colours) == _OTHER:
+    if not few:
         first = max(0, (len(frames) - _SAMPLE) // 2)
         some = frames[first : first + _SAMPLE]
         rows = max(1, _SMALL // some[:, 0].nbytes)

@@ -8,7 +8,7 @@ otherwise on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,9 +25,10 @@ from .prior import EXACT, Code
 BLOCK = 8
 HASH_BYTES = 8  # of the tables' hash, before the stream: with other tables it would be read wrongly
 VERSIONS = (4, 3)  # of the lossless streams: the one that is written first, then those of before
-GOING_ON = 1 / 32  # share of the error that makes a cell exact, by which it stays so: that costs next to nothing
-LASTING = 0.9  # what a slice's error counts for in the slice before it, where the cell is wrong in both
-_TRIES = 14  # halvings of the search for that error
+GOING_ON = 1 / 32  # share of the worth that makes a cell exact, by which it stays so
+LASTING = 0.9  # what a slice counts for in the slice before it, where the cell is wrong in both
+_LEAST = 16.0  # 1/16 bit that a cell takes at least: to say so
+_TRIES = 20  # halvings of the search for what an error may cost
 
 
 class ExactCoder:
@@ -67,6 +68,12 @@ class ExactCoder:
         """Some `blocks` (see `blocks_of`) of whole pictures uint8 [T, H, W], likewise."""
         profile = self._newest
         return self._stated(profile) + profile.blocks(ENCODE, np.ascontiguousarray(frames), blocks, state, b"")
+
+    def costs(self, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None) -> np.ndarray:
+        """What each block takes where all of `blocks` are coded: int32 as those, in 1/16 bit."""
+        spent = np.zeros(blocks.shape, np.int32)
+        self._newest.blocks(ENCODE, np.ascontiguousarray(frames), blocks, state, b"", spent)
+        return spent
 
     def decode_blocks(
         self, data: bytes, frames: np.ndarray, blocks: np.ndarray, state: np.ndarray | None, own: bool
@@ -118,24 +125,50 @@ def pixels_of(blocks: np.ndarray) -> np.ndarray:
     return np.asarray(blocks.repeat(BLOCK, 1).repeat(BLOCK, 2) != 0)
 
 
-def choose_exact(grid: CellGrid, error: np.ndarray, most: float) -> list[int]:
-    """Cells that are to be exact, so that the squared error that is left, of float [T, H, W] as it is now, is `most` at
-    most: those with most of it, and what goes on from them as far as it is wrong at all."""
-    if error.sum() <= most:
-        return []
-    before, by_cell, by_block = grid.before().reshape(-1), grid.sum_by_cell(error), _in_blocks(error).sum((2, 4))
-    lasting = _lasting(grid, by_cell, before)
-    low, high = 0.0, float(lasting.max()) + 1
-    for _ in range(_TRIES):
-        middle = (low + high) / 2
-        left = by_block[blocks_of(grid, _above(grid, by_cell, lasting, before, middle)) == 0].sum()
-        low, high = (middle, high) if left <= most else (low, middle)
-    return _above(grid, by_cell, lasting, before, low)
+class ExactCells:
+    """Which cells of a group are to be exact.
+
+    Args:
+        error: squared error of the pixels as they are now, float [T, H, W].
+        costs: what each of some blocks (see `blocks_of`) takes where all of them are coded.
+    """
+
+    def __init__(self, grid: CellGrid, error: np.ndarray, costs: Callable[[np.ndarray], np.ndarray]) -> None:
+        self._grid, self._before = grid, grid.before().reshape(-1)
+        self._error, self._by_block = grid.sum_by_cell(error), _in_blocks(error).sum((2, 4))
+        self._wrong = np.flatnonzero(self._error > 0)
+        each = costs(blocks_of(grid, self._wrong)) / BLOCK**2
+        self._cost = grid.sum_by_cell(each.repeat(BLOCK, 1).repeat(BLOCK, 2)) + _LEAST
+
+    def choose(self, most: float, power: float) -> list[int]:
+        """Cells, so that the error that is left is `most` at most: those that mend most for the `power` of what they
+        cost, and what goes on from them as long as that is worth its share of it."""
+        if most <= 0:
+            return list(self._wrong.tolist())
+        grid, error, before, cost = self._grid, self._error, self._before, self._cost
+        worth = _lasting(grid, error, error, before) / _lasting(grid, cost, error, before) ** power
+        alone, low, high = error / cost**power, 0.0, float(worth.max()) + 1
+        for _ in range(_TRIES):
+            middle = (low + high) / 2
+            fits = self._left(_above(grid, alone, worth, before, middle)) <= most
+            low, high = (middle, high) if fits else (low, middle)
+        chosen = _above(grid, alone, worth, before, low)
+        left = self._left(chosen)
+        for cell in sorted(np.flatnonzero(chosen), key=lambda cell: float(worth[cell])):  # there may be room for more
+            if left + error[cell] <= most:
+                chosen[cell] = False
+                now = self._left(chosen)
+                chosen[cell] = now > most
+                left = now if now <= most else left
+        return list(np.flatnonzero(chosen).tolist())
+
+    def _left(self, chosen: np.ndarray) -> float:
+        return float(self._by_block[blocks_of(self._grid, np.flatnonzero(chosen)) == 0].sum())
 
 
-def _lasting(grid: CellGrid, error: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """The error of each cell, and that of the slices after it as long as it is wrong there."""
-    out = error.astype(np.float64)
+def _lasting(grid: CellGrid, values: np.ndarray, error: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """The value of each cell, and those of the slices after it as long as it is wrong there."""
+    out = values.astype(np.float64)
     for first in range(len(out) - grid.per_slice, 0, -grid.per_slice):
         mine = np.arange(first, first + grid.per_slice)
         mine = mine[(before[mine] >= 0) & (error[mine] > 0)]
@@ -145,15 +178,16 @@ def _lasting(grid: CellGrid, error: np.ndarray, before: np.ndarray) -> np.ndarra
 
 
 def _above(
-    grid: CellGrid, error: np.ndarray, lasting: np.ndarray, before: np.ndarray, limit: float
-) -> list[int]:  # fmt: skip
-    """Cells with a `lasting` error above the limit, and those that go on from one with an error above its share."""
-    chosen = np.zeros(len(error), bool)
-    for first in range(0, len(error), grid.per_slice):
+    grid: CellGrid, alone: np.ndarray, worth: np.ndarray, before: np.ndarray, limit: float
+) -> np.ndarray:  # fmt: skip
+    """bool by cell: those that are worth more than the limit, and those that go on from one and alone are worth more
+    than its share."""
+    chosen = np.zeros(len(alone), bool)
+    for first in range(0, len(alone), grid.per_slice):
         mine = slice(first, first + grid.per_slice)
         going = (before[mine] >= 0) & chosen[before[mine].clip(min=0)]
-        chosen[mine] = np.where(going, error[mine] > limit * GOING_ON, lasting[mine] > limit)
-    return np.flatnonzero(chosen).tolist()
+        chosen[mine] = (worth[mine] > limit) | (going & (alone[mine] > limit * GOING_ON))
+    return chosen
 
 
 def exact_cells(codes: dict[int, Code]) -> list[int]:

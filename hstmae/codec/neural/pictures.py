@@ -15,7 +15,7 @@ from ..container.gop import Gop
 from ..container.numbers import Reader, varint
 from .allocation import Allocator
 from .bitcoder import BitCoder
-from .exact import ExactCoder, blocks_of, choose_exact, exact_cells
+from .exact import ExactCells, ExactCoder, blocks_of, exact_cells
 from .grid import CELL, CellGrid
 from .model import CodecModel
 from .painting import Painter
@@ -25,6 +25,7 @@ DRAWN, WHOLE, MIXED = 1, 2, 3  # first byte: by the network; by the lossless cod
 OWN_WHOLE, OWN_MIXED = 4, 5  # the same by the tables of the model itself
 KINDS = (DRAWN, WHOLE, MIXED, OWN_WHOLE, OWN_MIXED)
 HIGHEST = 60.0  # quality by which bits are spent
+_POWERS = 0.0, 0.25, 0.5, 0.75, 1.0  # of what cells cost, by which their error counts: none of them is always the best
 _LESS = 16.0  # dB by which less is tried to be spent on codes, and more on cells that are exact
 _LENGTH = struct.Struct("<I")
 
@@ -57,7 +58,9 @@ class PictureWriter:
     def reached(self, quality: float) -> bytes:
         """The least found that has `quality`, in dB (infinite: every pixel is right)."""
         spent = min(quality, HIGHEST)
-        tried = [self._mixed(slope, quality) for slope in (slope_of(spent), slope_of(spent - _LESS), None)]
+        tried = [
+            made for slope in (slope_of(spent), slope_of(spent - _LESS), None) for made in self._mixed(slope, quality)
+        ]
         if tried[0][0] != DRAWN:
             kind = OWN_WHOLE if self.exact.own else WHOLE
             tried.append(bytes([kind, self.scale]) + self.exact.encode(self.small, self.state, self.corner))
@@ -66,15 +69,20 @@ class PictureWriter:
     def _codes(self, slope: float | None) -> dict[int, Code]:
         return {} if slope is None else self._allocator.choose(slope)
 
-    def _mixed(self, slope: float | None, quality: float) -> bytes:
-        """Codes, and cells that are exact where the quality needs them."""
-        codes = self._codes(slope)
+    def _mixed(self, slope: float | None, quality: float) -> list[bytes]:
+        """Codes, and cells that are exact where the quality needs them, chosen in several ways."""
+        codes, state = self._codes(slope), even(self.state)
         made = self.from_state.copy()
         self.painter.correct(made, codes)
+        error = self._error(made)
         most = 0.0 if quality == math.inf else 3 * self.small.size * 65025 * 10 ** (-quality / 10)
-        cells = choose_exact(self.grid, self._error(made), most)
-        if not cells:
-            return bytes([DRAWN, self.scale]) + write_codes(self.model, self.grid, self.hints, codes)
+        if error.sum() <= most:
+            return [bytes([DRAWN, self.scale]) + write_codes(self.model, self.grid, self.hints, codes)]
+        cells = ExactCells(self.grid, error, lambda blocks: self.exact.costs(self.frames, blocks, state))
+        chosen = {tuple(cells.choose(most, power)) for power in _POWERS}
+        return [self._with_exact(codes, list(some)) for some in sorted(chosen)]
+
+    def _with_exact(self, codes: dict[int, Code], cells: list[int]) -> bytes:
         told = write_codes(self.model, self.grid, self.hints, codes | dict.fromkeys(cells, EXACT), exact=True)
         pixels = self.exact.encode_blocks(self.frames, blocks_of(self.grid, cells), even(self.state))
         if self.exact.own:

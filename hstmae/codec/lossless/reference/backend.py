@@ -38,12 +38,13 @@ class Reference:
         return coder.finish()
 
     def blocks(
-        self, mode: int, frames: np.ndarray, asked: np.ndarray, scene: Scene, model: PictureModel, data: bytes
+        self, mode: int, frames: np.ndarray, asked: np.ndarray, scene: Scene, model: PictureModel, data: bytes,
+        spent: np.ndarray | None = None,
     ) -> bytes:  # fmt: skip
         coder = Coder(mode, data)
         one = Pictures(Mixer(coder, model.slots, self._limit, self._speed), frames.shape[1:], scene, model)
         for t, frame in enumerate(frames):
-            one.asked = asked[t]
+            one.asked, one.spent = asked[t], None if spent is None else spent[t]
             one.code(frame, t)
         return coder.finish()
 

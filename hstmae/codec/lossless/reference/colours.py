@@ -166,7 +166,7 @@ class Colours:
         by_place = seen
         if seen:
             by_place = self.cost[1] <= self.cost[0]
-            if self.cost[by_place] > 16 * 8:
+            if self.cost[by_place] > 16 * 16 * 8:
                 self.choices += 1
                 by_place = by_place != (self.choices & 63 == 0)
         start = self.coder.spent()

@@ -63,6 +63,7 @@ class Pictures:
         self.scrolled = CENTRE
         self.places: Places | None = None
         self.asked: np.ndarray | None = None  # which blocks of this picture are coded; None = all
+        self.spent: np.ndarray | None = None  # receives what each takes, in 1/16 bit
 
     def look_back(self, count: int, bits: int) -> None:
         """From now on look for what is drawn in up to `count` pictures of before."""
@@ -89,7 +90,10 @@ class Pictures:
             self.shift = dy * self.stride + dx
         for by in range(self.rows):
             for bx in range(self.across):
+                start = self.mixer.coder.spent()
                 self.code_block(by, bx, frame)
+                if self.spent is not None:
+                    self.spent[by, bx] = self.mixer.coder.spent() - start
         if self.mixer.coder.decoding:
             padded = np.array(self.cur, np.uint8).reshape(-1, self.stride)
             frame[:] = padded[PAD : PAD + self.height, PAD : PAD + self.width]
