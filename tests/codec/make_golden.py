@@ -23,6 +23,7 @@ from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import HstWriter
 from hstmae.data.episode import Episode
 from hstmae.data.sources.smb.listing import list_episodes
+from hstmae.games import get_game
 
 GOLDEN = Path(__file__).with_name("golden")
 SAMPLE = SAMPLES / "sample_session"
@@ -87,6 +88,19 @@ def textured() -> Episode:
     return replace(colours(), name="textured", frames=frames.clip(0, 255).astype(np.uint8), frame_numbers=n)
 
 
+def atari() -> Episode:
+    """A session in the colours of the Atari 2600, with its memory."""
+    y, x = np.mgrid[:20, :32]
+    frames = np.stack([((x + t) // 6 * 7 + y // 5 * 31) % 128 for t in range(12)]).astype(np.uint8)
+    state = np.repeat(np.arange(12, dtype=np.uint8)[:, None], 128, 1) * (np.arange(128) % 5 == 0).astype(np.uint8)
+    return Episode(
+        name="ALE-Pong-v5_random_s1_n12", game="atari2600-pong", frames=frames,
+        palette=get_game("atari2600-pong").palette,
+        state=state, context=None, actions=np.arange(12, dtype=np.uint8) % 3,
+        frame_numbers=np.arange(12, dtype=np.int32), fps=60.0,
+    )  # fmt: skip
+
+
 def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     """Episodes, frames per group and profile with its options of each golden file."""
     whole = sample(20)
@@ -97,6 +111,7 @@ def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
         found[f"session{ending}"] = [whole], 8, {"name": name, "version": version}
         found[f"several{ending}"] = [bare, colours()], 16, {"name": name, "version": version}
     found["colours-5"] = [colours(), textured()], 64, {"name": "lossless", "version": 5}
+    found["atari-5"] = [atari()], 8, {"name": "lossless", "version": 5}
     found["colours-3"] = [colours(), drawn(12), drawn(300), noisy()], 64, {"name": "lossless", "version": 3}
     return found
 

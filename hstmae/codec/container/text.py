@@ -5,7 +5,6 @@ import zlib
 from typing import Any
 
 MAX_TEXT = 1 << 20  # bytes of an episode's description, unpacked
-_SHORT = 1  # first byte where hashes stand before the text as they are; a zlib stream begins with another one
 _HASHES = (("signature", 8), ("tables_sha256", 32))  # and their bytes
 # What descriptions are likely to contain, the colours of the NES among it: zlib looks up here what it has seen before.
 # Part of the format: never to be changed.
@@ -39,20 +38,45 @@ _SHORT_DICTIONARY = (
     b'","problems":[],"profile":"replay","source":"_abcd1234_e0_1-1_win","split":"","state":2048,'
     b'"streams":["ACTN","PICT","RPLY","STAT"],"tables":"smb-1 cynes-0.1.2 ","width":256}'
 )
+# The same for recordings of the Atari 2600: its 128 colours as ale-py has them, and the tables of games without any.
+_ATARI_DICTIONARY = (
+    b"0000004a4a4a6f6f6f8e8e8eaaaaaac0c0c0d6d6d6ececec48480069690f86861da2a22abbbb35d2d240e8e84afcfc54"
+    b"7c2c00904811a26221b47a30c3903dd2a44adfb755ecc860901c00a33915b55328c66c3ad5824ae39759f0aa67fcbc74"
+    b"940000a71a1ab83232c84848d65c5ce46f6ff08080fc909084006497197aa8308fb846a2c659b3d46cc3e07cd2ec8ce0"
+    b"50008468199a7d30ad9246c0a459d0b56ce0c57ceed48cfc140090331aa34e32b56848c67f5cd5956fe3a980f0bc90fc"
+    b"000094181aa72d32b84248c8545cd6656fe47580f08490fc001c88183b9d2d57b04272c2548ad265a0e175b5ef84c8fc"
+    b"0030641850802d6d984288b054a0c565b7d975cceb84e0fc00403018624e2d8169429e8254b89965d1ae75e7c284fcd4"
+    b"0044001a661a32843248a0485cba5c6fd26f80e88090fc90143c00355f18527e2d6e9c4287b7549ed065b4e775c8fc84"
+    b"3038005059166d762b88923ea0ab4fb7c25fccd86ee0ec7c482c00694d14866a26a28638bb9f47d2b656e8cc63fce070"
+    + _SHORT_DICTIONARY
+    + b'{"actions":1,"channels":1,"fps":60.0,"frames":-1,"game":"atari2600-","gop":192,"height":210,"level":"",'
+    b'"name":"ALE-","notes":[],"outcome":"cut","palette":"","problems":[],"profile":"lossless","signature":"",'
+    b'"source":"","split":"","state":128,"streams":["ACTN","PICT","STAT"],"tables":"neutral-3","tables_sha256":"'
+    b'99dd97c837808be64a0c0d129ad1ef89d73a775ad11d0486c807985f8a86eae6","width":160}'
+)
+_SHORT, _ATARI = 1, 2  # first bytes of short texts; a zlib stream begins with another one
+_ATARI_PALETTE = 6 * 128  # characters
 
 
 def pack_text(value: dict[str, Any], short: bool = False) -> bytes:
     """JSON, packed. `short`: by the dictionary of short descriptions, with hashes outside of the text."""
-    if not short:
-        packer = zlib.compressobj(9, zdict=_DICTIONARY)
-        return packer.compress(_json(value)) + packer.flush()
-    hashes = [bytes.fromhex(value[name]).ljust(size, b"\0")[:size] for name, size in _HASHES]
-    whole = {name: value[name] for name, _ in _HASHES}
-    rest = {name: part for name, part in value.items() if name not in whole}
-    if any(found.hex() != whole[name] for (name, _), found in zip(_HASHES, hashes, strict=True)):
-        rest = value  # of another length: in the text
-    packer = zlib.compressobj(9, wbits=-15, zdict=_SHORT_DICTIONARY)
-    return bytes([_SHORT]) + b"".join(hashes) + packer.compress(_json(rest)) + packer.flush()
+    if short:
+        hashes = [bytes.fromhex(value[name]).ljust(size, b"\0")[:size] for name, size in _HASHES]
+        whole = {name: value[name] for name, _ in _HASHES}
+        rest = {name: part for name, part in value.items() if name not in whole}
+        if any(found.hex() != whole[name] for (name, _), found in zip(_HASHES, hashes, strict=True)):
+            rest = value  # of another length: in the text
+        return bytes([_SHORT]) + b"".join(hashes) + _deflated(rest, _SHORT_DICTIONARY)
+    packer = zlib.compressobj(9, zdict=_DICTIONARY)
+    packed = packer.compress(_json(value)) + packer.flush()
+    if len(value.get("palette", "")) == _ATARI_PALETTE:
+        packed = min(packed, bytes([_ATARI]) + _deflated(value, _ATARI_DICTIONARY), key=len)
+    return packed
+
+
+def _deflated(value: dict[str, Any], dictionary: bytes) -> bytes:
+    packer = zlib.compressobj(9, wbits=-15, zdict=dictionary)
+    return packer.compress(_json(value)) + packer.flush()
 
 
 def unpack_text(payload: bytes) -> dict[str, Any]:
@@ -65,6 +89,8 @@ def unpack_text(payload: bytes) -> dict[str, Any]:
             hashes[name] = payload[at : at + size].hex()
             at += size
         payload, inflater = payload[at:], zlib.decompressobj(-15, zdict=_SHORT_DICTIONARY)
+    elif payload[:1] == bytes([_ATARI]):
+        payload, inflater = payload[1:], zlib.decompressobj(-15, zdict=_ATARI_DICTIONARY)
     text = inflater.decompress(payload, MAX_TEXT + 1)
     if len(text) > MAX_TEXT or not inflater.eof:
         raise ValueError("too long, or cut off")

@@ -113,11 +113,27 @@ def blocks_of(grid: CellGrid, cells: Iterable[int]) -> np.ndarray:
     """Blocks that cells touch, uint8 [T, H / 8, W / 8]: 1, the others 0."""
     chosen = np.zeros(grid.slices * grid.per_slice, bool)
     chosen[list(cells)] = True
+    cell = _cell_of_pixels(grid)
+    pixels = chosen[cell.clip(min=0)] & (cell >= 0)
+    return np.ascontiguousarray(_in_blocks(pixels).any((2, 4)).astype(np.uint8))
+
+
+def _touching(grid: CellGrid) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of a cell and a block that have pixels in common, ascending: int64 [N] each."""
+    cell = _cell_of_pixels(grid)
+    block = np.arange(cell.size // BLOCK**2).reshape(len(cell), grid.height // BLOCK, grid.width // BLOCK)
+    block = block.repeat(BLOCK, 1).repeat(BLOCK, 2)
+    count = int(block[-1, -1, -1]) + 1
+    pairs = np.unique(cell[cell >= 0] * count + block[cell >= 0])
+    return pairs // count, pairs % count
+
+
+def _cell_of_pixels(grid: CellGrid) -> np.ndarray:
+    """int64 [T, H, W]: the cell that each pixel belongs to, -1 = none."""
     down, across = grid.height // CELL, grid.width // CELL
     cell, _ = grid.of_cubes(np.arange(down * across * grid.slices))
-    touched = (chosen[cell.clip(min=0)] & (cell >= 0)).reshape(down, across, grid.slices, 2, CELL, CELL)
-    pixels = touched.transpose(2, 3, 0, 4, 1, 5).reshape(2 * grid.slices, grid.height, grid.width)
-    return np.ascontiguousarray(_in_blocks(pixels).any((2, 4)).astype(np.uint8))
+    pixels = cell.reshape(down, across, grid.slices, 2, CELL, CELL).transpose(2, 3, 0, 4, 1, 5)
+    return pixels.reshape(2 * grid.slices, grid.height, grid.width)
 
 
 def pixels_of(blocks: np.ndarray) -> np.ndarray:
@@ -135,10 +151,16 @@ class ExactCells:
 
     def __init__(self, grid: CellGrid, error: np.ndarray, costs: Callable[[np.ndarray], np.ndarray]) -> None:
         self._grid, self._before = grid, grid.before().reshape(-1)
-        self._error, self._by_block = grid.sum_by_cell(error), _in_blocks(error).sum((2, 4))
+        self._error, self._by_block = grid.sum_by_cell(error), _in_blocks(error).sum((2, 4)).ravel()
         self._wrong = np.flatnonzero(self._error > 0)
-        each = costs(blocks_of(grid, self._wrong)) / BLOCK**2
+        asked = blocks_of(grid, self._wrong)
+        each = costs(asked) / BLOCK**2
         self._cost = grid.sum_by_cell(each.repeat(BLOCK, 1).repeat(BLOCK, 2)) + _LEAST
+        # Each cell and each block that it touches, side by side, in the order of the cells.
+        cell, block = _touching(grid)
+        here = self._error[cell] > 0
+        self._cell, self._block = cell[here], block[here]
+        self._starts = np.searchsorted(self._cell, np.arange(len(self._error) + 1))
 
     def choose(self, most: float, power: float) -> list[int]:
         """Cells, so that the error that is left is `most` at most: those that mend most for the `power` of what they
@@ -153,17 +175,23 @@ class ExactCells:
             fits = self._left(_above(grid, alone, worth, before, middle)) <= most
             low, high = (middle, high) if fits else (low, middle)
         chosen = _above(grid, alone, worth, before, low)
-        left = self._left(chosen)
+        times = self._times(chosen)
+        left = float(self._by_block[times == 0].sum())
         for cell in sorted(np.flatnonzero(chosen), key=lambda cell: float(worth[cell])):  # there may be room for more
-            if left + error[cell] <= most:
+            blocks = self._block[self._starts[cell] : self._starts[cell + 1]]
+            more = float(self._by_block[blocks[times[blocks] == 1]].sum())
+            if left + max(more, error[cell]) <= most:  # what others mend of it would have to be told there
                 chosen[cell] = False
-                now = self._left(chosen)
-                chosen[cell] = now > most
-                left = now if now <= most else left
+                times[blocks] -= 1
+                left += more
         return list(np.flatnonzero(chosen).tolist())
 
+    def _times(self, chosen: np.ndarray) -> np.ndarray:
+        """How many of the chosen cells touch each block, int64."""
+        return np.bincount(self._block[chosen[self._cell]], minlength=len(self._by_block))
+
     def _left(self, chosen: np.ndarray) -> float:
-        return float(self._by_block[blocks_of(self._grid, np.flatnonzero(chosen)) == 0].sum())
+        return float(self._by_block[self._times(chosen) == 0].sum())
 
 
 def _lasting(grid: CellGrid, values: np.ndarray, error: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -53,6 +53,8 @@ RANGES = {"latent": (1, 4096), "stages": (1, 32), "codes": (2, 2**16), "channels
 def check_codec(config: CodecConfig) -> None:
     """Raises ConfigError where values are out of range or do not go together."""
     check_model(config.model)
+    if config.model.screen:
+        raise ConfigError("codec.model.screen: a codec of games without tiles is not built")
     check_ranges(config, RANGES, "codec.")
     if config.codes & (config.codes - 1):
         raise ConfigError(f"codec.codes must be a power of two, got {config.codes}")

@@ -34,8 +34,22 @@ const SHORT_WORDS =
     '838f0bc3c80d0104cdc4858f89800e8d8787878000000000000fcfcfca8e4fcc4d4fcd4c8fcfcc4fcfcc4d8fcbcb0fcd8a8fce4a0e0fca' +
     '0a8f0bcb0fccc9cfcf0c4c4c4000000000000","problems":[],"profile":"replay","source":"_abcd1234_e0_1-1_win","split' +
     '":"","state":2048,"streams":["ACTN","PICT","RPLY","STAT"],"tables":"smb-1 cynes-0.1.2 ","width":256}';
-const [DICTIONARY, SHORT_DICTIONARY] = [WORDS, SHORT_WORDS].map((words) => new TextEncoder().encode(words)) as [Uint8Array, Uint8Array];
-const SHORT = 1; // first byte where hashes stand before the text: 8 bytes of signature, 32 of tables_sha256
+const ATARI_WORDS =
+  '0000004a4a4a6f6f6f8e8e8eaaaaaac0c0c0d6d6d6ececec48480069690f86861da2a22abbbb35d2d240e8e84afcfc547c2c00904811a2' +
+    '6221b47a30c3903dd2a44adfb755ecc860901c00a33915b55328c66c3ad5824ae39759f0aa67fcbc74940000a71a1ab83232c84848d65c' +
+    '5ce46f6ff08080fc909084006497197aa8308fb846a2c659b3d46cc3e07cd2ec8ce050008468199a7d30ad9246c0a459d0b56ce0c57cee' +
+    'd48cfc140090331aa34e32b56848c67f5cd5956fe3a980f0bc90fc000094181aa72d32b84248c8545cd6656fe47580f08490fc001c8818' +
+    '3b9d2d57b04272c2548ad265a0e175b5ef84c8fc0030641850802d6d984288b054a0c565b7d975cceb84e0fc00403018624e2d8169429e' +
+    '8254b89965d1ae75e7c284fcd40044001a661a32843248a0485cba5c6fd26f80e88090fc90143c00355f18527e2d6e9c4287b7549ed065' +
+    'b4e775c8fc843038005059166d762b88923ea0ab4fb7c25fccd86ee0ec7c482c00694d14866a26a28638bb9f47d2b656e8cc63fce070' +
+    SHORT_WORDS +
+    '{"actions":1,"channels":1,"fps":60.0,"frames":-1,"game":"atari2600-","gop":192,"height":210,"level":"","name":' +
+    '"ALE-","notes":[],"outcome":"cut","palette":"","problems":[],"profile":"lossless","signature":"","source":"","' +
+    'split":"","state":128,"streams":["ACTN","PICT","STAT"],"tables":"neutral-3","tables_sha256":"99dd97c837808be64' +
+    'a0c0d129ad1ef89d73a775ad11d0486c807985f8a86eae6","width":160}';
+// By the first byte of a short text: its words, and how many bytes of hashes stand before it (8 of the signature, which
+// nothing here asks for, and 32 of tables_sha256).
+const FORMS: Record<number, [string, number] | undefined> = { 1: [SHORT_WORDS, 40], 2: [ATARI_WORDS, 0] };
 
 export interface Description {
   name: string;
@@ -61,10 +75,10 @@ export interface Description {
 /** Payload of an EPI chunk. Throws HstError where it makes no sense or is beyond a limit. */
 export function unpackDescription(native: Native, payload: Uint8Array): Description {
   try {
-    const short = payload[0] === SHORT;
-    const { data } = short ? native.inflate(payload.subarray(41), MAX_TEXT, SHORT_DICTIONARY, true) : native.inflate(payload, MAX_TEXT, DICTIONARY);
+    const [words, hashes] = FORMS[payload[0]!] ?? [WORDS, -1], short = hashes >= 0;
+    const { data } = native.inflate(payload.subarray(hashes + 1), MAX_TEXT, new TextEncoder().encode(words), short);
     const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(data)) as Record<string, unknown>;
-    return checked(short ? { tables_sha256: hexOf(payload.subarray(9, 41)), ...value } : value);
+    return checked(hashes > 0 ? { tables_sha256: hexOf(payload.subarray(9, 41)), ...value } : value);
   } catch (error) {
     throw new HstError(`senseless description of an episode (${(error as Error).message})`);
   }
