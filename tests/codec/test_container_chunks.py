@@ -9,7 +9,7 @@ import pytest
 from chunks_by_hand import description_chunk, group_chunk
 
 from hstmae.codec.container import chunks as chunks_module
-from hstmae.codec.container import description as description_module
+from hstmae.codec.container import group_chunks
 from hstmae.codec.container.chunks import (
     END,
     EPISODE,
@@ -216,4 +216,4 @@ def test_large_numbers_go_through_the_index() -> None:
         )
     ]
     assert unpack_index(pack_index(table), 1 << 40) == table
-    assert description_module.NUMBERED == 2 and description_module.STEPPED == 4
+    assert (group_chunks.NUMBERED, group_chunks.STEPPED, group_chunks.PARTIAL) == (2, 4, 8)

@@ -15,22 +15,25 @@ from fuzzing import CASES, attack, damaged
 from hstmae.codec.container.gop import Gop
 from hstmae.codec.lossless.kernel import library_path
 from hstmae.codec.lossless.profile import LosslessProfile
+from hstmae.codec.lossless.true_colour import DIFFERENCES, PALETTE, PIXELS, RUNS
 from hstmae.codec.neural.exact import ExactCoder
 from hstmae.errors import CodecError
 
 pytestmark = pytest.mark.skipif(library_path() is None, reason="needs the compiled kernel")
-KINDS = {
-    "differences": lambda: make_golden.colours().frames,
-    "few colours": lambda: make_golden.drawn(12).frames,
-    "many colours": lambda: make_golden.drawn(300).frames,
-    "runs": lambda: make_golden.noisy().frames,
+KINDS = {  # frames, and the version of the streams, by the first byte
+    DIFFERENCES: (lambda: make_golden.colours().frames, 4),
+    PALETTE: (lambda: make_golden.drawn(300).frames, 4),
+    RUNS: (lambda: make_golden.noisy().frames, 4),
+    PIXELS: (lambda: make_golden.textured().frames, 5),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_true_colour(kind: str) -> None:
-    gop, profile = Gop(KINDS[kind](), None, None, None), LosslessProfile(None)
+def test_true_colour(kind: int) -> None:
+    made, version = KINDS[kind]
+    gop, profile = Gop(made(), None, None, None), LosslessProfile(None, version=version)
     stream = profile.encode(gop)["COLR"]
+    assert stream[0] == kind
 
     def read(case: int) -> None:
         data = damaged(stream, np.random.default_rng([3, case]))
@@ -49,13 +52,13 @@ def test_exact_pictures_and_blocks_of_the_neural_profile() -> None:
     stream = coder.encode(part.frames, part.state, (0, 0))
     some = coder.encode_blocks(part.frames, blocks, part.state)
     with pytest.raises(CodecError, match="other tables"):  # and all tables are loaded: they are large
-        coder.decode(bytes(9), part.state, part.frames.shape, (0, 0))
+        coder.decode(bytes(9), part.state, part.frames.shape, (0, 0), own=False)
 
     def read(case: int) -> None:
         data = damaged(some if case % 2 else stream, np.random.default_rng([4, case]))
         if case % 2:
-            coder.decode_blocks(data, part.frames.copy(), blocks, part.state)
+            coder.decode_blocks(data, part.frames.copy(), blocks, part.state, own=False)
         else:
-            assert coder.decode(data, part.state, part.frames.shape, (0, 0)).shape == part.frames.shape
+            assert coder.decode(data, part.state, part.frames.shape, (0, 0), own=False).shape == part.frames.shape
 
     assert attack(read, max(CASES // 10, 2)) > 0
