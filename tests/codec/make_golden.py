@@ -82,9 +82,9 @@ def textured() -> Episode:
     """A true-colour session of a texture that moves, jumps back, and is noisy for a while."""
     r = np.random.default_rng(2)
     world = r.integers(0, 256, (16, 60, 3)) // (1 + np.arange(16)[:, None, None])
-    frames = np.stack([world[:, 7 * t % 12 + t :][:, :24] for t in range(14)])
-    frames[8:10] += r.integers(0, 20, (2, 16, 24, 1))
-    n = np.arange(14, dtype=np.int32)
+    frames = np.stack([world[:, 7 * t % 12 + t // 3 :][:, :24] for t in range(30)])
+    frames[8] += r.integers(0, 20, (16, 24, 1))
+    n = np.arange(30, dtype=np.int32)
     return replace(colours(), name="textured", frames=frames.clip(0, 255).astype(np.uint8), frame_numbers=n)
 
 
