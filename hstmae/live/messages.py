@@ -16,6 +16,7 @@ from typing import Any
 
 from ..codec.container.chunks import EPISODE, FINAL, MAX_GOP, parse_header, read_payload
 from ..codec.container.description import Description, unpack_description
+from ..codec.container.numbers import varint
 from ..errors import CodecError
 
 DESCRIPTION, GROUP, FRAME, END, FINISHED, STATISTICS, BEAT, MISSED, HAVE, ACK = range(1, 11)
@@ -73,7 +74,7 @@ class Coded:
     packet: bytes
 
     def pack(self) -> bytes:
-        return bytes([FRAME]) + _varint(self.place) + _varint(self.ticks) + self.packet
+        return bytes([FRAME]) + varint(self.place) + varint(self.ticks) + self.packet
 
 
 @dataclass(frozen=True)
@@ -201,14 +202,6 @@ def _values(found: Any) -> dict[str, float | str]:
         if not good and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)):
             raise CodecError("statistics with a value that is neither a number nor a short text")
     return found
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def _unvarint(data: bytes, at: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import CodecError
 from ..container.gop import Gop, GopShape
+from ..container.numbers import varint
 from .coding_models import Parts
 from .kernel import DECODE, ENCODE, Frames
 from .profile import LosslessProfile
@@ -192,7 +193,7 @@ class LiveDecoder(_Live):
 
 def stream_of(packets: Iterable[bytes]) -> bytes:
     """The stream of a group from its packets."""
-    return b"".join(_length(len(packet)) + packet for packet in packets)
+    return b"".join(varint(len(packet)) + packet for packet in packets)
 
 
 def packets_of(stream: bytes) -> Iterator[bytes]:
@@ -213,15 +214,6 @@ def packets_of(stream: bytes) -> Iterator[bytes]:
             raise CodecError("damaged stream: a packet is cut off")
         yield stream[at : at + length]
         at += length
-
-
-def _length(value: int) -> bytes:
-    """Seven bits a byte, the lowest first, the eighth where more follow."""
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def check(payload: bytes, place: int) -> bytes:
