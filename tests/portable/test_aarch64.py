@@ -22,20 +22,6 @@ from hstmae.portable import kernel as head_kernel
 
 COMPILER = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-static", "-O3", "-w", "-o"]
 ZIG = "HSTMAE_ZIG"  # folder in which `pip install --target` put ziglang
-SOURCES = (
-    "_kernel",
-    "_rows",
-    "_lines",
-    "_guesses",
-    "_picture",
-    "_quiet",
-    "_opinions",
-    "_scene",
-    "_partners",
-    "_places",
-    "_colours",
-    "_colours_dot",
-)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +32,7 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Any:
         pytest.skip(f"needs qemu-aarch64 (Debian: qemu-user) and ziglang: pip install --target DIR ziglang; {ZIG}=DIR")
     root = Path(__file__).parents[2]
     build = tmp_path_factory.mktemp("aarch64")
-    files = [root / "hstmae" / "codec" / "lossless" / f"{name}.c" for name in SOURCES]
+    files = sorted((root / "hstmae" / "codec" / "lossless").glob("_*.c"))
     files += [root / "hstmae" / "models" / "fast" / "_head.c", root / "tests" / "helpers" / "replay.c"]
     program = build / "replay"
     done = subprocess.run(

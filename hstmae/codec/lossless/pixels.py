@@ -11,7 +11,7 @@ from ..container.gop import GopShape
 from .differences import Step
 from .kernel import DECODE, ENCODE, PART, Backend
 
-LARGEST = 1 << 22  # pixels of a picture that is coded so: that takes up to 30 bytes of memory for each
+LARGEST = 1 << 22  # pixels of a picture that is coded so: that takes 33 bytes of memory for each
 _BITS = 14, 20  # of the tables, for groups of few pixels and of many
 _READ_BITS = 8, 22  # those that are read
 _BACK = 1 << 24  # pixels of earlier pictures that are looked through

@@ -53,31 +53,33 @@ def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = no_step, *,
         pixels: whether kind 3 may be written, as from version 5 on: of small groups or pictures if it is shorter; of
             large ones where a palette does not hold all colours and some rows of some frames from the middle say so.
     """
+    packed = _packed(frames)
+    colours = _palette(packed)
     if not pixels or frames[0].size > 3 * LARGEST:
-        return _without_pixels(frames, kernel, step)
-    colours = _palette(_packed(frames))
+        return _without_pixels(frames, packed, colours, kernel, step)
     few = colours is not None and len(colours) != _OTHER
     if frames.nbytes <= _SMALL or (few and frames[0].size <= _SMALL_PICTURE):
         half = partial(_scaled, step, 0.5)
-        return min(_without_pixels(frames, kernel, half), _by_pixel(frames, kernel, half), key=len)
+        return min(_without_pixels(frames, packed, colours, kernel, half), _by_pixel(frames, kernel, half), key=len)
     if not few:
         first = max(0, (len(frames) - _SAMPLE) // 2)
         some = frames[first : first + _SAMPLE]
         rows = max(1, _SMALL // some[:, 0].nbytes)
         some = some[:, max(0, (frames.shape[1] - rows) // 2) :][:, :rows]
-        if len(_by_pixel(some, kernel, no_step)) < len(_without_pixels(some, kernel, no_step)):
+        plain = _packed(some)
+        if len(_by_pixel(some, kernel, no_step)) < len(_without_pixels(some, plain, _palette(plain), kernel, no_step)):
             return _by_pixel(frames, kernel, step)
-    return _without_pixels(frames, kernel, step)
+    return _without_pixels(frames, packed, colours, kernel, step)
 
 
 def _by_pixel(frames: np.ndarray, kernel: Backend, step: Step) -> bytes:
     return bytes([PIXELS]) + encode_pixels(frames, kernel, step)
 
 
-def _without_pixels(frames: np.ndarray, kernel: Backend, step: Step) -> bytes:
+def _without_pixels(
+    frames: np.ndarray, packed: np.ndarray, colours: np.ndarray | None, kernel: Backend, step: Step
+) -> bytes:
     """Kinds 0 to 2."""
-    packed = _packed(frames)
-    colours = _palette(packed)
     if colours is not None and len(colours) != _OTHER:
         return _shorter(frames, packed, colours, kernel, step)
     ends = _runs(packed)

@@ -118,7 +118,7 @@ def blocks_of(grid: CellGrid, cells: Iterable[int]) -> np.ndarray:
     return np.ascontiguousarray(_in_blocks(pixels).any((2, 4)).astype(np.uint8))
 
 
-def _touching(grid: CellGrid) -> tuple[np.ndarray, np.ndarray]:
+def touching(grid: CellGrid) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of a cell and a block that have pixels in common, ascending: int64 [N] each."""
     cell = _cell_of_pixels(grid)
     block = np.arange(cell.size // BLOCK**2).reshape(len(cell), grid.height // BLOCK, grid.width // BLOCK)
@@ -145,11 +145,15 @@ class ExactCells:
     """Which cells of a group are to be exact.
 
     Args:
+        touching: pairs of a cell and a block, see `touching`.
         error: squared error of the pixels as they are now, float [T, H, W].
         costs: what each of some blocks (see `blocks_of`) takes where all of them are coded.
     """
 
-    def __init__(self, grid: CellGrid, error: np.ndarray, costs: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(
+        self, grid: CellGrid, touching: tuple[np.ndarray, np.ndarray], error: np.ndarray,
+        costs: Callable[[np.ndarray], np.ndarray],
+    ) -> None:  # fmt: skip
         self._grid, self._before = grid, grid.before().reshape(-1)
         self._error, self._by_block = grid.sum_by_cell(error), _in_blocks(error).sum((2, 4)).ravel()
         self._wrong = np.flatnonzero(self._error > 0)
@@ -157,7 +161,7 @@ class ExactCells:
         each = costs(asked) / BLOCK**2
         self._cost = grid.sum_by_cell(each.repeat(BLOCK, 1).repeat(BLOCK, 2)) + _LEAST
         # Each cell and each block that it touches, side by side, in the order of the cells.
-        cell, block = _touching(grid)
+        cell, block = touching
         here = self._error[cell] > 0
         self._cell, self._block = cell[here], block[here]
         self._starts = np.searchsorted(self._cell, np.arange(len(self._error) + 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from ..container.gop import Gop
 from ..container.numbers import Reader, varint
 from .allocation import Allocator
 from .bitcoder import BitCoder
-from .exact import ExactCells, ExactCoder, blocks_of, exact_cells
+from .exact import ExactCells, ExactCoder, blocks_of, exact_cells, touching
 from .grid import CELL, CellGrid
 from .model import CodecModel
 from .painting import Painter
@@ -55,6 +56,10 @@ class PictureWriter:
         """Codes alone; `slope`: squared error that a bit must save, None = no codes."""
         return bytes([DRAWN, self.scale]) + write_codes(self.model, self.grid, self.hints, self._codes(slope))
 
+    @cached_property
+    def _touching(self) -> tuple[np.ndarray, np.ndarray]:
+        return touching(self.grid)
+
     def reached(self, quality: float) -> bytes:
         """The least found that has `quality`, in dB (infinite: every pixel is right)."""
         spent = min(quality, HIGHEST)
@@ -78,7 +83,9 @@ class PictureWriter:
         most = 0.0 if quality == math.inf else 3 * self.small.size * 65025 * 10 ** (-quality / 10)
         if error.sum() <= most:
             return [bytes([DRAWN, self.scale]) + write_codes(self.model, self.grid, self.hints, codes)]
-        cells = ExactCells(self.grid, error, lambda blocks: self.exact.costs(self.frames, blocks, state))
+        cells = ExactCells(
+            self.grid, self._touching, error, lambda blocks: self.exact.costs(self.frames, blocks, state)
+        )
         chosen = {tuple(cells.choose(most, power)) for power in _POWERS}
         return [self._with_exact(codes, list(some)) for some in sorted(chosen)]
 
