@@ -220,8 +220,9 @@ def _with_tiles(view: View, locator: Locator) -> Claim:
     tiles = Claim(*atlas.paint_tiles(ids, view))
     for some in (claim, tiles):
         some.trust[~some.sure] = 0  # the network knows more: which colour of a glowing block it is the turn of
-    for other in (tiles, Claim(*complete(view, atlas))):
-        claim.replace_where(other.trust > claim.trust, other.colours, other.trust)
+    guess = Claim(*complete(view, atlas))
+    claim.replace_where(guess.trust > claim.trust, guess.colours, guess.trust)
+    claim.replace_where(tiles.sure, tiles.colours, tiles.trust)  # many sights; of one place a map may have few
     claim.trust[view.fixed] = 0  # a status bar shows what the state says, not what a map showed
     _write_text(view, claim, locator)
     drawn, sure, _ = atlas.glow.paint(

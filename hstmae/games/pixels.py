@@ -153,7 +153,7 @@ class View:
             )  # beside the grid stands the spare last one
             col = np.where((col >= 0) & (col < layer.cols), col, layer.cols)
             made[t] = told[t].take(row, 0).take(col, 1)
-        return made
+        return made if number else self.game.hung_tiles(made, self.needed_state(), self.origin)
 
     def from_corner(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Pixel rows [T, H] and columns [T, W] counted from the corner of a layer's grid."""

@@ -264,11 +264,8 @@ class GameSpec(ABC):
         )
 
     def flip_tokens(self, flipped: GameState) -> GameState:
-        """Mirror `tokens` and `token_xy` of a state of which all the rest is mirrored; a game with tokens says how.
-
-        Raises:
-            GameError: the game does not say how.
-        """
+        """Mirror `tokens` and `token_xy` of a state of which all the rest is mirrored; a game with tokens says how, or
+        else a GameError is raised."""
         if self.token_names:
             raise GameError(f"{self.name}: pictures with state cannot be flipped, its tokens have no mirror image")
         return flipped
@@ -283,16 +280,19 @@ class GameSpec(ABC):
         return None
 
     def shown_text(self, state: GameState, level: str) -> np.ndarray:
-        """Ids of tile_layers[1], int [T, rows, cols], as they are shown in T frames in a row: not all that is in the
-        memory is drawn. `level` is how much of the state is used, "full" or "compact"."""
+        """Ids of tile_layers[1], int [T, rows, cols], as T frames in a row show them, which may be later than the
+        memory. `level`: how much of the state is used, "full" or "compact"."""
         return np.asarray(state.tiles[1])
 
     def shown_glow(self, state: GameState, level: str) -> np.ndarray:
         """Which colours tiles that glow show, int [T], see `GameState.glow`, as far as `level` of the state tells."""
         return np.asarray(state.glow)
 
+    def hung_tiles(self, ids: np.ndarray, state: GameState, origin: tuple[int, int]) -> np.ndarray:
+        """`View.tile_ids(0)`, int16 [T, H, W], of the grid alone -> corrected where something else hangs before it."""
+        return ids
+
     def check_state(self, state: np.ndarray) -> None:
         if state.dtype != np.uint8 or state.ndim != 2 or state.shape[1] != self.state_size:
-            raise GameError(
-                f"{self.name}: state must be uint8 [frames, {self.state_size}], got {state.dtype} {list(state.shape)}"
-            )
+            given = f"{state.dtype} {list(state.shape)}"
+            raise GameError(f"{self.name}: state must be uint8 [frames, {self.state_size}], got {given}")

@@ -90,6 +90,19 @@ def test_places_are_found_from_what_is_visible(predictor, locator, clip) -> None
     ).all()  # nothing visible at all
 
 
+def test_a_tile_that_is_told_is_believed_before_a_map(predictor, locator, clip) -> None:  # type: ignore[no-untyped-def]
+    """What few visits to a place saw may have been something before it, untold."""
+    frames, state = clip[0][:1], clip[2].map(lambda array: array[:1])
+    view = View(np.zeros_like(frames), np.ones(frames.shape, bool), predictor.game, state, "full")
+    world = locator.atlas.maps[int(state.scene[0])]
+    wrong = replace(world, colours=np.where(world.colours == 0x1A, np.uint8(0x21), world.colours))
+    atlas = replace(locator.atlas, maps={int(state.scene[0]): wrong})
+    tiles, trust = atlas.paint_tiles(view.tile_ids(0), view)
+    told = (trust >= SURE) & ~view.moving & ~view.fixed
+    known = known_pixels(view, Locator(atlas, predictor.game))
+    assert np.array_equal(known.indices[told], tiles[told]) and (frames == tiles)[told].all()
+
+
 def test_new_maps_are_completed_from_others(predictor, locator, clip) -> None:  # type: ignore[no-untyped-def]
     """Without its own map and history, the session's scenery comes from tiles and from what such maps hold."""
     frames, mask, state = clip

@@ -7,6 +7,7 @@ import pytest
 
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import GameState, get_game
+from hstmae.games.pixels import View
 
 GAME = get_game("smb")
 BALL = 64
@@ -84,3 +85,19 @@ def test_boxes_are_where_sprites_are(sample_store: EpisodeStore) -> None:
     assert held[0][1] > 20
     assert held[0][0] >= 0.98 * held[0][1]
     assert held[3][0] < 0.5 * held[3][1]  # control: boxes beside the sprites
+
+
+def test_ropes_end_at_their_lifts_and_stay_when_these_fall() -> None:
+    """Offsets seen in recordings of 4-3; the grid tells ropes as they were when their columns were drawn."""
+    ram = np.repeat(memory(x0f=1, x10=1, x16=0x24, x17=0x24, xb6=1, xb7=1, x87=32, x88=144, x1e=255), 4, 0)
+    ram[:, 0xCF], ram[:, 0xD0] = [131, 161, 191, 20], [73, 45, 75, 118]
+    ram[2:, 0xA0:0xA2], ram[3, 0xB6] = 2, 2  # they fall; the first one has left the screen
+    context = np.zeros((4, 13, 32), np.uint8)
+    context[:, :, [3, 10]], context[:, 1:5, [3, 10]] = 0x44, 0x40
+    state = GAME.decode(ram, context.reshape(4, -1))
+    frames = np.zeros((4, 200, 200), np.uint8)
+    ids = View(frames, frames > 0, GAME, state, "full", (40, 30)).tile_ids(0)
+    for x, ends in ((50, [136, 168, 168, 168]), (162, [80, 48, 48, 48])):
+        for t, end in enumerate(ends):
+            rope = np.flatnonzero(ids[t, :, x - 30] == 0x40) + 40
+            assert rope.tolist() == list(range(48, end))

@@ -28,10 +28,14 @@ def memory(buffer: list[int], first: int = 6, frames: int = 1) -> np.ndarray:
 
 
 def test_what_waits_is_read_from_the_buffer() -> None:
-    assert [a.tolist() for a in undrawn(memory(TIMER), COLUMNS)] == [[0b110], [False]]
-    assert [a.tolist() for a in undrawn(memory([*GLOW, *TIMER]), COLUMNS)] == [[0b110], [True]]
-    assert [a.tolist() for a in undrawn(memory([0x20, 0x7A, 0x42, 9, *GLOW]), COLUMNS)] == [[0b011], [True]]  # repeated
-    assert undrawn(memory([0x20, 0x7A, 0x83, 1, 2, 3]), COLUMNS)[0].tolist() == [0b001]  # down a column
+    def waiting(buffer: list[int]) -> tuple[int, bool]:
+        digits, glow = undrawn(memory(buffer), COLUMNS)
+        return int(digits[0]) & 0b111, bool(glow[0])
+
+    assert waiting(TIMER) == (0b110, False)
+    assert waiting([*GLOW, *TIMER]) == (0b110, True)
+    assert waiting([0x20, 0x7A, 0x42, 9, *GLOW]) == (0b011, True)  # repeated
+    assert waiting([0x20, 0x7A, 0x83, 1, 2, 3]) == (0b001, False)  # down a column
 
 
 def test_what_is_drawn_at_once_does_not_wait() -> None:
@@ -64,22 +68,36 @@ def test_the_first_step_of_a_map_is_no_step() -> None:
 
 
 def test_digits_that_wait_are_shown_as_before() -> None:
-    ram = memory([*TIMER, 0x20, 0x6D, 2, 0, 0], frames=3)  # and both digits of the coins
+    ram = memory([*TIMER, 0x20, 0x67, 1, 0], frames=3)  # and a digit of the score, by an enemy for all that is known
     ram[:, 0x7F8], ram[:, 0x7F9], ram[:, 0x7FA] = 3, [5, 5, 4], [0, 0, 9]
-    ram[:, 0x7ED], ram[:, 0x7EE] = 1, [4, 5, 6]
+    ram[:, 0x7E2], ram[:, 0x787] = [4, 5, 6], 9
     state = GAME.decode(ram, None)
     shown = GAME.shown_text(state, "full")[:, 3]
     assert shown[:, 26:29].tolist() == [[4, 6, 2], [4, 6, 2], [4, 6, 1]]  # 351, 351, 350
-    assert shown[:, 13:15].tolist() == [[GAME.tile_layers[1].ids - 1] * 2] * 3  # what they were is not known
-    ram[0, 0x773] = 0
+    assert shown[:, 7].tolist() == [GAME.tile_layers[1].ids - 1] * 3  # what it was is not known
+    ram[0, 0x773], ram[:, 0x7ED], ram[:, 0x7EE] = 0, 1, [4, 5, 6]
     state = GAME.decode(ram, None)
-    assert GAME.shown_text(state, "full")[:, 3, 13:15].tolist() == [[2, 5]] * 3  # 14 until the rest is drawn
+    assert GAME.shown_text(state, "full")[:, 3, 7].tolist() == [5] * 3  # 4 until the rest is drawn
     compact = GAME.shown_text(state, "compact")[:, 3]
     ram[0, 0x0E] = 7  # not drawn at all so far
     state = GAME.decode(ram, None)
     blank = state.tiles[1][0, 3, 24]
     assert GAME.shown_text(state, "full")[:, 3, 26:29].tolist() == [[blank] * 3, [4, blank, blank], [4, 6, 1]]
     assert compact[:, 13:15].tolist() == [[2, 5], [2, 6], [2, 7]] and compact[2, 26:29].tolist() == [4, 5, 10]
+
+
+def test_numbers_that_wait_are_counted_back() -> None:
+    """Frames of a clip are some apart: the one before does not show what numbers were just before they changed."""
+    coin, score, time = [0x20, 0x6D, 2, 0, 2], [0x20, 0x62, 6, 0, 0, 0, 0, 4, 0], [0x20, 0x7A, 3, 2, 9, 0]
+    ram = memory([*coin, *score])
+    ram[0, 0x7EE], ram[0, 0x7E1] = 2, 4
+    row = GAME.shown_text(GAME.decode(ram, None), "full")[0, 3]
+    assert row[13:15].tolist() == [1, 2] and row[3:8].tolist() == [1, 1, 1, 3, 1]  # 1 coin, 200
+    assert row[2] == GAME.decode(ram, None).tiles[1][0, 3, 2]  # the leading zero stays blank
+    ram = memory([*time, *score] * 2)  # points for what is left of the time
+    ram[0, 0x7F8:0x7FB], ram[0, 0x7DD:0x7E3] = [2, 8, 9], [0, 1, 4, 8, 2, 5]
+    row = GAME.shown_text(GAME.decode(ram, None), "full")[0, 3]
+    assert row[26:29].tolist() == [3, 10, 2] and row[3:8].tolist() == [2, 5, 9, 2, 6]  # 291, 148150
 
 
 def test_real_coins_have_one_colour_at_each_step(root: Path) -> None:

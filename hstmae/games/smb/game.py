@@ -21,6 +21,7 @@ from .looks import object_boxes
 from .objects import FEATURES, HUD, TOKENS, colour_code, decode_objects, flip_objects, player_code
 from .overscan import USUAL, find_corner
 from .palettes import FCEUX, OTHERS
+from .ropes import hang_ropes
 from .scenery import IDS as GUESSES
 from .screen import colour_step, hold_digits, undrawn
 
@@ -213,6 +214,10 @@ class SuperMarioBros(GameSpec):
 
     def drawn_objects(self, state: GameState) -> ObjectBoxes:
         return object_boxes(state)
+
+    def hung_tiles(self, ids: np.ndarray, state: GameState, origin: tuple[int, int]) -> np.ndarray:
+        hang_ropes(ids, state, origin)
+        return ids
 
     def flip_tokens(self, flipped: GameState) -> GameState:
         return flip_objects(flipped)

@@ -47,11 +47,10 @@ def object_boxes(state: GameState) -> ObjectBoxes:
     x, y = np.moveaxis(np.asarray(state.token_xy)[:, _ENEMY : _ENEMY + _SLOTS].astype(np.int64), -1, 0)
     kind, code = _number(them[..., 4:10]), _number(them[..., 10:19])
     vx, vy = np.rint(64 * them[..., 2]).astype(int), np.rint(8 * them[..., 3]).astype(int)
-    status = tokens[:, _STATUS]
     # While the player changes, is hurt or dies, all others stand still and are drawn where they are [data].
     frozen = np.isin(player_code(state), _FROZEN)[:, None]
     vx, vy = np.where(frozen, 0, vx), np.where(frozen, 0, vy)
-    hard = (4 * _number(status[:, 0:3]) + _number(status[:, 3:5]) >= _HARD)[:, None]
+    hard = hard_levels(state)[:, None]
 
     firebar = (kind >= _FIREBARS[0]) & (kind < _FIREBARS[1])
     lift, small = (kind >= _LIFTS[0]) & (kind < _LIFTS[1]), (kind >= _SMALL[0]) & (kind < _SMALL[1])
@@ -86,6 +85,12 @@ def object_boxes(state: GameState) -> ObjectBoxes:
     every = np.concatenate(parts, 1)
     keys, boxes = every[..., :3].astype(np.int32), every[..., 3:7].astype(np.int32)
     return ObjectBoxes(keys, boxes, every[..., 7] > 0, cut=_cut(keys[..., 0], boxes[..., 0]))
+
+
+def hard_levels(state: GameState) -> np.ndarray:
+    """Levels with short lifts: bool [T]."""
+    status = np.asarray(state.tokens)[:, _STATUS]
+    return np.asarray(4 * _number(status[:, 0:3]) + _number(status[:, 3:5]) >= _HARD)
 
 
 def _cut(kind: np.ndarray, left: np.ndarray) -> np.ndarray:

@@ -17,19 +17,38 @@ _ONE, _LENGTH = 0x40, 0x3F  # of a length byte: the same byte all along; how lon
 _GLOW = 0x3F0C  # where the four colours of the cycle lie
 _STATUS = 0x2060  # tile row 3 of the screen that holds the status bar
 _TIMER = 26  # its first column
+_SCORE, _COINS, _TIME = range(2, 8), range(13, 15), range(26, 29)  # columns
+_SINCE, _PLACES = 13, 3  # of `undrawn`: bits before the three counts, and bits of each of the first two
+_COIN, _POINTS = 200, 50  # what a coin brings, and at a level's end each unit of time
 _TICK, _FIRST = 0x787, 15  # frames (in 21 each) until the timer's next tick; at least this many: its first one
 
 
 def undrawn(state: np.ndarray, columns: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """What waits in the buffer of state uint8 [T, 2048] while something else is drawn: int32 [T], bit i = the digit in
-    columns[i] of tile row 3 (the status bar) waits; bool [T], a step of the colour cycle waits."""
+    """What waits in the buffer of state uint8 [T, 2048] while something else is drawn.
+
+    Returns:
+        int32 [T], bit i = the digit in columns[i] of tile row 3 (the status bar) waits, for at most 13 columns, and
+        above these bits how many coins, units of time and tens of points are not shown yet (0 points: not known);
+        bool [T], a step of the colour cycle waits.
+    """
     digits, glow = np.zeros(len(state), np.int32), np.zeros(len(state), bool)
-    bit = {_STATUS + column: 1 << i for i, column in enumerate(columns)}
+    bit = {_STATUS + column: 1 << i for i, column in enumerate(columns[:_SINCE])}
     for t in np.flatnonzero((state[:, _USED] > 0) & (state[:, _ELSE] > 0)):
-        for address, count in _records(state[t].tobytes()):
+        records = _records(state[t].tobytes())
+        for address, count in records:
             glow[t] |= address == _GLOW
             for place in range(address, address + count):
                 digits[t] |= bit.get(place, 0)
+        score, coins, time = (
+            sum(a <= _STATUS + digits_[-1] < a + n for a, n in records) for digits_ in (_SCORE, _COINS, _TIME)
+        )
+        points = 0
+        if score and score == coins:
+            points = _COIN // 10 * score
+        elif score and score == time and not state[t, _TICK]:  # at a level's end the timer does not wait for ticks
+            points = _POINTS // 10 * score
+        most = (1 << _PLACES) - 1
+        digits[t] |= (min(coins, most) | min(time, most) << _PLACES | min(points, 255) << 2 * _PLACES) << _SINCE
     return digits, glow
 
 
@@ -44,7 +63,8 @@ def _records(ram: bytes) -> list[tuple[int, int]]:
 
 
 def hold_digits(row: np.ndarray, waits: np.ndarray, columns: np.ndarray, blank: int, unknown: int) -> None:
-    """Put back the digits that wait, in place: those of the frame before; of the timer, which counts down, one more.
+    """Put back the digits that wait, in place: what the numbers were before what waits changed them; where that is not
+    known, those of the frame before.
 
     Args:
         row: ids of the characters in tile row 3, int [T, 32], 1 + the digit; in order of time.
@@ -52,13 +72,20 @@ def hold_digits(row: np.ndarray, waits: np.ndarray, columns: np.ndarray, blank: 
         blank: id of a place without a digit.
         unknown: id for digits that wait in the first frame.
     """
-    timer = slice(_TIMER, _TIMER + 3)
     bits = np.arange(len(columns))
     for t in np.flatnonzero(waits):
         before = np.full(row.shape[1], unknown) if not t else row[t - 1].copy()
-        if before[_TIMER] != blank:
-            time = (row[t, timer].astype(np.int64) - 1) @ (100, 10, 1) + 1
-            before[timer] = time // (100, 10, 1) % 10 + 1
+        since = int(waits[t]) >> _SINCE
+        coins, time, points = (since >> k * _PLACES & most for k, most in enumerate((7, 7, 255)))
+        shown = before[_TIMER] != blank and row[t, _TIMER] != blank
+        for added, place in ((-coins, _COINS), (time if shown else 0, _TIME), (-points, _SCORE)):
+            if added:
+                here = slice(place[0], place[-1] + 1)
+                number = row[t, here].astype(np.int64) - 1
+                number[number > 9] = 0  # a leading zero is blank
+                scale = 10 ** np.arange(len(number))[::-1]
+                digits = (number @ scale + added) // scale % 10
+                before[here] = np.where(digits == number, row[t, here], digits + 1)
         old = columns[(waits[t] >> bits) & 1 > 0]
         row[t, old] = before[old]
 
