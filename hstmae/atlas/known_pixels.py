@@ -232,7 +232,8 @@ def _with_tiles(view: View, locator: Locator) -> Claim:
     borne_out = _borne_out(view, claim.colours, claim.sure & ~moving)
     drawn, sure, _ = atlas.sprites.paint(
         sprites(state, game), claim.colours, claim.sure, game.palette, view.origin,
-        atlas.backdrop(place.scene), atlas.looks.solid(view), means=False,
+        atlas.backdrop(place.scene), atlas.looks.solid(view),
+        means=False, flips=(game.looks.flip_x_bit, game.looks.flip_y_bit),
     )  # fmt: skip
     sure[sure < SURE] = 0
     sure *= _borne_out(view, drawn, (sure > 0) & moving)

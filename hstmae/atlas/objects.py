@@ -11,6 +11,7 @@ from ..games.state import ObjectBoxes
 
 _ENOUGH = 3  # sights from which a look is believed
 _OPAQUE = 0.1  # share of the sights in which something behind may show without having to be known
+_MORE, _EXACT = 1.0, 0.05  # wrong sights more than were seen; of what looks the same each time it is drawn
 
 
 @dataclass
@@ -37,6 +38,9 @@ class ObjectLooks:
     share: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
     rgb: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
     _row: dict[bytes, int] | None = field(default=None, init=False, repr=False)
+    _turned: dict[tuple[bytes, int, int], tuple[int, int, int] | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def paint(
         self,
@@ -49,6 +53,7 @@ class ObjectLooks:
         solid: np.ndarray | None = None,
         *,
         means: bool = True,
+        flips: tuple[int, int] = (0, 0),
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw a clip's objects over what is behind them.
 
@@ -60,7 +65,8 @@ class ObjectLooks:
             backdrop: int16 [T], see `Atlas.backdrop`; without one, and where it is -1, objects behind the background
                 are not drawn.
             solid: bool [T, H, W], background that is in front of them though it has the backdrop's colour.
-            means: False leaves out the mean colours, which then are empty.
+            means: False leaves out the mean colours, which then are empty, and says that a key tells all of a look.
+            flips: bits of a key's second number that mirror its picture left to right, and upside down.
         Returns:
             (palette entries uint8 [T, H, W], trust float32 [T, H, W], mean colours uint8 [T, H, W, 3]); trust is 0
             where there is no object of a known look, or what shows through it is not known.
@@ -69,9 +75,8 @@ class ObjectLooks:
         mean = np.zeros((*behind.shape, 3) if means else (0, 3), np.uint8)
         if not len(self.keys) or seen is None:
             return entries, trust, mean
-        if self._row is None:
-            self._row = {key.tobytes(): i for i, key in enumerate(np.ascontiguousarray(self.keys))}
         keys, boxes, used = seen.keys, seen.boxes, seen.used
+        doubt = np.float32(_MORE if means else _EXACT)
         for t in range(len(behind)):
             if means:
                 mean[t] = palette.take(behind[t], axis=0)
@@ -80,33 +85,62 @@ class ObjectLooks:
                 x0, x1 = boxes[t, m, [0, 2]] - origin[1]
                 y0, y1 = boxes[t, m, [1, 3]] - origin[0]
                 here = (slice(max(y0, 0), max(y1, 0)), slice(max(x0, 0), max(x1, 0)))
-                row = self._row.get(keys[t, m].tobytes())
+                found = self._found(keys[t, m], flips)
                 hidden = seen.behind is not None and bool(seen.behind[t, m])
-                if hidden and (backdrop is None or backdrop[t] < 0):
-                    row = None
-                if row is None or self.seen[row] < _ENOUGH or (y1 - y0, x1 - x0) != tuple(self.size[row].tolist()):
-                    believed[here] = trust[t][here] = 0
+                free = None
+                if hidden and backdrop is not None and backdrop[t] >= 0:
+                    free = behind[t][here] == backdrop[t]
+                    free = free if solid is None else free & ~solid[t][here]
+                if hidden and free is None:
+                    found = None
+                if found is None or (y1 - y0, x1 - x0) != tuple(self.size[found[0]].tolist()):
+                    open_ = np.float32(0) if free is None else np.where(free, np.float32(0), believed[here])
+                    believed[here] = trust[t][here] = open_  # what is not free is in front of it
                     continue
+                row, *turned = found
                 h, w = believed[here].shape
                 inner = (slice(max(-y0, 0), max(-y0, 0) + h), slice(max(-x0, 0), max(-x0, 0) + w))
-                clear = self.clear[row][inner].astype(np.float32) / 255
-                share = self.share[row][inner].astype(np.float32) / 255
-                if hidden and backdrop is not None:
-                    free = behind[t][here] == backdrop[t]
-                    clear = np.where(free if solid is None else free & ~solid[t][here], clear, np.float32(1))
+                clear, share, entry, rgb = (part[inner] for part in self._pictures(row, *turned))
+                if free is not None:
+                    clear = np.where(free, clear, np.float32(1))
                 if seen.lines is not None:
                     clear = np.where(seen.lines[t, m][inner[0], None], clear, np.float32(1))
                 if seen.cut is not None:
                     clear = np.where(np.arange(w0 := inner[1].start, w0 + w) < seen.cut[t, m], np.float32(1), clear)
                 through = clear >= share
-                entries[t][here] = np.where(through, entries[t][here], self.entry[row][inner])
-                surely = np.where(through, clear * believed[here], share) * self.seen[row] / (self.seen[row] + 1)
+                entries[t][here] = np.where(through, entries[t][here], entry)
+                surely = np.where(through, clear * believed[here], share) * self.seen[row] / (self.seen[row] + doubt)
                 surely[(believed[here] == 0) & (clear > _OPAQUE)] = 0
                 believed[here] = trust[t][here] = surely
                 if means:
-                    blend = clear[..., None] * mean[t][here] + (1 - clear[..., None]) * self.rgb[row][inner]
+                    blend = clear[..., None] * mean[t][here] + (1 - clear[..., None]) * rgb
                     mean[t][here] = np.rint(blend)
         return entries, trust, mean
+
+    def _found(self, key: np.ndarray, flips: tuple[int, int]) -> tuple[int, int, int] | None:
+        """Row of the look of a key, and the steps -1 or 1 in which its rows and columns are read; None = not known."""
+        name = (key.tobytes(), *flips)
+        if name not in self._turned:
+            if self._row is None:
+                self._row = {key.tobytes(): i for i, key in enumerate(np.ascontiguousarray(self.keys))}
+            self._turned[name] = None
+            across, down = flips
+            for bits, steps in ((0, (1, 1)), (across, (1, -1)), (down, (-1, 1)), (across | down, (-1, -1))):
+                other = key.copy()
+                other[1:2] ^= bits
+                row = self._row.get(other.tobytes())
+                if row is not None and self.seen[row] >= _ENOUGH:
+                    self._turned[name] = (row, *steps)
+                    break
+        return self._turned[name]
+
+    def _pictures(self, row: int, down: int, across: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """`clear` and `share` as float32 from 0 to 1, `entry` and `rgb` of one look, mirrored."""
+        height, width = self.size[row].tolist()
+        clear, share, entry, rgb = (
+            array[row, :height, :width][::down, ::across] for array in (self.clear, self.share, self.entry, self.rgb)
+        )
+        return clear.astype(np.float32) / 255, share.astype(np.float32) / 255, entry, rgb
 
     def fits(self) -> bool:
         """Whether the arrays fit each other."""

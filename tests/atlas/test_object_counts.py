@@ -131,6 +131,31 @@ def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop
     assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=unknown)[1].any()
 
 
+def test_few_sights_are_enough_of_what_looks_the_same_each_time() -> None:
+    counter = ObjectCounter(GAME)
+    frames, behind, state = sprite_scene(0, 3)
+    ones, backdrop = np.ones(frames.shape, bool), np.zeros(3, np.uint8)
+    counter.add(frames, sprites(state, GAME), behind, ones, backdrop)
+    looks = counter.result()
+    seen = sprites(state, GAME)
+    assert seen is not None
+    assert looks.paint(seen, behind, ones, GAME.palette)[1].max() < 0.8  # 3 of 4
+    entries, trust, _ = looks.paint(seen, behind, ones, GAME.palette, means=False)
+    assert np.array_equal(entries, frames) and trust[trust > 0].min() > 0.98
+    x, y = state.sprites[1, 0, :2].astype(int)
+    mirrored = replace(seen, keys=seen.keys.copy())
+    mirrored.keys[..., 1] ^= GAME.looks.flip_x_bit
+    assert not looks.paint(mirrored, behind, ones, GAME.palette, means=False)[1].any()
+    flips = (GAME.looks.flip_x_bit, GAME.looks.flip_y_bit)
+    entries, trust, _ = looks.paint(mirrored, behind, ones, GAME.palette, means=False, flips=flips)
+    assert np.array_equal(entries[1, y : y + 8, x + 4 : x + 8], frames[1, y : y + 8, x : x + 4][:, ::-1])
+    assert np.array_equal(entries[1, y : y + 8, x : x + 4], behind[1, y : y + 8, x : x + 4])
+    strange = replace(seen, keys=seen.keys + 1, behind=np.ones(seen.used.shape, bool))
+    _, trust, _ = looks.paint(strange, behind, ones, GAME.palette, backdrop=backdrop.astype(np.int16), means=False)
+    part = trust[1, y : y + 8, x : x + 8]  # whatever it looks like, it shows over the backdrop alone
+    assert np.array_equal(part > 0, behind[1, y : y + 8, x : x + 8] != 0)
+
+
 def test_what_lies_before_a_sprite_is_not_covered_by_it() -> None:
     frames, _, state = sprite_scene(1, 3)
     in_front, behind = View.whole(frames, GAME, state), state.map(lambda a: a)

@@ -217,6 +217,7 @@ class SuperMarioBros(GameSpec):
 
     def hung_tiles(self, ids: np.ndarray, state: GameState, origin: tuple[int, int]) -> np.ndarray:
         hang_ropes(ids, state, origin)
+        ids[ids == layers.BOUNCING] = 0
         return ids
 
     def flip_tokens(self, flipped: GameState) -> GameState:

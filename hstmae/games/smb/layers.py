@@ -25,6 +25,7 @@ HUD_STATIC = 40  # id of the first fixed HUD cell; digits and letters are 1 + va
 HUD_IDS = HUD_STATIC + 4 * 32 + 1
 GLOBALS = (0x74E, 0x733, 0x741, 0x742, 0x743, 0x744, 0x756, 0x753, 0x773, 0x6D4, 0x75F)
 SOLID_FROM = np.array([0x10, 0x51, 0x88, 0xC0])  # first solid metatile id of each palette group [data]
+BOUNCING = 0x23  # where a block bounces, which sprites show: blank [data]
 TILE_IDS = 256 + len(GUESSES) + 1  # metatiles, guessed scenery, and the unknown
 HUD_FIXED = (HUD_STATIC + np.arange(128).reshape(4, 32)).astype(np.int16)
 HUD_COLUMNS = np.array(list(HUD_DIGITS))
