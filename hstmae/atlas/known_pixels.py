@@ -32,7 +32,7 @@ ROWS_AROUND, BEFORE = 12, 20000  # rows above and below that tell of it, beside 
 LIT = np.float32(0.9)  # trust in a tile that glows where the map has one
 KNOWN = 0.5  # share of a frame that the map has to show, or maps that look like what is visible are asked, too
 ENOUGH = 64  # ... if there are as many; else of the whole frame
-STATUS_BAR, OBJECT = np.float32(0.7), np.float32(1)  # `Known.share` of what status bars and objects mostly look like
+STATUS_BAR, OBJECT = np.float32(0.9), np.float32(1)  # `Known.share` of what status bars and objects mostly look like
 
 
 @dataclass

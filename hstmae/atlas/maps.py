@@ -13,6 +13,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..atomic import replacing
 from ..errors import CheckpointError
 from ..games import GameSpec, GameState
 from ..games.pixels import View
+from .kinds import KINDS, usual_means
 from .objects import ObjectLooks
 from .tiles import TileLooks
 
@@ -40,9 +42,6 @@ _UNREADABLE = (
     zipfile.BadZipFile,
 )
 LEVELS = ("none", "compact", "full")  # rows of `Atlas.trust`
-VISITS = (1, 2, 4, 8)  # visits from which the next kind begins
-AGREE = (0.5, 0.75, 0.999)  # shares of the visits that showed the colour, likewise
-KINDS = 1 + len(VISITS) * (len(AGREE) + 1)  # kind 0: never seen
 
 
 @dataclass
@@ -127,6 +126,10 @@ class Atlas:
     glow: ObjectLooks = field(default_factory=ObjectLooks)
     look_trust: np.ndarray = field(default_factory=lambda: np.zeros((2, KINDS), np.float32))
 
+    @cached_property
+    def _means(self) -> dict[int, np.ndarray]:
+        return usual_means({number: (m.fixed, m.fixed_kinds, m.fixed_mean) for number, m in self.maps.items()})
+
     def look_up(self, place: Located, view: View, tile_ids: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """What the maps show at the places of a clip, whatever may move in front of them.
 
@@ -176,7 +179,7 @@ class Atlas:
         for t in range(len(mean)):
             world = self.maps.get(int(place.scene[t]))
             if world is not None:
-                mean[t][view.inside] = world.fixed_mean[native]
+                mean[t][view.inside] = self._means[int(place.scene[t])][native]
                 seen[t][view.inside] = view.fixed[t][view.inside] & (world.fixed_kinds[native] > 0)
         return mean, seen
 
@@ -284,15 +287,3 @@ class Atlas:
         )
         if not fits:
             raise CheckpointError(f"{path}: damaged atlas, its arrays do not fit each other")
-
-
-def kinds_of(counts: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Visits [K, ...] that showed each of K colours, of `total` [...] -> (colour most often seen, its number; kind).
-
-    A kind, uint8 [...], stands for a range of visits and of their agreement; 0 where there was no visit.
-    """
-    most = counts.max(0).astype(np.int32)
-    many = np.searchsorted(VISITS, total, side="right")  # 0 = none
-    share = np.searchsorted(AGREE, most / np.maximum(total, 1), side="right")
-    kinds = np.where(total > 0, 1 + (many - 1) * (len(AGREE) + 1) + share, 0)
-    return counts.argmax(0), kinds.astype(np.uint8)

@@ -11,6 +11,7 @@ from ..games.state import ObjectBoxes
 
 _ENOUGH = 3  # sights from which a look is believed
 _OPAQUE = 0.1  # share of the sights in which something behind may show without having to be known
+_PHASE, _ALIKE = 2, 0.4  # number of a key; how far what looks alike at other times is believed to be the same
 _MORE, _EXACT = 1.0, 0.05  # wrong sights more than were seen; of what looks the same each time it is drawn
 
 
@@ -38,6 +39,9 @@ class ObjectLooks:
     share: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1), np.uint8))
     rgb: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 3), np.uint8))
     _row: dict[bytes, int] | None = field(default=None, init=False, repr=False)
+    _usual: dict[tuple[bytes, int, int], tuple[np.ndarray, ...] | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
     _turned: dict[tuple[bytes, int, int], tuple[int, int, int] | None] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -85,7 +89,7 @@ class ObjectLooks:
                 x0, x1 = boxes[t, m, [0, 2]] - origin[1]
                 y0, y1 = boxes[t, m, [1, 3]] - origin[0]
                 here = (slice(max(y0, 0), max(y1, 0)), slice(max(x0, 0), max(x1, 0)))
-                found = self._found(keys[t, m], flips)
+                found, alike = self._found(keys[t, m], flips), None
                 hidden = seen.behind is not None and bool(seen.behind[t, m])
                 free = None
                 if hidden and backdrop is not None and backdrop[t] >= 0:
@@ -93,14 +97,17 @@ class ObjectLooks:
                     free = free if solid is None else free & ~solid[t][here]
                 if hidden and free is None:
                     found = None
-                if found is None or (y1 - y0, x1 - x0) != tuple(self.size[found[0]].tolist()):
+                elif means and found is None:
+                    alike = self._alike(keys[t, m], (int(y1 - y0), int(x1 - x0)))
+                if alike is None and (found is None or (y1 - y0, x1 - x0) != tuple(self.size[found[0]].tolist())):
                     open_ = np.float32(0) if free is None else np.where(free, np.float32(0), believed[here])
                     believed[here] = trust[t][here] = open_  # what is not free is in front of it
                     continue
-                row, *turned = found
                 h, w = believed[here].shape
                 inner = (slice(max(-y0, 0), max(-y0, 0) + h), slice(max(-x0, 0), max(-x0, 0) + w))
-                clear, share, entry, rgb = (part[inner] for part in self._pictures(row, *turned))
+                pictures = alike if found is None else self._pictures(*found)
+                assert pictures is not None
+                clear, share, entry, rgb = (part[inner] for part in pictures)
                 if free is not None:
                     clear = np.where(free, clear, np.float32(1))
                 if seen.lines is not None:
@@ -109,7 +116,8 @@ class ObjectLooks:
                     clear = np.where(np.arange(w0 := inner[1].start, w0 + w) < seen.cut[t, m], np.float32(1), clear)
                 through = clear >= share
                 entries[t][here] = np.where(through, entries[t][here], entry)
-                surely = np.where(through, clear * believed[here], share) * self.seen[row] / (self.seen[row] + doubt)
+                surely = np.where(through, clear * believed[here], share)
+                surely *= _ALIKE if found is None else self.seen[found[0]] / (self.seen[found[0]] + doubt)
                 surely[(believed[here] == 0) & (clear > _OPAQUE)] = 0
                 believed[here] = trust[t][here] = surely
                 if means:
@@ -134,7 +142,27 @@ class ObjectLooks:
                     break
         return self._turned[name]
 
-    def _pictures(self, row: int, down: int, across: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _alike(self, key: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, ...] | None:
+        """What objects of the same kind, code and surroundings mostly look like, whatever the phase of their motion: as
+        `_pictures`, None where none was seen."""
+        name = (key.tobytes(), *size)
+        if name not in self._usual:
+            kept = [n for n in range(self.keys.shape[1]) if n != _PHASE]
+            same = (self.keys[:, kept] == key[kept]).all(1) & (self.size == size).all(1) & (self.seen >= _ENOUGH)
+            self._usual[name] = None
+            if same.any() and len(kept) > 1:
+                some = np.flatnonzero(same)
+                parts = [self._pictures(row, 1, 1) for row in some.tolist()]
+                weight = self.seen[some] / self.seen[some].sum()
+                clear, share, rgb = (np.stack([part[k] for part in parts]) for k in (0, 1, 3))
+                solid = weight[:, None, None] * (1 - clear)
+                mean = (solid[..., None] * rgb).sum(0) / np.maximum(solid.sum(0), 1e-6)[..., None]
+                best = parts[int(weight.argmax())]
+                every = [np.tensordot(weight, part, 1).astype(np.float32) for part in (clear, share)]
+                self._usual[name] = (every[0], every[1], best[2], mean.astype(np.float32))
+        return self._usual[name]
+
+    def _pictures(self, row: int, down: int, across: int) -> tuple[np.ndarray, ...]:
         """`clear` and `share` as float32 from 0 to 1, `entry` and `rgb` of one look, mirrored."""
         height, width = self.size[row].tolist()
         clear, share, entry, rgb = (

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hstmae.atlas.kinds import KINDS
 from hstmae.atlas.learning.learn import build_atlas, frames_to_read
 from hstmae.atlas.learning.object_counts import ObjectCounter
 from hstmae.atlas.learning.visits import UNSEEN, VARIES, Visit, ballot, learn_looks, recognise, usual
-from hstmae.atlas.maps import KINDS, Atlas, Located, WorldMap
+from hstmae.atlas.maps import Atlas, Located, WorldMap
 from hstmae.atlas.objects import ObjectLooks
 from hstmae.atlas.tiles import TileLooks
 from hstmae.cli import main

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstmae.atlas.maps import KINDS, LEVELS, MAP_ARRAYS, Atlas, Located, WorldMap, kinds_of
+from hstmae.atlas.kinds import KINDS, kinds_of, usual_means
+from hstmae.atlas.maps import LEVELS, MAP_ARRAYS, Atlas, Located, WorldMap
 from hstmae.atlas.objects import ObjectLooks
 from hstmae.atlas.tiles import TileLooks
 from hstmae.errors import CheckpointError
@@ -205,7 +206,7 @@ def test_what_does_not_scroll_has_a_mean_where_it_was_seen() -> None:
     expected[:32] = True
     expected[3, 40] = False
     assert np.array_equal(seen[0], expected) and not seen[1].any() and not mean[1].any()
-    assert np.array_equal(mean[0], GAME.palette[atlas.maps[SCENE].fixed])
+    assert np.array_equal(mean[0][expected], GAME.palette[atlas.maps[SCENE].fixed][expected])
     part, _ = atlas.mean_of_fixed(place, blank((2, 20, 30), "full", (8, 100)))
     assert np.array_equal(part[0], mean[0, 8:28, 100:130])
 
@@ -238,3 +239,14 @@ def test_files_of_another_format_or_with_foreign_looks_are_refused(tmp_path: Pat
     ):
         with pytest.raises(CheckpointError, match="do not fit each other"):
             replace(made_up(), **{name: part}).check("a.npz")
+
+
+def test_status_bars_of_few_visits_look_as_those_of_all_maps_do() -> None:
+    entries, seldom, agreed = np.full((1, 2), 3, np.uint8), np.array([[1, 4]], np.uint8), np.array([[13, 16]], np.uint8)
+    one, many = np.full((1, 2, 3), 10, np.uint8), np.full((1, 2, 3), 100, np.uint8)
+    made = usual_means({0: (entries, seldom, one), 1: (entries, agreed, many), 2: (entries + 1, seldom, one)})
+    assert made[0][0, 1].tolist() == [10] * 3 and made[1][0, 1].tolist() == [100] * 3  # all visits agreed
+    usual = (1 * 10 + 8 * 100) / 9
+    assert made[0][0, 0].tolist() == [round(10 / 9 + usual * 8 / 9)] * 3  # one visit beside eight of all maps
+    assert made[1][0, 0].tolist() == [round(50 + usual / 2)] * 3
+    assert made[2][0, 0].tolist() == [10] * 3  # another background

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hstmae.atlas.kinds import KINDS
 from hstmae.atlas.learning.learn import build_atlas
-from hstmae.atlas.maps import KINDS, LEVELS, Atlas, Located, WorldMap
+from hstmae.atlas.maps import LEVELS, Atlas, Located, WorldMap
 from hstmae.atlas.mazes import other_pages
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game

@@ -156,6 +156,21 @@ def test_few_sights_are_enough_of_what_looks_the_same_each_time() -> None:
     assert np.array_equal(part > 0, behind[1, y : y + 8, x : x + 8] != 0)
 
 
+def test_at_another_time_objects_look_as_they_mostly_do_and_nobody_is_sure() -> None:
+    looks = learned()
+    frames, behind, state = scene(1, 3)
+    seen = objects(state, GAME)
+    assert seen is not None
+    other = replace(seen, keys=seen.keys.copy())
+    other.keys[..., 2] += 5  # a phase that was never seen
+    ones = np.ones(frames.shape, bool)
+    known, strange = (looks.paint(some, behind, ones, GAME.palette) for some in (seen, other))
+    assert np.array_equal(strange[2], known[2]) and strange[1].any() and strange[1].max() < 0.5
+    assert not looks.paint(other, behind, ones, GAME.palette, means=False)[1].any()
+    other.keys[..., 1] += 1  # another state of the same kind
+    assert not looks.paint(other, behind, ones, GAME.palette)[1].any()
+
+
 def test_what_lies_before_a_sprite_is_not_covered_by_it() -> None:
     frames, _, state = sprite_scene(1, 3)
     in_front, behind = View.whole(frames, GAME, state), state.map(lambda a: a)

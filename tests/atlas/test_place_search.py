@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hstmae.atlas.kinds import KINDS
 from hstmae.atlas.locate import Locator
-from hstmae.atlas.maps import KINDS, LEVELS, Atlas, WorldMap
+from hstmae.atlas.maps import LEVELS, Atlas, WorldMap
 from hstmae.games import get_game
 from hstmae.games.pixels import View
 from hstmae.games.state import NOWHERE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hstmae.atlas.maps import KINDS, kinds_of
+from hstmae.atlas.kinds import KINDS, kinds_of
 from hstmae.atlas.recolouring import SHOWN, Pictures, completed, recoloured, steady
 
 CELL = 16

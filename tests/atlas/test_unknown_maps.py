@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hstmae.atlas.maps import KINDS, LEVELS, Atlas, WorldMap
+from hstmae.atlas.kinds import KINDS
+from hstmae.atlas.maps import LEVELS, Atlas, WorldMap
 from hstmae.atlas.tiles import TileLooks
 from hstmae.atlas.unknown_maps import complete
 from hstmae.games import get_game

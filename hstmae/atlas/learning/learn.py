@@ -18,7 +18,8 @@ from ...games import GameSpec, GameState
 from ...games.boxes import glowing, objects, sprites
 from ...games.pixels import View, led_back, on_native
 from ...games.state import NOWHERE
-from ..maps import AGREE, KINDS, LEVELS, Atlas, Located, WorldMap
+from ..kinds import AGREED, KINDS
+from ..maps import LEVELS, Atlas, Located, WorldMap
 from .map_votes import MapVotes, most_voted, tile_votes
 from .object_counts import ObjectCounter
 from .visits import (
@@ -34,8 +35,7 @@ from .visits import (
 
 _WIDEST = 1 << 14  # pixels of a map; a camera beyond is a state that lies
 _CHUNK = 64  # frames read at once
-_AGREED = (np.arange(KINDS) > 0) & (np.arange(KINDS) % (len(AGREE) + 1) == 0)  # all visits showed one colour
-_ALL = np.tile(_AGREED.astype(np.float32), (len(LEVELS), 1))
+_ALL = np.tile(AGREED.astype(np.float32), (len(LEVELS), 1))
 
 
 def build_atlas(

@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 
 from ...games import GameSpec
-from ..maps import WorldMap, kinds_of
+from ..kinds import kinds_of
+from ..maps import WorldMap
 from .visits import UNSEEN, VARIES, Visit
 
 _TILES_ABOVE = 1 << 14  # no tile id is as large

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...games import GameSpec
-from ..maps import KINDS, WorldMap, kinds_of
+from ..kinds import KINDS, kinds_of
+from ..maps import WorldMap
 from ..tiles import TileLooks
 
 UNSEEN, VARIES = 255, 254  # votes that name no colour; VARIES: several colours within one visit
