@@ -195,7 +195,9 @@ def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray,
     if (lost | strange).any():
         found = locator.locate(view)
         strange &= found.scene != NOWHERE
-        claim.replace_where(lost | strange, *atlas.look_up(found, view))
+        other = Claim(*atlas.look_up(found, view))
+        lost &= (found.scene == NOWHERE) | (_wrong(view, other)[0] < _wrong(view, claim)[0])  # maps begin alike
+        claim.replace_where(lost | strange, other.colours, other.trust)
         claim.trust[strange] = np.minimum(claim.trust[strange], DOUBT)  # a map that looks alike may be another
         place = Located(np.where(lost, found.scene, place.scene), place.camera)  # only the map counts below
     _write_text(view, claim, locator)
@@ -264,9 +266,14 @@ def _mean_of_fixed(view: View, place: Located, claim: Claim, locator: Locator) -
 
 def _contradicted(view: View, claim: Claim) -> np.ndarray:
     """Frames of which a good part looks otherwise than the map: bool [T]."""
-    shown = ~view.mask & claim.sure
-    wrong = (shown & (view.frames != claim.colours)).sum((1, 2))
-    return wrong > (1 - BORNE_OUT) / 2 * np.maximum(shown.sum((1, 2)), ENOUGH)
+    wrong, shown = _wrong(view, claim)
+    return wrong > (1 - BORNE_OUT) / 2 * np.maximum(shown, ENOUGH)
+
+
+def _wrong(view: View, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
+    """Visible pixels on which nothing is told to move that are not as claimed, and all of them: int64 [T] each."""
+    shown = ~view.mask & claim.sure & ~view.moving
+    return (shown & (view.frames != claim.colours)).sum((1, 2)), shown.sum((1, 2))
 
 
 def _borne_out(view: View, colours: np.ndarray, claimed: np.ndarray) -> np.ndarray:

@@ -229,6 +229,10 @@ def test_at_compact_a_contradicted_place_is_looked_for() -> None:
     agreeing = Finder(Atlas(maps=(6, 0.99)))
     known_pixels(view, agreeing)  # type: ignore[arg-type]
     assert agreeing.asked == 0
+    no_better = Atlas(maps=(5, 0.99))
+    no_better.elsewhere = (4, 0.99)
+    known_pixels(view, Finder(no_better))  # type: ignore[arg-type]
+    assert no_better.mean_of == view.needed_state().scene.tolist()  # it stays at the map that the state tells
 
 
 def test_at_compact_other_pages_are_tried_before_the_whole_atlas(monkeypatch: pytest.MonkeyPatch) -> None:
