@@ -97,6 +97,10 @@ class CoderHints:
         late_bytes: bytes of the memory that are best coded last, since they follow from others.
         sprite_list: name of the field that lists the sprites, four bytes each, the first of them the line; "" = none.
         first_hidden_line: line from which on sprites of that list are below the picture.
+        sprite_turn: (address, first, home) where the console writes its sprites to other places of the list in each
+            frame, as games do so that sprites beyond what a line can show flicker: the byte at the address says where
+            in the list, in bytes, one object begins, `home` is one of its values, and all sprites from byte `first` on
+            go round with it. None = they stay.
         slots: names of fields with one entry per slot; the first says by 0 that the slot is not in use.
         looks_back: what `GameSpec.context` and `decode` say of a frame follows from memory up to that frame alone. Then
             it is reached in a `.hst` file without decoding the memory behind it; the bytes are the same.
@@ -109,6 +113,7 @@ class CoderHints:
     late_bytes: tuple[int, ...] = ()
     sprite_list: str = ""
     first_hidden_line: int = 256
+    sprite_turn: tuple[int, int, int] | None = None
     slots: tuple[str, ...] = ()
     looks_back: bool = False
     one_before: bool = False

@@ -1,7 +1,8 @@
 """The index at the end of a closed file: the table of all chunk headers before it.
 
 Columns of small numbers, each as differences and byte by byte, are packed by zlib to about five bytes for each group
-of pictures. The index saves a scan and nothing else depends on it: a file without one is read by scanning.
+of pictures. The index saves a scan and nothing else depends on it: a file without one is read by scanning. Small files,
+which are read as a whole anyway, have none: their end says no more than that they are complete.
 """
 
 import struct
@@ -11,10 +12,11 @@ from collections.abc import Callable
 import numpy as np
 
 from . import chunks
-from .chunks import Header, Place, chunk, parse_header, read_payload
+from .chunks import Header, Place, chunk, parse_header, read_payload, scan_all
 
 _END = struct.Struct("<Q")
 END_BYTES = chunks.OVERHEAD + _END.size
+SMALL = 32 << 10  # bytes of chunks up to which a file is closed without an index
 _COLUMNS = ("kind", "length", "episode", "first", "frames", "flags")
 
 
@@ -68,9 +70,21 @@ def pack_end(index_offset: int) -> bytes:
     return chunk(chunks.END, _END.pack(index_offset))
 
 
+def pack_closing(table: list[Place], at: int) -> bytes:
+    """What closes a file whose chunks are those of `table` and end at byte `at`."""
+    return chunk(chunks.END, b"") if at <= SMALL else chunk(chunks.INDEX, pack_index(table)) + pack_end(at)
+
+
 def find_index(data: memoryview, need: Callable[[int, int], None] | None = None) -> list[Place] | None:
     """The table of chunks that a closed file states at its end; None where there is none that can be trusted. `need` is
     called with what is looked at, but for the end itself."""
+    at = len(data) - chunks.OVERHEAD
+    header = parse_header(data, at) if at <= SMALL else None
+    if header is not None and header.kind == chunks.END and read_payload(data, at, header) == b"":
+        if need is not None:
+            need(0, at)
+        table, gaps = scan_all(data[:at], chunks.PREAMBLE_BYTES)
+        return None if gaps else table
     at = len(data) - END_BYTES
     header = parse_header(data, at)
     if header is None or header.kind != chunks.END or header.length != _END.size:

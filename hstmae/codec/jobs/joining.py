@@ -10,10 +10,10 @@ from pathlib import Path
 from ...atomic import replacing
 from ...errors import DataError
 from ..container import chunks
-from ..container.chunks import Place, check_preamble, chunk, pack_preamble, read_payload
+from ..container.chunks import Place, check_preamble, pack_preamble, read_payload
 from ..container.contents import Contents, read_contents
 from ..container.description import Description
-from ..container.index import pack_end, pack_index
+from ..container.index import pack_closing
 from ..session.mapping import map_file
 
 
@@ -60,8 +60,7 @@ def join_files(parts: Sequence[Path], out: Path, progress: Callable[[int], objec
                     file.write(_copy(data, (offset, header), path))
                     if progress is not None:
                         progress(header.size)
-        at = file.tell()
-        file.write(chunk(chunks.INDEX, pack_index(table)) + pack_end(at))
+        file.write(pack_closing(table, file.tell()))
         file.flush()
         os.fsync(file.fileno())
     return len(owner)

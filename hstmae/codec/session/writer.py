@@ -30,14 +30,14 @@ from ..container.chunks import (
 from ..container.contents import Contents, read_contents
 from ..container.description import Description, unpack_description
 from ..container.gop import Profile
-from ..container.index import pack_end, pack_index
+from ..container.index import pack_closing
 from .encoder import EpisodeEncoder, encode_episode
 
 PART = ".part"  # ending of a file that is being written
 
 
 class HstWriter(AbstractContextManager["HstWriter"]):
-    """Context manager that writes a file; leaving it closes the file with its index.
+    """Context manager that writes a file; leaving it closes the file.
 
     Every chunk is handed to the system as soon as it is complete. When the process is killed, all whole groups of
     pictures are in the file, and a reader finds them without an index.
@@ -160,7 +160,7 @@ class HstWriter(AbstractContextManager["HstWriter"]):
         self._held.close()
 
     def close(self) -> None:
-        """Write the index, and give the file its name. Raises CodecError for a file without episodes."""
+        """Write the end, with the index of a large one, and give the file its name. Raises CodecError for a file without episodes."""
         if not any(header.kind == chunks.EPISODE for _, header in self._table):
             self._file.close()
             self.place.unlink(missing_ok=True)
@@ -168,7 +168,7 @@ class HstWriter(AbstractContextManager["HstWriter"]):
             raise CodecError(f"{self.path}: no episode was written")
         ordered = sorted(self._table, key=lambda place: (place[1].episode + 1) % (1 << 32))  # the file's own come first
         if ordered == self._table or self.place == self.path:
-            self._write(self._end(self._file.tell()))
+            self._write(pack_closing(self._table, self._file.tell()))
             os.fsync(self._file.fileno())
             self._file.close()
         else:
@@ -177,9 +177,6 @@ class HstWriter(AbstractContextManager["HstWriter"]):
             os.replace(self.place, self.path)
         sync_folder(self.path.parent)
         self._held.close()
-
-    def _end(self, at: int) -> bytes:
-        return chunk(chunks.INDEX, pack_index(self._table)) + pack_end(at)
 
     def _rewrite(self, ordered: list[Place]) -> None:
         """Episodes were written side by side: put their chunks one after the other, as if they had not been."""
@@ -191,7 +188,7 @@ class HstWriter(AbstractContextManager["HstWriter"]):
                 file.write(self._file.read(header.size))
                 self._table.append((at, header))
                 at += header.size
-            file.write(self._end(at))
+            file.write(pack_closing(self._table, at))
             self._file.close()
 
 

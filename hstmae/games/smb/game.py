@@ -80,6 +80,7 @@ class SuperMarioBros(GameSpec):
         one_before=True,
         sprite_list="oam",
         first_hidden_line=239,
+        sprite_turn=(0x6E5, 0x28, 0x30),  # where the first enemy's sprites are: 0x30, 0x88, 0xD0 and again 0x30
         slots=(
             *("enemy_active", "enemy_type", "enemy_state", "enemy_page", "enemy_x", "enemy_y", "enemy_y_page"),
             *("enemy_speed_x", "enemy_speed_y"),

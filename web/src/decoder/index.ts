@@ -1,15 +1,27 @@
-/** The index at the end of a closed file: the table of all chunks before it. It saves a scan; nothing depends on it. */
-import { HEADER_BYTES, MAX_CHUNKS, MAX_PAYLOAD, OVERHEAD, PREAMBLE_BYTES, parseHeader, payloadOf, sizeOf, viewOf } from "./chunks.js";
+/** The index at the end of a closed file: the table of all chunks before it. It saves a scan; nothing depends on it.
+ *  Small files have none, and are gone through.
+ */
+import { HEADER_BYTES, MAX_CHUNKS, MAX_PAYLOAD, OVERHEAD, PREAMBLE_BYTES, parseHeader, payloadOf, scan, sizeOf, viewOf } from "./chunks.js";
 import type { Chunk } from "./chunks.js";
 import { HstError } from "./errors.js";
 import type { Native } from "./native.js";
 import type { Source } from "./source.js";
 
 const END_BYTES = OVERHEAD + 8;
+const SMALL = 32 * 2 ** 10; // bytes of chunks up to which a file is closed without an index
 const COLUMNS = 7; // offset, kind, length, episode, first, frames, flags
 
 /** The table that a closed file states at its end; null where there is none that can be trusted. */
 export async function findIndex(native: Native, source: Source): Promise<Chunk[] | null> {
+  const small = source.size - OVERHEAD;
+  if (small >= PREAMBLE_BYTES && small <= SMALL) {
+    const whole = await source.read(0, source.size);
+    const end = parseHeader(native, whole.subarray(small), 0, small, source.size);
+    if (end && end.kind === "end" && end.length === 0 && payloadOf(native, whole.subarray(small), end)) {
+      const { chunks, lost } = scan(native, whole.subarray(0, small), PREAMBLE_BYTES);
+      return lost ? null : chunks;
+    }
+  }
   const at = source.size - END_BYTES;
   if (at < PREAMBLE_BYTES) return null;
   const last = await source.read(at, source.size);
