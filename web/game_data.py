@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from hstmae.games import registry
+from hstmae.games.atari import LabelledAtari
+from hstmae.games.atari_games import GAMES, Atari2600
 from hstmae.games.smb import layers, scenery
 from hstmae.games.smb.game import SuperMarioBros
 
@@ -28,11 +30,23 @@ def _game(name: str) -> dict[str, Any]:
     return {"size": game.native_size, "state": game.state_size, "fields": kept, "buttons": _BUTTONS.get(name, [])}
 
 
+def _objects(game: type[Atari2600]) -> list[list[int | None]]:
+    """x and y in the memory, offset, size and 1 where y counts from below, of each object that has pieces."""
+    if not issubclass(game, LabelledAtari) or game.scrolls:
+        return []
+    return [[o.x, o.y, *o.offset, *o.size, int(o.up)] for o in game.objects]
+
+
 def known() -> str:
     """The text of the file."""
     coding = SuperMarioBros.coding
     value = {
         "games": {name: _game(name) for name in ("smb",)},
+        "atari": {
+            "size": Atari2600.native_size,
+            "state": Atari2600.state_size,
+            "objects": {game.name: _objects(game) for game in GAMES},
+        },
         "smb": {
             "look": _packed(layers._LOOK),
             "scenery": _packed(layers._SCENERY),

@@ -1,7 +1,8 @@
 """Games: `get_game("smb")` gives the GameSpec that data, models and codec read; `register` adds one."""
 
+from .hints import CoderHints, ConsoleLooks
 from .registry import game_names, get_game, register, use_game
-from .spec import CoderHints, ConsoleLooks, GameSpec, StateField, TileLayer
+from .spec import GameSpec, StateField, TileLayer
 from .state import GameState
 
 __all__ = [

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from .hints import PIECE, UNSEEN, CoderHints
 from .spec import StateField
 from .state import GameState
 from .true_colour import TrueColour
@@ -76,10 +77,13 @@ class LabelledAtari(Atari):
     Attributes:
         objects: in the order of the regions, of which the first is "unknown".
         field: x0, y0, x1, y1 of the part of the screen in which objects are drawn; outside they are hidden.
+        scrolls: whether the scenery moves: then it is not remembered by its place behind `pieces`.
     """
 
     objects: ClassVar[tuple[MovingObject, ...]]
     field: ClassVar[tuple[int, int, int, int]]
+    scrolls: ClassVar[bool] = False
+    coding = CoderHints(looks_back=True, one_before=True)
 
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         """Tokens float32 [T, 8 + objects, 16]: the memory, then per object its middle x / width, y / height of the
@@ -90,12 +94,9 @@ class LabelledAtari(Atari):
         left, top, right, bottom = self.field
         boxes = np.zeros((t, count, 5), np.int16)
         for k, item in enumerate(self.objects):
-            x0 = state[:, item.x].astype(np.int16) + item.offset[0]
-            y = np.ones(t, np.int16) if item.y is None else state[:, item.y].astype(np.int16)
-            y0 = item.offset[1] + (0 if item.y is None else -y if item.up else y)
-            edges = np.stack([x0, y0 + 0 * x0, x0 + item.size[0], y0 + item.size[1] + 0 * x0], 1)
-            edges = np.clip(edges, (left, top, left, top), (right, bottom, right, bottom))
-            shown = (edges[:, 0] < edges[:, 2]) & (edges[:, 1] < edges[:, 3]) & (y > 0)
+            corner, there = _place(item, state)
+            edges = np.clip(np.concatenate([corner, corner + item.size], 1), (left, top) * 2, (right, bottom) * 2)
+            shown = (edges[:, 0] < edges[:, 2]) & (edges[:, 1] < edges[:, 3]) & there
             boxes[shown, k, 0] = k + 1
             boxes[shown, k, 1:] = edges[shown]
         valid = boxes[..., 0] > 0
@@ -112,6 +113,29 @@ class LabelledAtari(Atari):
             valid=np.concatenate([memory.token_valid, valid], 1),
             boxes=boxes,
         )
+
+    def pieces(self, state: np.ndarray) -> np.ndarray | None:
+        """Pieces of each object, with one pixel around it: it may look otherwise than its rectangle. None where the
+        scenery scrolls: what helps with objects costs more with the scenery behind them."""
+        self.check_state(state)
+        if self.scrolls:
+            return None
+        found = []
+        for k, item in enumerate(self.objects):
+            corner, there = _place(item, state)
+            for n, (row, column) in enumerate(np.ndindex(*(-(-(side + 2) // PIECE) for side in item.size[::-1]))):
+                x, y = corner[:, 0] - 1 + PIECE * column, corner[:, 1] - 1 + PIECE * row
+                found.append(np.stack([x, np.where(there, y, UNSEEN), np.full_like(x, 16 * k + n), 0 * x], 1))
+        return np.stack(found, 1).astype(np.int16)
+
+
+def _place(item: MovingObject, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The corner of an object, int16 [T, 2] x and y, and whether it is there, bool [T]."""
+    x = state[:, item.x].astype(np.int16) + item.offset[0]
+    if item.y is None:
+        return np.stack([x, np.full_like(x, item.offset[1])], 1), np.ones(len(x), bool)
+    y = state[:, item.y].astype(np.int16)
+    return np.stack([x, item.offset[1] + (-y if item.up else y)], 1), y > 0
 
 
 def fields_of(objects: tuple[MovingObject, ...]) -> tuple[StateField, ...]:

@@ -35,7 +35,7 @@ class Atari2600(Atari):
 
 
 def _game(
-    title: str, objects: tuple[MovingObject, ...], field: tuple[int, int, int, int] = _WHOLE
+    title: str, objects: tuple[MovingObject, ...], field: tuple[int, int, int, int] = _WHOLE, scrolls: bool = False
 ) -> type[LabelledAtari]:
     names = tuple(item.name for item in objects)
     about: dict[str, object] = {
@@ -45,6 +45,7 @@ def _game(
         "palette": NTSC,
         "objects": objects,
         "field": field,
+        "scrolls": scrolls,
         "regions": ("unknown", *names),
         "token_names": (*MEMORY_TOKENS, *names),
         "fields": fields_of(objects),
@@ -70,7 +71,7 @@ GAMES: tuple[type[Atari], ...] = (
     ),
     _game("Pong", Pong.objects, Pong.field),
     _game("PrivateEye", (MovingObject("player", 63, 86, (-3, 182), (14, 8), up=True),)),
-    _game("Riverraid", (MovingObject("player", 51, None, (2, 147), (5, 11)),)),
+    _game("Riverraid", (MovingObject("player", 51, None, (2, 147), (5, 11)),), scrolls=True),
     _game("Seaquest", (MovingObject("player", 70, 97, (0, 33), (16, 10)),)),
     _game("SpaceInvaders", (MovingObject("player", 28, None, (-1, 185), (7, 10)),)),
     _game(

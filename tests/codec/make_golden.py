@@ -101,6 +101,26 @@ def atari() -> Episode:
     )  # fmt: skip
 
 
+def pong(frames: int = 9) -> Episode:
+    """A session of whole pictures of the Atari 2600, whose right half mirrors the left one, with three objects that are
+    where the memory says."""
+    game, random = get_game("atari2600-pong"), np.random.default_rng(3)
+    state = np.zeros((frames, 128), np.uint8)
+    state[:, [45, 46, 49]] = random.integers(60, 190, (frames, 3))
+    state[:, [50, 51, 54]] = random.integers(60, 190, (frames, 3))
+    state[frames // 2, 54] = 0  # the ball is away
+    half = np.repeat(random.integers(0, 4, (21, 10), dtype=np.uint8) * 9, 10, 0).repeat(8, 1)
+    pictures = np.repeat(np.concatenate([half, half[:, ::-1]], 1)[None], frames, 0)
+    for t, boxes in enumerate(game.decode(state, None).boxes.tolist()):
+        for region, x0, y0, x1, y1 in boxes:
+            if region:
+                pictures[t, y0:y1, x0:x1] = 40 + region
+    return replace(
+        atari(), frames=pictures, state=state, actions=np.arange(frames, dtype=np.uint8) % 3, name="pong",
+        frame_numbers=np.arange(frames, dtype=np.int32),
+    )  # fmt: skip
+
+
 def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     """Episodes, frames per group and profile with its options of each golden file."""
     whole = sample(20)
@@ -112,6 +132,8 @@ def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
         found[f"several{ending}"] = [bare, colours()], 16, {"name": name, "version": version}
     found["colours-5"] = [colours(), textured()], 64, {"name": "lossless", "version": 5}
     found["atari-5"] = [atari()], 8, {"name": "lossless", "version": 5}
+    found["atari-6"] = [atari(), pong()], 8, {"name": "lossless", "version": 6}
+    found["atari-live-6"] = [pong(4)], 8, {"name": "live", "version": 6}
     found["colours-3"] = [colours(), drawn(12), drawn(300), noisy()], 64, {"name": "lossless", "version": 3}
     return found
 

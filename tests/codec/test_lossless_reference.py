@@ -78,7 +78,7 @@ def drawn(r: np.random.Generator, frames: int, height: int, width: int) -> tuple
 @settings(max_examples=10, deadline=None)
 @given(
     st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 18), st.integers(1, 18), st.sampled_from([2, 16, 256]),
-    st.sampled_from(["nothing", "anything", "drawn"]), st.sampled_from([1, 2, 3]),
+    st.sampled_from(["nothing", "anything", "drawn"]), st.sampled_from([1, 2, 3, 4]),
 )  # fmt: skip
 def test_pictures(seed: int, frames: int, height: int, width: int, colours: int, known: str, version: int) -> None:
     r = np.random.default_rng(seed)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import make_golden
 import numpy as np
 import pytest
 from PIL import Image
 
 from hstmae import cli
 from hstmae.codec.container.gop import Gop
+from hstmae.codec.lossless.live import LiveProfile
 from hstmae.codec.lossless.profile import LosslessProfile
 from hstmae.codec.session.reader import HstReader
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
+from hstmae.games.atari import LabelledAtari
+from hstmae.games.atari_games import GAMES
 
 _GAME = '''
 import numpy as np
@@ -99,7 +104,7 @@ def test_a_palette_game_of_one_file(recordings: Path, tmp_path: Path, workers: i
     path = tmp_path / "x.hst"
     assert run("encode", recordings, path, "--game", "tower", "--gop", 16, "--workers", workers) == 0
     with HstReader(path) as reader:
-        assert {(e.game, e.tables, e.state, e.fps) for e in reader.episodes()} == {("tower", "neutral-3", 171, 25.0)}
+        assert {(e.game, e.tables, e.state, e.fps) for e in reader.episodes()} == {("tower", "neutral-4", 171, 25.0)}
         for seed, episode in enumerate(reader.episodes()):
             memory, pictures = play(seed)
             got = reader.episode(episode.name)
@@ -124,6 +129,41 @@ def test_what_the_memory_says_makes_pictures_smaller(recordings: Path) -> None:
     gop = Gop(pictures, get_game("tower").palette, memory, None)
     with_state, without = (len(LosslessProfile(game).encode(gop)["PICT"]) for game in ("tower", None))
     assert with_state < 0.75 * without
+
+
+def test_objects_that_the_memory_tells_cost_little() -> None:
+    """In both profiles, in the very first streams with objects and in those of before, and from any corner."""
+    episode = make_golden.pong(24)
+    gop = Gop(episode.frames, episode.palette, episode.state, None)
+    sizes = {}
+    for version in (5, 6):
+        for profile in (LosslessProfile(episode.game, version=version), LiveProfile(episode.game, version=version)):
+            streams = profile.encode(gop)
+            got = profile.decode(streams, gop.shape)
+            np.testing.assert_array_equal(got.frames, gop.frames)
+            sizes[profile.name, version] = sum(map(len, streams.values()))
+    assert all(sizes[name, 6] < 0.6 * sizes[name, 5] for name in ("lossless", "live"))
+    part = replace(gop, frames=np.ascontiguousarray(gop.frames[:, 34:]), corner=(34, 0))
+    profile = LosslessProfile(episode.game)
+    streams = profile.encode(part)
+    np.testing.assert_array_equal(profile.decode(streams, part.shape).frames, part.frames)
+    assert sum(map(len, streams.values())) < sizes["lossless", 6]
+
+
+def test_pieces_lie_on_their_objects() -> None:
+    state = np.random.default_rng(0).integers(0, 256, (40, 128), dtype=np.uint8)
+    for spec in GAMES:
+        game = get_game(spec.name)
+        if not isinstance(game, LabelledAtari) or game.scrolls:
+            assert game.pieces(state) is None
+            continue
+        pieces, boxes = game.pieces(state), game.decode(state, None).boxes
+        assert pieces.dtype == np.int16 and len(np.unique(pieces[0, :, 2])) == pieces.shape[1]
+        for t, k in np.argwhere(boxes[..., 0] > 0).tolist():
+            own = pieces[t, pieces[t, :, 2] // 16 == k]
+            x0, y0, x1, y1 = boxes[t, k, 1:].tolist()
+            assert own[:, 0].min() < x0 and own[:, 1].min() < y0
+            assert own[:, 0].max() + 8 > x1 and own[:, 1].max() + 8 > y1
 
 
 def test_no_layout_no_model(recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

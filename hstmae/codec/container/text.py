@@ -54,7 +54,14 @@ _ATARI_DICTIONARY = (
     b'"source":"","split":"","state":128,"streams":["ACTN","PICT","STAT"],"tables":"neutral-3","tables_sha256":"'
     b'99dd97c837808be64a0c0d129ad1ef89d73a775ad11d0486c807985f8a86eae6","width":160}'
 )
-_SHORT, _ATARI = 1, 2  # first bytes of short texts; a zlib stream begins with another one
+# The same with the tables of version 4 of pictures.
+_ATARI_DICTIONARY_4 = (
+    _ATARI_DICTIONARY
+    + b'"split":"train","split":"","state":128,"streams":["ACTN","PICT","STAT"],"tables":"neutral-4","tables_sha256":"'
+    b'29a6a73fcd576151d49d986ccceaea8390ad160bb52f0807279e34bfdcfce477","width":160}'
+)
+_SHORT, _ATARI, _ATARI_4 = 1, 2, 3  # first bytes of short texts; a zlib stream begins with another one
+_DICTIONARIES = {_SHORT: _SHORT_DICTIONARY, _ATARI: _ATARI_DICTIONARY, _ATARI_4: _ATARI_DICTIONARY_4}
 _ATARI_PALETTE = 6 * 128  # characters
 
 
@@ -70,7 +77,8 @@ def pack_text(value: dict[str, Any], short: bool = False) -> bytes:
     packer = zlib.compressobj(9, zdict=_DICTIONARY)
     packed = packer.compress(_json(value)) + packer.flush()
     if len(value.get("palette", "")) == _ATARI_PALETTE:
-        packed = min(packed, bytes([_ATARI]) + _deflated(value, _ATARI_DICTIONARY), key=len)
+        shorter = [bytes([form]) + _deflated(value, _DICTIONARIES[form]) for form in (_ATARI, _ATARI_4)]
+        packed = min(packed, *shorter, key=len)
     return packed
 
 
@@ -89,8 +97,8 @@ def unpack_text(payload: bytes) -> dict[str, Any]:
             hashes[name] = payload[at : at + size].hex()
             at += size
         payload, inflater = payload[at:], zlib.decompressobj(-15, zdict=_SHORT_DICTIONARY)
-    elif payload[:1] == bytes([_ATARI]):
-        payload, inflater = payload[1:], zlib.decompressobj(-15, zdict=_ATARI_DICTIONARY)
+    elif payload[:1] in (bytes([_ATARI]), bytes([_ATARI_4])):
+        payload, inflater = payload[1:], zlib.decompressobj(-15, zdict=_DICTIONARIES[payload[0]])
     text = inflater.decompress(payload, MAX_TEXT + 1)
     if len(text) > MAX_TEXT or not inflater.eof:
         raise ValueError("too long, or cut off")

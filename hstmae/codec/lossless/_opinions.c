@@ -163,6 +163,16 @@ static void vote(Pixel *x) {
     }
 }
 
+/* Fourth version: before there is a picture to look at, the left half of this one, mirrored or once more: consoles with
+ * little memory draw the right half of a playfield so.
+ */
+static void left_half(Pictures *p, Pixel *x, int64_t i) {
+    int64_t column = i % p->stride - PAD, half = p->width / 2;
+    int right = column >= half;
+    hst_opinion(p, x, 2, right ? p->cur[i - 2 * column + p->width - 1] : -1, 0);
+    hst_opinion(p, x, 3, right ? p->cur[i - half] : -1, 0);
+}
+
 void hst_look_at(Pictures *p, Pixel *x, int64_t i) {
     int64_t s = p->stride, j = i + p->shift;
     const uint8_t *c = p->cur + i, *q = p->prev + j;
@@ -181,8 +191,12 @@ void hst_look_at(Pictures *p, Pixel *x, int64_t i) {
         }
         x->cell[0] = x->cell[1] = x->sprite[0] = x->sprite[1] = 0;
     }
-    hst_opinion(p, x, 2, q[0], p->first ? 0 : 7);
-    hst_opinion(p, x, 3, p->prev[i], p->first ? 0 : 7);
+    if (p->first && p->version > 3) {
+        left_half(p, x, i);
+    } else {
+        hst_opinion(p, x, 2, q[0], p->first ? 0 : 7);
+        hst_opinion(p, x, 3, p->prev[i], p->first ? 0 : 7);
+    }
     opinion_of_cell(p, x, 4, hash[0]);
     if (p->first) {
         x->key[5] = 0;

@@ -173,7 +173,7 @@ static int code_shift(Pictures *p, int value, uint32_t last, uint32_t hint) {
  * camera's movement. What belongs to one frame of them is read when that frame is coded.
  *
  * sources [7, 8, 64]; w_flag [34, 7], w_pixel [640, 16], w_escape [19, 5]: weights. w_quiet [36, 8] is null in the
- * first version, which has no quiet blocks. version: 1 to 3; the third has w_flag [34, 8] and w_escape [19, 8].
+ * first version, which has no quiet blocks. version: 1 to 4; from the third on w_flag [34, 8] and w_escape [19, 8].
  */
 HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, const int64_t *scene_sizes,
                                    const int32_t *layout, const int16_t *tiles, const int16_t *corners,
@@ -183,7 +183,7 @@ HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, cons
                                    const int16_t *stretch, const uint16_t *squash, const int32_t *rate,
                                    const int32_t *trust, int limit, int speed, uint8_t *buf, int64_t cap) {
     if (height < 1 || width < 1 || height > 65535 || width > 65535 || slot_bits < 8 || slot_bits > 24 ||
-        cell_bits < 8 || cell_bits > 24 || version < 1 || version > 3 || (version > 1) != (w_quiet != 0))
+        cell_bits < 8 || cell_bits > 24 || version < 1 || version > 4 || (version > 1) != (w_quiet != 0))
         return HST_ARGUMENT;
     Scene scene = {scene_sizes[0], scene_sizes[1], scene_sizes[2], scene_sizes[3], layout, tiles, corners, list, look};
     int64_t stride = width + 2 * PAD, area = stride * (height + 2 * PAD);

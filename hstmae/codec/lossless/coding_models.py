@@ -9,7 +9,8 @@ import numpy as np
 
 from .scene import Scene
 
-VERSION = 3  # of the streams that are written; all up to it are read
+VERSION = 3  # of tables that are learned; all up to it are read
+UNTAUGHT = 4  # of pictures that begin with nothing learned
 PARTNERS = 6  # bytes of the same row that a byte is predicted from
 ROW_INPUTS = 33
 WIDE = 40  # ROW_INPUTS from the second version on, filled up for what computes eight at once
@@ -130,7 +131,8 @@ class PictureModel:
             [19, 8], filled up for what computes eight at once.
         quiet: likewise [36, 8]; None in the first version.
         version: of the streams. In the third one the upper half of `cells` is what tiles and sprites look like, each
-            8x8 pixels of them side by side.
+            8x8 pixels of them side by side. The fourth one, of which nothing is learned, looks for the left half of
+            the first picture in its right half.
     """
 
     slots: Hashed

@@ -11,6 +11,7 @@ from ...errors import CodecError, GameError
 from ...games.registry import get_game
 from ...games.spec import GameSpec
 from ..container.gop import Gop, GopShape
+from .coding_models import VERSION as VERSION_OF_TABLES
 from .coding_models import PictureModel, RowModel
 from .differences import decode_differences, encode_differences
 from .kernel import DECODE, ENCODE, PART, Backend, backend
@@ -19,9 +20,9 @@ from .tables import tables_for
 from .true_colour import decode_colours, encode_colours
 
 # Of the streams that are written; all up to it are read. 3: true colour as COLR, all else as in 2. 5: of COLR, pixels
-# themselves, all else as in 4.
-VERSION = 5
-_TABLES = {1: 1, 2: 2, 3: 2, 4: 3, 5: 3}  # version of the tables, and so of rows and palette pictures, by theirs
+# themselves, all else as in 4. 6: of games without tables, tables of version 4 and what the memory says of objects.
+VERSION = 6
+_TABLES = {1: 1, 2: 2, 3: 2, 4: 3, 5: 3, 6: 4}  # version of the tables, and so of rows and palette pictures, by theirs
 _PER_FRAME = ("tiles", "corners", "sprites", "look", "hints")  # parts of a Scene
 
 
@@ -181,7 +182,7 @@ class LosslessProfile:
             if context is not None:
                 after = game.carry(context, state[t - 1 :])
             both = None if context is None or after is None else np.stack([context, after])
-            found = Scene.of(game, state[t - 1 :], both).seen_from(shape.corner)
+            found = self._told(game, state[t - 1 :], both).seen_from(shape.corner)
         else:
             found = self._scene(state, replace(shape, frames=t + 1))
             if game.context_size and game.coding.one_before:
@@ -197,7 +198,12 @@ class LosslessProfile:
         cut_off = shape.corner != (0, 0) and shape.corner[0] + shape.height <= game.native_size[0]
         if (shape.height, shape.width) != game.native_size and not cut_off:
             return Scene.nothing(shape.frames)  # the memory speaks of other pixels
-        return Scene.of(game, state).seen_from(shape.corner)
+        return self._told(game, state).seen_from(shape.corner)
+
+    def _told(self, game: GameSpec, state: np.ndarray, context: np.ndarray | None = None) -> Scene:
+        """What memory uint8 [T, S] says, with what came before it."""
+        pieces = game.pieces(state) if self._tables.pictures.version > VERSION_OF_TABLES else None
+        return Scene.of(game, state, context) if pieces is None else Scene.of_pieces(game.native_size, pieces)
 
 
 def _side(actions: np.ndarray | None, shape: GopShape) -> np.ndarray:

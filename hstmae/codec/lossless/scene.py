@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...games.hints import PIECE
 from ...games.spec import GameSpec
 
 
@@ -55,6 +56,20 @@ class Scene:
             size=0,
             look=np.zeros((frames, 2), np.uint32),
             hints=np.zeros(frames, np.uint8),
+        )
+
+    @staticmethod
+    def of_pieces(size: tuple[int, int], pieces: np.ndarray) -> Scene:
+        """Pieces of objects int16 [T, N, 4], as `GameSpec.pieces` gives them, before scenery that stays where it is:
+        each place of pictures of `size` (height, width) is a tile of its own."""
+        frames, (rows, columns) = len(pieces), (-(-side // PIECE) for side in size)
+        return replace(
+            Scene.nothing(frames),
+            layout=np.array([[rows, columns, PIECE]], np.int32),
+            tiles=np.repeat(np.arange(rows * columns, dtype=np.int16)[None], frames, 0),
+            corners=np.zeros((frames, 1, 2), np.int16),
+            sprites=np.ascontiguousarray(pieces, np.int16),
+            size=PIECE,
         )
 
     @staticmethod

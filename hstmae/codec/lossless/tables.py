@@ -12,7 +12,7 @@ import numpy as np
 
 from ...atomic import write_bytes
 from ...errors import CodecError
-from .coding_models import VERSION, Hashed, PictureModel, RowModel
+from .coding_models import UNTAUGHT, VERSION, Hashed, PictureModel, RowModel
 
 MAGICS = {1: b"HSTTABLE1\n", 2: b"HSTTABLE2\n", 3: b"HSTTABLE3\n"}  # by the version of the streams
 MAGIC_BYTES = 10
@@ -42,7 +42,7 @@ class Tables:
         """`model` where it is one of such rows, else a neutral one."""
         if model is not None and len(model.start) == size and int(model.partners.max()) < size + side:
             return model
-        return RowModel.neutral(size, side, version=self.pictures.version)
+        return RowModel.neutral(size, side, version=min(self.pictures.version, VERSION))
 
 
 def save_tables(path: Path, name: str, state: RowModel, actions: RowModel, pictures: PictureModel) -> None:
@@ -116,17 +116,17 @@ def _take(arrays: dict[str, np.ndarray], key: str) -> np.ndarray | Hashed:
     return Hashed(bits, at.astype(np.uint32), arrays[f"{key}:value"])
 
 
-def tables_for(game: str | None, path: Path | None = None, version: int = VERSION) -> Tables:
+def tables_for(game: str | None, path: Path | None = None, version: int = UNTAUGHT) -> Tables:
     """The tables at `path`, else those bundled for a game and a version, else a neutral start."""
     if path is not None:
         return load_tables(Path(path))
-    bundled = FOLDER / (f"{game}.tables" if version == VERSION else f"{game}-{version}.tables")
+    bundled = FOLDER / (f"{game}.tables" if version >= VERSION else f"{game}-{version}.tables")
     if game and game.isidentifier() and bundled.is_file():
         return load_tables(bundled)
     return neutral_tables(version)
 
 
-def neutral_tables(version: int = VERSION) -> Tables:
+def neutral_tables(version: int = UNTAUGHT) -> Tables:
     """A start that knows nothing of a game."""
     name = f"neutral-{version}"
     model = PictureModel.neutral(version=version)

@@ -1,9 +1,9 @@
 """The game's memory thinned to what its pictures depend on, so that a stream need not carry the rest.
 
 Bytes that no picture reads become 0. Bytes that are read, but say nothing at the moment (the tile of a sprite that is
-not shown, the position of an enemy that is not there) keep the value they had, which costs nothing to code. Sprites that
-a game moves through the list of sprites from frame to frame, so that they flicker, are put back to one place of it where
-that changes no picture: so they are found where they were before.
+not shown, the position of an enemy that is not there) keep the value they had, which costs nothing to code. Sprites
+that a game moves through the list of sprites from frame to frame, so that they flicker, are put back to one place of
+it where that changes no picture: so they are found where they were before.
 """
 
 import numpy as np
@@ -74,8 +74,8 @@ def _turned_back(game: GameSpec, sprites: np.ndarray, state: np.ndarray) -> np.n
 
 
 def _order_shows(game: GameSpec, sprites: np.ndarray, at: np.ndarray) -> bool:
-    """Whether a picture may look otherwise when sprites uint8 [N, 4] stand at places `at` [N] of the list: the first one
-    of the list lies in front, and of those that share a line only the first few are shown."""
+    """Whether a picture may look otherwise when sprites uint8 [N, 4] stand at places `at` [N] of the list: the first
+    one of the list lies in front, and of those that share a line only the first few are shown."""
     shown = np.flatnonzero(sprites[:, 0] < game.coding.first_hidden_line)
     line, x = sprites[shown, 0].astype(np.int32), sprites[shown, 3].astype(np.int32)
     swapped = np.triu(at[shown][:, None] > at[shown][None], 1)

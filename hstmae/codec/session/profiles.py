@@ -71,6 +71,7 @@ _MAKERS: dict[str, Maker] = {
     "lossless": _lossless, "live": _live, "neural": _neural, REPLAY_PROFILE: _replay, FILM_PROFILE: _video,
 }  # fmt: skip
 _APPROXIMATE = {"neural"}
+_BEFORE = {"-1": 1, "-2": 2, "-3": 5}  # version of the streams by that of the tables, which tell no later ones apart
 
 
 def register(name: str, maker: Maker) -> None:
@@ -119,8 +120,8 @@ def profile_of(description: Description, **options: Any) -> Profile:
     rom = options.pop("rom", None)
     if description.profile == REPLAY_PROFILE:
         options |= {"rom": rom, "bound": (description.tables, description.tables_sha256)}
-    if description.profile in ("lossless", "live") and description.tables.endswith(("-1", "-2")):
-        options = {**options, "version": int(description.tables[-1])}  # streams of before, with tables of their own
+    if description.profile in ("lossless", "live") and description.tables[-2:] in _BEFORE:
+        options = {**options, "version": _BEFORE[description.tables[-2:]]}
     if description.profile == "neural":
         options = {"bound": description.tables_sha256, **options}  # the same, of the memory's tables
     profile = make_profile(description.profile, description.game, **options)

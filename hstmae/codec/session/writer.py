@@ -160,7 +160,7 @@ class HstWriter(AbstractContextManager["HstWriter"]):
         self._held.close()
 
     def close(self) -> None:
-        """Write the end, with the index of a large one, and give the file its name. Raises CodecError for a file without episodes."""
+        """Write the end, of a large file with its index, and give it its name. Raises CodecError without episodes."""
         if not any(header.kind == chunks.EPISODE for _, header in self._table):
             self._file.close()
             self.place.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..hints import CoderHints
 from ..smb.palettes import FCEUX, OTHERS
-from ..spec import CoderHints, GameSpec, StateField, TileLayer
+from ..spec import GameSpec, StateField, TileLayer
 from ..state import NOWHERE, GameState
 from .editing import NesEditing
 from .memory import COLOURS, COLUMNS, LINES, MIRRORS, PATTERNS, RUNS, SIZE, SOURCE, SPRITES, TABLES, WORK, Run, runs_of

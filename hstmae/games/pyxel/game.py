@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..spec import CoderHints, GameSpec, StateField, TileLayer
+from ..hints import CoderHints
+from ..spec import GameSpec, StateField, TileLayer
 from ..state import NOWHERE, GameState
 from .memory import BANKS, BLIT, CALLS, COLOURS, MAP, SIDE, SIZE, SOURCE, TILES, TOLD, WHICH, Call, calls_of
 from .picture import UNTOLD, Painter

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..spec import CoderHints, ConsoleLooks, GameSpec, StateField, TileLayer
+from ..hints import CoderHints, ConsoleLooks
+from ..spec import GameSpec, StateField, TileLayer
 from ..state import GameState, ObjectBoxes
 from . import layers
 from .columns import columns

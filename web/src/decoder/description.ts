@@ -47,9 +47,13 @@ const ATARI_WORDS =
     '"ALE-","notes":[],"outcome":"cut","palette":"","problems":[],"profile":"lossless","signature":"","source":"","' +
     'split":"","state":128,"streams":["ACTN","PICT","STAT"],"tables":"neutral-3","tables_sha256":"99dd97c837808be64' +
     'a0c0d129ad1ef89d73a775ad11d0486c807985f8a86eae6","width":160}';
+const ATARI_WORDS_4 =
+  ATARI_WORDS +
+  '"split":"train","split":"","state":128,"streams":["ACTN","PICT","STAT"],"tables":"neutral-4","tables_sha256":"' +
+  '29a6a73fcd576151d49d986ccceaea8390ad160bb52f0807279e34bfdcfce477","width":160}';
 // By the first byte of a short text: its words, and how many bytes of hashes stand before it (8 of the signature, which
 // nothing here asks for, and 32 of tables_sha256).
-const FORMS: Record<number, [string, number] | undefined> = { 1: [SHORT_WORDS, 40], 2: [ATARI_WORDS, 0] };
+const FORMS: Record<number, [string, number] | undefined> = { 1: [SHORT_WORDS, 40], 2: [ATARI_WORDS, 0], 3: [ATARI_WORDS_4, 0] };
 
 export interface Description {
   name: string;

@@ -10,9 +10,9 @@ const SOURCES = 7, LEVELS = 8, NEAR = 64;
 const LEVEL_START = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.985];
 const MAGICS = ["HSTTABLE1\n", "HSTTABLE2\n", "HSTTABLE3\n"];
 const LARGEST = 64 * 2 ** 20; // bytes unpacked
-export const NEUTRAL = { 1: "neutral-1", 2: "neutral-2", 3: "neutral-3" } as const;
+export const NEUTRAL = { 1: "neutral-1", 2: "neutral-2", 3: "neutral-3", 4: "neutral-4" } as const;
 
-export type Version = 1 | 2 | 3; // of the streams
+export type Version = 1 | 2 | 3 | 4; // of the streams; nothing but neutral pictures is of the fourth
 
 export interface RowModel {
   size: number;
@@ -82,7 +82,8 @@ const weights = (sets: number, inputs: number, used: number, weight: number): In
   new Int32Array(sets * inputs).map((_, i) => (i % inputs < used ? weight : 0));
 
 /** `model` where it is one of such rows, else a start that knows nothing. */
-export function fitting(model: RowModel | null, size: number, side: number, version: Version): RowModel {
+export function fitting(model: RowModel | null, size: number, side: number, stated: Version): RowModel {
+  const version = stated > 3 ? 3 : stated; // rows have no fourth
   if (model && model.size === size && model.partners.every((at) => at < size + side)) return model;
   const partners = new Uint16Array(size * PARTNERS);
   for (let a = 0; a < size; a++) {

@@ -15,7 +15,7 @@ export interface TablesSource {
 }
 
 /** Of the streams of these tables, and of the file in which they are. */
-const versionOf = (name: string): Version => (name.endsWith("-1") ? 1 : name.endsWith("-2") ? 2 : 3);
+const versionOf = (name: string): Version => (name.endsWith("-1") ? 1 : name.endsWith("-2") ? 2 : name === NEUTRAL[4] ? 4 : 3);
 
 export class Shelf {
   private readonly tables = new Map<string, Promise<Tables>>();

@@ -23,6 +23,15 @@ function numbers(text: string): Int16Array {
   return new Int16Array(bytes.buffer);
 }
 
+/** x and y in the memory (y null: it stays), offset x and y, width, height, and 1 where y counts from below. */
+export type MovingObject = [number, number | null, number, number, number, number, number];
+
+export const ATARI = {
+  size: data.atari.size as [number, number],
+  state: data.atari.state,
+  objects: data.atari.objects as unknown as Record<string, MovingObject[] | undefined>,
+};
+
 export const SMB = {
   look: numbers(data.smb.look),
   scenery: numbers(data.smb.scenery),

@@ -161,16 +161,26 @@ class Pictures:
             x.places = self.places.find(c, i, s)
             for n in (0, 1):
                 self.opinion(x, i, n, x.places[0][n], sure(x.places[2][n]))
-        self.opinion(x, i, 2, q[j], 0 if self.first else 7)
-        self.opinion(x, i, 3, q[i], 0 if self.first else 7)
+        if self.first and self.version > 3:
+            self.left_half(x, i)
+        else:
+            self.opinion(x, i, 2, q[j], 0 if self.first else 7)
+            self.opinion(x, i, 3, q[i], 0 if self.first else 7)
         self.opinion_of_cell(x, i, 4, hash2(hash2(near, far & 0xFFFF), 4))
         if not self.first:
             self.opinion_of_cell(x, i, 5, hash2(hash2(hash2(near & 0xFFFFFF, old), older & 0xFFFFFF), 5))
         self.opinion_of_cell(x, i, 6, hash2(hash2(hash2(near, far), farther), 6))
         if not self.rendered:
             x.key[0] = x.key[6]
-        x.top = max(x.votes, key=x.votes.__getitem__)  # of equals the one named first
+        x.top = max(x.votes, key=x.votes.__getitem__) if x.votes else c[i - 1]  # of equals the one named first
         return x
+
+    def left_half(self, x: Pixel, i: int) -> None:
+        """What the left half of the first picture says, mirrored or once more."""
+        column, half = i % self.stride - PAD, self.width // 2
+        if column >= half:
+            self.opinion(x, i, 2, self.cur[i - 2 * column + self.width - 1], 0)
+            self.opinion(x, i, 3, self.cur[i - half], 0)
 
     # -- learning and coding --
 
@@ -265,7 +275,7 @@ class Pictures:
             pixels.append(x)
             self.cur[i] = x.top & 255
             self.wrong[i] = sum((said[0] != x.top) << s for s, said in x.said.items())
-        scores = [x.votes[x.top] for x in pixels]
+        scores = [x.votes.get(x.top, 0) for x in pixels]
         same = self.code_flag(by, bx, min(scores), sum(s < 1800 for s in scores), int(truth == [x.top for x in pixels]))
         if asked:
             self.flags[(by + 1) * (self.across + 2) + bx + 1] = 1
