@@ -18,6 +18,7 @@ import numpy as np
 
 from hstmae.atomic import write_json
 from hstmae.bundled import SAMPLES
+from hstmae.codec.container.chunks import END, INDEX, PREAMBLE_BYTES, scan_all
 from hstmae.codec.session.profiles import make_profile
 from hstmae.codec.session.reader import HstReader
 from hstmae.codec.session.writer import HstWriter
@@ -143,6 +144,14 @@ def digest(episode: Episode) -> str:
     for array in (episode.frames, episode.state, episode.actions, episode.frame_numbers, episode.palette):
         running.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
     return running.hexdigest()
+
+
+def body(path: Path) -> list[bytes]:
+    """All chunks of a whole file but those that close it, of which small ones had an index once."""
+    data = path.read_bytes()
+    places, gaps = scan_all(memoryview(data), PREAMBLE_BYTES)
+    assert not gaps, path
+    return [data[at : at + header.size] for at, header in places if header.kind not in (INDEX, END)]
 
 
 def write(path: Path, episodes: list[Episode], gop: int, profile: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ from hstmae.codec.container.chunks import (
     parse_header,
     scan,
 )
-from hstmae.codec.container.index import END_BYTES, find_index, pack_end, pack_index, unpack_index
+from hstmae.codec.container.index import END_BYTES, SMALL, find_index, pack_closing, pack_end, pack_index, unpack_index
 from hstmae.errors import CodecError
 
 
@@ -206,6 +206,26 @@ def test_the_index_is_found_by_the_last_chunk() -> None:
         body + chunk(INDEX, b"noise") + pack_end(at),
     ):
         assert find_index(memoryview(data)) is None
+
+
+def test_small_files_are_closed_without_an_index() -> None:
+    body = pack_preamble() + description_chunk(0) + group_chunk(0, 0)
+    table = [f for f in scan(memoryview(body), PREAMBLE_BYTES) if not isinstance(f, Gap)]
+    closed = body + pack_closing(table, len(body))
+    assert len(closed) == len(body) + OVERHEAD
+    looked = []
+    assert find_index(memoryview(closed), lambda a, b: looked.append((a, b))) == table
+    assert looked == [(0, len(body))]  # of a file that is far away
+    damaged = bytearray(closed)
+    damaged[PREAMBLE_BYTES + HEADER_BYTES + 2] ^= 1
+    for data in (bytes(damaged), closed[:-1], closed + b"x", body, body + b"x" + closed[len(body) :]):
+        assert find_index(memoryview(data)) is None
+    filled = body + chunk(FILES, bytes(SMALL - len(body) - OVERHEAD), episode=0)
+    for more, index in ((filled, False), (filled + chunk(FILES, b""), True)):
+        table = [f for f in scan(memoryview(more), PREAMBLE_BYTES) if not isinstance(f, Gap)]
+        closing = pack_closing(table, len(more))
+        assert (closing[:4] == INDEX) == index and find_index(memoryview(more + closing)) == table
+    assert find_index(memoryview(filled + chunk(FILES, b"") + chunk(END, b""))) is None  # too large for that
 
 
 def test_large_numbers_go_through_the_index() -> None:
