@@ -76,7 +76,7 @@ def pack_text(value: dict[str, Any], short: bool = False) -> bytes:
         return bytes([_SHORT]) + b"".join(hashes) + _deflated(rest, _SHORT_DICTIONARY)
     packer = zlib.compressobj(9, zdict=_DICTIONARY)
     packed = packer.compress(_json(value)) + packer.flush()
-    if len(value.get("palette", "")) == _ATARI_PALETTE:
+    if len(value.get("palette", "")) == _ATARI_PALETTE or value.get("tables") == "neutral-4":
         shorter = [bytes([form]) + _deflated(value, _DICTIONARIES[form]) for form in (_ATARI, _ATARI_4)]
         packed = min(packed, *shorter, key=len)
     return packed
