@@ -27,6 +27,7 @@ class ConsoleLooks:
         behind_bits: bits of a sprite's attribute of which one says: behind the background.
         flip_x_bit, flip_y_bit: bits of a sprite's attribute.
         maze_step: pixels; mazes set the camera back by multiples of it while the picture stays. 0 = never.
+        late_by: pixels by which the camera may be further than a picture shows, see `hstmae.atlas.late`. 0 = never.
     """
 
     tile_globals: tuple[int, ...] = ()
@@ -44,6 +45,7 @@ class ConsoleLooks:
     flip_x_bit: int = 64
     flip_y_bit: int = 128
     maze_step: int = 0
+    late_by: int = 0
 
 
 PIECE = 8  # pixels of a side of the pieces that objects are drawn of, see `GameSpec.pieces`

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..atlas.known_pixels import Known, known_pixels
+from ..atlas.late import in_time
 from ..atlas.locate import Locator
 from ..atlas.maps import Atlas
 from ..atlas.told import tells_pictures
@@ -126,6 +127,8 @@ class ClipRestorer(ABC):
         hidden = mask if self.game.indexed else mask[..., None]
         cleared = np.where(hidden, np.uint8(0), frames)  # masked pixels are gone before anything else looks at them
         view = View(cleared, mask, self.game, state, level, origin)
+        if self.recall and self.atlas is not None:
+            view = in_time(view, self.atlas)
         known = self._known(view)
         if known is not None:
             cleared[known.found] = known.indices[known.found]

@@ -72,6 +72,7 @@ class SuperMarioBros(GameSpec):
         sprites_per_line=8,
         behind_bits=4,
         maze_step=256,
+        late_by=4,
     )
     coding = CoderHints(
         seldom_globals=(0, 4, 5, 6, 11),
