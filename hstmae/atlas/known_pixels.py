@@ -29,7 +29,6 @@ NEARBY = 32  # ... pixels to either side in the same frame ...
 DOUBT = np.float32(SURE + 0.002)  # trust of what is sure, however much is seen before it
 COVERED = 0.01  # share of the scenery that something stands before, as long as little was seen
 ROWS_AROUND, BEFORE = 12, 20000  # rows above and below that tell of it, beside so many pixels like the others
-LOOKS = 0.9  # trust from which a sprite's look has its share: of those from here to SURE 30,000 of 30,000 were right
 LIT = np.float32(0.9)  # trust in a tile that glows where the map has one
 KNOWN = 0.5  # share of a frame that the map has to show, or maps that look like what is visible are asked, too
 ENOUGH = 64  # ... if there are as many; else of the whole frame
@@ -238,7 +237,7 @@ def _with_tiles(view: View, locator: Locator) -> Claim:
         atlas.backdrop(place.scene), atlas.looks.solid(view),
         means=False, flips=(game.looks.flip_x_bit, game.looks.flip_y_bit),
     )  # fmt: skip
-    sure[sure < LOOKS] = 0
+    sure[sure < SURE] = 0  # where a few sights differ, colours may be another map's
     sure *= _borne_out(view, drawn, (sure > 0) & moving)
     claim.replace_where(moving, drawn, sure)
     claim.trust[claim.trust <= 0.5] = 0  # the network, with the same state, draws better than an unlikely layout

@@ -11,7 +11,7 @@ import pytest
 
 from hstmae.atlas import known_pixels as door
 from hstmae.atlas.between import Likely
-from hstmae.atlas.known_pixels import ENOUGH, LOOKS, MAYBE, NEARBY, OBJECT, STATUS_BAR, SURE, known_pixels
+from hstmae.atlas.known_pixels import ENOUGH, MAYBE, NEARBY, OBJECT, STATUS_BAR, SURE, known_pixels
 from hstmae.atlas.maps import Located
 from hstmae.atlas.recall import TRUST
 from hstmae.games import GameState, get_game
@@ -172,9 +172,7 @@ def test_where_something_moves_only_sprites_are_believed() -> None:
     colours, trust = ask(moving(strip("full"), 0, 16), maps=(5, 0.99), sprites=(3, 0.985))
     assert (colours[:16] == 3).all() and np.allclose(trust[:16], 0.985)
     assert (colours[16:] == 5).all()  # sprites are drawn there alone
-    colours, trust = ask(moving(strip("full"), 0, 16), maps=(5, 0.99), sprites=(3, LOOKS + 0.01))
-    assert (colours[:16] == 3).all() and (trust[:16] < SURE).all()  # a hint
-    assert not ask(moving(strip("full"), 0, 16), maps=(5, 0.99), sprites=(3, LOOKS - 0.01))[1][:16].any()
+    assert not ask(moving(strip("full"), 0, 16), maps=(5, 0.99), sprites=(3, 0.97))[1][:16].any()
     assert not ask(moving(strip("full"), 0, 16), maps=(5, 0.99))[1][:16].any()
 
 
