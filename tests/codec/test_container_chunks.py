@@ -217,7 +217,9 @@ def test_small_files_are_closed_without_an_index() -> None:
     assert find_index(memoryview(closed), lambda a, b: looked.append((a, b))) == table
     assert looked == [(0, len(body))]  # of a file that is far away
     damaged = bytearray(closed)
-    damaged[PREAMBLE_BYTES + HEADER_BYTES + 2] ^= 1
+    damaged[PREAMBLE_BYTES + HEADER_BYTES + 2] ^= 1  # told when it is read, as with an index
+    assert find_index(memoryview(damaged)) == table
+    damaged[PREAMBLE_BYTES + 8] ^= 1
     for data in (bytes(damaged), closed[:-1], closed + b"x", body, body + b"x" + closed[len(body) :]):
         assert find_index(memoryview(data)) is None
     filled = body + chunk(FILES, bytes(SMALL - len(body) - OVERHEAD), episode=0)

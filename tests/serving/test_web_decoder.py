@@ -94,7 +94,16 @@ def test_damaged_files_are_read_as_python_reads_them_or_refused(tmp_path: Path) 
         add(whole[:at] + whole[end:])
         add(whole[:at] + rng.randbytes(end - at) + whole[end:])
         add(whole[:end] + whole[at:])
-    for data in (b"", b"\x89HST", whole[:16], whole.replace(b"\r\n", b"\n"), b"text\n" * 20, bytes(300), whole[:-1]):
+    for data in (
+        b"",
+        b"\x89HST",
+        whole[:16],
+        whole[:60],
+        whole.replace(b"\r\n", b"\n"),
+        b"text\n" * 20,
+        bytes(300),
+        whole[:-1],
+    ):
         add(data)
     found = decoded(paths)
     assert len(found) == len(paths) and "episodes" in found[0]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from . import chunks
-from .chunks import Header, Place, chunk, parse_header, read_payload, scan_all
+from .chunks import Header, Place, chunk, parse_header, read_payload
 
 _END = struct.Struct("<Q")
 END_BYTES = chunks.OVERHEAD + _END.size
@@ -76,15 +76,14 @@ def pack_closing(table: list[Place], at: int) -> bytes:
 
 
 def find_index(data: memoryview, need: Callable[[int, int], None] | None = None) -> list[Place] | None:
-    """The table of chunks that a closed file states at its end; None where there is none that can be trusted. `need` is
-    called with what is looked at, but for the end itself."""
+    """The table of chunks that a closed file states at its end, or of a small one its headers; None where there is
+    none that can be trusted. `need` is called with what is looked at, but for the end itself."""
     at = len(data) - chunks.OVERHEAD
     header = parse_header(data, at) if at <= SMALL else None
     if header is not None and header.kind == chunks.END and read_payload(data, at, header) == b"":
         if need is not None:
             need(0, at)
-        table, gaps = scan_all(data[:at], chunks.PREAMBLE_BYTES)
-        return None if gaps else table
+        return _walk(data[:at])
     at = len(data) - END_BYTES
     header = parse_header(data, at)
     if header is None or header.kind != chunks.END or header.length != _END.size:
@@ -100,3 +99,15 @@ def find_index(data: memoryview, need: Callable[[int, int], None] | None = None)
         return None
     packed = read_payload(data, offset, index)
     return None if packed is None else unpack_index(packed, offset)
+
+
+def _walk(data: memoryview) -> list[Place] | None:
+    """All chunks by their headers, one behind the other; None where one cannot be read."""
+    table, at = list[Place](), chunks.PREAMBLE_BYTES
+    while at < len(data):
+        header = parse_header(data, at)
+        if header is None:
+            return None
+        table.append((at, header))
+        at += header.size
+    return table

@@ -1,7 +1,7 @@
 /** The index at the end of a closed file: the table of all chunks before it. It saves a scan; nothing depends on it.
  *  Small files have none, and are gone through.
  */
-import { HEADER_BYTES, MAX_CHUNKS, MAX_PAYLOAD, OVERHEAD, PREAMBLE_BYTES, parseHeader, payloadOf, scan, sizeOf, viewOf } from "./chunks.js";
+import { HEADER_BYTES, MAX_CHUNKS, MAX_PAYLOAD, OVERHEAD, PREAMBLE_BYTES, parseHeader, payloadOf, sizeOf, viewOf } from "./chunks.js";
 import type { Chunk } from "./chunks.js";
 import { HstError } from "./errors.js";
 import type { Native } from "./native.js";
@@ -18,8 +18,13 @@ export async function findIndex(native: Native, source: Source): Promise<Chunk[]
     const whole = await source.read(0, source.size);
     const end = parseHeader(native, whole.subarray(small), 0, small, source.size);
     if (end && end.kind === "end" && end.length === 0 && payloadOf(native, whole.subarray(small), end)) {
-      const { chunks, lost } = scan(native, whole.subarray(0, small), PREAMBLE_BYTES);
-      return lost ? null : chunks;
+      const table: Chunk[] = [];
+      for (let at = PREAMBLE_BYTES; at < small; at += sizeOf(table[table.length - 1]!)) {
+        const chunk = parseHeader(native, whole, at, 0, small);
+        if (!chunk) return null;
+        table.push(chunk);
+      }
+      return table;
     }
   }
   const at = source.size - END_BYTES;
