@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import GameError
+from .checking import watch
 from .pyxel.game import sized
 from .spec import GameSpec
 
@@ -58,10 +59,16 @@ def get_game(name: str) -> GameSpec:
     return game()
 
 
+def own_game(name: str) -> bool:
+    """Whether a game is one of the package's, whose description comes with it."""
+    return name in _own() or sized(name) is not None
+
+
 def register(game: type[GameSpec]) -> type[GameSpec]:
     """Make a game known to this process; usable as a class decorator. Raises GameError where its description is
     incomplete or contradicts itself, or its name belongs to the package."""
     check_game(game)
+    watch(game)
     _registered[game.name] = game
     return game
 
@@ -137,6 +144,7 @@ def _load(path: str) -> dict[str, type[GameSpec]]:
         raise GameError(f"{path}: no class in it is a GameSpec with a name")
     for game in games:
         check_game(game)
+        watch(game)
     return {game.name: game for game in games}
 
 
@@ -149,6 +157,7 @@ def _from_package(name: str) -> type[GameSpec] | None:
         if not (inspect.isclass(game) and issubclass(game, GameSpec)):
             raise GameError(f"game '{name}': {point.value} is no GameSpec class")
         check_game(game)
+        watch(game)
         if game.name != name:
             raise GameError(f"game '{name}': {point.value} calls itself '{game.name}'; both must agree")
         return game

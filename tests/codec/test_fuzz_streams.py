@@ -44,6 +44,21 @@ def test_true_colour(kind: int) -> None:
     assert attack(read, max(CASES // 4, 1)) > CASES // 16
 
 
+def test_objects_of_games_without_tables() -> None:
+    """Memory, buttons or pictures of an Atari game are damaged: what the memory then says lies anywhere."""
+    episode = make_golden.pong(6)
+    gop = Gop(episode.frames, episode.palette, episode.state, episode.actions)
+    profile = LosslessProfile(episode.game)
+    streams = profile.encode(gop)
+
+    def read(case: int) -> None:
+        which = sorted(streams)[case % 3]
+        data = {**streams, which: damaged(streams[which], np.random.default_rng([5, case]))}
+        assert profile.decode(data, gop.shape).frames.shape == gop.frames.shape
+
+    assert attack(read, max(CASES // 8, 1)) > 0
+
+
 def test_exact_pictures_and_blocks_of_the_neural_profile() -> None:
     part = make_golden.sample(4)
     assert part.state is not None

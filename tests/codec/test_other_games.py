@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from hstmae.codec.lossless.live import LiveProfile
 from hstmae.codec.lossless.profile import LosslessProfile
 from hstmae.codec.session.reader import HstReader
 from hstmae.data.store.reader import EpisodeStore
+from hstmae.errors import GameError
 from hstmae.games import get_game
 from hstmae.games.atari import LabelledAtari
 from hstmae.games.atari_games import GAMES
+from hstmae.games.registry import _load
 
 _GAME = '''
 import numpy as np
@@ -122,6 +125,45 @@ def test_a_palette_game_of_one_file(recordings: Path, tmp_path: Path, workers: i
     assert run("encode", tmp_path / "store", tmp_path / "y.hst", "--gop", 16, "--workers", workers) == 0
     with HstReader(tmp_path / "y.hst") as again:
         np.testing.assert_array_equal(again.episode("climb0").frames, play(0)[1])
+
+
+def test_without_its_description_an_error_names_the_game(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("encode", recordings, tmp_path / "x.hst", "--game", "tower", "--workers", 1) == 0
+    other = (recordings.parent / "tower.py").read_text().replace("-(camera % 8)", "camera % 8")
+    (tmp_path / "other.py").write_text(other)
+    for games, said in (("", "is not known here"), (str(tmp_path / "other.py"), "is another than the one")):
+        monkeypatch.setenv("HSTMAE_GAMES", games)
+        for words in (("decode", tmp_path / "x.hst", tmp_path / "out", "--to", "png"), ("verify", tmp_path / "x.hst")):
+            assert run(*words) in (1, 2)
+            told = capsys.readouterr()
+            assert "'tower'" in told.err + told.out and said in told.err + told.out, words
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("[:, 165:169] = ", "[:, 165:169] = "), ""),
+        (("tile_xy=(np.stack([0 * camera, -(camera % 8)], 1).astype(np.int16), ", "tile_xy=("), "1 arrays as tile_xy"),
+        (
+            ("reshape(t, 11, 15)", "reshape(t, 15, 11)"),
+            "tiles of layer 'map' of shape [1, 15, 11], expected [1, 11, 15]",
+        ),
+        (("globals_count = 1, 1, 1, 16, 1", "globals_count = 1, 1, 1, 16, 2"), "globals of shape"),
+        (("bar[:, 0, 7] = 1 +", "bar[:, 0, 7] = 9 +"), "in layer 'bar', which has ids 0 to 11"),
+        (("sprites[:, 0, :2] =", "sprites[:, 0, 2] = 3; sprites[:, 0, :2] ="), "a sprite of tile 3; sprite_tiles is 1"),
+        (("boxes=np.zeros((t, 0, 5), np.int16)", "boxes=np.full((t, 1, 5), 2, np.int16)"), "a box of region 2"),
+    ],
+)
+def test_states_that_do_not_fit_their_game_are_named(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    (tmp_path / "wrong.py").write_text(_GAME.replace(*change))
+    game, memory = _load(str(tmp_path / "wrong.py"))["tower"](), np.full((1, 171), 4, np.uint8)
+    if said:
+        with pytest.raises(GameError, match=re.escape(said)):
+            game.decode(memory, None)
+    else:
+        game.decode(memory, None)
 
 
 def test_what_the_memory_says_makes_pictures_smaller(recordings: Path) -> None:

@@ -19,6 +19,7 @@ from ..container.contents import Entry
 from ..container.description import FILM_PROFILE, REPLAY_PROFILE, Description
 from ..container.gop import Gop, PartlyDecoding, Profile
 from ..container.group_chunks import GopParts, content_hash, unpack_gop, unpack_head
+from .described import about_game
 from .films import Film
 from .kept import KeptGroups
 from .profiles import profile_of
@@ -172,7 +173,10 @@ class Groups:
         shape = description.shape(header.frames)
         replay = self._replay(position, k)
         if replay is None:
-            gop = self.profile(position).decode(parts.streams, shape)
+            try:
+                gop = self.profile(position).decode(parts.streams, shape)
+            except CodecError as error:
+                raise CodecError(f"{error}{about_game(self._described(position))}") from None
         else:
             with self._playing:
                 gop = self._named(position, partial(replay.group, k))
@@ -206,7 +210,8 @@ class Groups:
         if header.flags & HASHED and content_hash(gop, parts.numbers) != parts.digest:
             end = header.first + header.frames - 1
             name = self._described(position).name
-            return f"{self._where}: {name}: frames {header.first} to {end} have other content"
+            hint = about_game(self._described(position))
+            return f"{self._where}: {name}: frames {header.first} to {end} have other content{hint}"
         return ""
 
     def _decoded(self, position: int, k: int, count: int) -> tuple[Gop, GopParts]:
@@ -216,7 +221,10 @@ class Groups:
             profile, shape = self.profile(position), description.shape(entry.gops[k][1].frames)
             if count < shape.frames and isinstance(profile, PartlyDecoding):
                 parts = self.parts(position, k)
-                return profile.decode_first(parts.streams, shape, count), parts
+                try:
+                    return profile.decode_first(parts.streams, shape, count), parts
+                except CodecError as error:
+                    raise CodecError(f"{error}{about_game(self._described(position))}") from None
             return self.decode(position, k)[:2]
         offset, header = entry.gops[k]
         self._need(offset, offset + header.size)
