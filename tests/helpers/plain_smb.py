@@ -41,8 +41,9 @@ def decode(state: np.ndarray, context: np.ndarray | None) -> GameState:
 
 
 def _undrawn(ram: np.ndarray) -> tuple[int, bool]:
-    """Digits that wait in the buffer, as bits, and whether a step of the colour cycle waits, too."""
-    bits, glow, i = 0, False, 0
+    """Digits that wait in the buffer, as bits, with the coins, units of time and tens of points that do; and whether a
+    step of the colour cycle waits, too."""
+    bits, glow, i, changed = 0, False, 0, [0, 0, 0]  # how often the last digit of score, coins and timer is written
     buffer = ram[0x301 : 0x301 + ram[0x300]]
     while ram[0x773] and i < len(buffer) and buffer[i]:
         address, kind = 256 * ram[0x301 + i] + ram[0x302 + i], ram[0x303 + i]
@@ -50,8 +51,13 @@ def _undrawn(ram: np.ndarray) -> tuple[int, bool]:
         for k in range(1 if kind >= 128 else length):
             if address + k - 0x2060 in HUD_DIGITS:
                 bits |= 2 ** list(HUD_DIGITS).index(address + k - 0x2060)
+            for n, last in enumerate((0x2067, 0x206E, 0x207C)):
+                changed[n] += address + k == last
         glow |= bool(address == 0x3F0C)
         i += 4 if kind // 64 % 2 else 3 + length
+    score, coins, time = changed
+    tens = 20 * score if score == coins else 5 * score if score == time and not ram[0x787] else 0
+    bits += 2**13 * min(coins, 7) + 2**16 * min(time, 7) + 2**19 * min(tens, 255)
     return bits, glow
 
 
