@@ -157,7 +157,7 @@ def _means(game: str) -> str:
     told = (
         "its state tells the pictures"
         if tells_pictures(get_game(game))
-        else "its state and other frames tell what they can"
+        else "its state tells a network, which is not there"
     )
     return f"no model of '{game}' comes with the package; {told}, motion recall draws the rest"
 
