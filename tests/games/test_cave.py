@@ -57,7 +57,7 @@ def run(lines: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict]:
     for line in filter(None, lines.splitlines()):
         program, *words = shlex.split(line)
         if program == "export":
-            monkeypatch.setenv(*words[0].split("="))
+            monkeypatch.setenv(*words[0].replace("$PWD", os.getcwd()).split("="))
         elif program == "python":
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
             subprocess.run([sys.executable, *words], check=True, env=environment)
