@@ -34,7 +34,8 @@ class GameState:
         glow: int32 [T]: which colours tiles show that glow (`ConsoleLooks.cycling_tiles`), by number. Left out, 0.
         camera_y: int32 [T]: world y of the picture's top edge. Left out, 0.
         undrawn: int32 [T]: bits, one for each character of tile_layers[1] that may change: it has done so in the
-            memory, and the picture shows it later. Which is which is the game's affair. Left out, 0.
+            memory, and the picture shows it later. Which is which, and what bits above them say, is the game's affair.
+            Left out, 0.
     """
 
     tiles: tuple[Array, ...]
