@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UsageError
+from ..film.x264 import steady
 from .outgoing import Outgoing
 
 
@@ -22,7 +23,8 @@ class FilmFile:
 
         path.parent.mkdir(parents=True, exist_ok=True)
         self._av, self._container = av, av.open(str(path), "w")
-        self._stream = self._container.add_stream("libx264", rate=rate(source.fps), options={"crf": "18", "g": "2"})
+        options = steady({"crf": "18", "g": "2"})
+        self._stream = self._container.add_stream("libx264", rate=rate(source.fps), options=options)
         self._stream.height, self._stream.width = source.size
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.thread_count = 1

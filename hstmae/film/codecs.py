@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import UsageError
 from .layout import Layout, layout_of
 from .priority import ordinary
+from .x264 import steady
 
 QUALITY = 14.0  # no difference is seen
 WORST = 51.0
@@ -207,7 +208,7 @@ def _fits(encoder: str, layout: Layout, size: tuple[int, int]) -> bool:
 def _options(encoder: str, options: FilmOptions) -> dict[str, str]:
     quality = QUALITY if options.quality is None else options.quality
     if encoder in ("libx264", "libx264rgb"):
-        return {"preset": "medium", **({"qp": "0"} if options.lossless else {"crf": f"{quality:g}"})}
+        return steady({"preset": "medium", **({"qp": "0"} if options.lossless else {"crf": f"{quality:g}"})})
     if encoder == "libx265":
         quiet = "log-level=error"
         if options.lossless:

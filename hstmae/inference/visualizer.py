@@ -15,6 +15,7 @@ import numpy as np
 from ..atomic import replacing
 from ..drawing.panels import BACKGROUND
 from ..errors import UsageError
+from ..film.x264 import steady
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -110,7 +111,7 @@ def save_mp4(pictures: Iterable[Image], path: Path, fps: float) -> int:
         stream: Any = container.add_stream(codec, rate=Fraction(fps).limit_denominator(10_000))
         stream.pix_fmt = "yuv420p"  # what every player shows
         if codec == "libx264":
-            stream.options = {"crf": "16", "preset": "fast"}
+            stream.options = steady({"crf": "16", "preset": "fast"})
         else:
             stream.bit_rate = 8_000_000
         for picture in pictures:

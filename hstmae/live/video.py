@@ -16,6 +16,7 @@ from ..codec.lossless.live import CHECK_BYTES, check
 from ..codec.session.live import Sent
 from ..errors import CodecError, DataError, UsageError
 from ..film.layout import reformatted
+from ..film.x264 import steady
 
 PROFILE = "h264"
 _SIDE = struct.Struct("<I")
@@ -61,7 +62,7 @@ class VideoSession:
         coder.framerate, coder.time_base = rate, 1 / rate
         coder.bit_rate = int(kbit * 1000)
         coder.gop_size, coder.thread_count = 4 * gop, 1  # groups begin where this says
-        coder.options = _OPTIONS | {"maxrate": str(int(kbit * 1000)), "bufsize": str(int(kbit * 500))}
+        coder.options = steady(_OPTIONS | {"maxrate": str(int(kbit * 1000)), "bufsize": str(int(kbit * 500))})
         self._av, self._gop, self._ended = av, gop, ended
         self._group = self._place = self._count = 0
         self._hash = hashlib.blake2b(digest_size=8)

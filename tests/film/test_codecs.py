@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from films import av
 
@@ -61,3 +63,18 @@ def test_no_encoder_keeps_a_process_real_time() -> None:
     assert not real_time and inside in (os.SCHED_OTHER, os.SCHED_FIFO, os.SCHED_RR)
     assert plan(Path("a.mp4"), layout_of("yuv420p"), (64, 64), FilmOptions("av1")).encoder == "libsvtav1"
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_x264_writes_the_same_film_each_time() -> None:
+    """With its functions for AVX-512 it makes one film after the other of such pictures."""
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 256, (11, 28, 3)).astype(np.uint8).repeat(8, 0).repeat(7, 1)
+    made = set()
+    for _ in range(6):
+        coder: Any = av.CodecContext.create("libx264", "w")
+        coder.width, coder.height, coder.pix_fmt, coder.time_base = 196, 88, "yuv420p", Fraction(1, 25)
+        coder.options = plan(Path("x.mkv"), layout_of("yuv420p"), (88, 196), FilmOptions()).options
+        frames = [av.VideoFrame.from_ndarray(np.roll(base, 3 * t, 1), format="rgb24") for t in range(12)]
+        packets = [bytes(packet) for frame in [*frames, None] for packet in coder.encode(frame)]
+        made.add(b"".join(packets))
+    assert len(made) == 1

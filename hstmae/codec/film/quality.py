@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ...film.x264 import steady
+
 NAMES = {"h264": "H.264", "vp9": "VP9", "av1": "AV1"}
 PASSES = 6  # at most
 _THREADS = "2"  # with another number other bytes come out
@@ -53,8 +55,9 @@ class ByGroups:
         gop = self._gop
         zones = "/".join(f"{k * gop},{(k + 1) * gop - 1},b={2.0**m:.4f}" for k, m in enumerate(self._more) if m)
         params = "qpstep=69" + (f":zones={zones}" if zones else "")  # quality may change at once
-        return {"preset": "veryfast", "tune": "psnr", "crf": f"{self._crf:g}", "g": str(gop), "keyint_min": str(gop),
+        told = {"preset": "veryfast", "tune": "psnr", "crf": f"{self._crf:g}", "g": str(gop), "keyint_min": str(gop),
                 "sc_threshold": "0", "threads": _THREADS, "x264-params": params}  # fmt: skip
+        return steady(told)
 
     def is_done(self, found: np.ndarray, reached: bool) -> bool:
         off, number = found - self._quality, self._number
