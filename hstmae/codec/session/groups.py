@@ -176,7 +176,7 @@ class Groups:
             try:
                 gop = self.profile(position).decode(parts.streams, shape)
             except CodecError as error:
-                raise CodecError(f"{error}{about_game(self._described(position))}") from None
+                raise type(error)(f"{error}{about_game(self._described(position))}") from None
         else:
             with self._playing:
                 gop = self._named(position, partial(replay.group, k))
@@ -224,7 +224,7 @@ class Groups:
                 try:
                     return profile.decode_first(parts.streams, shape, count), parts
                 except CodecError as error:
-                    raise CodecError(f"{error}{about_game(self._described(position))}") from None
+                    raise type(error)(f"{error}{about_game(self._described(position))}") from None
             return self.decode(position, k)[:2]
         offset, header = entry.gops[k]
         self._need(offset, offset + header.size)
