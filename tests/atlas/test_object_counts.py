@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -101,20 +102,22 @@ def sprite_scene(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, GameSta
     memory[:, 0x200:0x300:4] = 0xF8  # hidden
     memory[:, 0x200], memory[:, 0x203] = rng.integers(40, H - 10, count), rng.integers(0, W - 8, count)
     memory[:, 0x201] = 7
-    state = GAME.decode(memory, None)
-    frames = behind.copy()
+    state, frames = GAME.decode(memory, None), behind.copy()
     for t in range(count):
         x, y = state.sprites[t, 0, :2].astype(int)
         frames[t, y : y + 8, x : x + 4] = np.arange(10, 42).reshape(8, 4)
     return frames, behind, state
 
 
-def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop() -> None:
-    counter = ObjectCounter(GAME)
-    frames, behind, state = sprite_scene(0, 80)
-    ones, backdrop = np.ones(frames.shape, bool), np.zeros(80, np.uint8)
+def counted_sprites(count: int) -> tuple[Any, ...]:
+    counter, (frames, behind, state) = ObjectCounter(GAME), sprite_scene(0, count)
+    ones, backdrop = np.ones(frames.shape, bool), np.zeros(count, np.uint8)
     counter.add(frames, sprites(state, GAME), behind, ones, backdrop)
-    looks = counter.result()
+    return frames, behind, state, ones, backdrop, counter.result()
+
+
+def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop() -> None:
+    _, _, _, ones, backdrop, looks = counted_sprites(80)
     frames, behind, state = sprite_scene(1, 6)
     ones, backdrop = ones[:6], backdrop[:6]
     entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
@@ -123,20 +126,14 @@ def test_sprites_are_drawn_where_they_are_told_and_behind_only_over_the_backdrop
     entries, trust, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop)
     assert np.array_equal(entries, np.where(behind == 0, frames, behind)) and (trust > 0).sum() == 6 * 64
     assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette)[1].any()  # no backdrop, no answer
-    front = behind == 0
-    front[:, :, : W // 2] = False
+    front = (behind == 0) & (np.arange(W) >= W // 2)
     entries, _, _ = looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=backdrop, solid=front)
     assert np.array_equal(entries, np.where((behind == 0) & ~front, frames, behind))
-    unknown = np.full(6, -1, np.int16)
-    assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=unknown)[1].any()
+    assert not looks.paint(sprites(state, GAME), behind, ones, GAME.palette, backdrop=np.full(6, -1, np.int16))[1].any()
 
 
 def test_few_sights_are_enough_of_what_looks_the_same_each_time() -> None:
-    counter = ObjectCounter(GAME)
-    frames, behind, state = sprite_scene(0, 3)
-    ones, backdrop = np.ones(frames.shape, bool), np.zeros(3, np.uint8)
-    counter.add(frames, sprites(state, GAME), behind, ones, backdrop)
-    looks = counter.result()
+    frames, behind, state, ones, backdrop, looks = counted_sprites(3)
     seen = sprites(state, GAME)
     assert seen is not None
     assert looks.paint(seen, behind, ones, GAME.palette)[1].max() < 0.8  # 3 of 4

@@ -12,7 +12,7 @@ from ..scene import Scene
 from .mixer import Cells, Mixer, hash2, sure
 from .places import Places, levels
 from .quiet import pass_block, quiet_block
-from .scrolling import CENTRE, PAD, find_shift, render
+from .scrolling import CENTRE, PAD, find_shift, left_half, render
 
 BLOCK, RANKS, TRANSPARENT, TOP_MISSED = 8, 4, 256, 128
 
@@ -161,11 +161,9 @@ class Pictures:
             x.places = self.places.find(c, i, s)
             for n in (0, 1):
                 self.opinion(x, i, n, x.places[0][n], sure(x.places[2][n]))
-        if self.first and self.version > 3:
-            self.left_half(x, i)
-        else:
-            self.opinion(x, i, 2, q[j], 0 if self.first else 7)
-            self.opinion(x, i, 3, q[i], 0 if self.first else 7)
+        first = left_half(c, i, s, self.width) if self.version > 3 else (q[j], q[i])
+        for n, colour in enumerate(first if self.first else (q[j], q[i]), 2):
+            self.opinion(x, i, n, colour, 0 if self.first else 7)
         self.opinion_of_cell(x, i, 4, hash2(hash2(near, far & 0xFFFF), 4))
         if not self.first:
             self.opinion_of_cell(x, i, 5, hash2(hash2(hash2(near & 0xFFFFFF, old), older & 0xFFFFFF), 5))
@@ -174,13 +172,6 @@ class Pictures:
             x.key[0] = x.key[6]
         x.top = max(x.votes, key=x.votes.__getitem__) if x.votes else c[i - 1]  # of equals the one named first
         return x
-
-    def left_half(self, x: Pixel, i: int) -> None:
-        """What the left half of the first picture says, mirrored or once more."""
-        column, half = i % self.stride - PAD, self.width // 2
-        if column >= half:
-            self.opinion(x, i, 2, self.cur[i - 2 * column + self.width - 1], 0)
-            self.opinion(x, i, 3, self.cur[i - half], 0)
 
     # -- learning and coding --
 

@@ -66,3 +66,9 @@ def find_shift(new: np.ndarray, prev: list[int], stride: int, step: int) -> int:
         if found > most:
             most, best = found, (dy + 8) * 17 + dx + 8
     return best
+
+
+def left_half(cur: list[int], i: int, stride: int, width: int) -> tuple[int, int] | tuple[()]:
+    """Colours of the padded picture's left half that mirror, and that repeat, the pixel at `i`; none of its own."""
+    column, half = i % stride - PAD, width // 2
+    return (cur[i - 2 * column + width - 1], cur[i - half]) if column >= half else ()
