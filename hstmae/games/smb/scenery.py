@@ -15,6 +15,7 @@ from .history import ROWS
 PERIOD = 48  # columns after which scenery repeats
 _GROUND = 11  # first metatile row that the ground usually covers
 _OVER_HOLES = 8  # first metatile row that is empty where the ground is missing ...
+_WALL = 2  # kind of foreground
 _FLOOR = 0.5  # ... on screens of which at least this share has ground [data]
 
 Clouds = dict[int, tuple[tuple[int, int, int], ...]]  # by kind of background: column, row, width
@@ -60,17 +61,24 @@ def _foreground(scenery: int) -> np.ndarray:
     return out
 
 
-def _table(clouds: Clouds) -> np.ndarray:
-    """uint8 [4, 4, 48, 13]: background, foreground, column, row -> metatile id."""
+def _table(clouds: Clouds, walls: bool = False) -> np.ndarray:
+    """uint8 [4, 4, 48, 13]: background, foreground, column, row -> metatile id.
+
+    [0x741] is ahead of the screen: a wall begins and ends within a map, so where it is said that there is one, nothing
+    says that it has begun on the screen [data].
+    """
     back, over = np.stack([_arrangement(k, clouds) for k in range(4)]), np.stack([_foreground(k) for k in range(4)])
+    over[_WALL] *= walls
     return np.where(over > 0, over, back[:, None]).swapaxes(2, 3).copy()
 
 
 SCENERY = _table(_CLOUDS)
-# As it was when the first files were coded by it: one cloud stood a row higher.
-FIRST_SCENERY = _table({**_CLOUDS, 3: tuple((18, 0, 3) if cloud == (18, 1, 3) else cloud for cloud in _CLOUDS[3])})
+# As it was when the first files were coded by it: one cloud stood a row higher, and there were walls.
+FIRST_SCENERY = _table(
+    {**_CLOUDS, 3: tuple((18, 0, 3) if cloud == (18, 1, 3) else cloud for cloud in _CLOUDS[3])}, walls=True
+)
 _BRIDGE, _RAILING, _TREE_TOP, _TRUNK = 0x63, 0x0B, 0x17, 0x4C
-IDS = np.union1d(SCENERY, [_RAILING, _TRUNK]).astype(np.uint8)  # what a guess can be, ascending
+IDS = np.union1d(FIRST_SCENERY, [_RAILING, _TRUNK]).astype(np.uint8)  # what a guess can be, ascending
 
 
 def likely_scenery(state: np.ndarray, first: np.ndarray, columns: int, table: np.ndarray = SCENERY) -> np.ndarray:
