@@ -39,9 +39,10 @@ def sprites(state: GameState, game: GameSpec) -> ObjectBoxes | None:
         lines = np.take_along_axis(before, own, 2) <= game.looks.sprites_per_line
     kinds = game.looks.sprite_globals
     look = np.zeros((*x.shape, max(len(numbers) for numbers in kinds)), np.int32)
+    shown = game.shown_globals(state)
     for kind, numbers in enumerate(kinds):
         of_kind = slots[..., 3] % len(kinds) == kind
-        look[of_kind, : len(numbers)] = np.asarray(state.globals)[np.nonzero(of_kind)[0]][:, list(numbers)]
+        look[of_kind, : len(numbers)] = shown[np.nonzero(of_kind)[0]][:, list(numbers)]
     boxes = np.stack([x, y, x + size, y + size], -1)
     return ObjectBoxes(np.ascontiguousarray(np.concatenate([keys, look], -1)), boxes, used, behind, lines)
 

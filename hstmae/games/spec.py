@@ -226,6 +226,11 @@ class GameSpec(ABC):
         """Which colours tiles that glow show, int [T], see `GameState.glow`, as far as `level` of the state tells."""
         return np.asarray(state.glow)
 
+    def shown_globals(self, state: GameState) -> np.ndarray:
+        """`GameState.globals`, uint8 [T, G], of T frames in a row as the colours of their sprites follow from them,
+        which may be later than the memory."""
+        return np.asarray(state.globals)
+
     def hung_tiles(self, ids: np.ndarray, state: GameState, origin: tuple[int, int]) -> np.ndarray:
         """`View.tile_ids(0)`, int16 [T, H, W], of the grid alone -> corrected where something else hangs before it."""
         return ids

@@ -40,24 +40,43 @@ def decode(state: np.ndarray, context: np.ndarray | None) -> GameState:
     )
 
 
-def _undrawn(ram: np.ndarray) -> tuple[int, bool]:
-    """Digits that wait in the buffer, as bits, with the coins, units of time and tens of points that do; and whether a
-    step of the colour cycle waits, too."""
-    bits, glow, i, changed = 0, False, 0, [0, 0, 0]  # how often the last digit of score, coins and timer is written
-    buffer = ram[0x301 : 0x301 + ram[0x300]]
+def _records(ram: np.ndarray) -> list[tuple[int, int, list[int]]]:
+    """Address, kind and bytes of what waits in the buffer, if anything waits."""
+    found, i = [], 0
+    buffer = [int(byte) for byte in ram[0x301 : 0x301 + ram[0x300]]]
     while ram[0x773] and i < len(buffer) and buffer[i]:
-        address, kind = 256 * ram[0x301 + i] + ram[0x302 + i], ram[0x303 + i]
-        length = kind % 64
-        for k in range(1 if kind >= 128 else length):
+        address, kind = 256 * buffer[i] + int(ram[0x302 + i]), int(ram[0x303 + i])
+        same = kind // 64 % 2 == 1
+        count = 1 if same and kind >= 128 else kind % 64
+        data = [int(ram[0x304 + i + (0 if same else k)]) for k in range(count)]
+        found.append((address, kind, data[:1] if kind >= 128 else data))
+        i += 4 if same else 3 + kind % 64
+    return found
+
+
+def _undrawn(ram: np.ndarray) -> tuple[int, bool]:
+    """Digits that wait in the buffer, as bits, with the coins, units of time and tens of points that do, and whether
+    the player's colours do; and whether a step of the colour cycle waits, too."""
+    bits, glow, changed = 0, False, [0, 0, 0]  # how often the last digit of score, coins and timer is written
+    for address, _, data in _records(ram):
+        for k in range(len(data)):
             if address + k - 0x2060 in HUD_DIGITS:
                 bits |= 2 ** list(HUD_DIGITS).index(address + k - 0x2060)
             for n, last in enumerate((0x2067, 0x206E, 0x207C)):
                 changed[n] += address + k == last
-        glow |= bool(address == 0x3F0C)
-        i += 4 if kind // 64 % 2 else 3 + length
+        glow |= address == 0x3F0C
+        bits |= 2**30 if address == 0x3F10 else 0
     score, coins, time = changed
-    tens = 20 * score if score == coins else 5 * score if score == time and not ram[0x787] else 0
-    bits += 2**13 * min(coins, 7) + 2**16 * min(time, 7) + 2**19 * min(tens, 255)
+    tens = 0
+    if score and score == coins:
+        floating = sorted((int(0x2A - ram[0x12C + k]), k, int(ram[0x110 + k])) for k in range(7))
+        values = [10, 20, 40, 50, 80, 100, 200, 400, 500, 800]
+        some = [values[kind - 1] for age, _, kind in floating if 0 <= age <= 2 and 1 <= kind <= 10][:score]
+        coins -= len(some)
+        tens = sum(some) + 20 * coins
+    elif score and score == time and not ram[0x787]:
+        tens = 5 * score
+    bits += 2**13 * min(coins, 7) + 2**16 * min(time, 7) + 2**19 * min(tens, 2047)
     return bits, glow
 
 
@@ -86,6 +105,8 @@ def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray
                 drawn = UNKNOWN if context is None else int(context[i].reshape(ROWS, COLUMNS)[r, column % COLUMNS])
                 if solid:
                     ids[i, r, c] = _looks_like(solid)
+                    if solid == 0xC4 and drawn in range(0x40, 0x80) and state[i, 0x74E] != 1:
+                        ids[i, r, c] = 0x6E  # a used block in the colours of bricks
                 elif drawn != UNKNOWN:
                     gone = drawn >= SOLID_FROM[drawn >> 6]  # solid then, not now: blank
                     ids[i, r, c] = 0 if gone else _looks_like(drawn)
@@ -99,7 +120,32 @@ def _metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray
                         guess = 0x4C
                     ids[i, r, c] = 256 + IDS.tolist().index(guess)
                 trunk = solid == 0x17 or (trunk and not solid)
+        for (r, column), tile in _waiting(state[i].astype(int), None if context is None else context[i]).items():
+            c = (column - int(camera[i]) // 16) % COLUMNS
+            if c < 17:
+                ids[i, r, c] = _looks_like(tile)
     return ids
+
+
+def _waiting(ram: np.ndarray, context: np.ndarray | None) -> dict[tuple[int, int], int]:
+    """Row and column of blocks that are not drawn yet, and what is shown in their place."""
+    found = {}
+    for address, kind, data in _records(ram):
+        y, column = address % 1024 // 32, address % 32 // 2 + 16 * (address // 1024 % 2)
+        if kind != 2 or address < 0x2000 or not 4 <= y < 30:
+            continue
+        r = y // 2 - 2
+        place = 0x500 + 0xD0 * (column // 16) + column % 16 + 16 * r
+        if ram[place] == 0x23:
+            old = UNKNOWN if context is None else int(context.reshape(ROWS, COLUMNS)[r, column])
+            if old == UNKNOWN:
+                slots = [k for k in (0, 1) if 0x500 + ram[0x3E6 + k] + ram[0x3E4 + k] == place]
+                new = int(ram[0x3E8 + slots[0]]) if slots else 0x23
+                old = {0xC4: 0xC0, 0: 0x51 if ram[0x74E] == 1 else 0x52}.get(new, new)
+            found[r, column] = old
+        elif ram[place] and data != [0x24, 0x24]:
+            found[r, column] = 0x23
+    return found
 
 
 def _looks_like(tile: int) -> int:

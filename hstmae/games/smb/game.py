@@ -14,6 +14,7 @@ from ..hints import CoderHints, ConsoleLooks
 from ..spec import GameSpec, StateField, TileLayer
 from ..state import GameState, ObjectBoxes
 from . import layers
+from .blocks import BOUNCING
 from .columns import columns
 from .earlier import camera_step, one_frame_before
 from .editing import SmbEditing
@@ -24,7 +25,7 @@ from .overscan import USUAL, find_corner
 from .palettes import FCEUX, OTHERS
 from .ropes import hang_ropes
 from .scenery import IDS as GUESSES
-from .screen import colour_step, hold_digits, undrawn
+from .screen import PLAYER, colour_step, hold_digits, undrawn
 
 PALETTE = FCEUX
 
@@ -35,6 +36,9 @@ _SHOWN = tuple(bytes.fromhex("0007090c0f101215161718191a1c21222527293036373a3c")
 
 def _globals_at(*addresses: int) -> tuple[int, ...]:
     return tuple(layers.GLOBALS.index(address) for address in addresses)
+
+
+(_POWER, _KIND, _BACKDROP), _FIRE, _CASTLE, _AS_CASTLES = _globals_at(0x756, 0x74E, 0x744), 2, 3, 7
 
 
 class SuperMarioBros(GameSpec):
@@ -173,8 +177,7 @@ class SuperMarioBros(GameSpec):
     def decode_for_coding(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         made = self.decode(state, context)
         first = layers.metatiles(state, context, np.asarray(made.camera), coding=True)
-        guessed = np.minimum(made.tiles[0], first) >= self.looks.first_guess
-        return replace(made, tiles=(np.where(guessed, first, made.tiles[0]), *made.tiles[1:]))
+        return replace(made, tiles=(first, *made.tiles[1:]))
 
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         self.check_state(state)
@@ -220,8 +223,20 @@ class SuperMarioBros(GameSpec):
 
     def hung_tiles(self, ids: np.ndarray, state: GameState, origin: tuple[int, int]) -> np.ndarray:
         hang_ropes(ids, state, origin)
-        ids[ids == layers.BOUNCING] = 0
+        ids[ids == BOUNCING] = 0
         return ids
+
+    def shown_globals(self, state: GameState) -> np.ndarray:
+        """Maps of one backdrop have the colours of castles. Where the player's colours wait, they are those of the
+        frame before, and before a change to those of fire the others."""
+        shown = np.array(state.globals)
+        shown[shown[:, _BACKDROP] == _AS_CASTLES, _KIND] = _CASTLE
+        for t in np.flatnonzero(np.asarray(state.undrawn) & PLAYER):
+            if shown[t, _POWER] == _FIRE:
+                shown[t, _POWER] = _FIRE - 1
+            elif t:
+                shown[t, _POWER] = shown[t - 1, _POWER]
+        return shown
 
     def flip_tokens(self, flipped: GameState) -> GameState:
         return flip_objects(flipped)

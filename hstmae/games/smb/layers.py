@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .blocks import shown_blocks, used_as_bricks
 from .history import COLUMNS, ROWS, UNKNOWN
 from .objects import BACKGROUND, ITEM, SOLID
 from .scenery import FIRST_SCENERY, SCENERY, complete, empty_holes, likely_scenery
@@ -25,7 +26,6 @@ HUD_STATIC = 40  # id of the first fixed HUD cell; digits and letters are 1 + va
 HUD_IDS = HUD_STATIC + 4 * 32 + 1
 GLOBALS = (0x74E, 0x733, 0x741, 0x742, 0x743, 0x744, 0x756, 0x753, 0x773, 0x6D4, 0x75F)
 SOLID_FROM = np.array([0x10, 0x51, 0x88, 0xC0])  # first solid metatile id of each palette group [data]
-BOUNCING = 0x23  # where a block bounces, which sprites show: blank [data]
 TILE_IDS = 256 + len(GUESSES) + 1  # metatiles, guessed scenery, and the unknown
 HUD_FIXED = (HUD_STATIC + np.arange(128).reshape(4, 32)).astype(np.int16)
 HUD_COLUMNS = np.array(list(HUD_DIGITS))
@@ -84,8 +84,9 @@ _HUD_VALUE, _HUD_ROW = _hud_tables(), 256 * np.arange(len(HUD_DIGITS))
 def metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray, coding: bool = False) -> np.ndarray:
     """Ids of the 17 columns on the screen: the block buffer, scenery from the history where that is known, or a guess.
 
-    A guess has an id of its own, so that whoever draws it can learn how far to trust it. `coding`: guesses as they were
-    first made, see `GameSpec.decode_for_coding`.
+    A guess has an id of its own, so that whoever draws it can learn how far to trust it. Blocks are as the picture
+    shows them, see `blocks`. `coding`: guesses as they were first made and blocks as in the memory, see
+    `GameSpec.decode_for_coding`.
     """
     t, first = len(state), camera // 16
     row = np.arange(t)[:, None]
@@ -94,8 +95,11 @@ def metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray,
     if context is None:
         unknown = solid == 0
     else:
-        drawn = _SCENERY.take(context.reshape(-1).take(_DRAWN_AT.take(first % COLUMNS, 0) + row * context.shape[1]))
+        first_drawn = context.reshape(-1).take(_DRAWN_AT.take(first % COLUMNS, 0) + row * context.shape[1])
+        drawn = _SCENERY.take(first_drawn)
         ids = np.where(solid != 0, ids, drawn)
+        if not coding:
+            used_as_bricks(ids, state, first_drawn)
         unknown = ids == TILE_IDS - 1
     ids, solid, unknown = (x.reshape(t, ROWS, 17) for x in (ids, solid, unknown))
     some = unknown.any((1, 2))
@@ -105,6 +109,10 @@ def metatiles(state: np.ndarray, context: np.ndarray | None, camera: np.ndarray,
             empty_holes(likely, solid[some], water=state[some, 0x74E] == 0)
         complete(likely, solid[some])
         ids[some] = np.where(unknown[some], _GUESS_ID.take(likely), ids[some])
+    for i, r, column, tile in [] if coding else shown_blocks(state, context):
+        at = (column - first[i]) % COLUMNS
+        if at < ids.shape[2]:
+            ids[i, r, at] = _LOOK[tile]
     return ids
 
 
