@@ -100,25 +100,32 @@ class ObjectLooks:
                 elif means and found is None:
                     alike = self._alike(keys[t, m], (int(y1 - y0), int(x1 - x0)))
                 if alike is None and (found is None or (y1 - y0, x1 - x0) != tuple(self.size[found[0]].tolist())):
-                    open_ = np.float32(0) if free is None else np.where(free, np.float32(0), believed[here])
-                    believed[here] = trust[t][here] = open_  # what is not free is in front of it
+                    # What is not free is in front of it, and for it may be in front of others.
+                    kept = False if free is None else ~free & (entries[t][here] == behind[t][here])
+                    believed[here] = trust[t][here] = np.where(kept, believed[here], np.float32(0))
                     continue
                 h, w = believed[here].shape
                 inner = (slice(max(-y0, 0), max(-y0, 0) + h), slice(max(-x0, 0), max(-x0, 0) + w))
                 pictures = alike if found is None else self._pictures(*found)
                 assert pictures is not None
                 clear, share, entry, rgb = (part[inner] for part in pictures)
-                if free is not None:
-                    clear = np.where(free, clear, np.float32(1))
                 if seen.lines is not None:
                     clear = np.where(seen.lines[t, m][inner[0], None], clear, np.float32(1))
                 if seen.cut is not None:
                     clear = np.where(np.arange(w0 := inner[1].start, w0 + w) < seen.cut[t, m], np.float32(1), clear)
+                hides = None
+                if free is not None:  # the console asks the foremost object alone whether it is behind the background
+                    hides = ~free & (clear < share) & (entries[t][here] != behind[t][here])
+                    clear = np.where(free, clear, np.float32(1))
                 through = clear >= share
                 entries[t][here] = np.where(through, entries[t][here], entry)
                 surely = np.where(through, clear * believed[here], share)
-                surely *= _ALIKE if found is None else self.seen[found[0]] / (self.seen[found[0]] + doubt)
+                sights = _ALIKE if found is None else self.seen[found[0]] / (self.seen[found[0]] + doubt)
+                surely *= sights
                 surely[(believed[here] == 0) & (clear > _OPAQUE)] = 0
+                if hides is not None and hides.any():
+                    entries[t][here][hides] = behind[t][here][hides]
+                    surely[hides] = (share * sights * known[t][here])[hides]
                 believed[here] = trust[t][here] = surely
                 if means:
                     blend = clear[..., None] * mean[t][here] + (1 - clear[..., None]) * rgb
