@@ -45,8 +45,15 @@ def recall(view: View) -> Recalled:
     for part in parts(corner[:, 1], np.asarray(state.scene), led_back(corner[:, 1], game)):
         _look_up(made, view, scene, corner, part, tiles)
         if bar.any():
-            _look_up(made, view, bar, np.zeros_like(corner), part, text)
+            _look_up(made, view, bar, _corner_of_bar(view), part, text)
     return made
+
+
+def _corner_of_bar(view: View) -> np.ndarray:
+    """y and x of the pictures' corners in the status bar, int64 [T, 2]: where the state says it lies elsewhere once."""
+    if view.level != "full" or len(view.game.tile_layers) < 2:
+        return np.zeros((view.shape[0], 2), np.int64)
+    return -np.asarray(view.needed_state().tile_xy[1]).astype(np.int64)[:, ::-1]
 
 
 def _look_up(

@@ -84,6 +84,7 @@ class LevelSightings:
     def __init__(self, size: tuple[int, int]) -> None:
         self._level, self._bar = Sightings(size), Sightings(size, 0)
         self._last: tuple[int, int] | None = None  # scene, camera
+        self._bar_at: list[int] | None = None  # where the status bar usually is
 
     def pass_by(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Masked pixels of a view of one frame that were seen before, uint8 [1, H, W] and bool [1, H, W]; what is
@@ -118,6 +119,9 @@ class LevelSightings:
             if bar.any() and len(view.game.tile_layers) > 1:
                 text = view.tile_ids(1)[0]
                 bar &= text >= 0  # where the state gives no id, the network draws
+                at = np.asarray(state.tile_xy[1])[0].tolist()
+                self._bar_at = self._bar_at or at
+                bar &= at == self._bar_at
         corner = (int(place.camera_y[0]), here[1])
         return [(self._level, corner, scene, tiles), (self._bar, (0, 0), bar, text)]
 

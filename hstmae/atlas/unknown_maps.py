@@ -22,6 +22,7 @@ _AROUND = 2  # columns of cells to either side whose visible pixels count
 _MAP = 0.1  # weight of all maps together before anything is seen; that of the guess is 1, with landmarks another 1
 _WRONG = 8.0  # wrong pixels that take a factor e off a candidate's weight
 _ELSEWHERE = 0.1  # what wrong pixels in other columns count of a map, which is one thing; the guess is many
+_STILL = 0.75  # share of the frames
 _MOST = 0.99  # trust where all agree
 
 
@@ -51,17 +52,20 @@ def complete(view: View, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
     colours, trust = np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32)
     layer = game.tile_layers[0]
     width, tops = view.inside[1].stop, np.asarray(state.tile_xy[0])[:, 1].astype(int) - view.origin[0]
+    above = tops + np.asarray(state.camera_y)  # world y of the grid
     camera, scene = np.asarray(state.camera).astype(np.int64), np.asarray(state.scene)
     looks, made = atlas.looks.of_clip(view.tile_ids(0), view)
     for part in parts(camera, scene):
-        top = int(tops[part[0]])  # of the grid, in the frames
+        tops_here, often = np.unique(tops[part], return_counts=True)
+        top = int(tops_here[often.argmax()])  # of the grid, in the frames
         rows = slice(max(top, 0), max(0, min(top + layer.rows * layer.cell, view.inside[0].stop)))
         open_ = view.tile_ids(0) < 0
         open_[:, : rows.start], open_[:, rows.stop :], open_[:, :, width:] = False, False, False
         if int(scene[part[0]]) in atlas.maps or not (open_[part] & view.mask[part]).any():
             continue
-        if np.ptp(tops[part]) or np.ptp(np.asarray(state.camera_y)[part]):
+        if np.ptp(above[part]) or often.max() < _STILL * len(part):
             continue  # candidates are columns of a picture that does not scroll up and down
+        part = part[tops[part] == top]  # a few may be shown a line further down
         first = int(camera[part].min()) // layer.cell
         cells = (int(camera[part].max()) + game.native_size[1] - 1) // layer.cell - first + 1
         seen = np.full((layer.rows * layer.cell, cells * layer.cell), _UNSEEN, np.uint8)

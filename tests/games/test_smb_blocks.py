@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from hstmae.atlas.recall import recall
 from hstmae.games import GameState, get_game
 from hstmae.games.boxes import sprites
+from hstmae.games.pixels import View
 from hstmae.games.smb.blocks import BOUNCING, USED, USED_AS_BRICK, block_address
 from hstmae.games.smb.screen import PLAYER
 
@@ -85,3 +87,21 @@ def test_colours_of_sprites_are_those_shown() -> None:
     assert found.keys[:, -2, 2].tolist() == [2, 2, 1]  # the player: as before being hurt, and before fire
     alone = sprites(replace(state, undrawn=0 * state.undrawn), GAME)
     assert alone is not None and alone.keys[:, -2, 2].tolist() == [2, 0, 2]
+
+
+def test_a_long_buffer_moves_the_picture_down_and_no_file() -> None:
+    ram = np.zeros((3, 2048), np.uint8)
+    ram[:, 0x300], ram[2, 0x773] = [60, 67, 67], 6
+    state, coded = GAME.decode(ram, None), GAME.decode_for_coding(ram, None)
+    assert [xy[:, 1].tolist() for xy in state.tile_xy] == [[32, 33, 32], [0, 1, 0]]
+    assert state.camera_y.tolist() == [0, -1, 0] and not coded.camera_y.any()
+    assert [xy[:, 1].tolist() for xy in coded.tile_xy] == [[32] * 3, [0] * 3]
+    frames = np.zeros((3, *GAME.native_size), np.uint8)
+    for t, y in enumerate((0, 1, 0)):
+        frames[t, 16 + y] = 7  # one line of a status bar
+    mask = np.zeros(frames.shape, bool)
+    mask[:2, 8:24, :128] = True
+    mask[2, 8:24, 128:] = True
+    seen = recall(View(frames, mask, GAME, state, "full"))
+    assert seen.found[:, 12:20].sum((1, 2)).tolist() == [8 * 128] * 3
+    assert (seen.indices == frames)[seen.found].all()

@@ -20,11 +20,11 @@ def decode(state: np.ndarray, context: np.ndarray | None) -> GameState:
     ram = state.astype(np.int32)
     camera = 256 * ram[:, 0x71A] + ram[:, 0x71C]
     tokens, token_xy, token_valid = _compact(ram, camera)
-    t = len(ram)
-    tiles_xy = np.stack([-(camera % 16), np.full(t, HUD_HEIGHT)], 1).astype(np.int16)
+    down = np.array([int(row[0x773] == 0 and row[0x300] > 60) for row in ram], np.int32)
+    tiles_xy = np.stack([-(camera % 16), HUD_HEIGHT + down], 1).astype(np.int16)
     return GameState(
         tiles=(_metatiles(state, context, camera), _hud(ram)),
-        tile_xy=(tiles_xy, np.zeros((t, 2), np.int16)),
+        tile_xy=(tiles_xy, np.stack([0 * down, down], 1).astype(np.int16)),
         sprites=_sprites(ram),
         globals=_globals(ram),
         camera=camera.astype(np.int32),
@@ -37,6 +37,7 @@ def decode(state: np.ndarray, context: np.ndarray | None) -> GameState:
         clock=ram[:, 0x09].astype(np.int32),
         glow=np.array([_glow(row) for row in ram], np.int32),
         undrawn=np.array([_undrawn(row)[0] for row in ram], np.int32),
+        camera_y=-down,
     )
 
 

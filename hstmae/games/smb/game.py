@@ -25,7 +25,7 @@ from .overscan import USUAL, find_corner
 from .palettes import FCEUX, OTHERS
 from .ropes import hang_ropes
 from .scenery import IDS as GUESSES
-from .screen import PLAYER, colour_step, hold_digits, undrawn
+from .screen import PLAYER, colour_step, hold_digits, lines_down, undrawn
 
 PALETTE = FCEUX
 
@@ -177,17 +177,24 @@ class SuperMarioBros(GameSpec):
     def decode_for_coding(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         made = self.decode(state, context)
         first = layers.metatiles(state, context, np.asarray(made.camera), coding=True)
-        return replace(made, tiles=(first, *made.tiles[1:]))
+        down = np.stack([np.zeros(len(state), int), lines_down(state)], 1).astype(np.int16)
+        return replace(
+            made,
+            tiles=(first, *made.tiles[1:]),
+            tile_xy=tuple(corner - down for corner in made.tile_xy),
+            camera_y=0 * made.camera_y,
+        )
 
     def decode(self, state: np.ndarray, context: np.ndarray | None) -> GameState:
         self.check_state(state)
         t = len(state)
         camera = 256 * state[:, 0x71A].astype(np.int32) + state[:, 0x71C]
         late, waits = undrawn(state, tuple(layers.HUD_DIGITS))
-        tiles_xy = np.stack([-(camera % 16), np.full(t, layers.HUD_HEIGHT)], 1).astype(np.int16)
+        down = lines_down(state)
+        tiles_xy = np.stack([-(camera % 16), layers.HUD_HEIGHT + down], 1).astype(np.int16)
         return GameState(
             tiles=(layers.metatiles(state, context, camera), layers.status_bar(state)),
-            tile_xy=(tiles_xy, np.zeros((t, 2), np.int16)),
+            tile_xy=(tiles_xy, np.stack([np.zeros(t, int), down], 1).astype(np.int16)),
             sprites=layers.sprites(state),
             globals=layers.global_values(state),
             camera=camera,
@@ -197,6 +204,7 @@ class SuperMarioBros(GameSpec):
             clock=state[:, 0x09].astype(np.int32),
             glow=colour_step(state, waits),
             undrawn=late,
+            camera_y=-down.astype(np.int32),
         )
 
     def screen_columns(self, memory: np.ndarray) -> tuple[int, np.ndarray]:

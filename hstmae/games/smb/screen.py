@@ -3,7 +3,8 @@
 The game leaves what is to be drawn in a buffer (0x300: bytes in use, from 0x301: records of an address of the screen,
 a length, and that many bytes) and draws it before the next picture, except where something else is to be drawn first
 (0x773 is not 0, mostly a column of the map): then digits and the colours of coins and ? blocks stay what they were for
-a frame or more [map] [data]. Blocks wait as well, see `blocks`.
+a frame or more [map] [data]. Blocks wait as well, see `blocks`. When much has waited, drawing it takes too long, and
+the picture begins a line late.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 STEPS = 6  # of the colour cycle
 BEGINS = STEPS  # instead of a step: the map's own colours may be shown, which no step has brought yet
 _USED, _BUFFER, _ELSE, _STEP = 0x300, 0x301, 0x773, 0x6D4
+_TOO_MUCH = 61  # bytes: 67 take too long, in 6 pictures of 6, and 60 do not, in none of 11 [data]
 _ONE, _LENGTH = 0x40, 0x3F  # of a length byte: the same byte all along; how long
 _GLOW = 0x3F0C  # where the four colours of the cycle lie
 _STATUS = 0x2060  # tile row 3 of the screen that holds the status bar
@@ -65,6 +67,11 @@ def waits_in(state: np.ndarray) -> np.ndarray:
     """Frames of state uint8 [T, 2048] in which the buffer is not drawn before the picture: bool [T]."""
     waits: np.ndarray = (state[:, _USED] > 0) & (state[:, _ELSE] > 0)
     return waits
+
+
+def lines_down(state: np.ndarray) -> np.ndarray:
+    """Lines by which the background of the pictures of state uint8 [T, 2048] is further down: int [T], 0 or 1."""
+    return ((state[:, _ELSE] == 0) & (state[:, _USED] >= _TOO_MUCH)).astype(int)
 
 
 def _floating(ram: np.ndarray, most: int) -> tuple[int, int]:
