@@ -89,6 +89,16 @@ def textured() -> Episode:
     return replace(colours(), name="textured", frames=frames.clip(0, 255).astype(np.uint8), frame_numbers=n)
 
 
+def blinking() -> Episode:
+    """A true-colour session of a few shapes, some of which are drawn in every second picture, that moves once."""
+    y, x = np.mgrid[:24, :40]
+    index = np.stack([((x // 6 ^ y // 5) % 5) * 40 for _ in range(12)])
+    index[::2, 5:20, 8:30] = (x * y % 7 * 9)[5:20, 8:30]
+    index[8:] = np.roll(index[8:], 3, 2)
+    frames = np.stack([index, 250 - index, index // 2], -1).astype(np.uint8)
+    return replace(colours(), name="blinking", frames=frames, frame_numbers=np.arange(12, dtype=np.int32))
+
+
 def atari() -> Episode:
     """A session in the colours of the Atari 2600, with its memory."""
     y, x = np.mgrid[:20, :32]
@@ -135,6 +145,7 @@ def contents() -> dict[str, tuple[list[Episode], int, dict[str, Any]]]:
     found["atari-5"] = [atari()], 8, {"name": "lossless", "version": 5}
     found["atari-6"] = [atari(), pong()], 8, {"name": "lossless", "version": 6}
     found["atari-live-6"] = [pong(4)], 8, {"name": "live", "version": 6}
+    found["colours-7"] = [blinking(), drawn(12)], 64, {"name": "lossless", "version": 7}
     found["colours-3"] = [colours(), drawn(12), drawn(300), noisy()], 64, {"name": "lossless", "version": 3}
     return found
 

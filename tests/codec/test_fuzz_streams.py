@@ -14,8 +14,9 @@ from fuzzing import CASES, attack, damaged
 
 from hstmae.codec.container.gop import Gop
 from hstmae.codec.lossless.kernel import library_path
+from hstmae.codec.lossless.palettes import BLINKING, PALETTE
 from hstmae.codec.lossless.profile import LosslessProfile
-from hstmae.codec.lossless.true_colour import DIFFERENCES, PALETTE, PIXELS, RUNS
+from hstmae.codec.lossless.true_colour import DIFFERENCES, PIXELS, RUNS
 from hstmae.codec.neural.exact import ExactCoder
 from hstmae.errors import CodecError
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.skipif(library_path() is None, reason="needs the compil
 KINDS = {  # frames, and the version of the streams, by the first byte
     DIFFERENCES: (lambda: make_golden.colours().frames, 4),
     PALETTE: (lambda: make_golden.drawn(300).frames, 4),
+    BLINKING: (lambda: make_golden.blinking().frames, 7),
     RUNS: (lambda: make_golden.noisy().frames, 4),
     PIXELS: (lambda: make_golden.textured().frames, 5),
 }

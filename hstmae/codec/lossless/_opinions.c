@@ -1,6 +1,34 @@
 /* Picture coder: what each source says about a pixel, and what is learned from the truth. Twin: reference/pictures.py. */
 #include "_picture.h"
 
+/* The rest of hst_mixed_bit in the third version, with products of 16 bits; what is missing to eight inputs is 0. */
+static int narrow_bit(Pictures *p, const Mix *mix, uint32_t **slot, int slots, int bit) {
+    Mix16 narrow = {.a = mix->a, .b = mix->b};
+    int wide = (mix->n + 7) & ~7;
+    for (int n = 0; n < mix->n; n++) narrow.in[n] = (int16_t)mix->in[n];
+    uint32_t probability = hst_mix16(&p->maths, &narrow, wide);
+    bit = hst_code_bit(p->coder, bit, probability);
+    for (int n = 0; n < slots; n++) *slot[n] = hst_slot_update(&p->maths, *slot[n], bit, p->limit);
+    hst_learn16(&narrow, wide, bit, probability, p->speed);
+    return bit;
+}
+
+int hst_mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int slots, int bit) {
+    uint32_t *slot[PIXEL_SLOTS];
+    for (int n = 0; n < slots; n++) {
+        slot[n] = hst_slot(p->slots, p->slot_bits, hash[n]);
+        mix->in[fixed + n] = hst_slot_input(&p->maths, *slot[n]);
+    }
+    mix->in[fixed + slots] = 256;
+    mix->n = fixed + slots + 1;
+    if (p->version > 2) return narrow_bit(p, mix, slot, slots, bit);
+    uint32_t probability = hst_mix(&p->maths, mix);
+    bit = hst_code_bit(p->coder, bit, probability);
+    for (int n = 0; n < slots; n++) *slot[n] = hst_slot_update(&p->maths, *slot[n], bit, p->limit);
+    hst_learn(mix, bit, probability, p->speed);
+    return bit;
+}
+
 /* Where sources were wrong around pixel `i`, one byte each: left, above, above right, and what follows of before. */
 static inline uint64_t mistakes(const Pictures *p, int64_t i) {
     const uint8_t *e = p->wrong + i;
@@ -195,7 +223,8 @@ void hst_look_at(Pictures *p, Pixel *x, int64_t i) {
         left_half(p, x, i);
     } else {
         hst_opinion(p, x, 2, q[0], p->first ? 0 : 7);
-        hst_opinion(p, x, 3, p->prev[i], p->first ? 0 : 7);
+        if (!p->first && hst_blinks(p)) hst_look_before(p, x, i);
+        else hst_opinion(p, x, 3, p->prev[i], p->first ? 0 : 7);
     }
     opinion_of_cell(p, x, 4, hash[0]);
     if (p->first) {

@@ -4,34 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The rest of hst_mixed_bit in the third version, with products of 16 bits; what is missing to eight inputs is 0. */
-static int narrow_bit(Pictures *p, const Mix *mix, uint32_t **slot, int slots, int bit) {
-    Mix16 narrow = {.a = mix->a, .b = mix->b};
-    int wide = (mix->n + 7) & ~7;
-    for (int n = 0; n < mix->n; n++) narrow.in[n] = (int16_t)mix->in[n];
-    uint32_t probability = hst_mix16(&p->maths, &narrow, wide);
-    bit = hst_code_bit(p->coder, bit, probability);
-    for (int n = 0; n < slots; n++) *slot[n] = hst_slot_update(&p->maths, *slot[n], bit, p->limit);
-    hst_learn16(&narrow, wide, bit, probability, p->speed);
-    return bit;
-}
-
-int hst_mixed_bit(Pictures *p, Mix *mix, int fixed, const uint32_t *hash, int slots, int bit) {
-    uint32_t *slot[PIXEL_SLOTS];
-    for (int n = 0; n < slots; n++) {
-        slot[n] = hst_slot(p->slots, p->slot_bits, hash[n]);
-        mix->in[fixed + n] = hst_slot_input(&p->maths, *slot[n]);
-    }
-    mix->in[fixed + slots] = 256;
-    mix->n = fixed + slots + 1;
-    if (p->version > 2) return narrow_bit(p, mix, slot, slots, bit);
-    uint32_t probability = hst_mix(&p->maths, mix);
-    bit = hst_code_bit(p->coder, bit, probability);
-    for (int n = 0; n < slots; n++) *slot[n] = hst_slot_update(&p->maths, *slot[n], bit, p->limit);
-    hst_learn(mix, bit, probability, p->speed);
-    return bit;
-}
-
 static int code_pixel(Pictures *p, Pixel *x, int64_t i, int64_t at, int missed, int colour) {
     int64_t s = p->stride;
     const uint8_t *c = p->cur + i, *e = p->wrong + i;
@@ -153,6 +125,8 @@ static void code_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *sourc
             hst_learn_pixel(p, pixel + n, i, p->cur[i], !same);
             if (target) target[at] = p->cur[i];
         }
+    uint8_t *from = p->from + (f - p->flags);
+    if (*from & ASK_BEFORE) hst_ask_before(p, from, (by * BLOCK + PAD) * s + bx * BLOCK + PAD, y1 - by * BLOCK, x1 - bx * BLOCK);
 }
 
 static int code_shift(Pictures *p, int value, uint32_t last, uint32_t hint) {
@@ -173,7 +147,7 @@ static int code_shift(Pictures *p, int value, uint32_t last, uint32_t hint) {
  * camera's movement. What belongs to one frame of them is read when that frame is coded.
  *
  * sources [7, 8, 64]; w_flag [34, 7], w_pixel [640, 16], w_escape [19, 5]: weights. w_quiet [36, 8] is null in the
- * first version, which has no quiet blocks. version: 1 to 4; from the third on w_flag [34, 8] and w_escape [19, 8].
+ * first version, which has no quiet blocks. version: 1 to 5; from the third on w_flag [34, 8] and w_escape [19, 8].
  */
 HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, const int64_t *scene_sizes,
                                    const int32_t *layout, const int16_t *tiles, const int16_t *corners,
@@ -183,7 +157,7 @@ HST_API intptr_t hst_pictures_open(int mode, int64_t height, int64_t width, cons
                                    const int16_t *stretch, const uint16_t *squash, const int32_t *rate,
                                    const int32_t *trust, int limit, int speed, uint8_t *buf, int64_t cap) {
     if (height < 1 || width < 1 || height > 65535 || width > 65535 || slot_bits < 8 || slot_bits > 24 ||
-        cell_bits < 8 || cell_bits > 24 || version < 1 || version > 4 || (version > 1) != (w_quiet != 0))
+        cell_bits < 8 || cell_bits > 24 || version < 1 || version > 5 || (version > 1) != (w_quiet != 0))
         return HST_ARGUMENT;
     Scene scene = {scene_sizes[0], scene_sizes[1], scene_sizes[2], scene_sizes[3], layout, tiles, corners, list, look};
     int64_t stride = width + 2 * PAD, area = stride * (height + 2 * PAD);

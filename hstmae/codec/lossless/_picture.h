@@ -19,6 +19,7 @@ enum {
     ESCAPE_SLOTS = 4,
     ESCAPE_INPUTS = ESCAPE_SLOTS + 1,
     WIDE_INPUTS = 8, /* the third version fills up those of flags and of escapes to what is computed at once */
+    FROM_HERE = 1, FROM_BEFORE = 2, ONCE_BEFORE = 4, ASK_BEFORE = 8, /* bits of `from` */
     TRANSPARENT = 256,
     TOP_MISSED = 128 /* bit of the mask of wrong sources */
 };
@@ -49,7 +50,7 @@ typedef struct {
     uint32_t *tile, *front, *second; /* keys of the tile and of the two foremost sprites of each pixel, 0 = none; of the
                                         third version the place in a piece of 8x8 pixels in the lowest 6 bits */
     uint32_t *keys, *old_tile, *old_front, *old_second; /* all of them; those of the previous picture */
-    uint8_t *from;                                      /* of each block, whether it was where it is now: see _quiet.c */
+    uint8_t *from; /* of each block, whether it was where it is now, and whether as in the picture before the last: _quiet.c */
     int64_t shift;                   /* from a pixel to the place in the previous picture that the scroll brings here */
     uint32_t look[2];
     int look_changed;
@@ -87,10 +88,21 @@ void hst_learn_rendered(Pixel *x, int colour);
 void hst_opinion(Pictures *p, Pixel *x, int s, int colour, int level);
 void hst_find_places(Pictures *p, Pixel *x, int64_t i);
 void hst_learn_places(Pictures *p, Pixel *x, int64_t i, int colour);
+void hst_look_before(Pictures *p, Pixel *x, int64_t i);
+void hst_ask_before(Pictures *p, uint8_t *from, int64_t i, int64_t rows, int64_t columns);
 void hst_expect(const Pictures *p, int64_t i); /* touch what hst_look_at will need if the picture stays as it was */
 void hst_look_at(Pictures *p, Pixel *x, int64_t i);
 void hst_learn_pixel(Pictures *p, Pixel *x, int64_t i, int colour, int sources);
 void hst_render(Pictures *p, const Scene *scene, int64_t t);
 int hst_find_shift(const Pictures *p, const uint8_t *source, int64_t step);
+
+/* Whether a picture that did not move is held against the one before the last, too: fifth version, where such are kept. */
+static inline int hst_blinks(const Pictures *p) { return p->version > 4 && p->ring && !p->shift; }
+
+/* A pixel of the picture before the last one. */
+static inline const uint8_t *hst_before_last(const Pictures *p, int64_t i) {
+    int64_t at = p->prev - p->ring - p->stride * (p->height + 2 * PAD);
+    return p->ring + (at < 0 ? at + p->ring_size : at) + i;
+}
 
 #endif

@@ -6,6 +6,7 @@
 #include "_picture.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { LEAST = 5, SURE = 16, MOST = 24 }; /* pixels in a row that have to be alike, and that are looked at */
 
@@ -60,6 +61,24 @@ void hst_learn_places(Pictures *p, Pixel *x, int64_t i, int colour) {
     p->back[i] = back;
     p->run[i] = (uint8_t)run;
     p->places[x->place[0]] = p->places[x->place[1]] = (uint32_t)(p->cur - p->ring + i) + 1;
+}
+
+/* Where nothing moved, what the picture before the last one had, in place of a second time what the last one has: things
+ * that are drawn in every second picture are there.
+ */
+void hst_look_before(Pictures *p, Pixel *x, int64_t i) {
+    int64_t s = p->stride;
+    const uint8_t *c = p->cur + i, *o = hst_before_last(p, i);
+    hst_opinion(p, x, 3, o[0], (o[-1] == c[-1]) | (o[-s] == c[-s]) << 1 | (o[-s + 1] == c[-s + 1]) << 2);
+}
+
+/* Of a block that was not as expected: whether it was as in the picture before the last one. Twice in a row, and it is
+ * expected to be so again.
+ */
+void hst_ask_before(Pictures *p, uint8_t *from, int64_t i, int64_t rows, int64_t columns) {
+    int same = 1;
+    for (int64_t y = 0; y < rows; y++, i += p->stride) same &= !memcmp(p->cur + i, hst_before_last(p, i), (size_t)columns);
+    *from = (uint8_t)((*from & FROM_HERE) | (!same ? 0 : *from & ONCE_BEFORE ? FROM_BEFORE : ONCE_BEFORE));
 }
 
 /* From now on look for what is drawn in up to `count` pictures of before, 2 or more, with a table of 2**bits places;

@@ -2,7 +2,7 @@
  *
  * What is expected: where the game's memory says the same as it did of the previous picture, here or where the scroll
  * comes from, the previous picture; elsewhere what its tiles and sprites look like. Without memory, the previous
- * picture. The first picture is asked in the third version alone, and only where there is memory. Twin:
+ * picture, or, in the fifth version, where nothing moved, the one before that, if the block was twice in a row as there. The first picture is asked in the third version alone, and only where there is memory. Twin:
  * reference/quiet.py.
  */
 #include <string.h>
@@ -86,10 +86,11 @@ static void expect(Pictures *p, Expected *e, int64_t i, int64_t rows, int64_t co
             }
             e->kind = STILL;
         }
-    } else if (p->shift && from) {
+    } else if (hst_blinks(p) ? from & FROM_BEFORE : p->shift && from & FROM_HERE) {
         e->kind = STILL;
     }
     const uint8_t *q = p->prev + i + (e->kind == STILL ? 0 : p->shift);
+    if (e->kind == STILL && hst_blinks(p)) q = hst_before_last(p, i);
     for (int64_t y = 0; y < rows; y++) copy_row(e->colour + y * columns, q + y * p->stride, columns);
 }
 
@@ -127,7 +128,7 @@ int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, 
     quiet = hst_mixed_bit(p, &mix, 1, hash, QUIET_SLOTS, quiet);
     *f = (uint8_t)!quiet;
     if (!quiet) {
-        if (!p->rendered) *from = (uint8_t)!*from;
+        if (!p->rendered) *from = (uint8_t)(!hst_blinks(p) ? *from ^ FROM_HERE : *from & FROM_BEFORE ? *from & FROM_HERE : *from | ASK_BEFORE);
         return 0;
     }
     for (int64_t y = 0, n = 0; y < rows; y++, n += columns) {
@@ -136,6 +137,7 @@ int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, 
         copy_row(p->wrong + i + y * s, right, columns);
         if (target) copy_row(target + (y0 + y) * p->width + x0, e.colour + n, columns);
     }
+    *from &= (uint8_t)~ONCE_BEFORE;
     if (e.kind >= DRAWN)
         for (int n = 0; n < (int)(rows * columns); n++)
             if (e.drawn[n]) hst_learn_rendered(e.pixel + n, e.colour[n]);

@@ -21,8 +21,10 @@ from .true_colour import decode_colours, encode_colours
 
 # Of the streams that are written; all up to it are read. 3: true colour as COLR, all else as in 2. 5: of COLR, pixels
 # themselves, all else as in 4. 6: of games without tables, tables of version 4 and what the memory says of objects.
-VERSION = 6
-_TABLES = {1: 1, 2: 2, 3: 2, 4: 3, 5: 3, 6: 4}  # version of the tables, and so of rows and palette pictures, by theirs
+# 7: palettes of true colour by pictures of version 5.
+VERSION = 7
+# Version of the tables, and so of rows and palette pictures, by theirs.
+_TABLES = {1: 1, 2: 2, 3: 2, 4: 3, 5: 3, 6: 4, 7: 4}
 _PER_FRAME = ("tiles", "corners", "sprites", "look", "hints")  # parts of a Scene
 
 
@@ -72,7 +74,7 @@ class LosslessProfile:
             out["STAT"] = kernel.rows(ENCODE, state, actions, tables.state_model(state, actions), b"")
         frames = np.ascontiguousarray(gop.frames)
         if shape.channels == 3 and self._version > 2:
-            out["COLR"] = encode_colours(frames, kernel, self.step, pixels=self._version > 4)
+            out["COLR"] = encode_colours(frames, kernel, self.step, version=self._version)
         elif shape.channels == 3:
             out["PICT"] = encode_differences(frames, self.step)
         else:

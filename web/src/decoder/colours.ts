@@ -7,11 +7,11 @@ import type { Held, Pictures } from "./group.js";
 import { neutralPictures } from "./models.js";
 
 const HEAD = 12, MOST_BITS = 22, OTHER = 255, BACK = 2 ** 24, LARGEST = 2 ** 22;
-const DIFFERENCES = 0, PALETTE = 1, RUNS = 2, PIXELS = 3, RUN = 6, PLAIN = 1, PLANES = 2; // kinds of streams, and of the colours beside a palette
+const DIFFERENCES = 0, PALETTE = 1, RUNS = 2, PIXELS = 3, BLINKING = 4, RUN = 6, PLAIN = 1, PLANES = 2; // kinds of streams, and of the colours beside a palette
 
 /** Of the stream COLR, or of PICT. Throws HstError where it makes no sense. */
 export function trueColour(held: Held, data: Uint8Array, d: Description, frames: number, coloured: boolean): Pictures {
-  if (coloured && data[0] === PALETTE) return new ColourPictures(held, data, d, frames);
+  if (coloured && (data[0] === PALETTE || data[0] === BLINKING)) return new ColourPictures(held, data, d, frames);
   if (coloured && data[0] === RUNS) return new Runs(held, data, d, frames);
   if (coloured && data[0] === PIXELS) return new PixelPictures(held, data.subarray(1), d, frames);
   if (coloured && data[0] !== DIFFERENCES) throw new HstError("damaged stream of pictures: of a kind that this program does not know");
@@ -90,6 +90,33 @@ class PixelPictures implements Pictures {
 /** How many pictures are looked through for what is drawn. */
 const lookBack = (frames: number, pixels: number): number => Math.max(2, Math.min(frames + 1, Math.floor(BACK / pixels)));
 
+/** Of a palette: pixels of other colours, bytes of the stream of indices, where that begins, and its colours as RGB. */
+function headOf(data: Uint8Array): { number: number; length: number; end: number; colours: Uint8Array } {
+  const short = "damaged stream of pictures: it is cut off";
+  if (data.length < 4) throw new HstError(short);
+  if (data[0] === PALETTE) {
+    const view = viewOf(data), end = HEAD + 3 * (data[2]! + 1);
+    if (data.length < end) throw new HstError(short);
+    return { number: view.getUint32(4, true), length: view.getUint32(8, true), end, colours: data.slice(HEAD, end) };
+  }
+  let at = 4, colour = -1;
+  const next = (): number => {
+    for (let value = 0, scale = 1; ; scale *= 128) {
+      if (at >= data.length || scale > 2 ** 28) throw new HstError(short);
+      const byte = data[at++]!;
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  const number = next(), length = next(), colours = new Uint8Array(3 * (data[2]! + 1));
+  for (let n = 0; n < colours.length; n += 3) {
+    colour += next() + 1;
+    if (colour >= 2 ** 24) throw new HstError("damaged stream of pictures: a colour beyond all");
+    colours.set([colour >> 16, (colour >> 8) & 255, colour & 255], n);
+  }
+  return { number, length, end: at, colours };
+}
+
 /** Palette pictures, with the colours of pixels that the palette has none for. */
 class ColourPictures implements Pictures {
   readonly at: number;
@@ -101,15 +128,13 @@ class ColourPictures implements Pictures {
   private used = 0;
 
   constructor(private readonly held: Held, data: Uint8Array, private readonly d: Description, frames: number) {
-    if (data.length < HEAD) throw new HstError("damaged stream of pictures: it is cut off");
-    const view = viewOf(data), bits = data[1]!, number = view.getUint32(4, true), length = view.getUint32(8, true);
+    const { number, length, end, colours } = headOf(data), bits = data[1]!, pixels = d.height * d.width;
     this.last = data[2]!;
     this.kind = data[3]!;
-    const end = HEAD + 3 * (this.last + 1), pixels = d.height * d.width;
     if (bits < 8 || bits > MOST_BITS || data.length < end + length || number > frames * pixels) throw new HstError("damaged stream of pictures: it is cut off, or states what no encoder writes");
-    this.palette = data.slice(HEAD, end);
+    this.palette = colours;
     this.others = this.unpack(data.subarray(end + length), number);
-    this.drawn = new PalettePictures(held, data.subarray(end, end + length), { ...d, channels: 1, game: "", state: 0 }, frames, neutralPictures(2, bits));
+    this.drawn = new PalettePictures(held, data.subarray(end, end + length), { ...d, channels: 1, game: "", state: 0 }, frames, neutralPictures(data[0] === PALETTE ? 2 : 5, bits));
     this.drawn.lookBack(lookBack(frames, pixels), bits);
     this.at = held.take(3 * pixels);
   }

@@ -12,7 +12,7 @@ const MAGICS = ["HSTTABLE1\n", "HSTTABLE2\n", "HSTTABLE3\n"];
 const LARGEST = 64 * 2 ** 20; // bytes unpacked
 export const NEUTRAL = { 1: "neutral-1", 2: "neutral-2", 3: "neutral-3", 4: "neutral-4" } as const;
 
-export type Version = 1 | 2 | 3 | 4; // of the streams; nothing but neutral pictures is of the fourth
+export type Version = 1 | 2 | 3 | 4 | 5; // of the streams; nothing but neutral pictures is of the fourth, and pictures of true colour of the fifth
 
 export interface RowModel {
   size: number;
@@ -72,7 +72,7 @@ export function neutralPictures(version: Version, bits = 18): PictureModel {
   };
 }
 
-export function neutralTables(version: Version): Tables {
+export function neutralTables(version: keyof typeof NEUTRAL): Tables {
   const pictures = neutralPictures(version);
   return { hash: ownSha256(new TextEncoder().encode(NEUTRAL[version])), state: null, actions: null, pictures };
 }

@@ -2,7 +2,7 @@
 import type { Description } from "./description.js";
 import { HstError } from "./errors.js";
 import { NEUTRAL, neutralTables, readTables, unpackFile } from "./models.js";
-import type { Tables, Version } from "./models.js";
+import type { Tables } from "./models.js";
 import type { Native } from "./native.js";
 
 /** Where tables come from: the file `name`.tables, which should have the SHA-256 `hash`. */
@@ -15,7 +15,7 @@ export interface TablesSource {
 }
 
 /** Of the streams of these tables, and of the file in which they are. */
-const versionOf = (name: string): Version => (name.endsWith("-1") ? 1 : name.endsWith("-2") ? 2 : name === NEUTRAL[4] ? 4 : 3);
+const versionOf = (name: string): keyof typeof NEUTRAL => (name.endsWith("-1") ? 1 : name.endsWith("-2") ? 2 : name === NEUTRAL[4] ? 4 : 3);
 
 export class Shelf {
   private readonly tables = new Map<string, Promise<Tables>>();

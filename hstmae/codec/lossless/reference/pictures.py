@@ -11,8 +11,8 @@ from ..range_coder import MASK
 from ..scene import Scene
 from .mixer import Cells, Mixer, hash2, sure
 from .places import Places, levels
-from .quiet import pass_block, quiet_block
-from .scrolling import CENTRE, PAD, find_shift, left_half, render
+from .quiet import ask_before, pass_block, quiet_block
+from .scrolling import CENTRE, PAD, find_shift, in_time, render
 
 BLOCK, RANKS, TRANSPARENT, TOP_MISSED = 8, 4, 256, 128
 
@@ -161,9 +161,8 @@ class Pictures:
             x.places = self.places.find(c, i, s)
             for n in (0, 1):
                 self.opinion(x, i, n, x.places[0][n], sure(x.places[2][n]))
-        first = left_half(c, i, s, self.width) if self.version > 3 else (q[j], q[i])
-        for n, colour in enumerate(first if self.first else (q[j], q[i]), 2):
-            self.opinion(x, i, n, colour, 0 if self.first else 7)
+        for n, (colour, level) in enumerate(in_time(self, i), 2):
+            self.opinion(x, i, n, colour, level)
         self.opinion_of_cell(x, i, 4, hash2(hash2(near, far & 0xFFFF), 4))
         if not self.first:
             self.opinion_of_cell(x, i, 5, hash2(hash2(hash2(near & 0xFFFFFF, old), older & 0xFFFFFF), 5))
@@ -280,6 +279,7 @@ class Pictures:
                 self.cur[i] = self.code_pixel(x, i, y * self.width + column, missed, colour)
                 missed += self.cur[i] != x.top
             self.learn_pixel(x, i, self.cur[i], not same)
+        ask_before(self, (by + 1) * (self.across + 2) + bx + 1, cells)
 
     def code_flag(self, by: int, bx: int, low: int, weak: int, same: int) -> int:
         f1 = self.across + 2

@@ -29,6 +29,10 @@ class Places:
         self.pictures[slot] = picture
         self.begun = slot * self.area
 
+    def before_last(self) -> list[int]:
+        """The picture before the previous one, the one before the first being empty."""
+        return self.pictures[(self.begun // self.area - 2) % len(self.pictures)]
+
     def _colour(self, place: int) -> int:
         return self.pictures[place // self.area][place % self.area]
 

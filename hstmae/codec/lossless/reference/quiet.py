@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from ..range_coder import MASK
 from .mixer import hash2
+from .scrolling import blinks
 
 if TYPE_CHECKING:
     from .pictures import Pictures, Pixel
 
 # The previous picture where the scroll comes from, or here; tiles and sprites; those where there is no picture before.
 SCROLLED, STILL, DRAWN, FIRST = range(4)
+FROM_HERE, FROM_BEFORE, ONCE_BEFORE, ASK_BEFORE = 1, 2, 4, 8  # bits of what is known of a block from pictures before
 HIGH = 8191  # above all scores
 _TRANSPARENT = 256
 
@@ -29,7 +31,7 @@ class Expected:
 
 
 def expect(p: Pictures, cells: list[int], still: int) -> Expected:
-    """Of the pixels at `cells`; `still`: whether a block of unknown meaning was where it is now."""
+    """Of the pixels at `cells`; `still`: what is known of a block of unknown meaning."""
     e = Expected()
     if p.rendered:
         if p.first or p.look_changed or any(not same_key(p, i, i + p.shift) for i in cells):
@@ -37,11 +39,29 @@ def expect(p: Pictures, cells: list[int], still: int) -> Expected:
                 draw(p, e, cells)
                 return e
             e.kind = STILL
-    elif p.shift and still:
+    elif blinks(p):
+        if still & FROM_BEFORE:
+            assert p.places is not None
+            old = p.places.before_last()
+            e.kind, e.colours = STILL, [old[i] for i in cells]
+            return e
+    elif p.shift and still & FROM_HERE:
         e.kind = STILL
     shift = 0 if e.kind == STILL else p.shift
     e.colours = [p.prev[i + shift] for i in cells]
     return e
+
+
+def ask_before(p: Pictures, f: int, cells: list[int]) -> None:
+    """Of a block that was not as expected: whether it was as in the picture before the last one. Twice in a row, and it
+    is expected to be so again."""
+    if not p.come[f] & ASK_BEFORE:
+        return
+    assert p.places is not None
+    old = p.places.before_last()
+    same = all(p.cur[i] == old[i] for i in cells)
+    found = (FROM_BEFORE if p.come[f] & ONCE_BEFORE else ONCE_BEFORE) if same else 0
+    p.come[f] = p.come[f] & FROM_HERE | found
 
 
 def same_key(p: Pictures, i: int, j: int) -> bool:
@@ -93,8 +113,12 @@ def quiet_block(p: Pictures, by: int, bx: int, cells: list[int], middle: int, tr
     p.flags[f] = 1 - quiet
     if not quiet:
         if not p.rendered:
-            p.come[f] ^= 1
+            if not blinks(p):
+                p.come[f] ^= FROM_HERE
+            else:
+                p.come[f] = p.come[f] & FROM_HERE if p.come[f] & FROM_BEFORE else p.come[f] | ASK_BEFORE
         return False
+    p.come[f] &= ~ONCE_BEFORE
     for i, colour in zip(cells, e.colours, strict=True):
         p.cur[i], p.wrong[i] = colour, 0
     for n, x in e.drawn.items():

@@ -1,9 +1,16 @@
 """What the state says is drawn, and how the picture scrolled, in plain Python: the twin of _scene.c."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..range_coder import MASK
 from ..scene import Scene
+
+if TYPE_CHECKING:
+    from .pictures import Pictures
 
 PAD = 12  # rows and columns of zeros around a picture
 CENTRE = 8 * 17 + 8  # no shift
@@ -72,3 +79,23 @@ def left_half(cur: list[int], i: int, stride: int, width: int) -> tuple[int, int
     """Colours of the padded picture's left half that mirror, and that repeat, the pixel at `i`; none of its own."""
     column, half = i % stride - PAD, width // 2
     return (cur[i - 2 * column + width - 1], cur[i - half]) if column >= half else ()
+
+
+def blinks(p: Pictures) -> bool:
+    """Whether a picture that did not move is held against the one before the last, too."""
+    return p.version > 4 and p.places is not None and not p.shift
+
+
+def in_time(p: Pictures, i: int) -> list[tuple[int, int]]:
+    """What sources 2 and 3 say of a pixel, and how sure: the last picture where the scroll comes from, and here; where
+    nothing moved, in place of a second time the same, the picture before it."""
+    s, q = p.stride, p.prev
+    if p.first:
+        said = left_half(p.cur, i, s, p.width) if p.version > 3 else (q[i + p.shift], q[i])
+        return [(colour, 0) for colour in said]
+    if not blinks(p):
+        return [(q[i + p.shift], 7), (q[i], 7)]
+    assert p.places is not None
+    old = p.places.before_last()
+    alike = sum((old[i + o] == p.cur[i + o]) << n for n, o in enumerate((-1, -s, -s + 1)))
+    return [(q[i], 7), (old[i], alike)]
