@@ -38,6 +38,7 @@ _TOGETHER = 16  # frames that are of one sort
 _NEARLY_ALL = 0.95  # share of pixels that the palette of drawn pictures holds
 _SAMPLE = 8  # frames of which both kinds are made, where there are more than 256 colours
 _PLACES = 3  # of a group from which such frames come: it may begin with a title, and end elsewhere
+_CLEARLY = 0.9  # share of the bytes below which nothing else is tried
 _SMALL = 1 << 18  # bytes of groups of which both kinds are made
 _SMALL_PICTURE = 3 << 14  # bytes of a picture: the same of groups of them, which take little time
 
@@ -69,16 +70,17 @@ def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = no_step, *,
     if version < 5 or frames[0].size > 3 * LARGEST:
         return _without_pixels(frames, packed, colours, coding, step)
     few = colours is not None and len(colours) != OTHERS
-    if frames.nbytes <= _SMALL or ((few or version > 6) and frames[0].size <= _SMALL_PICTURE):
+    small = frames[0].size <= _SMALL_PICTURE
+    if not few and frames.nbytes > _SMALL and _pixels_against_others(frames, coding) < (_CLEARLY if small else 1):
+        return coding.pixels(frames, step)
+    if frames.nbytes <= _SMALL or (small and (few or version > 6)):
         half = partial(_scaled, step, 0.5)
         return min(_without_pixels(frames, packed, colours, coding, half), coding.pixels(frames, half), key=len)
-    if not few and _pixels_are_shorter(frames, coding):
-        return coding.pixels(frames, step)
     return _without_pixels(frames, packed, colours, coding, step)
 
 
-def _pixels_are_shorter(frames: np.ndarray, coding: _Coding) -> bool:
-    """Of some rows from the middle, in some frames of a few places."""
+def _pixels_against_others(frames: np.ndarray, coding: _Coding) -> float:
+    """What kind 3 takes of the bytes of the other kinds, for some rows from the middle in some frames of a few places."""
     rows = max(1, _SMALL // _PLACES // (min(_SAMPLE, len(frames)) * frames[0, 0].nbytes))
     top, by_pixel, otherwise = max(0, (frames.shape[1] - rows) // 2), 0, 0
     for n in range(_PLACES):
@@ -87,7 +89,7 @@ def _pixels_are_shorter(frames: np.ndarray, coding: _Coding) -> bool:
         packed = packed_colours(some)
         by_pixel += len(coding.pixels(some, no_step))
         otherwise += len(_without_pixels(some, packed, palette_of(packed), coding, no_step))
-    return by_pixel < otherwise
+    return by_pixel / otherwise
 
 
 def _without_pixels(
