@@ -80,7 +80,7 @@ def encode_colours(frames: np.ndarray, kernel: Backend, step: Step = no_step, *,
 
 
 def _pixels_against_others(frames: np.ndarray, coding: _Coding) -> float:
-    """What kind 3 takes of the bytes of the other kinds, for some rows from the middle in some frames of a few places."""
+    """What kind 3 takes of the bytes of the other kinds, for rows from the middle in some frames of a few places."""
     rows = max(1, _SMALL // _PLACES // (min(_SAMPLE, len(frames)) * frames[0, 0].nbytes))
     top, by_pixel, otherwise = max(0, (frames.shape[1] - rows) // 2), 0, 0
     for n in range(_PLACES):
