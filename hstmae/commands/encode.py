@@ -101,7 +101,6 @@ def run(args: argparse.Namespace) -> int:
     from ..codec.jobs.inputs import find_input
     from ..codec.jobs.tasks import Settings
     from ..data.sources.base import NothingUsable
-    from ..games import use_game
     from ..space import SMALLER, bytes_of, check_space
 
     video = video_options(args)
@@ -132,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
         with_files=not args.no_files, exact=args.exact, fail=args.on_error == "fail",
         allow_loss=tuple(args.allow_loss),
     )  # fmt: skip
-    found = find_input(args.input, None if args.game is None else use_game(args.game), video, args.episodes, args.lag)
+    found = find_input(args.input, args.game, video, args.episodes, args.lag)
     todo, part = found.episodes, None
     if args.part is not None:
         share = share_of(found, args.part)

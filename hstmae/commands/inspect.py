@@ -61,7 +61,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ..data.inspection import open_subject, summary
-    from ..games import use_game
 
     if args.masks is not None:
         return _masks(args)
@@ -71,8 +70,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--set changes the configuration of --masks; give --masks CONFIG with it")
     if args.out is not None and args.out.suffix.lower() not in (".png", ".mp4"):
         raise UsageError(f"--out {args.out}: write a sheet to a .png or a film to an .mp4")
-    game = None if args.game is None else use_game(args.game)
-    subject = _coded(args) or open_subject(args.input, game, args.lag)
+    subject = _coded(args) or open_subject(args.input, args.game, args.lag)
     report, levels = summary(subject, args.input)
     names = [episode["name"] for episode in report["episodes"]]
     if args.episode is not None and args.episode not in names:

@@ -67,7 +67,6 @@ def run(args: argparse.Namespace) -> int:
     from ..data.sources.base import NothingUsable
     from ..data.store.preprocessing import build_store, episodes_of, find_episodes
     from ..data.store.writer import Packing
-    from ..games import use_game
     from ..space import SMALLER, bytes_of, check_space
 
     films, all_of_it = (
@@ -76,9 +75,7 @@ def run(args: argparse.Namespace) -> int:
     if not (out := Path(args.output_dir)).exists():
         plain = args.game is None and not args.resize  # frames take more room than the film they are from
         check_space(out, films * plain / 2 + (all_of_it - films) / SMALLER)
-    game, kind, found = find_episodes(
-        Path(args.input_dir), None if args.game is None else use_game(args.game), video_options(args), args.lag
-    )
+    game, kind, found = find_episodes(Path(args.input_dir), args.game, video_options(args), args.lag)
     splits = {"val_levels": list(args.val_levels), "val_fraction": args.val_fraction}
     part = None
     if args.part is not None:

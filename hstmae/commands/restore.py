@@ -104,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     many = "processes in which a model restores on the CPU (default: one per core, from 1,024 frames on)"
     parser.add_argument("--workers", type=PROCESSES, default=0, metavar="N", help=many)
     add_executor(parser)
-    parser.add_argument("--game", help="which game the footage shows (default: the model's)")
+    parser.add_argument("--game", help="game the footage shows, or FILE.py:CLASS of your own (default: the model's)")
     add_seeing(parser)
     parser.add_argument(
         "--on-error",

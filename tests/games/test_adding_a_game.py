@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from hstmae.cli import main
 from hstmae.data.clips.clip import collate
 from hstmae.errors import GameError
 from hstmae.games import GameSpec, game_names, get_game, register, registry, use_game
@@ -151,6 +153,22 @@ def test_a_class_is_chosen_and_absent_files_are_told(cave: Path) -> None:
             use_game(wish)
     with pytest.raises(GameError, match="FileNotFoundError"):
         use_game(str(cave.with_name("absent.py")))
+
+
+@pytest.mark.parametrize("verb", ["restore", "stream", "inspect", "encode", "exchange", "preprocess", "bench codec"])
+def test_every_verb_takes_a_file(verb: str, cave: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    Image.new("RGB", (32, 32)).save(pictures / "0.png")
+    broken = cave.with_name("broken.py")
+    broken.write_text("import numpie\n", encoding="utf-8")
+    out = {"encode": [str(tmp_path / "a.hst")], "exchange": [str(tmp_path / "a"), "--to", "minari"]}
+    rest = {"restore": ["--out", str(tmp_path / "a")], "stream": ["--to", "http://127.0.0.1:1/a"]}
+    words = [str(pictures), *(out | rest).get(verb, []), "--game", str(broken)]
+    if verb == "preprocess":
+        words = ["--input_dir", str(pictures), "--output_dir", str(tmp_path / "a"), "--game", str(broken)]
+    assert main([*verb.split(), *words]) == 2
+    assert "ModuleNotFoundError" in capsys.readouterr().err
 
 
 def test_a_package_name_cannot_be_taken() -> None:

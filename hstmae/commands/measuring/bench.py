@@ -82,7 +82,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 def run(args: argparse.Namespace) -> int:
     from ...codec.jobs.inputs import find_input
     from ...data.sources.video import VideoOptions
-    from ...games import use_game
 
     _check_plot(args.plot)
     profiles = _chosen("--profiles", args.profiles, PROFILES)
@@ -100,8 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
         make_profile("replay", "", rom=str(args.rom))  # what is no ROM is said before any work
     path = args.input or find(SAMPLE)
-    game = None if args.game is None else use_game(args.game)
-    found = find_input(path, game, VideoOptions(0, None, args.fps), args.episodes, args.lag)
+    found = find_input(path, args.game, VideoOptions(0, None, args.fps), args.episodes, args.lag)
 
     from ...bench.clips import read_clips
     from ...bench.job import Wanted

@@ -62,7 +62,6 @@ def outputs(args: argparse.Namespace) -> list[Output]:
 
 def run(args: argparse.Namespace) -> int:
     from ...exchange.finding import find_exchange
-    from ...games import use_game
 
     form = _form(args)
     if not form:
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.video and form != "lerobot":
         raise UsageError(f"--video is for --to lerobot, not for {form}")
     found, lost = find_exchange(
-        args.input, game=None if args.game is None else use_game(args.game), video=video_options(args),
+        args.input, game=args.game, video=video_options(args),
         wanted=args.episodes, lag=args.lag, camera=args.camera, form=args.form,
     )  # fmt: skip
     report = _packed(args, found) if form == "hst" else _written(args, found, form)
