@@ -12,11 +12,12 @@ import numpy as np
 
 from ..games.pixels import View
 from ..games.state import GameState
-from .maps import Atlas, Located
+from .maps import LEVELS, Atlas, Located
 
 _STRANGE = 0.05  # share of the visible pixels that look otherwise than the state says, from which it is looked into ...
 _BETTER = 4  # ... and how many times fewer it must be in a picture of another place
 _LEAST = 128  # visible pixels
+_SURE = 0.9  # trust in what the map shows
 
 
 def in_time(view: View, atlas: Atlas) -> View:
@@ -52,9 +53,24 @@ def _some(state: GameState, t: int) -> GameState:
 
 def _wrong(view: View, place: Located, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
     """Visible pixels of the level, where nothing moves, that are not as the map shows them, and all: int64 [T] each."""
-    colours, trust = atlas.look_up(place, view)
-    shown = ~view.mask & ~view.fixed & ~view.moving & (trust > 0.9)
-    return (shown & (view.frames != colours)).sum((1, 2)), shown.sum((1, 2))
+    shown = ~view.mask & ~view.fixed & ~view.moving
+    wrong, seen = np.zeros((2, view.shape[0]), np.int64)
+    sure = atlas.trust[LEVELS.index(view.level)] > _SURE
+    for t in range(len(wrong)):
+        world = atlas.maps.get(int(place.scene[t]))
+        if world is None:
+            continue
+        y, x = np.nonzero(shown[t][view.inside])
+        colours = view.frames[t][y, x]
+        y += int(place.camera_y[t]) + view.origin[0]
+        x += int(place.camera[t]) + view.origin[1]
+        height, width = world.colours.shape
+        there = np.flatnonzero((y >= 0) & (y < height) & (x >= 0) & (x < width))
+        at = y[there] * width + x[there]
+        known = sure[world.kinds.reshape(-1)[at]]
+        wrong[t] = (known & (world.colours.reshape(-1)[at] != colours[there])).sum()
+        seen[t] = known.sum()
+    return wrong, seen
 
 
 def _scrolled_bars(view: View, atlas: Atlas) -> np.ndarray:
@@ -77,7 +93,7 @@ def _scrolled_bars(view: View, atlas: Atlas) -> np.ndarray:
 def _wrong_text(view: View, bar: np.ndarray, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
     """As `_wrong`, of the status bar's characters."""
     drawn, trust = atlas.paint_tiles(view.shown_text(), view, 1)
-    shown = bar & (trust > 0.9)
+    shown = bar & (trust > _SURE)
     return (shown & (view.frames != drawn)).sum((1, 2)), shown.sum((1, 2))
 
 

@@ -25,7 +25,7 @@ from ..games import GameSpec, GameState
 from ..games.pixels import View
 from .kinds import KINDS, usual_means
 from .objects import ObjectLooks
-from .tiles import TileLooks
+from .tiles import TileLooks, rows_of
 
 FORMAT = 2
 # What NumPy and zipfile raise over damaged archives: wrong headers, sizes, methods, checksums and streams.
@@ -169,7 +169,9 @@ class Atlas:
         `ids` int16 [T, H, W] as of `View.tile_ids`.
         """
         colours, kinds = (self.looks, self.text)[number].paint(ids, view, number)
-        return colours, self.look_trust[number][kinds]
+        trust, rows = np.zeros(ids.shape, np.float32), rows_of(ids)
+        trust[:, rows] = self.look_trust[number][kinds[:, rows]]
+        return colours, trust
 
     def mean_of_fixed(self, place: Located, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Mean colours uint8 [T, H, W, 3] of what does not scroll, and bool [T, H, W], where there are any."""

@@ -46,11 +46,11 @@ class TileLooks:
         if not len(self.keys):
             return colours, kinds
         look, made = self.of_clip(ids, view, number)
-        cell, (y, x) = view.game.tile_layers[number].cell, view.from_corner(number)
+        cell, (y, x), rows = view.game.tile_layers[number].cell, view.from_corner(number), rows_of(ids)
         for t in range(len(ids)):
             pictures, sorts = made[tuple(look[t].tolist())]
-            place = places(ids[t], y[t], x[t], cell)
-            colours[t], kinds[t] = pictures.take(place), sorts.take(place)  # id -1 reads the spare last entry
+            place = places(ids[t, rows], y[t, rows], x[t], cell)  # id -1 reads the spare last entry
+            colours[t, rows], kinds[t, rows] = pictures.take(place), sorts.take(place)
         return colours, kinds
 
     def of_clip(
@@ -67,8 +67,10 @@ class TileLooks:
         look = np.asarray(view.needed_state().globals)[:, list(game.looks.tile_globals)].astype(np.int32)
         palettes = (0,) * layer.ids if number else game.looks.tile_palettes
         changing = (game.looks.cycling_tiles, game.looks.cycling_text)[number]
-        usable = ~view.mask & ~view.moving & (ids >= 0)
-        y, x = view.from_corner(number)
+        rows = rows_of(ids)
+        ids, (y, x) = ids[:, rows], view.from_corner(number)
+        y, frames = y[:, rows], view.frames[:, rows]
+        usable = ~view.mask[:, rows] & ~view.moving[:, rows] & (ids >= 0)
         every = [tuple(key) for key in np.unique(self.keys[:, :-1], axis=0).tolist()]
         made = {}
         for key in np.unique(look, axis=0):
@@ -80,7 +82,7 @@ class TileLooks:
                 needed[ids[t]] = True
             if not steady(seen[1][:-1][needed[:-1]]).all():
                 place = [places(ids[t], y[t], x[t], layer.cell)[usable[t]] for t in some]
-                shown = [view.frames[t][usable[t]] for t in some]
+                shown = [frames[t][usable[t]] for t in some]
                 seen = completed(seen, np.concatenate(place), np.concatenate(shown), changing)
                 others = [self.seen(np.array(other), layer.ids) for other in every if other != tuple(key.tolist())]
                 seen = recoloured(seen, others, palettes) if palettes else seen
@@ -126,6 +128,12 @@ class TileLooks:
             and self.colours.shape == self.kinds.shape
             and len(self.keys) == len(self.colours)
         )
+
+
+def rows_of(ids: np.ndarray) -> slice:
+    """Rows of int16 [T, H, W] between which all ids lie that are known; of a status bar these are few."""
+    some = np.flatnonzero((ids >= 0).any((0, 2)))
+    return slice(int(some[0]), int(some[-1]) + 1) if len(some) else slice(0, 0)
 
 
 def places(ids: np.ndarray, y: np.ndarray, x: np.ndarray, cell: int) -> np.ndarray:
