@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,7 +68,7 @@ def learn_looks(game: GameSpec, visits: list[Visit]) -> tuple[TileLooks, np.ndar
     for visit in visits:
         for tile, cells in _cells(game, visit).items():
             votes[(*visit.look, tile)].append(ballot(_counted(cells, entries), entries))
-    return _tally(votes, entries, game.tile_layers[0].cell)
+    return _tally(votes, entries, game.tile_layers[0].cell, game.looks.cycling_tiles)
 
 
 def learn_text(game: GameSpec, visits: list[Visit]) -> TileLooks:
@@ -81,9 +82,10 @@ def learn_text(game: GameSpec, visits: list[Visit]) -> TileLooks:
 
 
 def _tally(
-    votes: dict[tuple[int, ...], list[np.ndarray]], entries: np.ndarray, cell: int
+    votes: dict[tuple[int, ...], list[np.ndarray]], entries: np.ndarray, cell: int, cycling: Collection[int] = ()
 ) -> tuple[TileLooks, np.ndarray]:
-    """Votes uint8 [cell, cell] by look and id -> the looks by majority, and how often that held on the other visits."""
+    """Votes uint8 [cell, cell] by look and id -> the looks by majority, and how often that held on the other visits;
+    `cycling` ids, which show what it was the turn of, say nothing of that."""
     keys = sorted(votes)
     colours, kinds = np.zeros((2, len(keys), cell, cell), np.uint8)
     right, tested = np.zeros(KINDS), np.zeros(KINDS)
@@ -93,7 +95,7 @@ def _tally(
         total = (cast != UNSEEN).sum(0)
         number, kinds[n] = kinds_of(counts, total)
         colours[n] = entries[number]
-        for vote in cast:  # what the others would have said
+        for vote in () if key[-1] in cycling else cast:  # what the others would have said
             number, kind = kinds_of(counts - _counted(vote[None], entries), total - (vote != UNSEEN))
             seen = vote != UNSEEN
             tested += np.bincount(kind[seen], minlength=KINDS)
