@@ -18,7 +18,7 @@ from ..config import ModelConfig
 from ..games import GameSpec, GameState, get_game
 from ..games.palette import nearest_entries
 from ..games.pixels import View
-from .mixing import add_known, sources
+from .mixing import add_known, soften, sources
 from .result import Restoration
 from .untold import mark_guesses, untold_text
 from .windows import Window, session_windows
@@ -133,6 +133,8 @@ class ClipRestorer(ABC):
         if known is not None:
             cleared[known.found] = known.indices[known.found]
             view = replace(view, mask=mask & ~known.found)  # to the network they are visible
+        lost = state is None and self.game.indexed and self.atlas is not None and known is not None and not mask.all()
+        mean = colours[frames[~mask]].mean(0) if lost else None  # of what is visible
         untold = untold_text(view)
         if not self.game.indexed:
             result = Restoration(cleared, None, np.ones(mask.shape, np.float32) if self.adaptive else None)
@@ -146,6 +148,8 @@ class ClipRestorer(ABC):
             made = window.index[owned]
             if known is not None and result.indices is not None:
                 add_known(result, known, colours, made)
+                if mean is not None:
+                    soften(result, known, mask, mean, made)
             if result.confidence is not None:
                 marked = result.confidence[made]
                 mark_guesses(marked, untold[made])

@@ -10,6 +10,7 @@ from ..atlas.known_pixels import Known
 from .result import ATLAS, INPUT, NETWORK, RECALL, Restoration
 
 HINT = 0.85  # share of a hint's colour in what the network draws; more if it is trusted more
+LOST = 0.25  # share of one colour in what the network draws of frames of which nothing is known (left-out recordings)
 LIKELY = 0.5  # trust from which a palette entry of the atlas counts more than the network's
 
 
@@ -39,6 +40,22 @@ def add_known(result: Restoration, known: Known, palette: np.ndarray, frames: np
     if result.confidence is not None and part.confidence is not None:
         part.confidence[there.found] = there.trust[there.found]
         result.confidence[frames] = part.confidence
+
+
+def soften(result: Restoration, known: Known, mask: np.ndarray, mean: np.ndarray, frames: np.ndarray) -> None:
+    """Without a state, draw `frames`, integer [t], the nearer to one colour the less of them is known, in place: where
+    the place is not found, the network draws some other one.
+
+    Args:
+        mask: bool [T, H, W], what was masked; mean: float [3], RGB of what is visible.
+    """
+    for t in frames.tolist():
+        alone = mask[t] & (known.trust[t] == 0)
+        if known.share is not None:
+            alone &= known.share[t] == 0
+        share = LOST * alone.sum() / max(int(mask[t].sum()), 1)
+        drawn = (1 - share) * result.rgb[t][alone] + share * mean
+        result.rgb[t][alone] = np.rint(drawn).astype(np.uint8)
 
 
 def mix(result: Restoration, known: Known, palette: np.ndarray) -> None:
