@@ -76,7 +76,7 @@ def _evaluate(source: Path, clips: int) -> Row:
 
 def measured(tree: Path, job: str, source: Path, number: int) -> Row:
     """One job in a process of its own, on one thread, with the program in `tree`."""
-    told = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
+    told = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
     words = [sys.executable, __file__, str(source), "--job", job, "--number", str(number)]
     done = subprocess.run(words, env=told, cwd=tree, capture_output=True, text=True)
     if done.returncode:

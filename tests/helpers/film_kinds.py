@@ -36,7 +36,7 @@ def picture(k: int) -> np.ndarray:
     return rgb
 
 
-def make(path: Path, *, varying: bool = False) -> Path:
+def make(path: Path, *, varying: bool = False, frames: int = FRAMES) -> Path:
     encoder, form, options, sound = KINDS[path.name]
     if encoder not in av.codecs_available:
         pytest.skip(f"this FFmpeg has no {encoder}")
@@ -48,7 +48,7 @@ def make(path: Path, *, varying: bool = False) -> Path:
             stream.codec_context.time_base = Fraction(1, 30000)
         beside = film.add_stream(sound, rate=48000) if sound else None
         film.metadata["title"] = "a film"
-        for k in range(FRAMES):
+        for k in range(frames):
             frame = av.VideoFrame.from_ndarray(picture(k), format="rgb24")
             frame.pts, frame.time_base = 1001 * k + 300 * (k % 3) * varying, Fraction(1, 30000)
             film.mux(stream.encode(frame))
