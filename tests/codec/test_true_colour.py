@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hstmae.codec.container.gop import Gop, GopShape
 from hstmae.codec.lossless import kernel
+from hstmae.codec.lossless.coding_models import PictureModel
 from hstmae.codec.lossless.differences import decode_differences, encode_differences
 from hstmae.codec.lossless.palettes import BLINKING, PALETTE, encode_palette, packed_colours, palette_of
 from hstmae.codec.lossless.profile import LosslessProfile
@@ -90,6 +91,30 @@ def test_palettes_of_things_that_blink(
     for one in (kernel.backend(), TWIN):
         for count in {frames, (frames + 1) // 2}:
             assert np.array_equal(decode_colours(data, shape, one, count), source[:count])
+
+
+@given(st.integers(0, 2**32), st.integers(2, 6), st.integers(1, 18), st.integers(1, 18), st.integers(2, 4))
+@settings(max_examples=4, deadline=None)
+def test_pictures_of_which_few_are_kept(seed: int, frames: int, height: int, width: int, back: int) -> None:
+    r = np.random.default_rng(seed)
+    source = r.integers(0, 3, (1, height, width)).astype(np.uint8).repeat(frames, 0)
+    source[1::2, : height // 2 + 1] = r.integers(0, 200, (height // 2 + 1, width))
+    source[r.integers(frames)] = np.roll(source[0], 1, 1)
+    model, made = PictureModel.neutral(12, 5), []
+    for one in (kernel.backend(), TWIN):
+        painter = one.paint(kernel.ENCODE, source.shape, back, model, b"")
+        for picture in source:
+            painter.picture(picture.copy())
+        made.append(painter.finish())
+        painter.close()
+        painter = one.paint(kernel.DECODE, source.shape, back, model, made[0])
+        for picture in source:
+            drawn = np.zeros_like(picture)
+            painter.picture(drawn)
+            assert np.array_equal(drawn, picture)
+        painter.finish()
+        painter.close()
+    assert made[0] == made[1]
 
 
 def test_what_blinks_and_moves_takes_less_than_before() -> None:

@@ -2,7 +2,8 @@
  *
  * What is expected: where the game's memory says the same as it did of the previous picture, here or where the scroll
  * comes from, the previous picture; elsewhere what its tiles and sprites look like. Without memory, the previous
- * picture, or, in the fifth version, where nothing moved, the one before that, if the block was twice in a row as there. The first picture is asked in the third version alone, and only where there is memory. Twin:
+ * picture, or, in the fifth version, where nothing moved, the one before that, if the block was twice in a row as
+ * there. The first picture is asked in the third version alone, and only where there is memory. Twin:
  * reference/quiet.py.
  */
 #include <string.h>
@@ -128,7 +129,9 @@ int hst_quiet_block(Pictures *p, int64_t by, int64_t bx, const uint8_t *source, 
     quiet = hst_mixed_bit(p, &mix, 1, hash, QUIET_SLOTS, quiet);
     *f = (uint8_t)!quiet;
     if (!quiet) {
-        if (!p->rendered) *from = (uint8_t)(!hst_blinks(p) ? *from ^ FROM_HERE : *from & FROM_BEFORE ? *from & FROM_HERE : *from | ASK_BEFORE);
+        if (p->rendered) return 0;
+        if (!hst_blinks(p)) *from ^= FROM_HERE;
+        else *from = *from & FROM_BEFORE ? *from & FROM_HERE : *from | ASK_BEFORE;
         return 0;
     }
     for (int64_t y = 0, n = 0; y < rows; y++, n += columns) {
