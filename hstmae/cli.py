@@ -97,14 +97,14 @@ def _dispatch(args: list[str]) -> int:
             outputs = command.outputs(parsed) if hasattr(command, "outputs") else []
             if hasattr(command, "outputs"):
                 check_outputs(outputs, parsed.overwrite, inputs_of(parsed))
-            if ".py" in (getattr(parsed, "game", None) or ""):  # a file of the user's: run, and known from now on
-                from .games import use_game
-
-                parsed.game = use_game(parsed.game)
             stack.enter_context(stopping())
             stack.enter_context(writing_alone(outputs))
             if getattr(parsed, "json", None) == str(STDOUT):
                 stack.enter_context(report_alone())
+            if ".py" in (getattr(parsed, "game", None) or ""):  # a file of the user's: run, and known from now on
+                from .games import use_game
+
+                parsed.game = use_game(parsed.game)
             code: int = command.run(parsed)
         return code
     except HstError as error:

@@ -84,7 +84,8 @@ class LevelSightings:
     def __init__(self, size: tuple[int, int]) -> None:
         self._level, self._bar = Sightings(size), Sightings(size, 0)
         self._last: tuple[int, int] | None = None  # scene, camera
-        self._bar_at: list[int] | None = None  # where the status bar usually is
+        self._bar_at: list[int] | None = None  # where the status bar is, and where it was in the last frame
+        self._bar_was: list[int] | None = None
 
     def pass_by(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Masked pixels of a view of one frame that were seen before, uint8 [1, H, W] and bool [1, H, W]; what is
@@ -120,7 +121,10 @@ class LevelSightings:
                 text = view.tile_ids(1)[0]
                 bar &= text >= 0  # where the state gives no id, the network draws
                 at = np.asarray(state.tile_xy[1])[0].tolist()
-                self._bar_at = self._bar_at or at
+                if at != self._bar_at and at in (self._bar_was, self._bar_at or at):  # twice in a row, or the first one
+                    self._bar.forget()
+                    self._bar_at = at
+                self._bar_was = at
                 bar &= at == self._bar_at
         corner = (int(place.camera_y[0]), here[1])
         return [(self._level, corner, scene, tiles), (self._bar, (0, 0), bar, text)]

@@ -171,6 +171,20 @@ def test_every_verb_takes_a_file(verb: str, cave: Path, capsys: pytest.CaptureFi
     assert "ModuleNotFoundError" in capsys.readouterr().err
 
 
+def test_what_a_file_prints_does_not_get_into_a_report(
+    cave: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    Image.new("RGB", (32, 32)).save(pictures / "0.png")
+    loud = cave.with_name("loud.py")
+    loud.write_text('print("hello")\n' + cave.read_text(encoding="utf-8"), encoding="utf-8")
+    out = str(tmp_path / "a.hst")
+    main(["encode", str(pictures), out, "--game", str(loud), "--resize", "32", "--json", "-"])
+    told = capsys.readouterr()
+    assert "hello" in told.err and "hello" not in told.out
+
+
 def test_a_package_name_cannot_be_taken() -> None:
     class Mine(Breakout):
         pass

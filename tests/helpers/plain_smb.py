@@ -133,7 +133,7 @@ def _waiting(ram: np.ndarray, context: np.ndarray | None) -> dict[tuple[int, int
     found = {}
     for address, kind, data in _records(ram):
         y, column = address % 1024 // 32, address % 32 // 2 + 16 * (address // 1024 % 2)
-        if kind != 2 or address < 0x2000 or not 4 <= y < 30:
+        if kind != 2 or not 0x2000 <= address < 0x3000 or not 4 <= y < 30:
             continue
         r = y // 2 - 2
         place = 0x500 + 0xD0 * (column // 16) + column % 16 + 16 * r

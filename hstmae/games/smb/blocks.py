@@ -37,7 +37,7 @@ def shown_blocks(state: np.ndarray, context: np.ndarray | None) -> list[tuple[in
         for address, kind, tiles in records_of(ram):
             row, column = divmod(address & (_SECOND - 1), _ROW)
             row = row // 2 - _FIRST_ROW // 2
-            if kind != len(tiles) or len(tiles) != len(_BLANK) or not 0 <= row < ROWS or address < 0x2000:
+            if kind != len(tiles) or len(tiles) != len(_BLANK) or not 0 <= row < ROWS or not 0x2000 <= address < 0x3000:
                 continue
             column = column // 2 + (COLUMNS // 2 if address & _SECOND else 0)
             at = block_address(row, column)
