@@ -134,7 +134,10 @@ class ClipRestorer(ABC):
             cleared[known.found] = known.indices[known.found]
             view = replace(view, mask=mask & ~known.found)  # to the network they are visible
         lost = state is None and self.game.indexed and self.atlas is not None and known is not None and not mask.all()
-        mean = colours[frames[~mask]].mean(0) if lost else None  # of what is visible
+        mean = None  # of what is visible
+        if lost:
+            often = np.bincount(frames[~mask], minlength=len(colours))
+            mean = often @ np.asarray(colours, np.float64) / often.sum()
         untold = untold_text(view)
         if not self.game.indexed:
             result = Restoration(cleared, None, np.ones(mask.shape, np.float32) if self.adaptive else None)
