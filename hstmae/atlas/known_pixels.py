@@ -12,26 +12,23 @@ import numpy as np
 from ..games.boxes import glowing, objects, sprites
 from ..games.pixels import View
 from ..games.state import NOWHERE
+from ..games.told import TRUST as TOLD
+from ..games.told import told_pixels
 from .between import Likely
+from .evidence import ENOUGH, SURE, Claim, borne_out, contradicted, disproved, wrong
 from .glowing_tiles import glowing_tiles
 from .locate import Locator
 from .maps import Located
 from .mazes import other_pages
 from .recall import TRUST, recall
-from .told import TRUST as TOLD
-from .told import told_pixels
 from .unknown_maps import complete
 
-SURE = 0.98  # trust from which the atlas is believed without asking the network
 MAYBE = 0.2  # trust from which it has a share in what the network draws
-BORNE_OUT = 0.9  # share of the visible pixels nearby that must look as the atlas says ...
-NEARBY = 32  # ... pixels to either side in the same frame ...
 DOUBT = np.float32(SURE + 0.002)  # trust of what is sure, however much is seen before it
 COVERED = 0.01  # share of the scenery that something stands before, as long as little was seen
 ROWS_AROUND, BEFORE = 12, 20000  # rows above and below that tell of it, beside so many pixels like the others
 LIT = np.float32(0.9)  # trust in a tile that glows where the map has one
 KNOWN = 0.5  # share of a frame that the map has to show, or maps that look like what is visible are asked, too
-ENOUGH = 64  # ... if there are as many; else of the whole frame
 STATUS_BAR, OBJECT = np.float32(0.9), np.float32(1)  # `Known.share` of what status bars and objects mostly look like
 
 
@@ -42,7 +39,8 @@ class Known:
     What is `found` needs no network; of the rest, what has some trust is a `hint`, mixed with what the network draws.
     Where `share` float32 [T, H, W] is above 0 (moving objects of a known look, status bars), that much of the colour is
     `mean` uint8 [T, H, W, 3], a mean of what was seen, and the rest is the network's. What is `recalled` bool [T, H, W]
-    another frame of the footage shows; all else is the atlas's.
+    another frame of the footage shows; all else is the atlas's. Frames that are `disproved` bool [T] show something
+    else than the state says: what is known of them is what the state said, so it had better not be used.
     """
 
     indices: np.ndarray
@@ -50,13 +48,31 @@ class Known:
     mean: np.ndarray | None = None
     share: np.ndarray | None = None
     recalled: np.ndarray | None = None
+    disproved: np.ndarray | None = None
 
     def of(self, frames: np.ndarray) -> Known:
         """A copy of `frames`, integer [t]."""
         mean = None if self.mean is None else self.mean[frames]
         share = None if self.share is None else self.share[frames]
         recalled = None if self.recalled is None else self.recalled[frames]
-        return Known(self.indices[frames], self.trust[frames], mean, share, recalled)
+        disproved = None if self.disproved is None else self.disproved[frames]
+        return Known(self.indices[frames], self.trust[frames], mean, share, recalled, disproved)
+
+    def put(self, frames: np.ndarray, part: Known) -> None:
+        """Take over what `part` knows of `frames`, integer [t], and nothing else of them, in place."""
+        count, height, width = self.indices.shape
+        if part.mean is not None and self.mean is None:
+            self.mean = np.zeros((count, height, width, 3), np.uint8)
+        if part.share is not None and self.share is None:
+            self.share = np.zeros((count, height, width), np.float32)
+        if part.recalled is not None and self.recalled is None:
+            self.recalled = np.zeros((count, height, width), bool)
+        for own, other in (
+            (self.indices, part.indices), (self.trust, part.trust), (self.mean, part.mean), (self.share, part.share),
+            (self.recalled, part.recalled),
+        ):  # fmt: skip
+            if own is not None:
+                own[frames] = 0 if other is None else other
 
     @property
     def found(self) -> np.ndarray:
@@ -65,21 +81,6 @@ class Known:
     @property
     def hint(self) -> np.ndarray:
         return (self.trust > MAYBE) & ~self.found
-
-
-@dataclass
-class Claim:
-    """What is said to stand at each pixel: colours uint8 [T, H, W] palette entries, trust float32 [T, H, W]."""
-
-    colours: np.ndarray
-    trust: np.ndarray
-
-    def replace_where(self, where: np.ndarray, colours: np.ndarray, trust: np.ndarray) -> None:
-        self.colours[where], self.trust[where] = colours[where], trust[where]
-
-    @property
-    def sure(self) -> np.ndarray:
-        return self.trust >= SURE
 
 
 def known_pixels(view: View, locator: Locator | None = None) -> Known:
@@ -93,16 +94,18 @@ def known_pixels(view: View, locator: Locator | None = None) -> Known:
     made = Known(np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32))
     if (told := told_pixels(view)) is not None:
         colours, there = told
-        there = there & view.mask & _borne_out(view, colours, there)
+        there = there & view.mask & borne_out(view, colours, there)
         made.indices[there], made.trust[there] = colours[there], TOLD
         return made  # what is left does not follow from the state: nor does what other frames say of it
     if view.state is not None and view.shape[0] > 1:
         seen = recall(view)
         made.indices[seen.found], made.trust[seen.found] = seen.indices[seen.found], TRUST
         made.recalled = seen.found
-    if locator is None:
-        return made
-    return believed(view, made, *from_atlas(view, locator))
+    if locator is not None:
+        return believed(view, made, *from_atlas(view, locator))
+    if view.state is not None and view.shape[0] > 1:
+        made.disproved = disproved(view, None)
+    return made
 
 
 def believed(view: View, made: Known, claim: Claim, varying: tuple[np.ndarray, np.ndarray] | None) -> Known:
@@ -116,6 +119,7 @@ def believed(view: View, made: Known, claim: Claim, varying: tuple[np.ndarray, n
     if made.share is not None:
         take |= made.share > 0
     made.indices[take], made.trust[take] = claim.colours[take], claim.trust[take]
+    made.disproved = claim.disproved
     return made
 
 
@@ -136,13 +140,13 @@ def _without_state(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarra
     """Level "none": the place is found by what is visible; where nothing is, by the frames before and after."""
     first, *others = locator.likely(view)
     claim = Claim(*locator.atlas.look_up(first.place, view))
-    borne_out = _borne_out(view, claim.colours, claim.sure)
+    bears_out = borne_out(view, claim.colours, claim.sure)
     mean, trust = _mean_of_fixed(view, first.place, claim, locator)
     if others:
         _blend(view, claim, (mean, trust), [first, *others], locator)
     right = np.maximum(1 - _covered(view, claim, locator.atlas.backdrop(first.place.scene)), DOUBT)
     claim.trust = np.where(claim.sure & ~view.fixed, np.minimum(claim.trust, right), claim.trust)
-    return Claim(claim.colours, claim.trust * borne_out), (mean, trust * borne_out)
+    return Claim(claim.colours, claim.trust * bears_out), (mean, trust * bears_out)
 
 
 def _covered(view: View, claim: Claim, backdrop: np.ndarray) -> np.ndarray:
@@ -186,30 +190,31 @@ def _with_camera(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarray,
     atlas, game, state = locator.atlas, view.game, view.needed_state()
     place = Located.of_state(state)
     claim = Claim(*atlas.look_up(place, view))
-    lost = _contradicted(view, claim)
+    lost = contradicted(view, claim)
     if lost.any() or (place.camera < 0).any():
         claim = Claim(*other_pages(view, place, atlas, SURE))
-        lost = _contradicted(view, claim)
+        lost = contradicted(view, claim)
+    claim.disproved = disproved(view, claim, locator.locate)
     strange = (claim.sure & ~view.fixed).sum((1, 2)) < KNOWN * (~view.fixed).sum((1, 2))
     if (lost | strange).any():
         found = locator.locate(view)
         strange &= found.scene != NOWHERE
         other = Claim(*atlas.look_up(found, view))
-        lost &= (found.scene == NOWHERE) | (_wrong(view, other)[0] < _wrong(view, claim)[0])  # maps begin alike
+        lost &= (found.scene == NOWHERE) | (wrong(view, other)[0] < wrong(view, claim)[0])  # maps begin alike
         claim.replace_where(lost | strange, other.colours, other.trust)
         claim.trust[strange] = np.minimum(claim.trust[strange], DOUBT)  # a map that looks alike may be another
         place = Located(np.where(lost, found.scene, place.scene), place.camera)  # only the map counts below
     _write_text(view, claim, locator)
     drawn, sure = glowing_tiles(view, place, atlas, claim.colours, claim.sure)
     claim.replace_where((sure >= SURE) & (claim.trust < LIT), drawn, np.full(view.shape, LIT))
-    borne_out = _borne_out(view, claim.colours, claim.sure & ~view.moving)
+    bears_out = borne_out(view, claim.colours, claim.sure & ~view.moving)
     mean, trust = _mean_of_fixed(view, place, claim, locator)
     claim.colours, sure, drawn = atlas.objects.paint(
         objects(state, game), claim.colours, claim.sure, game.palette, view.origin
     )
     mean[sure > 0], trust[sure > 0] = drawn[sure > 0], sure[sure > 0]
     claim.trust[view.moving] = 0
-    return Claim(claim.colours, claim.trust * borne_out), (mean, trust * borne_out)
+    return Claim(claim.colours, claim.trust * bears_out, claim.disproved), (mean, trust * bears_out)
 
 
 def _with_tiles(view: View, locator: Locator) -> Claim:
@@ -217,7 +222,7 @@ def _with_tiles(view: View, locator: Locator) -> Claim:
     atlas, game, state, moving = locator.atlas, view.game, view.needed_state(), view.moving
     place, ids = Located.of_state(state), view.tile_ids(0)
     claim = Claim(*atlas.look_up(place, view, tile_ids=ids))
-    if (place.camera < 0).any() or _contradicted(view, claim).any():
+    if (place.camera < 0).any() or contradicted(view, claim).any():
         claim.replace_where((ids < 0) & ~view.fixed, *other_pages(view, place, atlas, SURE))
     tiles = Claim(*atlas.paint_tiles(ids, view))
     for some in (claim, tiles):
@@ -231,17 +236,18 @@ def _with_tiles(view: View, locator: Locator) -> Claim:
         glowing(state, game), claim.colours, claim.sure, game.palette, view.origin, means=False
     )
     claim.replace_where(sure >= SURE, drawn, sure)
-    borne_out = _borne_out(view, claim.colours, claim.sure & ~moving)
+    bears_out = borne_out(view, claim.colours, claim.sure & ~moving)
     drawn, sure, _ = atlas.sprites.paint(
         sprites(state, game), claim.colours, claim.sure, game.palette, view.origin,
         atlas.backdrop(place.scene), atlas.looks.solid(view),
         means=False, flips=(game.looks.flip_x_bit, game.looks.flip_y_bit),
     )  # fmt: skip
     sure[sure < SURE] = 0  # where a few sights differ, colours may be another map's
-    sure *= _borne_out(view, drawn, (sure > 0) & moving)
+    sure *= borne_out(view, drawn, (sure > 0) & moving)
     claim.replace_where(moving, drawn, sure)
+    claim.disproved = disproved(view, claim, locator.locate)
     claim.trust[claim.trust <= 0.5] = 0  # the network, with the same state, draws better than an unlikely layout
-    return Claim(claim.colours, claim.trust * borne_out)
+    return Claim(claim.colours, claim.trust * bears_out, claim.disproved)
 
 
 def _write_text(view: View, claim: Claim, locator: Locator) -> None:
@@ -261,34 +267,3 @@ def _mean_of_fixed(view: View, place: Located, claim: Claim, locator: Locator) -
     """What status bars mostly look like, where nothing is sure: colours uint8 [T, H, W, 3] and trust [T, H, W]."""
     mean, seen = locator.atlas.mean_of_fixed(place, view)
     return mean, np.where(seen & ~claim.sure, np.maximum(claim.trust, 0.01), 0)  # below SURE: a mean is no one colour
-
-
-def _contradicted(view: View, claim: Claim) -> np.ndarray:
-    """Frames of which a good part looks otherwise than the map: bool [T]."""
-    wrong, shown = _wrong(view, claim)
-    return wrong > (1 - BORNE_OUT) / 2 * np.maximum(shown, ENOUGH)
-
-
-def _wrong(view: View, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
-    """Visible pixels on which nothing is told to move that are not as claimed, and all of them: int64 [T] each."""
-    shown = ~view.mask & claim.sure & ~view.moving
-    return (shown & (view.frames != claim.colours)).sum((1, 2)), shown.sum((1, 2))
-
-
-def _borne_out(view: View, colours: np.ndarray, claimed: np.ndarray) -> np.ndarray:
-    """Whether what is visible around agrees with what is claimed, bool [T, 1, W]: states lie, and so do maps (levels
-    that go round in circles, altered games)."""
-    shown = ~view.mask & claimed
-    width = view.shape[2]
-    pixels, right = shown.sum(1), (shown & (view.frames == colours)).sum(1)  # [T, W]
-    ends = np.clip(np.arange(width) + NEARBY + 1, 0, width), np.clip(np.arange(width) - NEARBY, 0, width)
-
-    def nearby(counts: np.ndarray) -> np.ndarray:
-        total = np.concatenate([np.zeros((len(counts), 1), np.int64), counts.cumsum(1)], 1)
-        return total[:, ends[0]] - total[:, ends[1]]
-
-    n, a = nearby(pixels), nearby(right)
-    few = n < ENOUGH
-    n = np.where(few, pixels.sum(1, keepdims=True), n)
-    a = np.where(few, right.sum(1, keepdims=True), a)
-    return (a >= BORNE_OUT * n)[:, None]

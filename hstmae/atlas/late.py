@@ -33,7 +33,7 @@ def in_time(view: View, atlas: Atlas) -> View:
     wrong, seen = _wrong(view, Located.of_state(state), atlas)
     strange = (wrong > _STRANGE * seen) & (seen >= _LEAST)
     for t in np.flatnonzero(strange).tolist():
-        part = View(view.frames[[t]], view.mask[[t]], game, _some(state, t), view.level, view.origin)
+        part = view.take(np.array([t]))
         place = Located.of_state(part.needed_state())
         places = [replace(place, camera=place.camera - by) for by in range(game.looks.late_by + 1)]
         tried = [int(_wrong(part, one, atlas)[0][0]) for one in places]

@@ -48,6 +48,11 @@ class View:
         """The same frames with less, or more, of the state counting."""
         return replace(self, level=level, state=None if level == "none" else self.state)
 
+    def take(self, frames: np.ndarray) -> View:
+        """Some frames, integer [t], in order of time."""
+        state = None if self.state is None else self.state.map(lambda array: array[frames])
+        return View(self.frames[frames], self.mask[frames], self.game, state, self.level, self.origin)
+
     @property
     def inside(self) -> tuple[slice, slice]:
         """Rows and columns of the frames that lie in the native picture."""

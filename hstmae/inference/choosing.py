@@ -13,13 +13,13 @@ import numpy as np
 from ..atlas.locate import Locator
 from ..atlas.maps import Atlas
 from ..atlas.recognising import Evidence, look
-from ..atlas.told import tells_pictures
 from ..data.store.manifest import is_store
 from ..data.store.reader import EpisodeStore
 from ..early import AUTO
 from ..errors import DataError, GameError
 from ..games import get_game
 from ..games.pixels import View
+from ..games.told import tells_pictures
 from ..inputs.kinds import file_kind
 from ..model_folders import ATLAS, find_model, model_game
 from .footage.base import Footage

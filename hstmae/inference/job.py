@@ -57,7 +57,7 @@ class RestoreSummary:
         rated: masked pixels of which the model says how sure it is; of `sure` ones the probability is SURE or more, and
             `guessed` ones are text that nothing tells.
         fills: packed colours taken for damage.
-        levels: state levels used.
+        levels: state levels used; of `disproved` frames the state was left aside, see `Restoration`.
         problems: lost frames and other things that were wrong with the footage.
     """
 
@@ -71,6 +71,7 @@ class RestoreSummary:
     rated: int = 0
     sure: int = 0
     guessed: int = 0
+    disproved: int = 0
     fills: set[int] = field(default_factory=set)
     levels: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
@@ -155,8 +156,7 @@ def restore_footage(
     Raises:
         DataError: a frame cannot be read, or a visible pixel is not in the game's palette.
     """
-    level = choose_level(level, footage)
-    steps = _Steps(sink, note)
+    level, steps = choose_level(level, footage), _Steps(sink, note)
     try:
         for stretch, own, first in _stretches(footage, predictor, length, done, frames):
             missing = masks.of(footage, stretch, first)
@@ -256,6 +256,7 @@ def _restore_stretch(
             )
             sink.write(frame)
             done.append(frame)
+        summary.disproved += 0 if result.disproved is None else int(result.disproved.sum())
         for frame in done:  # after all of them: a clip is finished as a whole or not at all
             summary.add(frame.mask, frame.confidence)
             if missing.synthetic:

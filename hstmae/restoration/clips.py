@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ..atlas.known_pixels import Known, known_pixels
+from ..atlas.known_pixels import Known
 from ..atlas.late import in_time
 from ..atlas.locate import Locator
 from ..atlas.maps import Atlas
-from ..atlas.told import tells_pictures
 from ..config import ModelConfig
 from ..games import GameSpec, GameState, get_game
 from ..games.palette import nearest_entries
 from ..games.pixels import View
+from ..games.told import tells_pictures
+from .disproved import fill_blanks, known_by_state
 from .mixing import add_known, soften, sources
 from .result import Restoration
 from .untold import mark_guesses, untold_text
@@ -145,9 +146,13 @@ class ClipRestorer(ABC):
             sure = None if self.config.head == "rgb" else np.ones(frames.shape, np.float32)
             result = Restoration(colours.take(cleared, axis=0), cleared, sure)
         result.method, result.shown = sources(mask, known)
+        result.disproved = None if known is None else known.disproved
         for window in session_windows(numbers, self.game.stride, clip or self.clip):
             owned = window.owned & asked[window.index]
-            self._restore_window(result, view, mask, Window(window.index, owned), colours, size)
+            strange = np.zeros(len(owned), bool) if result.disproved is None else result.disproved[window.index]
+            for some, used in ((owned & ~strange, view), (owned & strange, view.at_level("none"))):
+                if some.any():
+                    self._restore_window(result, used, mask, Window(window.index, some), colours, size)
             made = window.index[owned]
             if known is not None and result.indices is not None:
                 add_known(result, known, colours, made)
@@ -174,8 +179,11 @@ class ClipRestorer(ABC):
             self._locator = Locator(self.atlas, self.game)
         followed = self.game.tile_layers or self.game.sprite_slots  # else nothing tells what stands still
         if view.state is None or not followed or (view.level != "full" and tells_pictures(self.game)):
-            return known_without_state(view.at_level("none"), self._locator)
-        return known_pixels(view, self._locator)
+            known = known_without_state(view.at_level("none"), self._locator)
+        else:
+            known = known_by_state(view, self._locator)
+        fill_blanks(view, known)
+        return known
 
     def _restore_window(
         self,

@@ -30,6 +30,8 @@ class Restoration:
         method: uint8 [T, H, W], where most of each colour comes from, see METHODS; 0 on visible pixels.
         shown: bool [T, H, W], whether other frames have most of the say; True on visible pixels. False: nobody shows
             the pixel, it was drawn. Of frames that were not wanted neither says anything.
+        disproved: bool [T], frames that show something else than their state says, which was left aside; None where
+            that was not looked into.
     """
 
     rgb: np.ndarray
@@ -37,12 +39,12 @@ class Restoration:
     confidence: np.ndarray | None
     method: np.ndarray | None = None
     shown: np.ndarray | None = None
+    disproved: np.ndarray | None = None
 
     def of(self, frames: np.ndarray) -> Restoration:
         """A copy of `frames`, integer [t]."""
-        rest = (
-            None if one is None else one[frames] for one in (self.indices, self.confidence, self.method, self.shown)
-        )
+        parts = (self.indices, self.confidence, self.method, self.shown, self.disproved)
+        rest = (None if one is None else one[frames] for one in parts)
         return Restoration(self.rgb[frames], *rest)
 
     def _repr_html_(self) -> str:

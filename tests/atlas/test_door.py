@@ -11,7 +11,8 @@ import pytest
 
 from hstmae.atlas import known_pixels as door
 from hstmae.atlas.between import Likely
-from hstmae.atlas.known_pixels import ENOUGH, MAYBE, NEARBY, OBJECT, STATUS_BAR, SURE, known_pixels
+from hstmae.atlas.evidence import ENOUGH, NEARBY, SURE
+from hstmae.atlas.known_pixels import MAYBE, OBJECT, STATUS_BAR, known_pixels
 from hstmae.atlas.maps import Located
 from hstmae.atlas.recall import TRUST
 from hstmae.games import GameState, get_game

@@ -63,7 +63,7 @@ def hidden(frames: int = 4) -> np.ndarray:
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, door: Any) -> None:
     """Asked with a state or without."""
-    for name in ("known_pixels", "known_without_state"):
+    for name in ("known_by_state", "known_without_state"):
         monkeypatch.setattr(room, name, door)
 
 

@@ -230,6 +230,8 @@ def _facts(report: dict[str, Any], summary: RestoreSummary) -> Iterator[tuple[st
         yield f"{report['sure_share']:.1%}", f"of these are sure (probability {report['sure_from']} or more)"
     if report["guessed_text_pixels"]:
         yield f"{report['guessed_text_pixels']:,}", "pixels are text that nothing tells: guesses"
+    if report["disproved_frames"]:
+        yield f"{report['disproved_frames']:,}", "frames show something else than the game's memory says"
     if report["psnr_masked"] is not None:
         yield f"{report['psnr_masked']:.2f} dB", f"against what was hidden; {report['exact_match']:.2%} exactly right"
     if summary.levels - {"none"}:

@@ -35,6 +35,7 @@ def report_of(summary: RestoreSummary, synthetic: bool, confidence: bool, out: P
         "sure_share": summary.sure / summary.rated if summary.rated else None,
         "sure_from": SURE,
         "guessed_text_pixels": summary.guessed,
+        "disproved_frames": summary.disproved,
         "psnr_masked": None,
         "exact_match": None,
     }
@@ -77,6 +78,11 @@ def print_report(report: dict[str, Any]) -> None:
         print(
             f"text was hidden all the time that neither a frame nor the state tells: its digits are guesses "
             f"({report['guessed_text_pixels']} pixels)"
+        )
+    if report["disproved_frames"]:
+        print(
+            f"what is visible of {report['disproved_frames']} frames is not what the game's memory says: restored "
+            "without it (is it of this recording, and of these frames?)"
         )
     if report["psnr_masked"] is not None:
         print(

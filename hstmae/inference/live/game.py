@@ -21,6 +21,7 @@ from ...models.masking import SHOWN, spread_order
 from ...motion.running import RunningRecall
 from ...motion.spatial import smooth
 from ...restoration.clips import take_over
+from ...restoration.disproved import fill_blanks
 from ...restoration.mixing import add_known, sources
 from ...restoration.restorer import UNIT, Restorer, padded
 from ...restoration.result import Restoration
@@ -85,11 +86,15 @@ class LiveGame:
         """
         mask = missing[None]
         cleared = np.where(mask, np.uint8(0), entries[None])
+        before = (self._memory, self._context, self._text)
         view = self._view(cleared, mask, memory)
         known = self._known(view, hurry)
         if known is not None:
             cleared[known.found] = known.indices[known.found]
             view = replace(view, frames=cleared, mask=mask & ~known.found)
+            if known.disproved is not None and known.disproved.any():
+                view = replace(view, state=None, level="none")
+                self._memory, self._context, self._text = before  # what comes goes on from the frame before
         result = Restoration(self.game.palette.take(cleared, axis=0), cleared.copy(), None)
         if self.restorer.rates:
             result.confidence = np.ones(mask.shape, np.float32)
@@ -142,14 +147,26 @@ class LiveGame:
         made = Known(np.zeros(view.shape, np.uint8), np.zeros(view.shape, np.float32))
         if view.state is None:
             return self._known_without_state(view, made, hurry)
+        claim, varying = None, None
+        if self._locator is not None and view.mask.any():
+            claim, varying = from_atlas(view, self._locator)
+        if claim is not None and claim.disproved is not None and claim.disproved.any():
+            return self._known_of_stranger(view, made)
         if self._sightings is None:
             self._sightings = LevelSightings((view.shape[1], view.shape[2]))
         colours, found = self._sightings.pass_by(view)
         made.indices[found], made.trust[found] = colours[found], TRUST
         made.recalled = found
-        if self._locator is None or not view.mask.any():
-            return made
-        return believed(view, made, *from_atlas(view, self._locator))
+        return made if claim is None else believed(view, made, claim, varying)
+
+    def _known_of_stranger(self, view: View, made: Known) -> Known:
+        """Of a frame that shows something else than its state says: it lends nothing to those after it."""
+        alone = view.at_level("none")
+        assert self._locator is not None
+        made = believed(alone, made, *from_atlas(alone, self._locator))
+        made.disproved = np.ones(1, bool)
+        fill_blanks(alone, made)
+        return made
 
     def _known_without_state(self, view: View, made: Known, hurry: bool) -> Known:
         """As `known_without_state`, of the past alone. Frames of which nothing is missing are looked at as well: they

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..games.pixels import View
-from ..games.spec import GameSpec
+from .pixels import View
+from .spec import GameSpec
 
 TRUST = 0.9999  # in a pixel that is told, where what is visible around bears the state out
 
