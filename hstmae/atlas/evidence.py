@@ -13,6 +13,7 @@ from .maps import Located
 
 SURE = 0.98  # trust from which the atlas is believed without asking the network
 BORNE_OUT = 0.9  # share of the visible pixels nearby that must look as the atlas says ...
+UNTOLD = 0.7  # ... where nothing tells of what stands before the scenery ...
 NEARBY = 32  # ... pixels to either side in the same frame ...
 ENOUGH = 64  # ... if there are as many; else of the whole frame
 _LIE = 0.15  # share of what tells something that looks otherwise, from which a frame is not the state's; of those that
@@ -133,7 +134,7 @@ def _overlap(size: tuple[int, ...], down: int, right: int) -> tuple[slice, slice
     return slice(max(down, 0), max(height + min(down, 0), 0)), slice(max(right, 0), max(width + min(right, 0), 0))
 
 
-def borne_out(view: View, colours: np.ndarray, claimed: np.ndarray) -> np.ndarray:
+def borne_out(view: View, colours: np.ndarray, claimed: np.ndarray, least: float = BORNE_OUT) -> np.ndarray:
     """Whether what is visible around agrees with what is claimed, bool [T, 1, W]: states lie, and so do maps (levels
     that go round in circles, altered games)."""
     shown = ~view.mask & claimed
@@ -149,4 +150,4 @@ def borne_out(view: View, colours: np.ndarray, claimed: np.ndarray) -> np.ndarra
     few = n < ENOUGH
     n = np.where(few, pixels.sum(1, keepdims=True), n)
     a = np.where(few, right.sum(1, keepdims=True), a)
-    return (a >= BORNE_OUT * n)[:, None]
+    return (a >= least * n)[:, None]

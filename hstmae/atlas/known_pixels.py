@@ -15,7 +15,7 @@ from ..games.state import NOWHERE
 from ..games.told import TRUST as TOLD
 from ..games.told import told_pixels
 from .between import Likely
-from .evidence import ENOUGH, SURE, Claim, borne_out, contradicted, disproved, wrong
+from .evidence import ENOUGH, SURE, UNTOLD, Claim, borne_out, contradicted, disproved, wrong
 from .glowing_tiles import glowing_tiles
 from .locate import Locator
 from .maps import Located
@@ -140,7 +140,7 @@ def _without_state(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarra
     """Level "none": the place is found by what is visible; where nothing is, by the frames before and after."""
     first, *others = locator.likely(view)
     claim = Claim(*locator.atlas.look_up(first.place, view))
-    bears_out = borne_out(view, claim.colours, claim.sure)
+    bears_out = borne_out(view, claim.colours, claim.sure, UNTOLD)
     mean, trust = _mean_of_fixed(view, first.place, claim, locator)
     if others:
         _blend(view, claim, (mean, trust), [first, *others], locator)

@@ -207,11 +207,13 @@ def test_what_is_visible_must_bear_the_atlas_out_nearby(level: str) -> None:
     assert ask(strip(level, masked=few, picture=5), maps=(5, 0.99))[1][-1] > SURE
 
 
-def test_a_tenth_of_the_visible_pixels_may_differ() -> None:
+@pytest.mark.parametrize(("level", "most"), [("full", 1), ("none", 4)])
+def test_some_of_the_visible_pixels_may_differ(level: str, most: int) -> None:
+    """A tenth, and where nothing tells of what stands before the scenery three tenths."""
     masked = np.ones(SHAPE, bool)
     masked[:, :, :40] = False
-    for rows, believed in ((1, True), (2, False)):  # of 16
-        view = strip("none", masked=masked, picture=5)
+    for rows, believed in ((most, True), (most + 1, False)):  # of 16
+        view = strip(level, masked=masked, picture=5)
         view.frames[:, :rows, :40] = 6
         assert (ask(view, maps=(5, 0.99))[1][60] > SURE) == believed
 
