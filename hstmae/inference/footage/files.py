@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ...games import GameSpec
 from ...inputs.unpacking import shown
 from ...names import portable_name
 from ...pictures.base import Picture
-from ...pictures.indexed import end_of_png, read_picture, table_of
+from ...pictures.indexed import IndexedPicture, end_of_png, read_picture, table_of
 from ...pictures.reading import Look, look
 from ...pictures.true_colour import read_rgb_picture
 from .base import Stretch, lost_like, one_size
@@ -27,6 +28,7 @@ from .memory import PictureMemory
 
 # `..._f12_a0_...png` of recordings, and `f000012.png` as this program names frames.
 _NUMBERED = re.compile(r"(?:.*_f(\d{1,9})_a\d+_.*|f(\d{6,9}))\.\w+", re.IGNORECASE)
+_KEPT = 64  # pictures that were read to find which memory belongs to which, and are kept until they are asked for
 
 
 class PictureFiles:
@@ -67,6 +69,7 @@ class PictureFiles:
         self.problems: list[Problem] = []
         self._kept: Counter[str] = Counter()
         self._lost: set[int] = set()
+        self._read: dict[int, IndexedPicture] = {}
         looks = [self._look(k) for k in range(len(self._paths))]
         if len(self._lost) == len(looks):
             raise DataError(f"{self._paths[0]}: {self.problems[0].reason}")
@@ -132,6 +135,8 @@ class PictureFiles:
             picture = read_picture(self._paths[k], self._game, self._colours)
         except DataError:
             return None
+        if len(self._read) < _KEPT:  # it is asked for again
+            self._read[k] = picture
         return np.where(picture.missing, np.int16(-1), picture.indices)
 
     def _read_state(self, side: Path | None) -> Sequence[np.ndarray | None] | None:
@@ -204,7 +209,9 @@ class PictureFiles:
             self._kept[what] += 1
 
         try:
-            if self._game.indexed:
+            if k in self._read:
+                picture = replace(self._read.pop(k), note=note)
+            elif self._game.indexed:
                 picture = read_picture(path, self._game, self._colours, note)
             else:
                 picture = read_rgb_picture(path, note)
