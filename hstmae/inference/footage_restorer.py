@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from ..errors import DataError
+from ..games import GameState
 from ..notebook import Row, card
 from ..restoration.clips import ClipRestorer
 from ..restoration.result import Restoration
@@ -76,15 +78,29 @@ class FootageRestorer(ClipRestorer):
         mask = self._check(frames, mask, colours, state, context)
         numbers = np.arange(len(frames)) if frame_numbers is None else array_of("frame numbers", frame_numbers)
         check_times(len(frames), numbers, wanted)
-        decoded = None
+        decoded = amend = None
         if state is not None and level != "none":
             if context is None and self.game.context_size:
                 context = self.game.context(state, numbers)
             decoded = self.game.decode(state, context)
+            if context is not None and self.game.context_size:
+                amend = partial(self._without, state, context, numbers)
         return self.restore_clip(
             frames, mask, decoded, level=level, palette=colours, origin=origin, frame_numbers=numbers, wanted=wanted,
-            progress=progress, finished=finished,
+            progress=progress, finished=finished, amend=amend,
         )  # fmt: skip
+
+    def _without(self, state: np.ndarray, context: np.ndarray, numbers: np.ndarray, strange: np.ndarray) -> GameState:
+        """The decoded memory where frames that are strange, bool [T], leave nothing in the context of those after
+        them, as if the frame before had lasted."""
+        kept, carried = state.copy(), context.copy()
+        for t in range(1, len(state)):
+            if numbers[t] - numbers[t - 1] != 1:
+                continue  # a recording that goes on later: its context is as good as it was
+            if strange[t]:
+                kept[t] = kept[t - 1]
+            carried[t] = self.game.carry(carried[t - 1], kept[t - 1 : t + 1])
+        return self.game.decode(state, carried)
 
     def _check(
         self,

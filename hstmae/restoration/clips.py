@@ -97,6 +97,7 @@ class ClipRestorer(ABC):
         wanted: np.ndarray | None = None,
         progress: Callable[[int], object] | None = None,
         finished: Callable[[Restoration, np.ndarray], object] | None = None,
+        amend: Callable[[np.ndarray], GameState] | None = None,
     ) -> Restoration:
         """Fill in the masked pixels.
 
@@ -119,6 +120,8 @@ class ClipRestorer(ABC):
             finished: called after each clip with what was made of the frames that it finishes, and their positions
                 [n]. What is in them does not depend on which other frames are wanted, as long as all frames of a clip
                 that finish together are.
+            amend: the state of all frames as it is without what the memory of some, bool [T], left in that of others;
+                called where frames are disproved.
         """
         numbers = np.arange(len(frames)) if frame_numbers is None else np.asarray(frame_numbers)
         asked = np.ones(len(frames), bool) if wanted is None else wanted
@@ -131,6 +134,9 @@ class ClipRestorer(ABC):
         if self.recall and self.atlas is not None:
             view = in_time(view, self.atlas)
         known = self._known(view)
+        if amend is not None and known is not None and known.disproved is not None and known.disproved.any():
+            view = replace(view, state=amend(known.disproved))
+            known = self._known(view)
         if known is not None:
             cleared[known.found] = known.indices[known.found]
             view = replace(view, mask=mask & ~known.found)  # to the network they are visible

@@ -146,6 +146,21 @@ def test_without_an_atlas_a_frame_is_compared_with_its_neighbours(predictor, cli
     assert not disproved(view_of(clip, predictor, state), None).any()
 
 
+def test_what_a_memory_leaves_in_those_after_it_is_taken_back(predictor, sample_store: EpisodeStore) -> None:  # type: ignore[no-untyped-def]
+    """Columns of the level that it says were drawn, or that nothing is known of what was."""
+    rows = np.arange(24, 36)
+    read = sample_store.read(0, rows)
+    far = sample_store.read(0, [sample_store.info(0).frames - 20]).state
+    assert read.state is not None and far is not None
+    state = read.state.copy()
+    state[4] = far[0]
+    mask = np.array(numbered_tube(read.frames.shape, 0.9, 0, 0))
+    made = predictor.restore(read.frames, mask, state=state, frame_numbers=rows)
+    assert np.flatnonzero(made.disproved).tolist() == [4]
+    others = np.arange(len(rows)) != 4
+    assert (made.indices == read.frames)[others].all()
+
+
 def test_live_a_frame_of_another_place_is_restored_without_its_state(predictor, sample_store: EpisodeStore) -> None:  # type: ignore[no-untyped-def]
     episode = sample_store[0]
     frames, state = np.asarray(episode.frames[30:36]), np.array(episode.state[30:36])

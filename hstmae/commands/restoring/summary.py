@@ -80,9 +80,10 @@ def print_report(report: dict[str, Any]) -> None:
             f"({report['guessed_text_pixels']} pixels)"
         )
     if report["disproved_frames"]:
+        count = report["disproved_frames"]
         print(
-            f"what is visible of {report['disproved_frames']} frames is not what the game's memory says: restored "
-            "without it (is it of this recording, and of these frames?)"
+            f"{count} frame{'s' * (count != 1)} show{'s' * (count == 1)} something else than the game's memory says "
+            f"and {'were' if count != 1 else 'was'} restored without it: is it that of this recording?"
         )
     if report["psnr_masked"] is not None:
         print(
