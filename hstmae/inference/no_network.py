@@ -11,6 +11,7 @@ from ..games.pixels import View
 from ..motion.recall import USUAL, Mode, Recall
 from ..restoration.anything import AnythingRestorer
 from ..restoration.result import Restoration
+from ..restoration.strangers import apart
 from ..restoration.threads import threads
 from .footage_restorer import FootageRestorer
 
@@ -42,9 +43,11 @@ class NoNetwork(FootageRestorer):
         rgb, entries = palette[frames], frames.copy()
         sure = np.ones(frames.shape, np.float32)
         seen = not hidden.all()  # else nothing at all tells of it
-        todo = np.flatnonzero(wanted.any((1, 2))).tolist()
-        for t, points, drawn in Recall(rgb.copy(), hidden, self._mode, threads()).draw_all(todo):
-            rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
-            entries[t].reshape(-1)[points.place] = nearest_entries(drawn.likeliest, palette, self.game)
-            sure[t].reshape(-1)[points.place] = drawn.confidence if seen else 0
+        todo, given = wanted.any((1, 2)), rgb.copy()
+        for company, lost in apart(given, hidden):
+            own = np.flatnonzero(todo & company.frames).tolist()
+            for t, points, drawn in Recall(given, lost, self._mode, threads()).draw_all(own) if own else ():
+                rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
+                entries[t].reshape(-1)[points.place] = nearest_entries(drawn.likeliest, palette, self.game)
+                sure[t].reshape(-1)[points.place] = drawn.confidence if seen else 0
         return Restoration(rgb, entries, sure)

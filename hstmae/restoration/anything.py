@@ -12,7 +12,9 @@ from ..games import GameSpec, get_game
 from ..motion.combiner import WEIGHTS, Combiner
 from ..motion.features import KINDS
 from ..motion.recall import MARGIN, USUAL, Mode, Recall
-from .result import METHODS, Restoration
+from .disproved import BLANK
+from .result import METHODS, SURROUNDINGS, Restoration
+from .strangers import apart
 from .threads import threads
 
 AT_ONCE = 8  # frames that are handed over together
@@ -94,16 +96,22 @@ class AnythingRestorer:
         damaged, seen = mask.any((1, 2)), not mask.all()
         todo = np.flatnonzero(asked & damaged).tolist()
         waiting = np.flatnonzero(asked & ~damaged).tolist()
-        if todo:
-            recall = Recall(frames, mask, self.mode, threads(), self.combiner)
-            for t, points, drawn in recall.draw_all(todo):
-                made.rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
-                sure[t].reshape(-1)[points.place] = drawn.confidence if seen else 0  # nothing at all tells of it
-                method[t].reshape(-1)[points.place] = _METHOD[drawn.kind]
-                shown[t].reshape(-1)[points.place] = drawn.shown
-                waiting.append(t)
-                if len(waiting) >= AT_ONCE:
-                    _hand_over(made, waiting, progress, finished)
+        for company, lost in apart(frames, mask) if todo else ():
+            own = [t for t in todo if company.frames[t]]
+            if company.blank is not None:
+                for t in own:
+                    made.rgb[t][mask[t]], method[t][mask[t]] = company.blank, SURROUNDINGS
+                    sure[t][mask[t]], shown[t][mask[t]] = BLANK, False
+                waiting += own
+            elif own:
+                for t, points, drawn in Recall(frames, lost, self.mode, threads(), self.combiner).draw_all(own):
+                    made.rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
+                    sure[t].reshape(-1)[points.place] = drawn.confidence if seen else 0  # nothing at all tells of it
+                    method[t].reshape(-1)[points.place] = _METHOD[drawn.kind]
+                    shown[t].reshape(-1)[points.place] = drawn.shown
+                    waiting.append(t)
+                    if len(waiting) >= AT_ONCE:
+                        _hand_over(made, waiting, progress, finished)
         _hand_over(made, waiting, progress, finished)
         return made
 

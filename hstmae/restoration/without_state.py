@@ -18,6 +18,7 @@ from ..games.palette import nearest_entries
 from ..games.pixels import View
 from ..motion.combiner import Drawn
 from ..motion.recall import Mode, Recall
+from .strangers import apart
 from .threads import threads
 
 SCENERY = 0.5  # trust from which a place of the map is scenery
@@ -75,16 +76,13 @@ def drawn_frames(mask: np.ndarray) -> np.ndarray:
 
 def _motion(view: View, claim: Claim, asked: np.ndarray) -> Motion:
     scenery, placed = scenery_of(view, claim)
-    made = Motion.nothing(view)
-    for some, frames in (
-        (asked & placed, cleared(view, claim, scenery)),
-        (asked & ~placed, view.game.palette[view.frames]),
-    ):
-        if not some.any():
-            continue
-        recall = Recall(frames, view.mask, Mode(), threads())
-        for t, points, drawn in recall.draw_all(np.flatnonzero(some).tolist()):
-            enter(made, t, points.place, drawn, view, claim, scenery)
+    made, pictures = Motion.nothing(view), view.game.palette[view.frames]
+    empty = cleared(view, claim, scenery)
+    for company, lost in apart(pictures, view.mask):
+        for some, frames in ((asked & placed, empty), (asked & ~placed, pictures)):
+            own = np.flatnonzero(some & company.frames).tolist()
+            for t, points, drawn in Recall(frames, lost, Mode(), threads()).draw_all(own) if own else ():
+                enter(made, t, points.place, drawn, view, claim, scenery)
     return made
 
 
