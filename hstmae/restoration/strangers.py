@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 LONGEST = 3  # frames in a row that are strangers together, not a shot of their own
-_SAMPLE = 4096  # places of a picture that are compared
-_ENOUGH = 128  # of them that have to be visible in both
+_SAMPLE = 2048  # places of a picture that are compared
+_ENOUGH = 96  # of them that have to be visible in both
 _UNLIKE = 32  # difference in a channel from which a place has changed
 _RULES = ((0.4, 0.5), (0.25, 0.25))  # share of the places that have changed, in a stranger beside those around it, of
 # which those may have changed so much, compared with each other: one of these rules must hold
@@ -40,6 +40,8 @@ def companies(frames: np.ndarray, mask: np.ndarray) -> list[Company]:
     unlike = np.zeros(count)  # how much of a stranger is unlike those around it
     seen = np.flatnonzero(~mask.reshape(count, -1).all(1)).tolist()
     for i in range(1, len(seen) - 1):
+        if not compared.share(seen[i - 1], seen[i]) > _RULES[-1][0]:
+            continue
         for length in range(1, min(LONGEST, len(seen) - 1 - i) + 1):
             before, burst, after = seen[i - 1], seen[i : i + length], seen[i + length]
             least = min(min(compared.share(before, b), compared.share(b, after)) for b in burst)
@@ -76,7 +78,8 @@ class _Compared:
 
     def __init__(self, frames: np.ndarray, mask: np.ndarray) -> None:
         step = max(1, int((mask[0].size / _SAMPLE) ** 0.5))
-        self._frames, self._seen = frames[:, ::step, ::step].astype(np.int16), ~mask[:, ::step, ::step]
+        self._frames = np.ascontiguousarray(frames[:, ::step, ::step])
+        self._seen = ~mask[:, ::step, ::step]
         self._least = min(_ENOUGH, self._seen[0].size // 8)
         self._shares: dict[tuple[int, int], float] = {}
 
@@ -84,9 +87,10 @@ class _Compared:
         """Of the places visible in both; NaN, which is neither more nor less than anything, where these are few."""
         key = (one, other)
         if key not in self._shares:
-            both = self._seen[one] & self._seen[other]
-            changed = (np.abs(self._frames[one][both] - self._frames[other][both]) > _UNLIKE).any(-1)
-            self._shares[key] = float(changed.mean()) if len(changed) >= max(self._least, 1) else float("nan")
+            both, a, b = self._seen[one] & self._seen[other], self._frames[one], self._frames[other]
+            count = int(both.sum())
+            apart = (np.maximum(a, b) - np.minimum(a, b)).max(-1) > _UNLIKE
+            self._shares[key] = float((apart & both).sum() / count) if count >= max(self._least, 1) else float("nan")
         return self._shares[key]
 
 
