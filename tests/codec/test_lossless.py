@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from hstmae.codec.container.gop import Gop, GopShape
+from hstmae.codec.lossless import opened
 from hstmae.codec.lossless.coding_models import PictureModel, RowModel
 from hstmae.codec.lossless.kernel import library_path
 from hstmae.codec.lossless.profile import LosslessProfile
@@ -182,3 +184,20 @@ def test_damaged_tables_are_told(tmp_path: Path) -> None:
             load_tables(other)
     with pytest.raises(CodecError, match="cannot be read"):
         tables_for(None, tmp_path / "none")
+
+
+def test_tables_are_given_back_without_waiting_for_a_lock() -> None:
+    """The collector of garbage closes what was forgotten in the midst of anything, on the thread that holds the lock:
+    decoding has hung so."""
+    pool = opened.Pool(np.arange(8))
+    used, back = pool.take(), threading.Event()
+    used[:] = 0
+
+    def collect() -> None:
+        with opened._LOCK, opened._filling()._shutdown_lock:
+            pool.give_back(used)
+        back.set()
+
+    threading.Thread(target=collect, daemon=True).start()
+    assert back.wait(10)
+    assert [pool.take().tolist() for _ in range(4)] == [list(range(8))] * 4

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import math
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
@@ -162,20 +162,25 @@ class Pool:
     def __init__(self, table: np.ndarray) -> None:
         self._table = table
         self._ready: list[Future[np.ndarray]] = []
+        self._used: deque[np.ndarray] = deque()
 
     def take(self) -> np.ndarray:
         """A copy that nobody else has, and that may be changed; one more is made ready."""
         with _LOCK:
+            while self._used:
+                used = self._used.popleft()
+                if len(self._ready) < _WAITING:
+                    self._ready.append(_filling().submit(self._filled, used))
             found = self._ready.pop(0) if self._ready else None
             if not self._ready:
                 self._ready.append(_filling().submit(self._table.copy))
         return self._table.copy() if found is None else found.result()
 
     def give_back(self, used: np.ndarray) -> None:
-        """One that was taken and is not needed any more."""
-        with _LOCK, contextlib.suppress(RuntimeError):  # when the program ends there is no background any more
-            if len(self._ready) < _WAITING:
-                self._ready.append(_filling().submit(self._filled, used))
+        """One that was taken and is not needed any more. No lock is waited for: the collector of garbage calls this
+        whenever it likes, also where this very thread holds the lock, or that of the background's work."""
+        if len(self._used) < _WAITING:
+            self._used.append(used)
 
     def _filled(self, used: np.ndarray) -> np.ndarray:
         np.copyto(used, self._table)
