@@ -62,12 +62,14 @@ def disproved(view: View, claim: Claim | None, locate: Callable[[View], Located]
     no frame is disproved, unless most of them are found elsewhere by `locate`. Frames of which nothing is claimed are
     compared with those near them.
     """
-    made, asked = np.zeros((2, view.shape[0]), bool)
+    made, seen = np.zeros(view.shape[0], bool), ~view.mask & ~view.moving
+    asked = seen.sum((1, 2)) < _TELLING  # of these nothing can be said
     if claim is not None:
-        shown = ~view.mask & claim.sure & ~view.moving
+        shown = seen & claim.sure
         differs = shown & (view.frames != claim.colours)
-        asked = shown.sum((1, 2)) >= _TELLING
-        for t in np.flatnonzero(asked & (differs.sum((1, 2)) > _LIE * _TELLING)).tolist():
+        told = shown.sum((1, 2)) >= _TELLING
+        asked |= told
+        for t in np.flatnonzero(told & (differs.sum((1, 2)) > _LIE * _TELLING)).tolist():
             y, x = np.nonzero(differs[t])
             telling = _telling(claim.colours[t][shown[t]], view.frames[t][shown[t]])
             cells = len(np.unique(y // 16 * view.shape[2] + x // 16))
