@@ -44,7 +44,7 @@ class NoNetwork(FootageRestorer):
         sure = np.ones(frames.shape, np.float32)
         seen = not hidden.all()  # else nothing at all tells of it
         todo, given = wanted.any((1, 2)), rgb.copy()
-        for company, lost in apart(given, hidden):
+        for company, lost in apart(given, hidden, (view.shape[1], view.shape[2])):
             own = np.flatnonzero(todo & company.frames).tolist()
             for t, points, drawn in Recall(given, lost, self._mode, threads()).draw_all(own) if own else ():
                 rgb[t].reshape(-1, 3)[points.place] = drawn.rgb

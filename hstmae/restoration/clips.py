@@ -136,6 +136,8 @@ class ClipRestorer(ABC):
         known = self._known(view)
         if amend is not None and known is not None and known.disproved is not None and known.disproved.any():
             view = replace(view, state=amend(known.disproved))
+            if self.recall and self.atlas is not None:
+                view = in_time(view, self.atlas)
             known = self._known(view)
         if known is not None:
             cleared[known.found] = known.indices[known.found]

@@ -44,19 +44,22 @@ def companies(frames: np.ndarray, mask: np.ndarray) -> list[Company]:
             continue
         for length in range(1, min(LONGEST, len(seen) - 1 - i) + 1):
             before, burst, after = seen[i - 1], seen[i : i + length], seen[i + length]
-            least = min(min(compared.share(before, b), compared.share(b, after)) for b in burst)
+            if burst[-1] - burst[0] >= length or not all(all_over(~mask[b]) for b in burst):
+                continue  # lost frames lie between, or what is seen is a part that may well change by itself
+            least = np.min([compared.share(s, b) for b in burst for s in (before, after)])  # NaN if one is
             around = compared.share(before, after)
             if any(least > other and around < better * least for other, better in _RULES):
                 strangers[burst] = True
                 unlike[burst] = least
     usual = [t for t in seen if not strangers[t]]
     for t in np.flatnonzero(strangers).tolist():  # a change that goes back and forth once before it stays
-        if any(compared.share(*sorted((s, t))) < _ALIKE * unlike[t] for s in usual if abs(s - t) <= _NEAR):
+        if any(compared.share(min(s, t), max(s, t)) < _ALIKE * unlike[t] for s in usual if abs(s - t) <= _NEAR):
             strangers[t] = False
     made = [Company(~strangers)]
     groups: list[list[int]] = []
     for t in np.flatnonzero(strangers).tolist():
         near = [(compared.share(group[-1], t), k) for k, group in enumerate(groups) if t - group[-1] <= _MEMORY]
+        near = [one for one in near if one[0] >= 0]  # not NaN
         if near and min(near)[0] < _ALIKE * unlike[t]:
             groups[min(near)[1]].append(t)
         else:
@@ -64,6 +67,12 @@ def companies(frames: np.ndarray, mask: np.ndarray) -> list[Company]:
     for group in groups:
         made.append(Company(np.isin(np.arange(count), group), _one_colour(frames, mask, group)))
     return made
+
+
+def all_over(shown: np.ndarray) -> bool:
+    """Whether what is shown, bool [H, W], lies all over a picture: in each quarter of its height and of its width."""
+    rows, columns = (np.array_split(shown.any(axis), min(4, shown.shape[1 - axis])) for axis in (1, 0))
+    return all(part.any() for part in (*rows, *columns))
 
 
 def _one_colour(frames: np.ndarray, mask: np.ndarray, group: list[int]) -> np.ndarray | None:
@@ -94,8 +103,15 @@ class _Compared:
         return self._shares[key]
 
 
-def apart(frames: np.ndarray, mask: np.ndarray) -> Iterator[tuple[Company, np.ndarray]]:
-    """Each company of a stretch, with the mask bool [T, H, W] in which all other frames are lost."""
-    every = companies(frames, mask)
+def apart(
+    frames: np.ndarray, mask: np.ndarray, size: tuple[int, int] | None = None
+) -> Iterator[tuple[Company, np.ndarray]]:
+    """Each company of a stretch, with the mask bool [T, H, W] in which all other frames are lost.
+
+    Args:
+        size: height and width of what is compared; what lies beyond was added.
+    """
+    height, width = size or frames.shape[1:3]
+    every = companies(frames[:, :height, :width], mask[:, :height, :width])
     for company in every:
         yield company, mask if len(every) == 1 else mask | ~company.frames[:, None, None]

@@ -29,6 +29,7 @@ from ...restoration.threads import threads
 from ...restoration.untold import mark_guesses, untold_text
 from ...restoration.without_state import Motion, cleared, drawn_frames, enter, join, scenery_of
 
+VERDICTS = 8  # frames of which it is remembered whether they were disproved
 CLIP = 2  # frames that the network sees, at the game's stride: the newest is drawn
 
 
@@ -70,6 +71,7 @@ class LiveGame:
         self._memory: np.ndarray | None = None
         self._text: np.ndarray | None = None
         self._seen: np.ndarray | None = None
+        self._verdicts: deque[bool] = deque(maxlen=VERDICTS)
         if isinstance(self._locator, FollowingLocator):
             self._locator.restart()
 
@@ -150,8 +152,12 @@ class LiveGame:
         claim, varying = None, None
         if self._locator is not None and view.mask.any():
             claim, varying = from_atlas(view, self._locator)
-        if claim is not None and claim.disproved is not None and claim.disproved.any():
-            return self._known_of_stranger(view, made)
+        if claim is not None and claim.disproved is not None:
+            self._verdicts.append(bool(claim.disproved[0]))
+            # Most of the last ones: things look otherwise than the atlas knows them, and the state may well be true.
+            if claim.disproved[0] and 2 * sum(self._verdicts) <= VERDICTS:
+                return self._known_of_stranger(view, made)
+            claim.disproved = None
         if self._sightings is None:
             self._sightings = LevelSightings((view.shape[1], view.shape[2]))
         colours, found = self._sightings.pass_by(view)
