@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hstmae.atlas.evidence import Claim, disproved
-from hstmae.atlas.known_pixels import known_pixels
+from hstmae.atlas.known_pixels import Known, known_pixels
 from hstmae.atlas.locate import Locator
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import GameState
@@ -18,7 +18,7 @@ from hstmae.inference.live import LiveRestorer
 from hstmae.inference.loading import load
 from hstmae.inference.predictor import Predictor
 from hstmae.masks.tubes import numbered_tube
-from hstmae.restoration.disproved import blank_frames
+from hstmae.restoration.disproved import blank_frames, fill_blanks
 
 ROWS = np.arange(0, 40, 4)
 FAR = 6  # the frame whose state is of another place
@@ -91,6 +91,25 @@ def test_a_blank_frame_is_blank_and_lends_nothing(predictor, clip) -> None:  # t
         assert (made.indices[FAR] == 13).all() and (made.rgb[FAR] == predictor.game.palette[13]).all()
         others = np.arange(len(frames)) != FAR
         assert (made.indices == shown)[others][mask[others]].mean() > (0.9 if given is None else 0.98)
+
+
+def test_a_blank_frame_beside_one_that_is_lost_is_blank(predictor, clip) -> None:  # type: ignore[no-untyped-def]
+    shown, mask = clip[0].copy(), clip[1].copy()
+    shown[FAR], mask[FAR - 1] = 13, True
+    view = View(np.where(mask, np.uint8(0), shown), mask, predictor.game)
+    expected = np.where(np.arange(len(shown)) == FAR, 13, -1)
+    assert (blank_frames(view, None) == expected).all()
+
+
+def test_what_is_known_of_an_honest_frame_is_left_alone(predictor, clip) -> None:  # type: ignore[no-untyped-def]
+    shown, mask = clip[0].copy(), clip[1]
+    shown[FAR] = 13
+    view = View(np.where(mask, np.uint8(0), shown), mask, predictor.game)
+    known = Known(np.full(mask.shape, 7, np.uint8), np.zeros(mask.shape, np.float32))
+    known.trust[FAR, 100:120] = 0.999
+    fill_blanks(view, known)
+    assert (known.indices[FAR, 100:120] == 7).all() and (known.indices[FAR, 130:][mask[FAR, 130:]] == 13).all()
+    assert not known.trust[FAR - 1].any()
 
 
 def test_sky_is_not_blank(predictor, clip) -> None:  # type: ignore[no-untyped-def]
@@ -172,3 +191,16 @@ def test_live_a_frame_of_another_place_is_restored_without_its_state(predictor, 
         made = live.frame(frames[t], mask[t], state[t])
         right.append((made.picture == frames[t])[mask[t]].mean())
     assert min(right[:3] + right[4:]) > 0.995 and right[3] > 0.85
+
+
+def test_live_altered_graphics_are_no_lie_for_long(predictor, sample_store: EpisodeStore) -> None:  # type: ignore[no-untyped-def]
+    episode = sample_store[0]
+    altered = np.arange(64, dtype=np.uint8)
+    altered[[0x22, 0x1A, 0x17]] = altered[[0x1A, 0x17, 0x22]]
+    frames, state = altered[np.asarray(episode.frames[30:46])], np.asarray(episode.state[30:46])
+    rng = np.random.default_rng(0)
+    live, right = LiveRestorer(predictor, state_level="full"), []
+    for frame, memory in zip(frames, state, strict=True):
+        mask = (rng.random((15, 16)) < 0.3).repeat(16, 0).repeat(16, 1)
+        right.append((live.frame(frame, mask, memory).picture == frame)[mask].mean())
+    assert np.mean(right[-4:]) > 0.9

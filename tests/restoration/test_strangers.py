@@ -88,6 +88,32 @@ def test_a_flash_costs_the_others_nothing_and_stays_a_flash() -> None:
     assert wrong <= (plain.rgb != frames)[others].any(-1).sum() + 20
 
 
+def test_what_is_seen_in_one_strip_alone_makes_no_stranger() -> None:
+    """A bar that flashes over a frame of which the rest is lost: the rest is as it was."""
+    frames = footage(0)
+    mask = np.zeros(frames.shape[:3], bool)
+    mask[AT, 10:] = True
+    shown = frames.copy()
+    shown[AT, :10] = 255
+    assert strangers(np.where(mask[..., None], 0, shown), mask) == []
+
+
+def test_a_frame_lost_inside_a_shot_has_no_company_of_its_own() -> None:
+    frames, other = footage(0), footage(0, 1)
+    frames[AT : AT + 3] = other[AT : AT + 3]
+    mask = np.zeros(frames.shape[:3], bool)
+    mask[AT + 1] = True
+    assert strangers(np.where(mask[..., None], 0, frames), mask) == []
+
+
+def test_flashes_that_cannot_be_compared_with_each_other_hide_no_others() -> None:
+    frames = footage(0)
+    frames[[6, 9, 12]] = 250
+    mask = np.zeros(frames.shape[:3], bool)
+    mask[6, :, ::2] = mask[[9, 12], :, 1::2] = True
+    assert strangers(np.where(mask[..., None], 0, frames), mask) == [[6], [9, 12]]
+
+
 def test_little_to_compare_says_nothing() -> None:
     frames = footage()
     frames[AT] = 255
