@@ -16,6 +16,7 @@ from hstmae.motion.recall import Around
 from hstmae.motion.scene import Points, Scene
 
 FRAMES, SIDE = 96, 256  # of a clip
+PIECES = 3  # clips of a recording; all but the first are for lost frames alone
 TESTED, PIXELS = 6, 240  # frames of a clip and damage, and missing pixels of each
 LOST_TESTED, LOOKED_AT = 14, 4000  # the same of lost frames ...
 LOST_PIXELS = (220, 40)  # ... of which so many are taken, of those with several colours on offer, and of the others
@@ -91,11 +92,14 @@ def picked(found: Choices, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     return np.concatenate(chosen), np.concatenate(weight).astype(np.float32)
 
 
-def rows_of(frames: np.ndarray, number: int) -> Iterator[dict[str, np.ndarray]]:
-    """Offers for some missing pixels of every damage of a clip."""
-    rng = np.random.default_rng(number)
+def rows_of(frames: np.ndarray, number: int, piece: int) -> Iterator[dict[str, np.ndarray]]:
+    """Offers for some missing pixels of every damage of a clip, of pieces after the first of lost frames only."""
+    clip = number * PIECES + piece
+    rng = np.random.default_rng(clip)
     for k, name in enumerate(DAMAGES):
-        mask = damage(name, frames.shape[:3], number * 100 + k)
+        if piece and k != LOST:
+            continue
+        mask = damage(name, frames.shape[:3], clip * 100 + k)
         scene = Scene(np.where(mask[..., None], np.uint8(0), frames), mask)
         around = Around(scene)
         damaged = np.flatnonzero(mask.any((1, 2)))
@@ -111,7 +115,7 @@ def rows_of(frames: np.ndarray, number: int) -> Iterator[dict[str, np.ndarray]]:
             count, rows = np.diff(found.rows.start)[chosen], found.rows
             own = np.concatenate([np.arange(rows.start[i], rows.start[i + 1]) for i in chosen])
             yield {
-                "group": np.full(len(chosen), number * len(DAMAGES) + k), "count": count.astype(np.int16),
+                "group": np.full(len(chosen), clip * len(DAMAGES) + k), "count": count.astype(np.int16),
                 "frame": np.full(len(chosen), t, np.int16), "weight": weight,
                 "truth": frames[t].reshape(-1, 3)[points.place[found.open[chosen]]],
                 "numbers": rows.numbers[own].astype(np.float16),
@@ -120,20 +124,22 @@ def rows_of(frames: np.ndarray, number: int) -> Iterator[dict[str, np.ndarray]]:
 
 
 def gather(store: EpisodeStore, folder: Path, part: int, parts: int) -> None:
-    """One file for every episode that is not there yet."""
+    """One file for every clip that is not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, info in enumerate(store.infos()):
-        file = folder / f"{number:04d}.npz"
-        if number % parts != part or file.exists():
+    for number, piece in ((n, p) for p in range(PIECES) for n in range(part, len(store), parts)):
+        info, file = store.infos()[number], folder / f"{number:04d}-{piece}.npz"
+        if file.exists():
             continue
-        rng = np.random.default_rng(number)
-        first = int(rng.integers(max(1, info.frames - FRAMES)))
+        first = int(np.random.default_rng(number).integers(max(1, info.frames - FRAMES)))
+        first = (first + piece * info.frames // PIECES) % max(1, info.frames - FRAMES)
         last = min(info.frames, first + FRAMES)
         frames = np.ascontiguousarray(store.read(number, range(first, last), columns=()).frames[:, :SIDE, :SIDE])
         if number // 2 % 3 == 2:
-            frames = compressed(frames, int(rng.choice([18, 23, 28])))
-        made = list(rows_of(frames, number))
+            frames = compressed(frames, (18, 23, 28)[(number + piece) % 3])
+        made = list(rows_of(frames, number, piece))
+        if not made:
+            continue
         whole = {name: np.concatenate([one[name] for one in made]) for name in made[0]}
         np.savez_compressed(file.with_suffix(".part.npz"), **whole)  # type: ignore[arg-type]
         file.with_suffix(".part.npz").rename(file)
-        print(f"{number + 1} of {len(store)}: {info.name}", flush=True)
+        print(f"{number + 1} of {len(store)}, {piece + 1} of {PIECES}: {info.name}", flush=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from motion_rows import DAMAGES, LOST, gather
+from motion_rows import DAMAGES, LOST, PIECES, gather
 from torch import Tensor, nn
 
 from hstmae.data.store.reader import EpisodeStore
@@ -174,7 +174,7 @@ def main() -> None:
     if parts > 1:
         return
     rows = Rows(args.rows)
-    game = np.arange(int(rows.group.max()) + 1) // len(DAMAGES) // 2  # two episodes of each
+    game = np.arange(int(rows.group.max()) + 1) // len(DAMAGES) // PIECES // 2  # two episodes of each
     held = game % args.hold_out == args.hold_out - 1 if args.hold_out else np.zeros(len(game), bool)
     lost = np.arange(len(held)) % len(DAMAGES) == LOST
     scorers = fit(rows, ~held & ~lost, args.steps, False), fit(rows, ~held & lost, args.steps, True)

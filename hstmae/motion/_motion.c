@@ -207,6 +207,46 @@ EXPORT int hst_evidence(
     return 0;
 }
 
+/* The same around points that lie deep in what is missing, at one shift (dy, dx) of picture a onto b: in the square of
+   2 radius + 1 pixels around each point.
+
+   points: int32 [n]; radius: int16 [n]; out: int32 [n, 4], pixels that both show, alike ones, and the same of textured
+   ones. */
+EXPORT int hst_wide(
+    const uint32_t *a, const uint8_t *seen_a, int64_t dy, int64_t dx, const uint32_t *b, const uint8_t *seen_b,
+    const uint8_t *textured, int64_t h, int64_t w, int64_t tolerance, const int32_t *points, const int16_t *radius,
+    int64_t n, int32_t *out
+) {
+    int64_t lo = dx < 0 ? -dx : 0, hi = dx > 0 ? w - dx : w, wide = 4 * (w + 1);
+    int32_t *sum = malloc(sizeof(int32_t) * wide * (h + 1)); /* over all above and left of it, four numbers each */
+    if (!sum) return -1;
+    memset(sum, 0, sizeof(int32_t) * wide);
+    for (int64_t y = 0; y < h; y++) {
+        int32_t *row = sum + (y + 1) * wide, *above = row - wide, run[4] = {0, 0, 0, 0};
+        int inside = y + dy >= 0 && y + dy < h;
+        const uint32_t *pa = a + (y + dy) * w + dx, *pb = b + y * w;
+        const uint8_t *qa = seen_a + (y + dy) * w + dx, *qb = seen_b + y * w, *pt = textured + y * w;
+        for (int k = 0; k < 4; k++) row[k] = 0;
+        for (int64_t x = 0; x < w; x++) {
+            if (inside && x >= lo && x < hi && (qa[x] & qb[x])) {
+                int same = alike(pa[x], pb[x], (int)tolerance), edge = pt[x];
+                run[0]++; run[1] += same; run[2] += edge; run[3] += edge & same;
+            }
+            for (int k = 0; k < 4; k++) row[4 * (x + 1) + k] = above[4 * (x + 1) + k] + run[k];
+        }
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t y = points[i] / w, x = points[i] % w, r = radius[i];
+        int64_t top = y - r > 0 ? y - r : 0, left = x - r > 0 ? x - r : 0;
+        int64_t end = y + r + 1 < h ? y + r + 1 : h, right = x + r + 1 < w ? x + r + 1 : w;
+        const int32_t *t = sum + top * wide, *e = sum + end * wide;
+        for (int k = 0; k < 4; k++)
+            out[4 * i + k] = e[4 * right + k] - e[4 * left + k] - t[4 * right + k] + t[4 * left + k];
+    }
+    free(sum);
+    return 0;
+}
+
 /* The same for whole rows: out int32 [h, 2], textured pixels that both show and alike ones, of one shift each. */
 EXPORT void hst_rows(
     const uint32_t *a, const uint8_t *seen_a, int64_t ay, int64_t ax, const uint32_t *b, const uint8_t *seen_b,

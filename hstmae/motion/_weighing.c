@@ -25,7 +25,7 @@ enum {
     ACTIVITY, ACTIVITY_AROUND, KEPT, PASSED, MUCH, ALIKE_AGAIN
 };
 
-#define FORM 2                  /* of what the functions are given; weigher.py asks for it */
+#define FORM 3                  /* of what the functions are given; weigher.py asks for it */
 
 EXPORT int hst_weighing_form(void) { return FORM; }
 
@@ -63,17 +63,23 @@ EXPORT void hst_count(
 /* A share of few things is drawn towards a half. */
 static float share(float part, float whole) { return (part + 0.5f) / (whole + 1); }
 
+/* Whether a kind of offer lays one picture onto another: of other frames before `nearest`, of the same one between `usual`
+   and `side`. */
+static int laid(int64_t kind, int64_t nearest, int64_t usual, int64_t side) {
+    return kind < nearest || (kind > usual && kind < side);
+}
+
 /* What the rows of one pixel, sorted by colour, say of each other. */
 static void compare(
     float *rows, const uint32_t *key, const uint8_t *kind, int64_t count, int64_t wide, const int32_t *col,
-    int64_t nearest, int64_t usual
+    int64_t nearest, int64_t usual, int64_t side
 ) {
     float whole = 0, high_13 = 0, high_textured = 0, high_support = 0, votes = 0;
     for (int64_t k = 0, to; k < count; k = to) {
         float support = 0, best = 0, many = 0, early = 0, late = 0;
         for (to = k; to < count && key[to] == key[k]; to++) {
             const float *row = rows + to * wide;
-            if (kind[to] < nearest) {
+            if (laid(kind[to], nearest, usual, side)) {
                 float a13 = row[col[ALIKE_13]], textured = row[col[ALIKE_TEXTURED]], agree = textured * a13;
                 support += agree;
                 if (agree > best) best = agree;
@@ -98,7 +104,7 @@ static void compare(
     if (votes < 1) votes = 1;
     for (int64_t k = 0; k < count; k++) {
         float *row = rows + k * wide;
-        int recall = kind[k] < nearest;
+        int recall = laid(kind[k], nearest, usual, side);
         row[col[LEAD_SUPPORT]] = (row[col[SUPPORT]] - high_support) / whole;
         row[col[SUPPORT]] /= whole;
         row[col[VOTES]] /= votes;
@@ -118,7 +124,7 @@ static void compare(
    again: float32 [lags, n], how often each pixel looks the same again so much later; lag_of: int32 [layers], which.
    fine: float32 [., n, 3], colours that are not whole; fine_of: as band_of.
    usual: uint32 [n]; pixel: float32 [n, 3], edge away and the two activities; logs: float32 [256].
-   nearest, usual_kind: the first kinds that are not of recall, and not of other frames.
+   nearest, usual_kind, side: see `laid`; from usual_kind on they are not of other frames.
    Out: rgb float32 [rows, 3], key uint32 [rows], kinds uint8 [rows], numbers float32 [rows, wide]. */
 EXPORT void hst_fill(
     const uint32_t *colour, const uint8_t *evidence, const uint8_t *kind, int64_t layers, int64_t n, const int64_t *open,
@@ -126,7 +132,7 @@ EXPORT void hst_fill(
     const int32_t *tile, int64_t tiles, const float *band, const int32_t *band_of, const int32_t *y, int64_t height,
     const float *own, const int32_t *own_of, const int32_t *own_col, const float *pace, const int32_t *pace_of,
     const int32_t *cell, int64_t cells, const float *again, const int32_t *lag_of, const float *fine, const int32_t *fine_of,
-    const uint32_t *usual, const float *pixel, const float *logs, int64_t nearest, int64_t usual_kind, float *rgb, uint32_t *key, uint8_t *kinds,
+    const uint32_t *usual, const float *pixel, const float *logs, int64_t nearest, int64_t usual_kind, int64_t side, float *rgb, uint32_t *key, uint8_t *kinds,
     float *numbers
 ) {
     for (int64_t k = 0; k < m; k++) {
@@ -146,7 +152,7 @@ EXPORT void hst_fill(
             float *row = numbers + (first + r) * wide, *to = rgb + 3 * (first + r);
             memcpy(row, base + p * wide, sizeof(float) * wide);
             kinds[first + r] = kind[p];
-            if (kind[p] < nearest) {
+            if (laid(kind[p], nearest, usual_kind, side)) {
                 row[col[SEEN_5]] = e[1] / 25.0f; row[col[ALIKE_5]] = share(e[2], e[1]);
                 row[col[SEEN_13]] = e[3] / 169.0f; row[col[ALIKE_13]] = share(e[4], e[3]);
                 row[col[TEXTURED]] = logs[e[5]]; row[col[ALIKE_TEXTURED]] = share(e[6], e[5]);
@@ -171,7 +177,7 @@ EXPORT void hst_fill(
             for (int c = 0; c < 3; c++)
                 to[c] = fine_of[p] < 0 ? (float)(mine[r] >> (16 - 8 * c) & 255) : fine[3 * (fine_of[p] * n + i) + c];
         }
-        compare(numbers + first * wide, mine, kinds + first, count, wide, col, nearest, usual_kind);
+        compare(numbers + first * wide, mine, kinds + first, count, wide, col, nearest, usual_kind, side);
     }
 }
 

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from .frames import TILE, Frame, everywhere, part_shifts, scaled, whole_shifts
 from .kernel import kernel
 from .loops import NOWHERE
 from .scene import Points, Scene
-from .shifts import TILE, everywhere, part_shifts, scaled, whole_shifts
 
 BAND = 4  # rows above and below whose movement counts for a row
 ONWARD = 4  # frames between two by which it is told how something moves on
@@ -41,10 +41,7 @@ class Move:
     def shown(self, scene: Scene, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """What it shows of the points: uint32 [n] and uint8 [n, EVIDENCE] as of `Kernel.evidence`."""
         a, b = scene.frames[self.source], scene.frames[self.other]
-        return kernel().evidence(
-            a.colours, a.seen, self.shifts, b.colours, b.seen, self.back, b.textured, TILE, points.place, points.start,
-            scene.tolerance,
-        )  # fmt: skip
+        return compared(a, self.shifts, b, self.back, points, scene.tolerance)
 
     @cached_property
     def size(self) -> np.ndarray:
@@ -61,6 +58,15 @@ class Move:
         band = (total[np.minimum(y + BAND + 1, height)] - total[np.maximum(y - BAND, 0)]).astype(np.float32)
         both = np.stack([np.log2(1 + band[:, 0]) / 10, (band[:, 1] + 0.5) / (band[:, 0] + 1)], 1)
         return both, float(total[-1, 1] / max(total[-1, 0], 1))
+
+
+def compared(
+    a: Frame, sa: np.ndarray, b: Frame, sb: np.ndarray, points: Points, tolerance: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`Kernel.evidence` of frame a, shifted by sa, and b, shifted by sb, both int16 [tiles, 2]."""
+    return kernel().evidence(
+        a.colours, a.seen, sa, b.colours, b.seen, sb, b.textured, TILE, points.place, points.start, tolerance
+    )
 
 
 def moves(scene: Scene, t: int, place: np.ndarray) -> Iterator[Move]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..atomic import write_bytes
 from ..errors import CheckpointError
-from .features import COUNT, FILLERS, KINDS, MEAN, NEAREST, NUMBERS, SIDE, SMOOTH, Choices
+from .features import COUNT, FILLERS, KINDS, MEAN, MIRRORED, NEAREST, NUMBERS, SMOOTH, USUAL, Choices
 from .frames import unpack
 from .weigher import weigher
 from .weighing import Rows
@@ -113,7 +113,7 @@ def draw(choices: Choices, combiner: Combiner, exact: bool) -> Drawn:
     n = len(choices.points.place)
     known = unpack(choices.known)
     made = Drawn(known, np.full(n, SETTLED, np.float32), known.copy(), np.ones(n, bool), choices.by.copy())
-    own = weigher().drawn(choices.rows, combiner.shares(choices.rows), exact, SNAP, SIDE, SHOWN)
+    own = weigher().drawn(choices.rows, combiner.shares(choices.rows), exact, SNAP, MIRRORED, SHOWN)
     made.rgb[choices.open], made.confidence[choices.open], made.likeliest[choices.open] = own[:3]
     made.shown[choices.open], made.kind[choices.open] = own[3:]
     if combiner.part > 0:
@@ -134,7 +134,7 @@ def _fill(made: Drawn, choices: Choices, combiner: Combiner, exact: bool) -> Non
     if exact:
         made.rgb[most] = filled[most]
     made.confidence[other] = 1 - made.confidence[other]
-    made.kind[most], made.shown[most] = FILLERS[combiner.filler], FILLERS[combiner.filler] < SIDE
+    made.kind[most], made.shown[most] = FILLERS[combiner.filler], FILLERS[combiner.filler] < MIRRORED
 
 
 def joined(parts: list[Drawn]) -> Drawn:
@@ -143,4 +143,4 @@ def joined(parts: list[Drawn]) -> Drawn:
     return Drawn(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-assert NEAREST < SIDE < SMOOTH < MEAN
+assert NEAREST < USUAL < MIRRORED < SMOOTH < MEAN

@@ -10,6 +10,7 @@ import numpy as np
 from .candidates import PART, WHOLE, ZERO, Move
 from .frames import pack
 from .gaps import Gap
+from .likeness import Likeness
 from .loops import EVIDENCE
 from .scene import Points, Scene
 from .spatial import Still, Surroundings
@@ -18,21 +19,22 @@ from .weighing import OWN, Meaning, Offered, Rows
 
 KINDS = (
     "still", "moved", "object", "still through", "moved through", "object through", "nearest still", "again",
-    "usual", "side", "smooth", "mean",
+    "usual", "mirrored", "repeated", "side", "smooth", "mean", "side filled", "smooth filled",
 )  # fmt: skip
-NEAREST, AGAIN, USUAL, SIDE, SMOOTH, MEAN = range(6, 12)
+NEAREST, AGAIN, USUAL, MIRRORED, REPEATED, SIDE, SMOOTH, MEAN, SIDE_FILLED, SMOOTH_FILLED = range(6, 16)
 NUMBERS = (
     "distance", "seen 5", "alike 5", "seen 13", "alike 13", "textured", "alike textured", "rows", "alike rows",
     "alike picture", "shift", "centre alike", "centre other", "side away", "opposite", "edge away", "soft", "share",
     "support", "best support", "lead 13", "lead textured", "lead support", "early", "votes", "like usual", "activity",
     "activity around", "kept", "first", "one scene", "passed", "much", "alike again",
+    "alike wide", "edges wide", "lead wide",
 )  # fmt: skip
 COUNT = len(KINDS) + len(NUMBERS)
 N = {name: len(KINDS) + k for k, name in enumerate(NUMBERS)}
 FAR_AWAY = 1 << 20
 ENOUGH = 3  # offers of other frames, all of one colour, settle a pixel
 FILLERS = (NEAREST, USUAL, SMOOTH, MEAN)  # kinds whose offers alone are what a simple filler draws
-MEANING = Meaning(N, COUNT, NEAREST, USUAL)
+MEANING = Meaning(N, COUNT, NEAREST, USUAL, SIDE)
 
 
 @dataclass
@@ -76,11 +78,14 @@ class _Layers:
         self._lag: list[int] = []
         self._flat = np.zeros(len(points.start) - 1, np.float32)
 
-    def moved(self, kind: int, move: Move, t: int, colour: np.ndarray, evidence: np.ndarray) -> None:
-        """What a frame shows that is shifted onto frame t."""
+    def moved(
+        self, kind: int, move: Move, t: int, colour: np.ndarray, evidence: np.ndarray,
+        own: dict[str, np.ndarray] | None = None,
+    ) -> None:  # fmt: skip
+        """What a frame shows that is shifted onto frame t; own: as in `plain`."""
         band, picture = move.bands
         pace, lag = (None, 0) if self._gap is None else self._gap.pace(move.source)
-        self._add(kind, colour, evidence, move.source - t, move.size, band=band, pace=pace)
+        self._add(kind, colour, evidence, move.source - t, move.size, own, band=band, pace=pace)
         self._lag[-1] = lag
         self._base[-1][N["alike picture"]] = picture
         if self._gap is not None:
@@ -150,13 +155,14 @@ def _stack(arrays: list[np.ndarray], shape: tuple[int, ...], kind: type) -> np.n
 
 def choices(
     scene: Scene, t: int, points: Points, moves: Sequence[Move], still: Still, surroundings: Surroundings,
-    near: np.ndarray,
+    near: np.ndarray, likeness: Likeness | None,
 ) -> Choices:  # fmt: skip
     """Everything that is offered for the `points` of frame t.
 
     Args:
         moves: of other frames onto frame t.
         near: int [2, n], the nearest frames before and after in which the pixel is seen, -1 = none.
+        likeness: of the frame, where some pixels have no such frame.
     """
     place = points.place
     gap = Gap(scene, t, place, moves) if scene.frames[t].lost and scene.there else None
@@ -183,15 +189,17 @@ def choices(
             layers.plain(AGAIN, colour, shown, own=own, early=early)
     known, by, settled = layers.votes()
     fillers = np.zeros((len(FILLERS), len(place)), np.uint32), np.zeros((len(FILLERS), len(place)), bool)
-    fillers[0][0], fillers[1][0] = _in_time(scene, t, place, near)
+    fillers[0][0], fillers[1][0] = in_time(scene, t, place, near)
     open_ = np.flatnonzero(~settled)
     edge, usual = np.full(len(place), 64, np.float32), pack(still.usual[0].reshape(-1, 3)[place])
     fillers[0][1], fillers[1][1] = usual, still.usual[1].reshape(-1)[place]
+    if likeness is not None:
+        _of_likeness(layers, scene, points, likeness, (near < 0).all(0) & ~settled)
     if len(open_):
         layers.plain(USUAL, usual, fillers[1][1])
         every = np.ones(len(place), bool)
         if not scene.frames[t].lost:
-            edge = _of_sides(layers, surroundings, place)
+            edge = _of_sides(layers, surroundings, place, SIDE, every)
             soft = surroundings.smooth[place]
             fillers[0][2], fillers[1][2] = pack(np.rint(soft)), every
             layers.plain(SMOOTH, fillers[0][2], every, soft)
@@ -203,7 +211,7 @@ def choices(
     return Choices(points, open_, known, by, rows, fillers)
 
 
-def _in_time(scene: Scene, t: int, place: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def in_time(scene: Scene, t: int, place: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Colours of the nearest frames in time that show the places, of two the earlier one, and whether there is any."""
     before, after = (np.where(side < 0, FAR_AWAY, np.abs(side.astype(np.int32) - t)) for side in near)
     source = np.where(before <= after, near[0], near[1])
@@ -213,13 +221,34 @@ def _in_time(scene: Scene, t: int, place: np.ndarray, near: np.ndarray) -> tuple
     return colour, source >= 0
 
 
-def _of_sides(layers: _Layers, surroundings: Surroundings, place: np.ndarray) -> np.ndarray:
+def _of_likeness(layers: _Layers, scene: Scene, points: Points, likeness: Likeness, nowhere: np.ndarray) -> None:
+    """Other parts of the picture for the pixels that no frame shows at their place, bool [n], and what is around them
+    once it is filled with what other frames show."""
+    if not nowhere.any():
+        return
+    some = points.some(nowhere)
+    for mirrored, move, *offer, numbers in likeness.offers(some):
+        colour, evidence = np.zeros(len(nowhere), np.uint32), np.zeros((len(nowhere), EVIDENCE), np.uint8)
+        colour[nowhere], evidence[nowhere] = offer
+        own = {name: np.zeros(len(nowhere), np.float32) for name in numbers}
+        for name, value in numbers.items():
+            own[name][nowhere] = value
+        layers.moved(MIRRORED if mirrored else REPEATED, move, move.source, colour, evidence, own)
+    if likeness.around is not None:
+        _of_sides(layers, likeness.around, points.place, SIDE_FILLED, nowhere)
+        soft = likeness.around.smooth[points.place]
+        layers.plain(SMOOTH_FILLED, pack(np.rint(soft)), nowhere, soft)
+
+
+def _of_sides(
+    layers: _Layers, surroundings: Surroundings, place: np.ndarray, kind: int, shown: np.ndarray
+) -> np.ndarray:
     """The pixels to the left, right, above and below; float32 [n], how far the nearest of them is."""
     colour, away = surroundings.sides(place)
     far = np.log2(1 + away.astype(np.float32)) / 6
     for k in range(4):
         same = np.where(away[k ^ 1] > 0, 2.0 * (colour[k ^ 1] == colour[k]) - 1, 0)
-        layers.plain(SIDE, colour[k], away[k] > 0, own={"side away": far[k], "opposite": same})
+        layers.plain(kind, colour[k], shown & (away[k] > 0), own={"side away": far[k], "opposite": same})
     return np.asarray(np.where(away > 0, away, 64).min(0).astype(np.float32))
 
 

@@ -18,7 +18,7 @@ class Compiled:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
-        library.hst_evidence.restype = ctypes.c_int
+        library.hst_evidence.restype = library.hst_wide.restype = ctypes.c_int
 
     def descriptors(self, label: np.ndarray, seen: np.ndarray) -> np.ndarray:
         out = np.empty(label.shape, np.uint32)
@@ -53,6 +53,16 @@ class Compiled:
         values = given(a, seen_a, sa, b, seen_b, sb, textured, *a.shape, tile, points, start, tolerance, colour, out)
         self._check(self._library.hst_evidence(*values))
         return colour, out
+
+    def wide(
+        self, a: np.ndarray, seen_a: np.ndarray, shift: tuple[int, int], b: np.ndarray, seen_b: np.ndarray,
+        textured: np.ndarray, tolerance: int, points: np.ndarray, radius: np.ndarray,
+    ) -> np.ndarray:  # fmt: skip
+        out = np.empty((len(points), 4), np.int32)
+        self._check(self._library.hst_wide(*given(
+            a, seen_a, *shift, b, seen_b, textured, *a.shape, tolerance, points, radius, len(points), out
+        )))  # fmt: skip
+        return out
 
     def rows(
         self, a: np.ndarray, seen_a: np.ndarray, sa: tuple[int, int], b: np.ndarray, seen_b: np.ndarray,
@@ -94,6 +104,6 @@ def kernel() -> Kernel:
     if path is not None:
         try:
             return Compiled(ctypes.CDLL(str(path)))
-        except (OSError, AttributeError):  # built for another machine
+        except (OSError, AttributeError):  # built for another machine, or from other sources
             pass
     return Reference()

@@ -49,6 +49,16 @@ class Kernel(Protocol):
             13 x 13; the same of those that are `textured`, uint8 [H, W], in b).
         """
 
+    def wide(
+        self, a: np.ndarray, seen_a: np.ndarray, shift: tuple[int, int], b: np.ndarray, seen_b: np.ndarray,
+        textured: np.ndarray, tolerance: int, points: np.ndarray, radius: np.ndarray,
+    ) -> np.ndarray:  # fmt: skip
+        """How well a, shifted, and b agree in the square of 2 radius + 1 pixels around each point, int16 [n].
+
+        Returns:
+            int32 [n, 4]: pixels that both show, alike ones of them; the same of those `textured` in b.
+        """
+
     def rows(
         self, a: np.ndarray, seen_a: np.ndarray, sa: tuple[int, int], b: np.ndarray, seen_b: np.ndarray,
         sb: tuple[int, int], textured: np.ndarray, tolerance: int,

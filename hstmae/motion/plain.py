@@ -35,7 +35,8 @@ class Plain:
         kind, evidence = o.kind[layer], o.evidence[layer, pixel]
         start = np.searchsorted(at, np.arange(len(open_) + 1))
         numbers = o.base[layer]
-        moved, e = kind < meaning.nearest, evidence[kind < meaning.nearest].astype(np.float32)
+        moved = meaning.laid(kind)
+        e = evidence[moved].astype(np.float32)
 
         def put(name: str, where: np.ndarray, value: np.ndarray) -> None:
             numbers[where, col[name]] = value
@@ -133,7 +134,7 @@ def _compare(
 ) -> None:
     """How much each offer leads over the others of its pixel, and how many offer the same colour."""
     col = meaning.columns
-    recall = (kind < meaning.nearest).astype(np.float32)
+    recall = meaning.laid(kind).astype(np.float32)
     agree = numbers[:, col["alike textured"]] * numbers[:, col["alike 13"]] * recall
     begins = np.ones(len(at), bool)
     begins[1:] = (at[1:] != at[:-1]) | (key[1:] != key[:-1])

@@ -11,8 +11,10 @@ import numpy as np
 
 from .candidates import moves
 from .combiner import Combiner, Drawn, draw, joined, load_combiner
-from .features import Choices, choices
+from .features import Choices, choices, in_time
+from .frames import pack
 from .gate import GAP_PIXELS, PIXELS, fitted, judged, more_hidden, tested_frames, tested_gaps, tested_points
+from .likeness import Distances, Likeness, distances
 from .scene import Points, Scene
 from .spatial import Still, Surroundings
 
@@ -135,9 +137,28 @@ class Around:
         frame = self.scene.frames[t]
         scene = self.scene.near_side(t) if frame.lost else self.scene
         seen_from = list(moves(scene, t, points.place))
-        surroundings = Surroundings(frame.rgb, frame.colours, frame.seen)
+        surroundings, likeness = Surroundings(frame.rgb, frame.colours, frame.seen), None
         for part in points.parts(most):
-            yield choices(scene, t, part, seen_from, self.still, surroundings, self._nearest(scene, t, part.place))
+            near = self._nearest(scene, t, part.place)
+            if likeness is None and not frame.lost and (near < 0).all(0).any():
+                likeness = self._likeness(t)
+            yield choices(scene, t, part, seen_from, self.still, surroundings, near, likeness)
+
+    def _likeness(self, t: int) -> Likeness:
+        """Of a frame, filled with what the nearest frames show, or else usually stands there."""
+        frame = self.scene.frames[t]
+        place = np.flatnonzero(frame.seen == 0)
+        colour, known = in_time(self.scene, t, place, self._nearest(self.scene, t, place))
+        usual, there = (a.reshape(-1, *a.shape[2:])[place] for a in self.still.usual)
+        filled, seen = frame.colours.reshape(-1).copy(), frame.seen.reshape(-1) > 0
+        filled[place] = np.where(known, colour, np.where(there, pack(usual), 0))
+        seen[place] = known | there
+        made = filled.reshape(frame.colours.shape), seen.reshape(frame.seen.shape)
+        return Likeness(self.scene, t, *made, self._distances)
+
+    @cached_property
+    def _distances(self) -> Distances:
+        return distances(*self.still.usual, self.scene.soft)
 
     def _nearest(self, scene: Scene, t: int, place: np.ndarray) -> np.ndarray:
         """int16 [2, n], the nearest frames before and after in which places are seen; -1 = none."""

@@ -88,6 +88,21 @@ class Reference:
             out[mine] = np.stack([flag, *(c.reshape(-1)[place] for c in counts)], 1)
         return colour, out
 
+    def wide(
+        self, a: np.ndarray, seen_a: np.ndarray, shift: tuple[int, int], b: np.ndarray, seen_b: np.ndarray,
+        textured: np.ndarray, tolerance: int, points: np.ndarray, radius: np.ndarray,
+    ) -> np.ndarray:  # fmt: skip
+        both = (_moved(seen_a, shift) & seen_b).astype(bool)
+        same, edge = both & alike(_moved(a, shift), b, tolerance), both & textured.astype(bool)
+        (height, width), (y, x) = a.shape, divmod(points, a.shape[1])
+        top, end = np.maximum(y - radius, 0), np.minimum(y + radius + 1, height)
+        left, right = np.maximum(x - radius, 0), np.minimum(x + radius + 1, width)
+        made = []
+        for part in (both, same, edge, edge & same):
+            total = np.pad(part, ((1, 0), (1, 0))).cumsum(0, np.int32).cumsum(1, np.int32)
+            made.append(total[end, right] - total[end, left] - total[top, right] + total[top, left])
+        return np.stack(made, 1).astype(np.int32)
+
     def rows(
         self, a: np.ndarray, seen_a: np.ndarray, sa: tuple[int, int], b: np.ndarray, seen_b: np.ndarray,
         sb: tuple[int, int], textured: np.ndarray, tolerance: int,

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .combiner import Drawn, draw, joined, load_combiner
-from .frames import Frame, is_soft
+from .frames import Frame, is_soft, whole_shifts
+from .likeness import Distances, centred
 from .recall import Around
 from .scene import Points, Scene
-from .shifts import whole_shifts
 from .spatial import AROUND, Still, box_sums, usual
 
 KEPT = 10  # frames that are held, the one that is restored among them
@@ -113,6 +113,10 @@ class _RunningAround(Around):
 
     def __init__(self, scene: Scene, still: Still) -> None:
         super().__init__(scene, still)
+
+    @property
+    def _distances(self) -> Distances:
+        return centred(self.scene.size[1])
 
     def _nearest(self, scene: Scene, t: int, place: np.ndarray) -> np.ndarray:
         made = np.full((2, len(place)), -1, np.int16)

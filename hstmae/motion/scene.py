@@ -8,10 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .frames import Frame, is_soft
+from .frames import TILE, Frame, Shift, is_soft, tiles, whole_shifts
 from .kernel import kernel
 from .rhythm import CELL, Rhythm
-from .shifts import TILE, Shift, tiles, whole_shifts
 
 BESIDE = 3  # frames before and after that are asked first
 FAR = (4, 5, 6, 8, 11, 16, 22, 32, 45, 62)  # distances of other frames that may be asked ...
@@ -160,6 +159,11 @@ class Points:
         order = np.argsort(tile, kind="stable")
         start = np.concatenate([[0], np.cumsum(np.bincount(tile, minlength=tiles(mask.shape)))])
         return cls(*(a.astype(np.int32) for a in (place[order], y[order], tile[order], start)))
+
+    def some(self, chosen: np.ndarray) -> Points:
+        """Those that are `chosen`, bool [n]."""
+        start = np.concatenate([[0], np.cumsum(chosen)])[self.start].astype(np.int32)
+        return Points(self.place[chosen], self.y[chosen], self.tile[chosen], start)
 
     def parts(self, most: int) -> Iterator[Points]:
         """Those of some tiles each, about `most` points together."""

@@ -12,7 +12,7 @@ from .kernel import given
 from .plain import Plain
 from .weighing import COLUMNS, Layers, Meaning, Offered, Rows, Weigher
 
-LANES, WIDEST, MOST, FORM = 16, 256, 512, 2  # as in the C sources
+LANES, WIDEST, MOST, FORM = 16, 256, 512, 3  # as in the C sources
 LOGS = (np.log2(1 + np.arange(256)) / 7).astype(np.float32)
 
 
@@ -47,7 +47,7 @@ class CompiledWeigher:
             o.colour, o.evidence, o.kind, count, n, open_, m, start, o.base, meaning.wide, columns, o.shift, o.tile,
             o.shift.shape[1], o.band, o.band_of, o.y, o.band.shape[1], o.own, o.own_of, o.own_columns, o.pace,
             o.pace_of, o.cell, o.pace.shape[1], o.again, o.lag_of, o.fine, o.fine_of, o.usual, o.pixel, LOGS,
-            meaning.nearest, meaning.usual, made.rgb, made.key, made.kind, made.numbers,
+            meaning.nearest, meaning.usual, meaning.side, made.rgb, made.key, made.kind, made.numbers,
         ))  # fmt: skip
         return made
 

@@ -24,12 +24,18 @@ class Meaning:
     Attributes:
         columns: of each number by its name; wide: how many there are, those that say the kind included.
         nearest: the first kind that is no recall by movement; usual: the first one that is not of other frames.
+        side: the first one that is neither of other places in the same frame; those between `usual` and it are.
     """
 
     columns: dict[str, int]
     wide: int
     nearest: int
     usual: int
+    side: int
+
+    def laid(self, kind: np.ndarray) -> np.ndarray:
+        """bool of kinds: whether they lay one picture onto another and have evidence."""
+        return np.asarray((kind < self.nearest) | ((kind > self.usual) & (kind < self.side)))
 
 
 @dataclass

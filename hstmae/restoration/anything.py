@@ -21,7 +21,9 @@ AT_ONCE = 8  # frames that are handed over together
 PIXELS = 24_000_000  # held in memory at a time, about 25 bytes each
 SHORTEST, LONGEST = 8, 128  # frames restored at a time
 GAME = "generic"
-_CALLED = dict.fromkeys(("nearest", "again"), "still") | dict.fromkeys(("side", "smooth", "mean"), "surroundings")
+_CALLED = dict.fromkeys(("nearest", "again"), "still") | dict.fromkeys(
+    ("mirrored", "repeated", "side", "smooth", "mean"), "surroundings"
+)
 _METHOD = np.array(
     [METHODS.index(_CALLED.get(word, word)) for word in (kind.split()[0] for kind in KINDS)], np.uint8
 )  # by the numbers of KINDS

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hstmae.motion.frames import TILE, tiles
 from hstmae.motion.kernel import Compiled, kernel
 from hstmae.motion.loops import NOWHERE
 from hstmae.motion.reference import Reference
 from hstmae.motion.scene import Points
-from hstmae.motion.shifts import TILE, tiles
 
 compiled = pytest.mark.skipif(not isinstance(kernel(), Compiled), reason="needs the compiled kernel")
 
@@ -41,6 +41,10 @@ def test_the_twins_agree(height: int, width: int, dy: int, dx: int, seed: int) -
             np.testing.assert_array_equal(one, other)
         rows = [k.rows(a, seen_a, (2, -3), b, seen_b, (0, 1), textured, tolerance) for k in (fast, slow)]
         np.testing.assert_array_equal(*rows)
+        shift = int(rng.integers(-height - 1, height + 2)), int(rng.integers(-width - 1, width + 2))
+        radius = rng.integers(0, 70, len(points.place)).astype(np.int16)
+        around = (a, seen_a, shift, b, seen_b, textured, tolerance, points.place, radius)
+        np.testing.assert_array_equal(*(k.wide(*around) for k in (fast, slow)))
 
 
 @pytest.mark.parametrize("loops", [kernel(), Reference()], ids=["compiled", "numpy"])
