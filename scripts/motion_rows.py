@@ -16,7 +16,7 @@ from hstmae.motion.recall import Around
 from hstmae.motion.scene import Points, Scene
 
 FRAMES, SIDE = 96, 256  # of a clip
-PIECES = 3  # clips of a recording; all but the first are for lost frames alone
+PIECES = 3  # clips of a recording; the last one is for lost frames alone
 TESTED, PIXELS = 6, 240  # frames of a clip and damage, and missing pixels of each
 LOST_TESTED, LOOKED_AT = 14, 4000  # the same of lost frames ...
 LOST_PIXELS = (220, 40)  # ... of which so many are taken, of those with several colours on offer, and of the others
@@ -93,11 +93,11 @@ def picked(found: Choices, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
 
 
 def rows_of(frames: np.ndarray, number: int, piece: int) -> Iterator[dict[str, np.ndarray]]:
-    """Offers for some missing pixels of every damage of a clip, of pieces after the first of lost frames only."""
+    """Offers for some missing pixels of every damage of a clip; of the last piece of a recording of lost frames."""
     clip = number * PIECES + piece
     rng = np.random.default_rng(clip)
     for k, name in enumerate(DAMAGES):
-        if piece and k != LOST:
+        if piece == PIECES - 1 and k != LOST:
             continue
         mask = damage(name, frames.shape[:3], clip * 100 + k)
         scene = Scene(np.where(mask[..., None], np.uint8(0), frames), mask)

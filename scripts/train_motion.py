@@ -1,4 +1,4 @@
-"""Fits the small network that weighs what motion recall finds (`hstmae/motion/combiner.npz`) on footage of many games.
+"""Fits the small networks that weigh what motion recall finds (`hstmae/motion/combiner.npz`) on footage of many games.
 
     python scripts/record_games.py --out data/games
     python scripts/train_motion.py data/games --rows out/rows --out hstmae/motion/combiner.npz
@@ -6,9 +6,10 @@
 Clips are damaged in many ways, those of every third game are compressed first as films are, and offers for some of the
 missing pixels are gathered. `--rows` keeps them: an interrupted run goes on, and several processes with `--part K/N`
 share the work. The error of every (clip, damage) counts by its logarithm, as decibels do, so that footage where nearly
-everything is found weighs as much as footage where little is. Whole lost frames have a network of their own, fitted to
-more of their pixels, above all to those for which other frames offer several colours. `--hold-out N` leaves every Nth
-game out, to measure on it.
+everything is found weighs as much as footage where little is. There are three networks: for pixels that other frames
+show at their place, for those that none shows there, and for frames that are lost whole, which is fitted to more of
+their pixels, above all to those for which other frames offer several colours. `--only` fits some of them and takes the
+others over from the file that is there. `--hold-out N` leaves every Nth game out, to measure on it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from motion_rows import DAMAGES, LOST, PIECES, gather
 from torch import Tensor, nn
 
 from hstmae.data.store.reader import EpisodeStore
-from hstmae.motion.features import COUNT, KINDS, MEAN, NEAREST, NUMBERS, SMOOTH, USUAL, N
+from hstmae.motion import combiner
+from hstmae.motion.features import COUNT, KINDS, MEAN, NEAREST, NUMBERS, SIDE, SMOOTH, USUAL, N
 
 GROUPS, EACH = 20, 112  # (clip, damage) of a step, and pixels of each
 FLOOR = 0.3  # squared error from which a better one counts less: 53 dB
 WIDTHS = (48, 24)
-CALM = (0.6, 0.4)  # scores are multiplied by it in use (for lost frames the second): of games that it was fitted on a
-# network is surer than of others
+FEWEST = 60  # pixels of a (clip, damage) that is learned from
+NETWORKS = {"seen": combiner.SEEN, "nowhere": combiner.NOWHERE, "lost": combiner.LOST}
+CALM = {"seen": 0.6, "nowhere": 0.4, "lost": 0.4}  # scores are multiplied by it in use: of games that it was fitted on
+# a network is surer than of others
 
 
 class Rows:
@@ -46,6 +50,9 @@ class Rows:
         self.key, self.kind, self.truth = whole["key"], whole["kind"], whole["truth"]
         packed = self.truth.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
         self.right = self.key == np.repeat(packed, self.count)
+        inner = (self.kind > USUAL) & (self.kind < SIDE) | (self.kind > MEAN)  # asked where no frame shows a place
+        self.nowhere = np.zeros(len(self.count), bool)
+        self.nowhere[np.repeat(np.arange(len(self.count)), self.count)[inner]] = True
 
     def of(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows of some pixels, and which of them each belongs to."""
@@ -77,13 +84,20 @@ class Scorer(nn.Sequential):
         return index, own, made / torch.zeros(len(pixels)).index_add(0, own, made)[own]
 
 
-def fit(rows: Rows, used: np.ndarray, steps: int, lost: bool) -> Scorer:
-    """used: bool [groups by number]."""
+def groups_of(rows: Rows, used: np.ndarray, which: str) -> list[np.ndarray]:
+    """Pixels of each (clip, damage) that a network has to do with; used: bool [groups by number]."""
+    own = used[rows.group] & (rows.nowhere == (which == "nowhere"))
+    own &= (rows.group % len(DAMAGES) == LOST) == (which == "lost")
+    pixels = np.flatnonzero(own)
+    ends = np.flatnonzero(np.diff(rows.group[pixels])) + 1
+    return [some for some in np.split(pixels, ends) if len(some) >= FEWEST]
+
+
+def fit(rows: Rows, groups: list[np.ndarray], steps: int, lost: bool) -> Scorer:
     torch.manual_seed(0)
     rng, scorer = np.random.default_rng(0), Scorer(lost)
     optimizer = torch.optim.AdamW(scorer.parameters(), weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
-    groups = [np.flatnonzero(rows.group == g) for g in np.unique(rows.group) if used[g]]
     of_frame = torch.tensor([len(g) / len(np.unique(rows.frame[g])) for g in groups])  # pixels that stand for a frame
     began = time.monotonic()
     for step in range(steps):
@@ -107,14 +121,10 @@ def fit(rows: Rows, used: np.ndarray, steps: int, lost: bool) -> Scorer:
     return scorer
 
 
-def measure(rows: Rows, scorer: Scorer, used: np.ndarray) -> None:
-    """Gain over the best of four fillers, chosen with the truth, by damage, over the games that are `used`; scores as
-    they were fitted, before CALM."""
+def measure(rows: Rows, scorer: Scorer, groups: list[np.ndarray]) -> None:
+    """Gain over the best of four fillers, chosen with the truth, by damage; scores as they were fitted, before CALM."""
     gains: dict[int, list[float]] = {}
-    for group in np.unique(rows.group):
-        if not used[group]:
-            continue
-        pixels = np.flatnonzero(rows.group == group)
+    for pixels in groups:
         with torch.no_grad():
             index, own, share = scorer.shares(rows, pixels)
         mean = torch.zeros(len(pixels), 3).index_add(0, own, share[:, None] * rows.rgb[index].float())
@@ -122,7 +132,7 @@ def measure(rows: Rows, scorer: Scorer, used: np.ndarray) -> None:
         weight = weight / len(np.unique(rows.frame[pixels]))
         ours = decibels(mean.numpy() - truth, weight)
         best = max(decibels(filler(rows, index, own.numpy(), len(pixels), kinds) - truth, weight) for kinds in FILLERS)
-        gains.setdefault(int(group) % len(DAMAGES), []).append(ours - best)
+        gains.setdefault(int(rows.group[pixels[0]]) % len(DAMAGES), []).append(ours - best)
     for k, values in sorted(gains.items()):
         low = np.mean(np.array(values) < -0.3)
         print(f"{DAMAGES[k]:12s} mean gain {np.mean(values):+.2f}, median {np.median(values):+.2f}, worst "
@@ -147,17 +157,26 @@ def decibels(off: np.ndarray, weight: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(float(((off**2).mean(1) * weight).sum()), 0.1)))
 
 
-def save(scorers: tuple[Scorer, Scorer], path: Path) -> None:
-    """That of frames of which something is seen, and that of lost ones."""
-    arrays: dict[str, np.ndarray] = {}
-    for scorer, which, calm in zip(scorers, ("", "lost_"), CALM, strict=True):
+def save(scorers: dict[str, Scorer], path: Path) -> None:
+    """Networks that are not given are taken over from the file that is there, their inputs by name."""
+    arrays, inputs = dict[str, np.ndarray](), [*KINDS, *NUMBERS]
+    if path.exists():
+        arrays = dict(np.load(path))
+        known = [str(name) for name in arrays.pop("inputs")]
+        for which in NETWORKS.values():
+            if (name := f"{which}w0") in arrays:
+                old = arrays[name]
+                arrays[name] = np.zeros((COUNT, old.shape[1]), np.float32)
+                for k, own in enumerate(inputs):
+                    arrays[name][k] = old[known.index(own)] if own in known else 0
+    for network, scorer in scorers.items():
         layers = [layer for layer in scorer if isinstance(layer, nn.Linear)]
         for k, layer in enumerate(layers):
-            factor = np.float32(calm if k == len(layers) - 1 else 1)
+            factor = np.float32(CALM[network] if k == len(layers) - 1 else 1)
             weight = layer.weight.detach() * (scorer.sees if not k else 1)
-            arrays[f"{which}w{k}"] = weight.numpy().T * factor
-            arrays[f"{which}b{k}"] = layer.bias.detach().numpy() * factor
-    np.savez(path, inputs=np.array([*KINDS, *NUMBERS]), **arrays)  # type: ignore[arg-type]
+            arrays[f"{NETWORKS[network]}w{k}"] = weight.numpy().T * factor
+            arrays[f"{NETWORKS[network]}b{k}"] = layer.bias.detach().numpy() * factor
+    np.savez(path, inputs=np.array(inputs), **arrays)  # type: ignore[arg-type]
 
 
 def main() -> None:
@@ -166,6 +185,7 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, required=True, help="folder of what was gathered")
     parser.add_argument("--part", default="0/1", help="K/N: gather every Nth episode from the Kth on, and do not fit")
     parser.add_argument("--out", type=Path, help="weights to write")
+    parser.add_argument("--only", default=",".join(NETWORKS), help=f"networks to fit, of {', '.join(NETWORKS)}")
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--hold-out", type=int, default=0, help="leave every Nth game out of the fit")
     args = parser.parse_args()
@@ -176,10 +196,10 @@ def main() -> None:
     rows = Rows(args.rows)
     game = np.arange(int(rows.group.max()) + 1) // len(DAMAGES) // PIECES // 2  # two episodes of each
     held = game % args.hold_out == args.hold_out - 1 if args.hold_out else np.zeros(len(game), bool)
-    lost = np.arange(len(held)) % len(DAMAGES) == LOST
-    scorers = fit(rows, ~held & ~lost, args.steps, False), fit(rows, ~held & lost, args.steps, True)
-    for scorer, own in zip(scorers, (~lost, lost), strict=True):
-        measure(rows, scorer, own & (held if args.hold_out else ~held))
+    scorers = {}
+    for which in args.only.split(","):
+        scorers[which] = fit(rows, groups_of(rows, ~held, which), args.steps, which == "lost")
+        measure(rows, scorers[which], groups_of(rows, held if args.hold_out else ~held, which))
     if args.out:
         save(scorers, args.out)
 

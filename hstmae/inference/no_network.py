@@ -46,8 +46,8 @@ class NoNetwork(FootageRestorer):
         todo, given = wanted.any((1, 2)), rgb.copy()
         for company, lost in apart(given, hidden, (view.shape[1], view.shape[2])):
             own = np.flatnonzero(todo & company.frames).tolist()
-            for t, points, drawn in Recall(given, lost, self._mode, threads()).draw_all(own) if own else ():
-                rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
-                entries[t].reshape(-1)[points.place] = nearest_entries(drawn.likeliest, palette, self.game)
-                sure[t].reshape(-1)[points.place] = drawn.confidence if seen else 0
+            for t, drawn in Recall(given, lost, self._mode, threads()).draw_all(own) if own else ():
+                rgb[t].reshape(-1, 3)[drawn.place] = drawn.rgb
+                entries[t].reshape(-1)[drawn.place] = nearest_entries(drawn.likeliest, palette, self.game)
+                sure[t].reshape(-1)[drawn.place] = drawn.confidence if seen else 0
         return Restoration(rgb, entries, sure)

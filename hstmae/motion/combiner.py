@@ -1,7 +1,9 @@
 """From offers to a colour: a small network says how much each one can be trusted.
 
 It was fitted on footage of many games (`scripts/train_motion.py`) and lies beside this file. Every offer of a pixel
-gets a score from its numbers alone; the softmax over a pixel's offers gives their shares.
+gets a score from its numbers alone; the softmax over a pixel's offers gives their shares. There are three of them: for
+pixels that other frames show at their place (SEEN), for those that none shows there (NOWHERE), and for frames that are
+lost whole (LOST).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ WEIGHTS = Path(__file__).with_name("combiner.npz")
 SNAP = 0.85  # share from which a colour that is offered is taken as it is, instead of the mean
 SHOWN = 0.5  # share of the offers of other frames, below which it is the surroundings that drew a pixel
 MOST = 0.5  # part from which it is a filler that draws a stretch
+SEEN, NOWHERE, LOST = "", "nowhere_", "lost_"  # what the names of their weights begin with
 SETTLED = 0.99  # what is said of a pixel for which all other frames offer one colour
 
 
@@ -54,10 +57,10 @@ class Combiner:
         return weigher().softmax(self.scores(rows.numbers, rows.kind), rows.start)
 
 
-@lru_cache(maxsize=2)
-def load_combiner(lost: bool) -> Combiner:
-    """The bundled one of frames that are lost whole, or of all others. Raises as `read_combiner` does."""
-    return read_combiner(WEIGHTS, "lost_" if lost else "")
+@lru_cache(maxsize=3)
+def load_combiner(which: str = SEEN) -> Combiner:
+    """A bundled one. Raises as `read_combiner` does."""
+    return read_combiner(WEIGHTS, which)
 
 
 def save_combiner(combiner: Combiner, path: Path) -> None:
@@ -69,7 +72,7 @@ def save_combiner(combiner: Combiner, path: Path) -> None:
     write_bytes(path, file.getvalue())
 
 
-def read_combiner(path: Path, which: str = "") -> Combiner:
+def read_combiner(path: Path, which: str = SEEN) -> Combiner:
     """That of a file whose names begin with `which`.
 
     Raises CheckpointError where the file is damaged or of another version.
@@ -88,15 +91,17 @@ def read_combiner(path: Path, which: str = "") -> Combiner:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What was drawn of the missing pixels of a frame, in the order of the points.
+    """What was drawn of missing pixels of a frame.
 
     Attributes:
+        place: int32 [n], y * W + x of each.
         rgb: uint8 [n, 3]; confidence: float32 [n], the share of all offers of the likeliest colour, and
         likeliest: uint8 [n, 3], that colour.
         shown: bool [n], whether other frames have most of the say; False = nobody shows it, the surroundings drew it.
         kind: uint8 [n], the kind of the offer with the largest share; of settled pixels, of the first one.
     """
 
+    place: np.ndarray
     rgb: np.ndarray
     confidence: np.ndarray
     likeliest: np.ndarray
@@ -110,9 +115,10 @@ def draw(choices: Choices, combiner: Combiner, exact: bool) -> Drawn:
     Args:
         exact: take the likeliest of the colours that are offered; else the mean, except where one is all but certain.
     """
-    n = len(choices.points.place)
+    place = choices.points.place
+    n = len(place)
     known = unpack(choices.known)
-    made = Drawn(known, np.full(n, SETTLED, np.float32), known.copy(), np.ones(n, bool), choices.by.copy())
+    made = Drawn(place, known, np.full(n, SETTLED, np.float32), known.copy(), np.ones(n, bool), choices.by.copy())
     own = weigher().drawn(choices.rows, combiner.shares(choices.rows), exact, SNAP, MIRRORED, SHOWN)
     made.rgb[choices.open], made.confidence[choices.open], made.likeliest[choices.open] = own[:3]
     made.shown[choices.open], made.kind[choices.open] = own[3:]
@@ -138,8 +144,8 @@ def _fill(made: Drawn, choices: Choices, combiner: Combiner, exact: bool) -> Non
 
 
 def joined(parts: list[Drawn]) -> Drawn:
-    """What was drawn of parts of the points."""
-    names = ("rgb", "confidence", "likeliest", "shown", "kind")
+    """What was drawn of parts of a frame; at least one."""
+    names = ("place", "rgb", "confidence", "likeliest", "shown", "kind")
     return Drawn(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 

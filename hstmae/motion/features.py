@@ -47,6 +47,7 @@ class Choices:
         points: the pixels; open: int64 [m], which of them are not settled; known: uint32 [n], colours of those that
             are; by: uint8 [n], the kind of the first offer.
         rows: the offers for the open ones.
+        nowhere: whether no frame shows any of them at its place.
         fillers: uint32 [FILLERS, n], what simple fillers would draw: nearest in time, the median, a smooth surface, the
             mean colour; bool [FILLERS, n], where each has something.
     """
@@ -57,6 +58,7 @@ class Choices:
     by: np.ndarray
     rows: Rows
     fillers: tuple[np.ndarray, np.ndarray]
+    nowhere: bool
 
 
 class _Layers:
@@ -208,7 +210,7 @@ def choices(
         layers.plain(MEAN, fillers[0][3], every, mean)
     pixel = np.stack([np.log2(1 + edge) / 6, *still.activity.reshape(2, -1)[:, place]], 1).astype(np.float32)
     rows = weigher().rows(layers.offered(usual, pixel), open_, MEANING)
-    return Choices(points, open_, known, by, rows, fillers)
+    return Choices(points, open_, known, by, rows, fillers, likeness is not None and bool((near < 0).all()))
 
 
 def in_time(scene: Scene, t: int, place: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from .candidates import moves
-from .combiner import Combiner, Drawn, draw, joined, load_combiner
+from .combiner import LOST, NOWHERE, SEEN, Combiner, Drawn, draw, joined, load_combiner
 from .features import Choices, choices, in_time
 from .frames import pack
-from .gate import GAP_PIXELS, PIXELS, fitted, judged, more_hidden, tested_frames, tested_gaps, tested_points
+from .gate import GAP_PIXELS, PIXELS, Test, fitted, judged, more_hidden, tested_frames, tested_gaps, tested_points
 from .likeness import Distances, Likeness, distances
 from .scene import Points, Scene
 from .spatial import Still, Surroundings
@@ -45,7 +45,7 @@ class Recall:
     Args:
         frames: uint8 [T, H, W, 3]; what stands in missing pixels is not read.
         mask: bool [T, H, W], True = missing.
-        combiner: weighs the offers in frames of which something is seen; None = the bundled one.
+        combiner: weighs what other frames show at the place of a pixel, and around it; None = the bundled one.
     """
 
     def __init__(
@@ -58,9 +58,10 @@ class Recall:
         self.scene = Scene(cleared, mask)
 
     @cached_property
-    def _of_seen(self) -> Combiner:
-        """For frames of which something is seen, with what the self-test taught, if it is asked for."""
-        made = self._given or load_combiner(False)
+    def _combiners(self) -> tuple[Combiner, Combiner]:
+        """For frames of which something is seen, with what the self-test taught, if it is asked for: of pixels that
+        other frames show at their place, and of those that none shows."""
+        made = self._given or load_combiner(SEEN), load_combiner(NOWHERE)
         if not self.mode.gate:
             return made
         hidden = more_hidden(self.mask)
@@ -69,16 +70,17 @@ class Recall:
             return made
         scene = Scene(np.where(hidden[..., None], np.uint8(0), self.scene.rgb), self.mask | hidden, self.scene.soft)
         around = Around(scene)
-        tests = []
+        tests: tuple[list[Test], list[Test]] = [], []
         for t in frames:
             points = tested_points(hidden[t], PIXELS)
-            tests.append((around.choices(t, points), self.scene.rgb[t].reshape(-1, 3)[points.place]))
-        return fitted(made, tests)
+            for found in around.parts(t, points, PIXELS):
+                tests[found.nowhere].append((found, self.scene.rgb[t].reshape(-1, 3)[found.points.place]))
+        return fitted(made[0], tests[0]), fitted(made[1], tests[1])
 
     @cached_property
     def _of_lost(self) -> Combiner:
         """For frames that are lost whole."""
-        made = load_combiner(True)
+        made = load_combiner(LOST)
         if not self.mode.gate:
             return made
         tests = []
@@ -92,20 +94,22 @@ class Recall:
     def _around(self) -> Around:
         return Around(self.scene)
 
-    def draw(self, t: int) -> tuple[Points, Drawn]:
-        """The missing pixels of one frame."""
-        points = Points.of(self.mask[t])
-        combiner = self._of_lost if self.scene.frames[t].lost else self._of_seen
-        return points, joined([draw(part, combiner, self.mode.exact) for part in self._around.parts(t, points, POINTS)])
+    def draw(self, t: int) -> Drawn:
+        """The missing pixels of one frame, of which there are some."""
+        points, lost = Points.of(self.mask[t]), self.scene.frames[t].lost
+        return joined([
+            draw(part, self._of_lost if lost else self._combiners[part.nowhere], self.mode.exact)
+            for part in self._around.parts(t, points, POINTS)
+        ])  # fmt: skip
 
-    def draw_all(self, wanted: list[int]) -> Iterator[tuple[int, Points, Drawn]]:
+    def draw_all(self, wanted: list[int]) -> Iterator[tuple[int, Drawn]]:
         """Several frames, in their order, on several threads."""
         for t in wanted:  # made once, before threads ask for them
-            assert (self._of_lost if self.scene.frames[t].lost else self._of_seen) is not None
+            assert (self._of_lost if self.scene.frames[t].lost else self._combiners) is not None
         assert self._around is not None
         if self.threads <= 1:
             for t in wanted:
-                yield t, *self.draw(t)
+                yield t, self.draw(t)
             return
         with ThreadPoolExecutor(self.threads) as pool:
             waiting = {}
@@ -113,7 +117,7 @@ class Recall:
                 for later in wanted[k : k + AHEAD * self.threads]:
                     if later not in waiting:
                         waiting[later] = pool.submit(self.draw, later)
-                yield t, *waiting.pop(t).result()
+                yield t, waiting.pop(t).result()
 
 
 class Around:
@@ -130,19 +134,27 @@ class Around:
 
     def choices(self, t: int, points: Points) -> Choices:
         """What is offered for some missing pixels of frame t."""
-        return next(self.parts(t, points, max(len(points.place), 1)))
+        return next(self._parts(t, points, max(len(points.place), 1), False))
 
     def parts(self, t: int, points: Points, most: int) -> Iterator[Choices]:
-        """The same for about `most` of them after the others, as what is offered for a pixel takes some kilobytes."""
+        """The same for about `most` of them after the others, as what is offered for a pixel takes some kilobytes;
+        pixels that no frame shows at their place apart from the others."""
+        return self._parts(t, points, most, True)
+
+    def _parts(self, t: int, points: Points, most: int, apart: bool) -> Iterator[Choices]:
         frame = self.scene.frames[t]
         scene = self.scene.near_side(t) if frame.lost else self.scene
         seen_from = list(moves(scene, t, points.place))
         surroundings, likeness = Surroundings(frame.rgb, frame.colours, frame.seen), None
         for part in points.parts(most):
             near = self._nearest(scene, t, part.place)
-            if likeness is None and not frame.lost and (near < 0).all(0).any():
+            nowhere = np.asarray((near < 0).all(0) & (not frame.lost))
+            if likeness is None and nowhere.any():
                 likeness = self._likeness(t)
-            yield choices(scene, t, part, seen_from, self.still, surroundings, near, likeness)
+            for hidden in (False, True) if apart and nowhere.any() and not nowhere.all() else (bool(nowhere.any()),):
+                some = nowhere == hidden if apart else np.ones(len(nowhere), bool)
+                own = likeness if hidden else None
+                yield choices(scene, t, part.some(some), seen_from, self.still, surroundings, near[:, some], own)
 
     def _likeness(self, t: int) -> Likeness:
         """Of a frame, filled with what the nearest frames show, or else usually stands there."""

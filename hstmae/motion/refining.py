@@ -82,9 +82,9 @@ def examples_of(rgb: np.ndarray, mask: np.ndarray, seed: int) -> Iterator[Exampl
         chosen = np.zeros(hidden[t].size, bool)
         chosen[rng.choice(place, min(PIXELS, len(place)), replace=False)] = True
         points = Points.of(chosen.reshape(hidden[t].shape))
-        found = around.choices(t, points)
-        if len(found.open):
-            yield Example(seed, found.rows, rgb[t].reshape(-1, 3)[points.place[found.open]])
+        for found in around.parts(t, points, PIXELS):
+            if len(found.open) and not found.nowhere:  # these have weights of their own
+                yield Example(seed, found.rows, rgb[t].reshape(-1, 3)[found.points.place[found.open]])
 
 
 def learned(

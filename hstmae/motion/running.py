@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .combiner import Drawn, draw, joined, load_combiner
+from .combiner import LOST, NOWHERE, SEEN, Drawn, draw, joined, load_combiner
 from .frames import Frame, is_soft, whole_shifts
 from .likeness import Distances, centred
 from .recall import Around
@@ -40,9 +40,10 @@ class RunningRecall:
         self._position: deque[np.ndarray] = deque(maxlen=KEPT)
         self._still = _RunningStill(size)
         self._soft, self._count = False, 0
-        self._combiners = load_combiner(False), load_combiner(True)
+        self._combiners = load_combiner(SEEN), load_combiner(NOWHERE)
+        self._of_lost = load_combiner(LOST)
 
-    def frame(self, rgb: np.ndarray, missing: np.ndarray, wanted: bool = True) -> tuple[Points, Drawn] | None:
+    def frame(self, rgb: np.ndarray, missing: np.ndarray, wanted: bool = True) -> Drawn | None:
         """The missing pixels of the next frame; None where there are none, nothing was seen yet, or
         they are not `wanted`.
 
@@ -61,12 +62,12 @@ class RunningRecall:
         scene = _RunningScene(self._frames, np.stack(self._position))
         around = _RunningAround(scene, self._still.now())
         points, t = Points.of(missing), len(self._frames) - 1
-        combiner = self._combiners[frame.lost]
         parts = around.parts(t, points, POINTS)
+        chosen = ((part, self._of_lost if frame.lost else self._combiners[part.nowhere]) for part in parts)
         if self._pool is None:
-            return points, joined([draw(part, combiner, self._exact) for part in parts])
-        waiting = [self._pool.submit(draw, part, combiner, self._exact) for part in parts]
-        return points, joined([one.result() for one in waiting])
+            return joined([draw(part, combiner, self._exact) for part, combiner in chosen])
+        waiting = [self._pool.submit(draw, part, combiner, self._exact) for part, combiner in chosen]
+        return joined([one.result() for one in waiting])
 
     def close(self) -> None:
         if self._pool is not None:

@@ -106,11 +106,11 @@ class AnythingRestorer:
                     sure[t][mask[t]], shown[t][mask[t]] = BLANK, False
                 waiting += own
             elif own:
-                for t, points, drawn in Recall(frames, lost, self.mode, threads(), self.combiner).draw_all(own):
-                    made.rgb[t].reshape(-1, 3)[points.place] = drawn.rgb
-                    sure[t].reshape(-1)[points.place] = drawn.confidence if seen else 0  # nothing at all tells of it
-                    method[t].reshape(-1)[points.place] = _METHOD[drawn.kind]
-                    shown[t].reshape(-1)[points.place] = drawn.shown
+                for t, drawn in Recall(frames, lost, self.mode, threads(), self.combiner).draw_all(own):
+                    made.rgb[t].reshape(-1, 3)[drawn.place] = drawn.rgb
+                    sure[t].reshape(-1)[drawn.place] = drawn.confidence if seen else 0  # nothing at all tells of it
+                    method[t].reshape(-1)[drawn.place] = _METHOD[drawn.kind]
+                    shown[t].reshape(-1)[drawn.place] = drawn.shown
                     waiting.append(t)
                     if len(waiting) >= AT_ONCE:
                         _hand_over(made, waiting, progress, finished)

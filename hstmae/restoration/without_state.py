@@ -81,8 +81,8 @@ def _motion(view: View, claim: Claim, asked: np.ndarray) -> Motion:
     for company, lost in apart(pictures, view.mask):
         for some, frames in ((asked & placed, empty), (asked & ~placed, pictures)):
             own = np.flatnonzero(some & company.frames).tolist()
-            for t, points, drawn in Recall(frames, lost, Mode(), threads()).draw_all(own) if own else ():
-                enter(made, t, points.place, drawn, view, claim, scenery)
+            for t, drawn in Recall(frames, lost, Mode(), threads()).draw_all(own) if own else ():
+                enter(made, t, drawn, view, claim, scenery)
     return made
 
 
@@ -100,9 +100,9 @@ def cleared(view: View, claim: Claim, scenery: np.ndarray) -> np.ndarray:
     return np.where(shown[..., None], _unused(palette), palette[view.frames])
 
 
-def enter(made: Motion, t: int, place: np.ndarray, drawn: Drawn, view: View, claim: Claim, scenery: np.ndarray) -> None:
+def enter(made: Motion, t: int, drawn: Drawn, view: View, claim: Claim, scenery: np.ndarray) -> None:
     """Write what was drawn of frame t, with the map's colours where it is CLEAR."""
-    palette = view.game.palette
+    palette, place = view.game.palette, drawn.place
     empty = _unused(palette)
     clear = (drawn.likeliest == empty).all(1)
     behind = claim.colours[t].reshape(-1)[place]

@@ -38,7 +38,7 @@ def test_where_nothing_is_learned_nothing_changes(tmp_path: Path, capsys: pytest
 
 def test_what_was_learned_stays_when_a_run_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls, used = [], []
-    layers = tuple((weight * 1.5, bias) for weight, bias in load_combiner(False).layers)
+    layers = tuple((weight * 1.5, bias) for weight, bias in load_combiner().layers)
 
     def fake(combiner, *_) -> Learned:
         calls.append(combiner)

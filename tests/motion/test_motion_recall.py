@@ -112,7 +112,7 @@ def test_several_threads_give_the_same() -> None:
     drawn = []
     for threads in (1, 3):
         recall = Recall(frames, mask, threads=threads)
-        drawn.append([rgb.rgb for _, _, rgb in recall.draw_all(list(range(10)))])
+        drawn.append([rgb.rgb for _, rgb in recall.draw_all(list(range(10)))])
     for one, other in zip(*drawn, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -121,7 +121,7 @@ def test_numpy_draws_the_same_as_the_compiled_loops(monkeypatch: pytest.MonkeyPa
     frames = scrolling(6)
     mask = blocks(frames.shape[:3], 0.1)
     made = restored(frames, mask)
-    for module in ("frames", "shifts", "candidates", "scene", "spatial"):
+    for module in ("frames", "likeness", "candidates", "scene", "spatial"):
         monkeypatch.setattr(f"hstmae.motion.{module}.kernel", Reference)
     for module in ("combiner", "features", "gate", "spatial"):
         monkeypatch.setattr(f"hstmae.motion.{module}.weigher", Plain)

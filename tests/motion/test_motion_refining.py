@@ -35,7 +35,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_what_is_right_all_the_time_is_learned(exact: bool, tmp_path) -> None:
-    known, told = load_combiner(False), []
+    known, told = load_combiner(), []
     found = learned(known, [example(k, 1) for k in range(8)], 60, exact, told.append)
     assert found.gain > 0.5 and not found.reason and found.pixels == 480 and min(told) >= 0
     other = example(99, 1)
@@ -55,7 +55,7 @@ def test_what_is_right_all_the_time_is_learned(exact: bool, tmp_path) -> None:
     ],
 )
 def test_what_does_not_help_elsewhere_is_not_kept(examples: list[Example], reason: str) -> None:
-    known = load_combiner(False)
+    known = load_combiner()
     found = learned(known, examples, 60)
     assert found.combiner is known and found.gain == 0 and reason in found.reason
 

@@ -70,7 +70,7 @@ def refined(
             def spent(more: float) -> None:
                 bar.update(min(more, seconds - bar.n))
 
-            learned = refine(load_combiner(False), sequences, masks, frames, seconds, args.mode == "exact", spent)
+            learned = refine(load_combiner(), sequences, masks, frames, seconds, args.mode == "exact", spent)
         told = f"{learned.gain:+.2f} dB where it was tested, {learned.pixels:,} hidden pixels"
         print(f"refined: {f'not kept: {learned.reason}' if learned.reason else told}", file=sys.stderr)
         save_combiner(learned.combiner, file)

@@ -188,7 +188,7 @@ class LiveGame:
         drawn = self._recall.frame(frame, view.mask[0], bool(drawn_frames(view.mask)[0]) and not hurry)
         if drawn is not None:
             motion = Motion.nothing(view)
-            enter(motion, 0, drawn[0].place, drawn[1], view, claim, scenery)
+            enter(motion, 0, drawn, view, claim, scenery)
             join(made, view, motion, claim, None if varying is None else varying[0])
         return made
 

@@ -194,9 +194,8 @@ class _Anything:
         drawn = self._recall.frame(np.where(missing[..., None], np.uint8(0), picture), missing)
         restored, sure = picture.copy(), (~missing).astype(np.float32)
         if drawn is not None:
-            points, made = drawn
-            restored.reshape(-1, 3)[points.place] = made.rgb
-            sure.reshape(-1)[points.place] = made.confidence
+            restored.reshape(-1, 3)[drawn.place] = drawn.rgb
+            sure.reshape(-1)[drawn.place] = drawn.confidence
         return LiveFrame(restored, sure)
 
     def restart(self) -> None:
