@@ -217,28 +217,39 @@ EXPORT int hst_wide(
     const uint8_t *textured, int64_t h, int64_t w, int64_t tolerance, const int32_t *points, const int16_t *radius,
     int64_t n, int32_t *out
 ) {
-    int64_t lo = dx < 0 ? -dx : 0, hi = dx > 0 ? w - dx : w, wide = 4 * (w + 1);
-    int32_t *sum = malloc(sizeof(int32_t) * wide * (h + 1)); /* over all above and left of it, four numbers each */
+    int64_t lo = dx < 0 ? -dx : 0, hi = dx > 0 ? w - dx : w;
+    int64_t y0 = h, y1 = 0, x0 = w, x1 = 0; /* what the squares cover */
+    for (int64_t i = 0; i < n; i++) {
+        int64_t y = points[i] / w, x = points[i] % w, r = radius[i];
+        if (y - r < y0) y0 = y - r > 0 ? y - r : 0;
+        if (x - r < x0) x0 = x - r > 0 ? x - r : 0;
+        if (y + r + 1 > y1) y1 = y + r + 1 < h ? y + r + 1 : h;
+        if (x + r + 1 > x1) x1 = x + r + 1 < w ? x + r + 1 : w;
+    }
+    if (n == 0) return 0;
+    int64_t wide = 4 * (x1 - x0 + 1);
+    int32_t *sum = malloc(sizeof(int32_t) * wide * (y1 - y0 + 1)); /* over all above and left of it, four numbers each */
     if (!sum) return -1;
     memset(sum, 0, sizeof(int32_t) * wide);
-    for (int64_t y = 0; y < h; y++) {
-        int32_t *row = sum + (y + 1) * wide, *above = row - wide, run[4] = {0, 0, 0, 0};
+    for (int64_t y = y0; y < y1; y++) {
+        int32_t *row = sum + (y - y0 + 1) * wide, *above = row - wide, run[4] = {0, 0, 0, 0};
         int inside = y + dy >= 0 && y + dy < h;
         const uint32_t *pa = a + (y + dy) * w + dx, *pb = b + y * w;
         const uint8_t *qa = seen_a + (y + dy) * w + dx, *qb = seen_b + y * w, *pt = textured + y * w;
         for (int k = 0; k < 4; k++) row[k] = 0;
-        for (int64_t x = 0; x < w; x++) {
+        for (int64_t x = x0; x < x1; x++) {
+            int64_t at = 4 * (x - x0 + 1);
             if (inside && x >= lo && x < hi && (qa[x] & qb[x])) {
                 int same = alike(pa[x], pb[x], (int)tolerance), edge = pt[x];
                 run[0]++; run[1] += same; run[2] += edge; run[3] += edge & same;
             }
-            for (int k = 0; k < 4; k++) row[4 * (x + 1) + k] = above[4 * (x + 1) + k] + run[k];
+            for (int k = 0; k < 4; k++) row[at + k] = above[at + k] + run[k];
         }
     }
     for (int64_t i = 0; i < n; i++) {
         int64_t y = points[i] / w, x = points[i] % w, r = radius[i];
-        int64_t top = y - r > 0 ? y - r : 0, left = x - r > 0 ? x - r : 0;
-        int64_t end = y + r + 1 < h ? y + r + 1 : h, right = x + r + 1 < w ? x + r + 1 : w;
+        int64_t top = (y - r > 0 ? y - r : 0) - y0, left = (x - r > 0 ? x - r : 0) - x0;
+        int64_t end = (y + r + 1 < h ? y + r + 1 : h) - y0, right = (x + r + 1 < w ? x + r + 1 : w) - x0;
         const int32_t *t = sum + top * wide, *e = sum + end * wide;
         for (int k = 0; k < 4; k++)
             out[4 * i + k] = e[4 * right + k] - e[4 * left + k] - t[4 * right + k] + t[4 * left + k];

@@ -84,7 +84,7 @@ def read_combiner(path: Path, which: str = SEEN) -> Combiner:
             told = [str(name) for name in file["inputs"]]
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}); install the package again") from error
-    if told != [*KINDS, *NUMBERS] or layers[0][0].shape[0] != COUNT:
+    if told != [*KINDS, *NUMBERS] or not layers or layers[0][0].shape[0] != COUNT:
         raise CheckpointError(f"{path}: belongs to another version of this program; install the package again")
     return Combiner(layers, np.zeros(len(KINDS), np.float32))
 

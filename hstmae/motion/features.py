@@ -184,7 +184,7 @@ def choices(
             colour = np.zeros(len(place), np.uint32)
             for s in np.unique(side[shown]).tolist():
                 colour[side == s] = scene.frames[s].colours.reshape(-1)[place[side == s]]
-            own = {"distance": _far(side - t), "early": np.full(len(place), float(early))}
+            own = {"distance": _far(scene.away(t, side, place)), "early": np.full(len(place), float(early))}
             layers.plain(NEAREST, colour, shown, own=own, early=early)
     if gap is not None:
         for early, colour, shown, own in gap.again():
@@ -196,7 +196,7 @@ def choices(
     edge, usual = np.full(len(place), 64, np.float32), pack(still.usual[0].reshape(-1, 3)[place])
     fillers[0][1], fillers[1][1] = usual, still.usual[1].reshape(-1)[place]
     if likeness is not None:
-        _of_likeness(layers, scene, points, likeness, (near < 0).all(0) & ~settled)
+        _of_likeness(layers, scene, points, likeness, (near < 0).all(0) & ~still.usual[1].reshape(-1)[place] & ~settled)
     if len(open_):
         layers.plain(USUAL, usual, fillers[1][1])
         every = np.ones(len(place), bool)

@@ -12,6 +12,7 @@ from .kernel import kernel
 from .loops import NOWHERE, Index
 
 SOFT_STEP = 12  # colours this close are alike in footage whose colours are never exactly the same
+TOLERANCE = 10  # most that a channel of it differs between two pictures of the same
 SOFT_SHARE = 0.6  # footage is soft where fewer of the still, textured pixels are exactly what they were
 TILE = 32  # pixels of a tile's side, for which objects' shifts are found
 REACH = (48, 64)  # largest shift of the whole picture that is looked for, down and across ...

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .candidates import WHOLE, Move, compared
-from .frames import Frame, Shift, everywhere, unpack
+from .frames import TOLERANCE, Frame, Shift, everywhere, unpack
 from .kernel import kernel
 from .loops import REACH
 from .scene import Points, Scene
@@ -24,6 +24,9 @@ LEAST = 192, 0.1  # votes for a distance, and of those of the best one
 LOOKED_AT = 60_000  # pixels of a picture by which it is told how it is like itself throughout a stretch
 ASKED, ABOVE = 2, 0.15  # distances that this tells at most, and how much more than usual has to be alike there
 DEEPEST = 64  # pixels to what is known, from which on the surroundings of a place do not grow any more
+
+
+Found = tuple[list[Shift], list[Shift], list[Shift]]
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,9 @@ def _turned(frame: Frame, axis: int) -> Frame:
 
 
 def _alike(own: Frame, other: Frame, every: list[Shift]) -> list[Shift]:
+    tolerance = TOLERANCE if own.soft else 0
     counts = np.array([
-        kernel().rows(other.colours, other.seen, shift, own.colours, own.seen, (0, 0), own.textured, 0).sum(0)
+        kernel().rows(other.colours, other.seen, shift, own.colours, own.seen, (0, 0), own.textured, tolerance).sum(0)
         for shift in every
     ]).reshape(-1, 2)  # fmt: skip
     both, same = counts[:, 0], counts[:, 1]
@@ -105,21 +109,29 @@ class Likeness:
         t: its position; filled: uint32 [H, W], its colours and, where it is missing, those of other frames; known: bool
             [H, W], where there are any.
         asked: distances at which it is looked for in any case.
+        found: those that the details of a frame like it have voted for; None = they are to vote.
     Attributes:
         mirrored, repeated: ways in which it is like itself.
         around: of the filled picture; None where nothing was filled.
+        found: distances for which its details have voted: sides, top and bottom changed, as it is.
     """
 
-    def __init__(self, scene: Scene, t: int, filled: np.ndarray, known: np.ndarray, asked: Distances) -> None:
+    def __init__(
+        self, scene: Scene, t: int, filled: np.ndarray, known: np.ndarray, asked: Distances, found: Found | None = None
+    ) -> None:
         self._scene, self._t = scene, t
         rgb, missing = unpack(filled), ~known
         self._own = Frame(rgb, missing, scene.soft)
         across, upside = _turned(self._own, 1), _turned(self._own, 0)
         height, width = scene.size
-        beside = [(0, dx) for dx in asked.mirrored] + self._shifts(across, (TILT, width * 5 // 8), SIDES)
-        below = [(dy, 0) for dy in asked.upside] + self._shifts(upside, (height * 5 // 8, TILT), SIDES)
-        found = [(0, dx) for dx in asked.repeated] + self._shifts(self._own, (height // 2, width * 5 // 8), PATTERNS)
-        both = [one for dy, dx in found for one in ((dy, dx), (-dy, -dx))]
+        self.found = found or (
+            self._shifts(across, (TILT, width * 5 // 8), SIDES), self._shifts(upside, (height * 5 // 8, TILT), SIDES),
+            self._shifts(self._own, (height // 2, width * 5 // 8), PATTERNS),
+        )  # fmt: skip
+        beside = [(0, dx) for dx in asked.mirrored] + self.found[0]
+        below = [(dy, 0) for dy in asked.upside] + self.found[1]
+        again = [(0, dx) for dx in asked.repeated] + self.found[2]
+        both = [one for dy, dx in again for one in ((dy, dx), (-dy, -dx))]
         self.mirrored = [
             self._move(frame, shift)
             for frame, some in ((across, beside), (upside, below))

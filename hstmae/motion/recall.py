@@ -20,6 +20,7 @@ from .spatial import Still, Surroundings
 
 MARGIN = 64  # frames before and after a stretch that may show something of it
 POINTS = 16384  # missing pixels that are drawn at a time
+FEWEST = 64  # pixels of a frame that no frame shows, below which nothing is done about it
 AHEAD = 2  # frames that are worked on for each thread
 
 
@@ -142,19 +143,26 @@ class Around:
         return self._parts(t, points, most, True)
 
     def _parts(self, t: int, points: Points, most: int, apart: bool) -> Iterator[Choices]:
-        frame = self.scene.frames[t]
+        frame, place = self.scene.frames[t], points.place
         scene = self.scene.near_side(t) if frame.lost else self.scene
-        seen_from = list(moves(scene, t, points.place))
-        surroundings, likeness = Surroundings(frame.rgb, frame.colours, frame.seen), None
-        for part in points.parts(most):
-            near = self._nearest(scene, t, part.place)
-            nowhere = np.asarray((near < 0).all(0) & (not frame.lost))
-            if likeness is None and nowhere.any():
-                likeness = self._likeness(t)
-            for hidden in (False, True) if apart and nowhere.any() and not nowhere.all() else (bool(nowhere.any()),):
-                some = nowhere == hidden if apart else np.ones(len(nowhere), bool)
-                own = likeness if hidden else None
-                yield choices(scene, t, part.some(some), seen_from, self.still, surroundings, near[:, some], own)
+        seen_from, near = list(moves(scene, t, place)), self._nearest(scene, t, place)
+        surroundings = Surroundings(frame.rgb, frame.colours, frame.seen)
+        nowhere = (near < 0).all(0) & ~self.still.usual[1].reshape(-1)[place]
+        if frame.lost or np.count_nonzero(nowhere) < FEWEST:
+            nowhere[:] = False
+        likeness = self._likeness(t) if nowhere.any() else None
+        groups = [(nowhere == hidden, hidden) for hidden in (False, True)]
+        for some, hidden in groups if apart else [(np.ones(len(place), bool), bool(nowhere.any()))]:
+            if not some.any() and len(place):
+                continue
+            first = 0
+            for part in points.some(some).parts(most):
+                last = first + len(part.place)
+                own = near[:, some][:, first:last]
+                yield choices(scene, t, part, seen_from, self.still, surroundings, own, likeness if hidden else None)
+                first = last
+            if not len(place):
+                return
 
     def _likeness(self, t: int) -> Likeness:
         """Of a frame, filled with what the nearest frames show, or else usually stands there."""
@@ -165,8 +173,10 @@ class Around:
         filled, seen = frame.colours.reshape(-1).copy(), frame.seen.reshape(-1) > 0
         filled[place] = np.where(known, colour, np.where(there, pack(usual), 0))
         seen[place] = known | there
-        made = filled.reshape(frame.colours.shape), seen.reshape(frame.seen.shape)
-        return Likeness(self.scene, t, *made, self._distances)
+        return self._likeness_of(t, filled.reshape(frame.colours.shape), seen.reshape(frame.seen.shape))
+
+    def _likeness_of(self, t: int, filled: np.ndarray, known: np.ndarray) -> Likeness:
+        return Likeness(self.scene, t, filled, known, self._distances)
 
     @cached_property
     def _distances(self) -> Distances:

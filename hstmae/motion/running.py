@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .combiner import LOST, NOWHERE, SEEN, Drawn, draw, joined, load_combiner
-from .frames import Frame, is_soft, whole_shifts
-from .likeness import Distances, centred
+from .frames import TOLERANCE, Frame, is_soft, whole_shifts
+from .likeness import Distances, Found, Likeness, centred
 from .recall import Around
 from .scene import Points, Scene
 from .spatial import AROUND, Still, box_sums, usual
@@ -20,6 +20,9 @@ GAP = 5  # lost frames in a row that count as time passing; those before a longe
 SAMPLES, EVERY = 8, 6  # frames by which the usual colour of a place is told, and how far they are apart
 BAND = 32  # rows of which it is told anew with each frame
 FADING = 0.98  # of what was counted before, with each frame
+CUT = 0.3  # of what is seen of two frames in a row, that is alike at its place, below which there is a cut
+OLDEST = 10_000  # frames that a place is counted to be away
+RENEWED = 8  # frames after which it is asked anew how the picture is like itself
 LOOKED_AT = 64  # frames after which it is looked at again whether colours are exact
 POINTS = 8192  # missing pixels that one thread draws at a time
 
@@ -39,7 +42,10 @@ class RunningRecall:
         self._frames: deque[Frame] = deque(maxlen=KEPT)
         self._position: deque[np.ndarray] = deque(maxlen=KEPT)
         self._still = _RunningStill(size)
+        self._age = np.zeros(size, np.int16)  # frames since a place was seen
+        self._memory = Frame(np.zeros((*size, 3), np.uint8), np.ones(size, bool), False)
         self._soft, self._count = False, 0
+        self._found: Found | None = None
         self._combiners = load_combiner(SEEN), load_combiner(NOWHERE)
         self._of_lost = load_combiner(LOST)
 
@@ -56,13 +62,18 @@ class RunningRecall:
             self._position.pop()
         self._place(frame)
         self._frames.append(frame)
+        np.copyto(self._memory.colours, frame.colours, where=frame.seen > 0)
+        np.maximum(self._memory.seen, frame.seen, out=self._memory.seen)
+        np.minimum(self._age + 1, OLDEST, out=self._age)
+        self._age[frame.seen > 0] = 0
         self._still.add(self._frames)
         if not wanted or not missing.any() or all(one.lost for one in self._frames):
             return None
-        scene = _RunningScene(self._frames, np.stack(self._position))
-        around = _RunningAround(scene, self._still.now())
-        points, t = Points.of(missing), len(self._frames) - 1
-        parts = around.parts(t, points, POINTS)
+        scene = _RunningScene(self._memory, self._age, self._frames, np.stack(self._position))
+        around = _RunningAround(scene, self._still.now(), self._found if self._count % RENEWED else None)
+        points, t = Points.of(missing), len(self._frames)
+        parts = list(around.parts(t, points, POINTS))
+        self._found = around.found
         chosen = ((part, self._of_lost if frame.lost else self._combiners[part.nowhere]) for part in parts)
         if self._pool is None:
             return joined([draw(part, combiner, self._exact) for part, combiner in chosen])
@@ -89,31 +100,48 @@ class RunningRecall:
         known = [k for k, one in enumerate(self._frames) if not one.lost]
         at = self._position[-1] if self._position else np.zeros(2)
         if known and not frame.lost:
-            found = whole_shifts(self._frames[known[-1]], frame, most=1)
+            last = self._frames[known[-1]]
+            found = whole_shifts(last, frame, most=1)
+            both = (last.seen & frame.seen) > 0
+            if not found and (last.colours == frame.colours)[both].mean() < CUT:  # what was before tells nothing now
+                self._memory.seen[:], self._found = 0, None
             at = self._position[known[-1]] + (found[0] if found else (0, 0))
         self._position.append(np.asarray(at, float))
 
 
 class _RunningScene(Scene):
-    """A scene of frames that are there already."""
+    """A scene of frames that are there already, after one of what was last seen of each place, which does not move."""
 
-    def __init__(self, frames: Sequence[Frame], position: np.ndarray) -> None:
-        self.frames = list(frames)
+    def __init__(self, memory: Frame, age: np.ndarray, frames: Sequence[Frame], position: np.ndarray) -> None:
+        self.frames, self._age = [memory, *frames], age.reshape(-1)
         self.rgb = frames[-1].rgb[None]
         self.mask = np.stack([frame.seen == 0 for frame in frames])
         self.soft = frames[-1].soft
-        self.tolerance = 10 if self.soft else 0
+        self.tolerance = TOLERANCE if self.soft else 0
         self.size = self.mask.shape[1:]
-        self.there = [t for t, frame in enumerate(self.frames) if not frame.lost]
+        self.there = [t for t, frame in enumerate(self.frames) if t and not frame.lost]
         self._cuts = {}
-        self.__dict__["position"] = position
+        self.__dict__["position"] = np.concatenate([position[:1], position])
+
+    def away(self, t: int, side: np.ndarray, place: np.ndarray) -> np.ndarray:
+        return np.where(side == 0, -self._age[place], super().away(t, side, place))
 
 
 class _RunningAround(Around):
-    """Around the newest frame of a scene."""
+    """Around the newest frame of a scene.
 
-    def __init__(self, scene: Scene, still: Still) -> None:
+    Attributes:
+        found: how a frame before it was like itself; once that is asked for, how this one is.
+    """
+
+    def __init__(self, scene: Scene, still: Still, found: Found | None) -> None:
         super().__init__(scene, still)
+        self.found = found
+
+    def _likeness_of(self, t: int, filled: np.ndarray, known: np.ndarray) -> Likeness:
+        made = Likeness(self.scene, t, filled, known, self._distances, self.found)
+        self.found = made.found
+        return made
 
     @property
     def _distances(self) -> Distances:

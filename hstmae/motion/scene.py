@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .frames import TILE, Frame, Shift, is_soft, tiles, whole_shifts
+from .frames import TILE, TOLERANCE, Frame, Shift, is_soft, tiles, whole_shifts
 from .kernel import kernel
 from .rhythm import CELL, Rhythm
 
@@ -30,7 +30,7 @@ class Scene:
     def __init__(self, frames: np.ndarray, mask: np.ndarray, soft: bool | None = None) -> None:
         self.rgb, self.mask = frames, mask
         self.soft = is_soft(frames, mask) if soft is None else soft
-        self.tolerance = 10 if self.soft else 0
+        self.tolerance = TOLERANCE if self.soft else 0
         self.frames = [Frame(f, m, self.soft) for f, m in zip(frames, mask, strict=True)]
         self.size: tuple[int, int] = mask.shape[1:]
         self.there = [t for t, frame in enumerate(self.frames) if not frame.lost]
@@ -98,6 +98,10 @@ class Scene:
         """How far what fills most of the picture moves from frame t to frame s."""
         dy, dx = np.rint(self.position[s] - self.position[t]).astype(int).tolist()
         return dy, dx
+
+    def away(self, t: int, side: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """int [n]: how many frames after t places were, or will be, seen in the frames `side`, int [n]."""
+        return np.asarray(side - t)
 
     def beside(self, t: int) -> tuple[list[int], list[int]]:
         """Frames before and after t that are not lost, nearest first."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hstmae.motion.combiner import LOST, NOWHERE, SEEN, Combiner, Drawn, draw, load_combiner
+from hstmae.motion.features import MIRRORED, SIDE_FILLED, SMOOTH_FILLED, Choices
 from hstmae.motion.likeness import CLOSE, Likeness, centred, distances
+from hstmae.motion.recall import Around, Mode, Recall
+from hstmae.motion.running import RunningRecall
 from hstmae.motion.scene import Points, Scene
 from hstmae.restoration.anything import AnythingRestorer
 
@@ -100,3 +104,87 @@ def test_small_pictures_have_no_likeness_to_look_for(size: tuple[int, int]) -> N
     mask[0] &= size != (1, 1)
     made = AnythingRestorer().restore(np.where(mask[..., None], np.uint8(0), frames), mask)
     np.testing.assert_array_equal(made.rgb[~mask], frames[~mask])
+
+
+def moving_tubes(count: int, seed: int) -> np.ndarray:
+    """bool [count, HEIGHT, WIDTH]: nine tenths of the squares of 12 pixels, others in every eighth frame."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((count, HEIGHT, WIDTH), bool)
+    for t in range(0, count, 8):
+        mask[t : t + 8] = (rng.random((HEIGHT // 12, WIDTH // 12)) < 0.9).repeat(12, 0).repeat(12, 1)
+    return mask
+
+
+def test_what_other_frames_show_of_a_picture_tells_of_its_other_half() -> None:
+    frames = mirrored(np.random.default_rng(7), WIDTH / 2 - 0.5)[None].repeat(64, 0)
+    mask = moving_tubes(64, 7)
+    nowhere = mask.all(0)
+    answered = nowhere & ~nowhere[:, ::-1]  # its other half is seen in some frame
+    made = AnythingRestorer(Mode(exact=True)).restore(np.where(mask[..., None], np.uint8(0), frames), mask)
+    assert answered.mean() > 0.1
+    assert (made.rgb == frames).all(-1)[:, answered].mean() > 0.9
+
+
+def around(frames: np.ndarray, mask: np.ndarray) -> Around:
+    return Around(Scene(np.where(mask[..., None], np.uint8(0), frames), mask))
+
+
+def test_pixels_that_no_frame_shows_are_kept_apart_and_asked_more() -> None:
+    frames = mirrored(np.random.default_rng(8), 40.0)[None].repeat(32, 0)
+    mask = moving_tubes(32, 8)
+    points = Points.of(mask[0])
+    parts = list(around(frames, mask).parts(0, points, 500))
+    own = np.concatenate([part.points.place for part in parts])
+    assert sorted(own.tolist()) == sorted(points.place.tolist())
+    nowhere = mask.all(0).reshape(-1)
+    inner = {MIRRORED, SIDE_FILLED, SMOOTH_FILLED}
+    for part in parts:
+        assert (nowhere[part.points.place] == part.nowhere).all()
+        kinds = set(part.rows.kind.tolist())
+        assert inner <= kinds if part.nowhere else not kinds & inner
+    assert {part.nowhere for part in parts} == {False, True}
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_each_sort_of_pixel_is_weighed_by_its_own_network(live: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = mirrored(np.random.default_rng(9), 40.0)[None].repeat(6, 0)
+    mask = np.zeros(frames.shape[:3], bool)
+    mask[:, 10:30, 60:90] = True  # never seen
+    mask[3, 50:60] = True  # seen in other frames
+    mask[4] = True
+    asked: list[tuple[str, bool]] = []
+    module = "running" if live else "recall"
+
+    def spy(part: Choices, combiner: Combiner, exact: bool) -> Drawn:
+        (which,) = (name for name in (SEEN, NOWHERE, LOST) if load_combiner(name) is combiner)
+        asked.append((which, part.nowhere))
+        return draw(part, combiner, exact)
+
+    monkeypatch.setattr(f"hstmae.motion.{module}.draw", spy)
+    seen = np.where(mask[..., None], np.uint8(0), frames)
+    if live:
+        running = RunningRecall((HEIGHT, WIDTH))
+        for frame, missing in zip(seen, mask, strict=True):
+            running.frame(frame, missing)
+    else:
+        list(Recall(seen, mask, Mode(gate=False)).draw_all(list(range(len(mask)))))
+    assert set(asked) == {(LOST, False), (SEEN, False), (NOWHERE, True)}
+
+
+def test_live_a_place_that_was_seen_long_ago_is_not_taken_for_one_never_seen() -> None:
+    rng = np.random.default_rng(10)
+    frame, mask = drawn(rng, WIDTH), np.zeros((HEIGHT, WIDTH), bool)
+    mask[20:50, 30:80] = True
+    running = RunningRecall((HEIGHT, WIDTH))
+    for t in range(40):
+        missing = mask & (t >= 12)
+        made = running.frame(np.where(missing[..., None], np.uint8(0), frame), missing)
+        assert made is None or (made.rgb == frame.reshape(-1, 3)[made.place]).all()
+
+
+def test_a_handful_of_pixels_is_no_reason_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = drawn(np.random.default_rng(11), WIDTH)[None].repeat(4, 0)
+    mask = np.zeros(frames.shape[:3], bool)
+    mask[:, 7, 9] = True
+    monkeypatch.setattr("hstmae.motion.recall.Likeness", None)  # not called
+    assert len(Recall(frames, mask).draw(1).place) == 1
