@@ -129,7 +129,7 @@ class Around:
         self.scene = scene
         self.still = still or Still.of(scene.rgb, scene.mask, [frame.colours for frame in scene.frames])
         scene.position  # noqa: B018  before threads ask for it
-        if len(scene.there) < len(scene.frames):
+        if any(frame.lost for frame in scene.frames):
             scene.tile_time  # noqa: B018
         self._near = () if still else (_Seen(scene.mask, False), _Seen(scene.mask, True))
 

@@ -44,6 +44,7 @@ class RunningRecall:
         self._still = _RunningStill(size)
         self._age = np.zeros(size, np.int16)  # frames since a place was seen
         self._memory = Frame(np.zeros((*size, 3), np.uint8), np.ones(size, bool), False)
+        self._memory.lost = False
         self._soft, self._count = False, 0
         self._found: Found | None = None
         self._combiners = load_combiner(SEEN), load_combiner(NOWHERE)
