@@ -89,7 +89,7 @@ class Recall:
             points = tested_points(~self.mask[t], GAP_PIXELS)
             around = Around(self.scene.losing(hidden), self._around.still)
             tests.append((around.choices(t, points), self.scene.rgb[t].reshape(-1, 3)[points.place]))
-        return judged(made, tests)
+        return judged(fitted(made, tests), tests)
 
     @cached_property
     def _around(self) -> Around:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hstmae.motion import gate
+from hstmae.motion.combiner import SETTLED, Combiner
+from hstmae.motion.features import AGAIN, KINDS
 from hstmae.motion.frames import pack
-from hstmae.motion.recall import Mode
+from hstmae.motion.recall import Mode, Recall
 from hstmae.motion.rhythm import Rhythm
 from hstmae.restoration.anything import AnythingRestorer
 
@@ -150,3 +154,17 @@ def test_a_filler_that_is_right_in_the_self_test_draws_the_rest() -> None:
     mask = without_gaps(frames)
     made = restored(frames, mask)
     assert error(made, frames, mask) <= 1.02 * error(nearest(frames, mask), frames, mask)
+
+
+def test_what_frames_that_are_seen_teach_counts_in_lost_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def only_again(known: Combiner, tests: list[gate.Test]) -> Combiner:
+        assert tests and all(found.points.place.size for found, _ in tests)
+        return replace(known, bias=np.where(np.arange(len(KINDS)) == AGAIN, 1000, 0).astype(np.float32))
+
+    frames, mask = blinking(2), without_gaps(blinking(2))
+    monkeypatch.setattr("hstmae.motion.recall.fitted", only_again)
+    monkeypatch.setattr("hstmae.motion.recall.judged", lambda known, tests: known)
+    drawn = Recall(frames, mask).draw(8)
+    open_ = drawn.kind[drawn.confidence != SETTLED]
+    assert len(open_)
+    assert (open_ == AGAIN).all()
