@@ -9,7 +9,7 @@ lost whole (LOST).
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -141,6 +141,16 @@ def _fill(made: Drawn, choices: Choices, combiner: Combiner, exact: bool) -> Non
         made.rgb[most] = filled[most]
     made.confidence[other] = 1 - made.confidence[other]
     made.kind[most], made.shown[most] = FILLERS[combiner.filler], FILLERS[combiner.filler] < MIRRORED
+
+
+def either(one: tuple[Drawn, float], other: tuple[Drawn, float]) -> Drawn:
+    """What was drawn of the same pixels in two ways, one of which is right, with how likely each is: the mean, and else
+    what the first one says."""
+    (a, first), (b, second) = one, other
+    rgb = np.rint(first * a.rgb + second * b.rgb).astype(np.uint8)
+    same = (a.likeliest == b.likeliest).all(1)
+    sure = first * a.confidence + np.where(same, second * b.confidence, 0)
+    return replace(a, rgb=rgb, confidence=sure.astype(np.float32))
 
 
 def joined(parts: list[Drawn]) -> Drawn:

@@ -13,7 +13,8 @@ from .scene import Points
 from .weigher import weigher
 from .weighing import Rows
 
-FRAMES = 8  # frames of a stretch that are tested
+FRAMES = 8  # frames of a stretch that are tested ...
+GAPS = 16  # ... and those that are as if they were lost, at most
 PIXELS = 240  # tested pixels of each ...
 GAP_PIXELS = 4096  # ... and of those that are as if they were lost
 MOST = 0.25  # share of the seen pixels that are hidden more
@@ -21,7 +22,8 @@ SPAN, WINDOWED = 20, 0.15  # side of the windows in which they are where the dam
 STEPS, RATE = 20, 0.4
 WHOLE = 0.9  # part from which a filler draws everything
 PRIOR = 0.02  # pull towards what many games taught
-LEAST = 0.05  # of the squared error that what one half taught has to save in the other half
+LEAST = 0.05  # of the squared error that what one half taught has to save in the other half ...
+GAP_LEAST = 0.01  # ... where whole frames are as if they were lost, which are more pixels
 Test = tuple[Choices, np.ndarray]  # what is offered for some points, and their true colours, uint8 [n, 3]
 
 
@@ -45,18 +47,16 @@ def more_hidden(mask: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.asarray(moved & windows)
 
 
-def fitted(combiner: Combiner, tests: list[Test]) -> Combiner:
+def fitted(combiner: Combiner, tests: list[Test], least: float = LEAST) -> Combiner:
     """The combiner with the biases and the sharpness by which it does best on tested pixels; as it was, where what one
-    half of the tests teaches does not help with the other half, both ways.
-
-    """
+    half of the tests teaches does not save the share `least` of the squared error in the other half, both ways."""
     tests = [test for test in tests if len(test[0].open)]
     halves = tests[::2], tests[1::2]
     if not all(halves):
         return combiner
     for own, other in (halves, halves[::-1]):
         learned = _fit(combiner, own)
-        if _loss(learned, other) > (1 - LEAST) * _loss(combiner, other):
+        if _loss(learned, other) > (1 - least) * _loss(combiner, other):
             return combiner
     return _fit(combiner, tests)
 
@@ -118,7 +118,7 @@ def judged(combiner: Combiner, tests: list[Test]) -> Combiner:
         parts = [_part(*half) for half in halves]
         whole = [sum(float((own**2).sum()) for own, _ in off[n::2]) for n in range(2)]
         if any(
-            2 * parts[1 - n] * halves[n][0] - parts[1 - n] ** 2 * halves[n][1] < LEAST * whole[n] + 1e-9
+            2 * parts[1 - n] * halves[n][0] - parts[1 - n] ** 2 * halves[n][1] < GAP_LEAST * whole[n] + 1e-9
             for n in range(2)
         ):
             continue
@@ -152,7 +152,7 @@ def _part(a: float, b: float) -> float:
 
 def tested_gaps(there: list[int], count: int, seed: int = 0) -> list[tuple[int, range]]:
     """Frames that are seen, with those around them that are to be as if they were lost, so that the nearest frames are
-    as far away as they are of lost frames; at most FRAMES, spread over the stretch.
+    as far away as they are of lost frames; at most GAPS, spread over the stretch.
 
     Args:
         there: frames that are seen; count: frames of the stretch.
@@ -160,7 +160,7 @@ def tested_gaps(there: list[int], count: int, seed: int = 0) -> list[tuple[int, 
     seen, rng = np.zeros(count, bool), np.random.default_rng(seed)
     seen[there] = True
     lost, found = np.flatnonzero(~seen), list[tuple[int, range]]()
-    for t in rng.permutation(lost)[: 4 * FRAMES].tolist() if there else ():
+    for t in rng.permutation(lost)[: 4 * GAPS].tolist() if there else ():
         before, after = seen[:t].nonzero()[0][-1:], seen[t:].nonzero()[0][:1] + t
         back, on = (int(abs(t - side[0])) if len(side) else 0 for side in (before, after))
         own = [s for s in there if (s - back >= 0 and s + on < count and seen[s - back] and seen[s + on])
@@ -168,7 +168,7 @@ def tested_gaps(there: list[int], count: int, seed: int = 0) -> list[tuple[int, 
         if own:
             s = own[int(rng.integers(len(own)))]
             found.append((s, range(s - back + 1 if back else 0, s + on if on else count)))
-        if len(found) == FRAMES:
+        if len(found) == GAPS:
             break
     return sorted(found, key=lambda one: one[0])
 

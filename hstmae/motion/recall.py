@@ -10,10 +10,21 @@ from functools import cached_property
 import numpy as np
 
 from .candidates import moves
-from .combiner import LOST, NOWHERE, SEEN, Combiner, Drawn, draw, joined, load_combiner
+from .combiner import LOST, NOWHERE, SEEN, Combiner, Drawn, draw, either, joined, load_combiner
 from .features import Choices, choices, in_time
 from .frames import pack
-from .gate import GAP_PIXELS, PIXELS, Test, fitted, judged, more_hidden, tested_frames, tested_gaps, tested_points
+from .gate import (
+    GAP_LEAST,
+    GAP_PIXELS,
+    PIXELS,
+    Test,
+    fitted,
+    judged,
+    more_hidden,
+    tested_frames,
+    tested_gaps,
+    tested_points,
+)
 from .likeness import Distances, Likeness, distances
 from .scene import Points, Scene
 from .spatial import Still, Surroundings
@@ -89,7 +100,7 @@ class Recall:
             points = tested_points(~self.mask[t], GAP_PIXELS)
             around = Around(self.scene.losing(hidden), self._around.still)
             tests.append((around.choices(t, points), self.scene.rgb[t].reshape(-1, 3)[points.place]))
-        return judged(fitted(made, tests), tests)
+        return judged(fitted(made, tests, GAP_LEAST), tests)
 
     @cached_property
     def _around(self) -> Around:
@@ -97,11 +108,17 @@ class Recall:
 
     def draw(self, t: int) -> Drawn:
         """The missing pixels of one frame, of which there are some."""
-        points, lost = Points.of(self.mask[t]), self.scene.frames[t].lost
-        return joined([
-            draw(part, self._of_lost if lost else self._combiners[part.nowhere], self.mode.exact)
-            for part in self._around.parts(t, points, POINTS)
-        ])  # fmt: skip
+        points = Points.of(self.mask[t])
+        if not self.scene.frames[t].lost:
+            parts = self._around.parts(t, points, POINTS)
+            return joined([draw(part, self._combiners[part.nowhere], self.mode.exact) for part in parts])
+        made = []
+        for scene, likely in self.scene.sides(t):
+            parts = self._around.parts(t, points, POINTS, scene)
+            made.append((joined([draw(part, self._of_lost, self.mode.exact) for part in parts]), likely))
+            if self.mode.exact:
+                break
+        return made[0][0] if len(made) == 1 else either(*made)
 
     def draw_all(self, wanted: list[int]) -> Iterator[tuple[int, Drawn]]:
         """Several frames, in their order, on several threads."""
@@ -135,16 +152,21 @@ class Around:
 
     def choices(self, t: int, points: Points) -> Choices:
         """What is offered for some missing pixels of frame t."""
-        return next(self._parts(t, points, max(len(points.place), 1), False))
+        return next(self._parts(t, points, max(len(points.place), 1), False, None))
 
-    def parts(self, t: int, points: Points, most: int) -> Iterator[Choices]:
+    def parts(self, t: int, points: Points, most: int, scene: Scene | None = None) -> Iterator[Choices]:
         """The same for about `most` of them after the others, as what is offered for a pixel takes some kilobytes;
-        pixels that no frame shows at their place apart from the others."""
-        return self._parts(t, points, most, True)
+        pixels that no frame shows at their place apart from the others.
 
-    def _parts(self, t: int, points: Points, most: int, apart: bool) -> Iterator[Choices]:
+        Args:
+            scene: of a lost frame, one of the sides of a cut; None = the nearer one.
+        """
+        return self._parts(t, points, most, True, scene)
+
+    def _parts(self, t: int, points: Points, most: int, apart: bool, scene: Scene | None) -> Iterator[Choices]:
         frame, place = self.scene.frames[t], points.place
-        scene = self.scene.near_side(t) if frame.lost else self.scene
+        if scene is None:
+            scene = self.scene.sides(t)[0][0] if frame.lost else self.scene
         seen_from, near = list(moves(scene, t, place)), self._nearest(scene, t, place)
         surroundings = Surroundings(frame.rgb, frame.colours, frame.seen)
         nowhere = (near < 0).all(0) & ~self.still.usual[1].reshape(-1)[place]

@@ -58,19 +58,22 @@ class Scene:
         made.there = [t for t in self.there if t not in hidden]
         return made
 
-    def near_side(self, t: int) -> Scene:
-        """Without the frames beyond a cut, where the gap around a lost frame hides one: before it and after it the
-        picture hardly changes, but through it. As nothing tells when, the nearest frame is the best guess."""
+    def sides(self, t: int) -> list[tuple[Scene, float]]:
+        """Of a lost frame: this scene, or, where the gap around it hides a cut (before it and after it the picture
+        hardly changes, but through it), the scenes of either side, the nearer one first. Each with how likely the frame
+        is of it: as nothing tells when the cut came, it is as likely in every place."""
         before, after = self.beside(t)
         if not (before and after):
-            return self
+            return [(self, 1.0)]
         p, n = before[0], after[0]
         if (p, n) not in self._cuts:
             sides = [self.alike(side[1], side[0]) for side in (before, after) if len(side) > 1]
             self._cuts[p, n] = bool(sides) and self.alike(p, n) < CUT * min(sides)
         if not self._cuts[p, n]:
-            return self
-        return self.losing(range(n, len(self.frames)) if t - p <= n - t else range(p + 1))
+            return [(self, 1.0)]
+        early, late = self.losing(range(n, len(self.frames))), self.losing(range(p + 1))
+        both = [(early, (n - t) / (n - p)), (late, (t - p) / (n - p))]
+        return both if t - p <= n - t else both[::-1]
 
     def alike(self, s: int, t: int) -> float:
         """Share of the texture of frame t that frame s shows, moved as most of the picture is."""
