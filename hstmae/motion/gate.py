@@ -16,7 +16,7 @@ from .weighing import Rows
 FRAMES = 8  # frames of a stretch that are tested ...
 GAPS = 16  # ... and those that are as if they were lost, at most
 PIXELS = 240  # tested pixels of each ...
-GAP_PIXELS = 4096  # ... and of those that are as if they were lost
+GAP_PIXELS = 2048  # ... and of those that are as if they were lost
 MOST = 0.25  # share of the seen pixels that are hidden more
 SPAN, WINDOWED = 20, 0.15  # side of the windows in which they are where the damage is dense, and the share of those
 STEPS, RATE = 20, 0.4
