@@ -23,6 +23,7 @@ STEPS, RATE = 20, 0.4
 WHOLE = 0.9  # part from which a filler draws everything
 PRIOR = 0.02  # pull towards what many games taught
 LEAST = 0.05  # of the squared error that what one half taught has to save in the other half ...
+SELDOM = 0.1  # of the tests, in which a filler may do worse
 GAP_LEAST = 0.01  # ... where whole frames are as if they were lost, which are more pixels
 Test = tuple[Choices, np.ndarray]  # what is offered for some points, and their true colours, uint8 [n, 3]
 
@@ -123,6 +124,8 @@ def judged(combiner: Combiner, tests: list[Test]) -> Combiner:
         ):
             continue
         part = _part(a.sum(), b.sum())
+        if (2 * part * a < part**2 * b - 1e-9).mean() > SELDOM:
+            continue
         left = sum(whole) - 2 * part * a.sum() + part**2 * b.sum()
         if left < error:
             best, error = replace(combiner, filler=k, part=part), left
