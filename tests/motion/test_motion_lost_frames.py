@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hstmae.motion import gate
-from hstmae.motion.combiner import SETTLED, Combiner
-from hstmae.motion.features import AGAIN, KINDS
+from hstmae.motion.combiner import LOST, SETTLED, Combiner, load_combiner
+from hstmae.motion.features import AGAIN, FILLERS, KINDS
 from hstmae.motion.frames import pack
 from hstmae.motion.recall import Mode, Recall
 from hstmae.motion.rhythm import Rhythm
@@ -184,3 +184,17 @@ def test_what_frames_that_are_seen_teach_counts_in_lost_ones(monkeypatch: pytest
     open_ = drawn.kind[drawn.confidence != SETTLED]
     assert len(open_)
     assert (open_ == AGAIN).all()
+
+
+@pytest.mark.parametrize(("worse", "has"), [(0, True), (1, True), (2, False)])
+def test_a_filler_that_does_worse_now_and_then_has_no_part(
+    worse: int, has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def off(known: Combiner, test: int) -> tuple[np.ndarray, np.ndarray]:
+        own, other = np.ones((50, 3), np.float32), np.zeros((len(FILLERS), 50, 3), np.float32)
+        other[1] = -1 if test < worse else 1  # as far off on the other side, or right
+        return own, other
+
+    monkeypatch.setattr(gate, "_off", off)
+    found = gate.judged(load_combiner(LOST), list(range(12)))  # type: ignore[arg-type]
+    assert (found.part > 0, found.filler) == ((True, 1) if has else (False, 0))
