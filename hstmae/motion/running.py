@@ -12,6 +12,7 @@ from .combiner import LOST, NOWHERE, SEEN, Drawn, draw, joined, load_combiner
 from .frames import TOLERANCE, Frame, is_soft, whole_shifts
 from .likeness import Distances, Found, Likeness, centred
 from .recall import Around
+from .reference import alike
 from .scene import Points, Scene
 from .spatial import AROUND, Still, box_sums, usual
 
@@ -104,7 +105,8 @@ class RunningRecall:
             last = self._frames[known[-1]]
             found = whole_shifts(last, frame, most=1)
             both = (last.seen & frame.seen) > 0
-            if not found and (last.colours == frame.colours)[both].mean() < CUT:  # what was before tells nothing now
+            same = alike(last.colours, frame.colours, TOLERANCE if frame.soft else 0)[both]
+            if not found and same.sum() < CUT * same.size:  # what was before tells nothing now
                 self._memory.seen[:], self._found = 0, None
             at = self._position[known[-1]] + (found[0] if found else (0, 0))
         self._position.append(np.asarray(at, float))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -188,3 +190,20 @@ def test_a_handful_of_pixels_is_no_reason_to_look(monkeypatch: pytest.MonkeyPatc
     mask[:, 7, 9] = True
     monkeypatch.setattr("hstmae.motion.recall.Likeness", None)  # not called
     assert len(Recall(frames, mask).draw(1).place) == 1
+
+
+def test_live_what_was_seen_before_a_cut_is_forgotten_and_nothing_else_is() -> None:
+    rng = np.random.default_rng(12)
+    running, first, second = RunningRecall((HEIGHT, WIDTH)), drawn(rng, WIDTH), drawn(rng, WIDTH)
+    upper = np.zeros((HEIGHT, WIDTH), bool)
+    upper[: HEIGHT // 2] = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for t in range(4):  # no two frames in a row show the same place
+            missing = upper == (t % 2 == 0)
+            running.frame(np.where(missing[..., None], np.uint8(0), first), missing)
+        assert running._memory.seen.all()
+        running.frame(second, np.zeros_like(upper))
+        running.frame(first, upper)
+    assert not running._memory.seen[upper].any()
+    assert running._memory.seen[~upper].all()
