@@ -3,7 +3,8 @@
 A camera that moves evenly stands at the whole pixel below a straight line. The lines through the last frames before a
 gap, and those through the first ones after it, are continued into it and joined there, at all times at which the speed
 may have begun and ended to change. The less it changes, the likelier is the way of getting there; a frame has as many
-likely places as the ways give.
+likely places as the ways give. Where an atlas has learned how the game's camera moves, and the footage moves so, that
+tells more than lines (see `hstmae.games.camera_steps`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from itertools import takewhile
 
 import numpy as np
 
+from ..games.camera_steps import LONGEST as FAST
+from ..games.camera_steps import ORDER, CameraSteps, Shares
 from ..games.state import NOWHERE
 from .maps import Located
 
 LONGEST = 32  # frames in a row that are looked for, between two that were found ...
 OUTSIDE = 8  # ... and before the first one or after the last
-AROUND = 8  # frames on each side by which lines are found, as many of these as lie on one
+AROUND = ORDER + 1  # frames on each side that tell ...
+ON_LINE = 8  # ... and those by which lines are found, as many of these as lie on one
 FASTEST = 16  # pixels a frame; what is faster was a jump
 SPEEDS, PHASES = 25, 8  # lines tried: within what two frames allow, and parts of a pixel
 LINES, TIMES = 12, 9  # at most so many lines of a side, and times at which the speed may change, are tried
@@ -34,28 +38,66 @@ class Likely:
     weight: np.ndarray
 
 
-def between(place: Located, most: int = 4) -> list[Likely]:
-    """Likely places of all frames, the likeliest first; those that `place` has, with certainty."""
+def between(place: Located, most: int = 4, steps: CameraSteps | None = None) -> list[Likely]:
+    """Likely places of all frames, the likeliest first; those that `place` has, with certainty.
+
+    Args:
+        steps: how the game's camera moves from frame to frame; None = not known.
+    """
     count = len(place.scene)
     made = [Located(place.scene.copy(), place.camera.copy(), place.camera_y.copy()) for _ in range(most)]
     weight = np.zeros((most, count), np.float32)
     weight[0] = 1
+    if steps is not None and not steps.fitting(_seen_steps(place)):
+        steps = None
     for gap, before, after in _gaps(place):
-        across, down = (_ways(a, gap, before, after) for a in (place.camera, place.camera_y))
+        across = None if steps is None else _stepped(steps, place.camera, gap, before, after)
+        if across is None:
+            ways, shares = _ways(place.camera, gap, before, after)
+            across = [_summed(ways[:, k], shares) for k in range(len(gap))]
+        down, shares = _ways(place.camera_y, gap, before, after)
         for k, t in enumerate(gap):
-            (x, likely), (y, _) = (_likeliest(ways[:, k], shares) for ways, shares in (across, down))
+            x, likely = _likeliest(*across[k])
+            y, _ = _likeliest(*_summed(down[:, k], shares))
             for n in range(min(most, len(x))):
                 made[n].scene[t] = place.scene[(before or after)[0]]
                 made[n].camera[t], made[n].camera_y[t], weight[n, t] = x[n], y[0], likely[n]
     return [Likely(p, w) for p, w in zip(made, weight, strict=True) if w.any()]
 
 
-def _likeliest(at: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Different places, the likeliest first, and the sum of the shares of each."""
+def _seen_steps(place: Located) -> Iterator[np.ndarray]:
+    """Steps of the camera through frames one after the other on one map: int64 [n] each."""
+    step = np.diff(place.camera)
+    there = (place.scene[1:] == place.scene[:-1]) & (place.scene[1:] != NOWHERE) & (abs(step) <= FAST)
+    for run in np.split(np.arange(len(step)), np.flatnonzero(np.diff(there)) + 1):
+        if len(run) and there[run[0]]:
+            yield step[run]
+
+
+def _stepped(
+    steps: CameraSteps, at: np.ndarray, gap: np.ndarray, before: list[int], after: list[int]
+) -> list[Shares] | None:
+    """Places of the frames of `gap` by how cameras step, and how likely each is; None where no steps lead there."""
+    if not before:
+        return None
+    first = int(at[before[0]])
+    way = int(at[after[0]]) - first if after else None
+    left, right = (np.diff(at[frames]).tolist() for frames in (before[::-1], after))
+    if any(abs(step) > FAST for step in (*left, *right)):
+        return None
+    told = steps.likely(left, len(gap), way, right)
+    return None if told is None else [(first + moved, shares) for moved, shares in told]
+
+
+def _summed(at: np.ndarray, shares: np.ndarray) -> Shares:
+    """Different places, and the sum of the shares of each."""
     places, which = np.unique(at, return_inverse=True)
-    total = np.bincount(which, shares)
-    order = np.argsort(-total, kind="stable")
-    return places[order], total[order]
+    return places, np.bincount(which, shares)
+
+
+def _likeliest(places: np.ndarray, shares: np.ndarray) -> Shares:
+    order = np.argsort(-shares, kind="stable")
+    return places[order], shares[order]
 
 
 def _gaps(place: Located) -> Iterator[tuple[np.ndarray, list[int], list[int]]]:
@@ -112,7 +154,7 @@ def _lines(at: np.ndarray, frames: list[int]) -> tuple[np.ndarray, np.ndarray]:
     step = (float(at[second]) - float(at[first])) / (second - first)
     speed, phase = (n.ravel() for n in np.meshgrid(np.linspace(step - 1, step + 1, 2 * SPEEDS + 1)[1:-1], phase))
     kept = np.ones(len(speed), bool)
-    for t in frames:
+    for t in frames[:ON_LINE]:
         more = kept & (np.floor(phase + speed * (t - first)) == at[t] - at[first])
         if not more.any():
             break

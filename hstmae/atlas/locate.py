@@ -97,9 +97,9 @@ class Locator:
         which next to nothing is seen by those before and after. `scene` is NOWHERE where no place of the atlas fits.
         The state is not read."""
         if self.tall:
-            return between(self._by_patches(view))
+            return between(self._by_patches(view), steps=self.atlas.steps)
         scene, camera, weight = self.by_columns(view)
-        made = between(Located(scene[:, 0], camera[:, 0]))
+        made = between(Located(scene[:, 0], camera[:, 0]), steps=self.atlas.steps)
         found = scene[:, 0] != NOWHERE
         for k in range(PLACES):
             if k == len(made) and weight[:, k].any():

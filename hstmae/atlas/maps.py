@@ -22,6 +22,7 @@ import numpy as np
 from ..atomic import replacing
 from ..errors import CheckpointError
 from ..games import GameSpec, GameState
+from ..games.camera_steps import CameraSteps
 from ..games.pixels import View
 from .kinds import KINDS, usual_means
 from .objects import ObjectLooks
@@ -77,7 +78,9 @@ class WorldMap:
 PARTS: dict[str, Any] = {
     **dict.fromkeys(("objects", "sprites", "glow"), ObjectLooks),
     **dict.fromkeys(("looks", "text"), TileLooks),
+    "steps": CameraSteps,
 }
+LATER = frozenset({"steps"})  # parts that files of earlier versions do not have
 MAP_ARRAYS = tuple(name for name in WorldMap.__dataclass_fields__ if name != "grid_top")  # what a file holds of each
 
 
@@ -113,6 +116,7 @@ class Atlas:
         text: what the characters of a status bar look like (`tile_layers[1]`).
         objects: what moving objects look like; sprites: what hardware sprites look like.
         glow: what tiles look like whose colours change while they stand there.
+        steps: how the camera moves from frame to frame.
         look_trust: float32 [2, KINDS], likewise for `looks` and `text`.
     """
 
@@ -124,6 +128,7 @@ class Atlas:
     objects: ObjectLooks = field(default_factory=ObjectLooks)
     sprites: ObjectLooks = field(default_factory=ObjectLooks)
     glow: ObjectLooks = field(default_factory=ObjectLooks)
+    steps: CameraSteps = field(default_factory=CameraSteps)
     look_trust: np.ndarray = field(default_factory=lambda: np.zeros((2, KINDS), np.float32))
 
     @cached_property
@@ -229,7 +234,11 @@ class Atlas:
                 for area, world in maps.items():
                     if f"{area}.grid_top" in file:
                         world.grid_top = int(file[f"{area}.grid_top"])
-                parts = {part: kind(**{n: file[f"{part}.{n}"] for n in kind.ARRAYS}) for part, kind in PARTS.items()}
+                parts = {
+                    part: kind(**{n: file[f"{part}.{n}"] for n in kind.ARRAYS})
+                    for part, kind in PARTS.items()
+                    if part not in LATER or f"{part}.{kind.ARRAYS[0]}" in file
+                }
                 made = Atlas(str(head["game"]), maps, file["trust"], look_trust=file["look_trust"], **parts)
         except FileNotFoundError as error:
             raise CheckpointError(f"{path}: no such file") from error

@@ -16,6 +16,7 @@ from ...data.store.reader import EpisodeStore
 from ...errors import DataError
 from ...games import GameSpec, GameState
 from ...games.boxes import glowing, objects, sprites
+from ...games.camera_steps import LONGEST, CameraSteps
 from ...games.pixels import View, led_back, on_native
 from ...games.state import NOWHERE
 from ..kinds import AGREED, KINDS
@@ -81,11 +82,30 @@ def build_atlas(
             if progress is not None:
                 progress(len(visit.rows))
     atlas.objects, atlas.sprites, atlas.glow = (counter.result() for counter in counters)
+    atlas.steps = CameraSteps.of(camera_steps(store, game, splits, without))
     # one wrong pixel more than were seen: a kind that was hardly tested is hardly trusted
     share = np.where(tested > 0, right / (tested + 1), 0)
     share[:, 0] = 0
     atlas.trust[:], atlas.look_trust[1] = share[: len(LEVELS)], share[-1]
     return atlas
+
+
+def camera_steps(
+    store: EpisodeStore, game: GameSpec, splits: tuple[str, ...] = ("train",), without: Collection[int] = ()
+) -> Iterator[np.ndarray]:
+    """Steps of the camera from each frame to the next, int64 [n] for each stretch on one map, as no jump interrupts.
+
+    Arguments as of `build_atlas`.
+    """
+    for episode in _episodes(store, splits, without):
+        rows = np.arange(store.info(episode).frames)
+        parts = [Located.of_state(_state(store, game, episode, some)) for some in chunks(rows)]
+        camera, scene = (np.concatenate([getattr(p, name) for p in parts]) for name in ("camera", "scene"))
+        step = np.diff(camera)
+        there = (np.diff(scene) == 0) & (scene[1:] != NOWHERE) & (abs(step) <= LONGEST)
+        for run in np.split(np.arange(len(step)), np.flatnonzero(np.diff(there)) + 1):
+            if len(run) and there[run[0]]:
+                yield step[run]
 
 
 def frames_to_read(
