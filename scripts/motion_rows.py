@@ -1,19 +1,26 @@
-"""Offers of motion recall for some missing pixels of damaged clips of many games, for `train_motion.py`."""
+"""Offers of motion recall for some missing pixels of damaged clips, for `train_motion.py`: of many games, or of a game
+whose scenery an atlas knows and takes away (see `hstmae.restoration.without_state`)."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from hstmae.atlas.known_pixels import from_atlas
+from hstmae.atlas.locate import Locator
 from hstmae.data.store.reader import EpisodeStore
+from hstmae.games.pixels import View
+from hstmae.inference.loading import load
 from hstmae.masks.damage import block_damage, logo_damage, lost_frames, scratch_damage
 from hstmae.motion.features import USUAL, Choices
 from hstmae.motion.recall import Around
 from hstmae.motion.scene import Points, Scene
+from hstmae.restoration.without_state import camera_of, cleared, scenery_of
 
 FRAMES, SIDE = 96, 256  # of a clip
 PIECES = 3  # clips of a recording; the last one is for lost frames alone
@@ -22,6 +29,10 @@ LOST_TESTED, LOOKED_AT = 14, 4000  # the same of lost frames ...
 LOST_PIXELS = (220, 40)  # ... of which so many are taken, of those with several colours on offer, and of the others
 DAMAGES = ("logo", "corner logo", "blocks", "rectangles", "scratches", "lost frames", "random", "tube")
 LOST = DAMAGES.index("lost frames")
+NOT_DRAWN = ("logo", "tube")  # where scenery is known motion recall is not asked for so much of a picture
+
+# Palette indices and mask of a clip -> the clip without what the atlas tells of it, masked and whole, and the camera
+WithoutScenery = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray | None]]
 
 
 def damage(name: str, size: tuple[int, int, int], seed: int) -> np.ndarray:
@@ -92,15 +103,22 @@ def picked(found: Choices, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     return np.concatenate(chosen), np.concatenate(weight).astype(np.float32)
 
 
-def rows_of(frames: np.ndarray, number: int, piece: int) -> Iterator[dict[str, np.ndarray]]:
-    """Offers for some missing pixels of every damage of a clip; of the last piece of a recording of lost frames."""
-    clip = number * PIECES + piece
-    rng = np.random.default_rng(clip)
+def rows_of(
+    clip: np.ndarray, number: int, piece: int, without_scenery: WithoutScenery | None = None
+) -> Iterator[dict[str, np.ndarray]]:
+    """Offers for some missing pixels of every damage of a clip; of the last piece of a recording of lost frames.
+
+    Args:
+        clip: uint8 [T, H, W, 3]; with `without_scenery`, palette indices uint8 [T, H, W].
+    """
+    n = number * PIECES + piece
+    rng = np.random.default_rng(n)
     for k, name in enumerate(DAMAGES):
-        if piece == PIECES - 1 and k != LOST:
+        if k != LOST and (piece == PIECES - 1 or (without_scenery and name in NOT_DRAWN)):
             continue
-        mask = damage(name, frames.shape[:3], clip * 100 + k)
-        scene = Scene(np.where(mask[..., None], np.uint8(0), frames), mask)
+        mask = damage(name, clip.shape[:3], n * 100 + k)
+        given, frames, camera = (clip, clip, None) if without_scenery is None else without_scenery(clip, mask)
+        scene = Scene(np.where(mask[..., None], np.uint8(0), given), mask, camera=camera)
         around = Around(scene)
         damaged = np.flatnonzero(mask.any((1, 2)))
         lost = k == LOST
@@ -115,7 +133,7 @@ def rows_of(frames: np.ndarray, number: int, piece: int) -> Iterator[dict[str, n
             count, rows = np.diff(found.rows.start)[chosen], found.rows
             own = np.concatenate([np.arange(rows.start[i], rows.start[i + 1]) for i in chosen])
             yield {
-                "group": np.full(len(chosen), clip * len(DAMAGES) + k), "count": count.astype(np.int16),
+                "group": np.full(len(chosen), n * len(DAMAGES) + k), "count": count.astype(np.int16),
                 "frame": np.full(len(chosen), t, np.int16), "weight": weight,
                 "truth": frames[t].reshape(-1, 3)[points.place[found.open[chosen]]],
                 "numbers": rows.numbers[own].astype(np.float16),
@@ -123,20 +141,37 @@ def rows_of(frames: np.ndarray, number: int, piece: int) -> Iterator[dict[str, n
             }  # fmt: skip
 
 
-def gather(store: EpisodeStore, folder: Path, part: int, parts: int) -> None:
-    """One file for every clip that is not there yet."""
+def without_scenery(model: str) -> WithoutScenery:
+    """By the atlas of a model, which is not shown the masked pixels."""
+    restorer = load(model)
+    assert restorer.atlas is not None
+    locator = Locator(restorer.atlas, restorer.game)
+
+    def cut(clip: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        view = View(np.where(mask, np.uint8(0), clip), mask, restorer.game, None, "none")
+        claim, _ = from_atlas(view, locator)
+        scenery, _ = scenery_of(view, claim)
+        whole = cleared(replace(view, frames=clip), claim, scenery)
+        return cleared(view, claim, scenery), whole, camera_of(claim)
+
+    return cut
+
+
+def gather(store: EpisodeStore, folder: Path, part: int, parts: int, model: str | None = None) -> None:
+    """One file for every clip that is not there yet; with a model, of its game and without scenery."""
     folder.mkdir(parents=True, exist_ok=True)
+    cut = None if model is None else without_scenery(model)
     for number, piece in ((n, p) for p in range(PIECES) for n in range(part, len(store), parts)):
         info, file = store.infos()[number], folder / f"{number:04d}-{piece}.npz"
-        if file.exists():
+        if file.exists() or (cut and info.split != "train"):
             continue
         first = int(np.random.default_rng(number).integers(max(1, info.frames - FRAMES)))
         first = (first + piece * info.frames // PIECES) % max(1, info.frames - FRAMES)
         last = min(info.frames, first + FRAMES)
         frames = np.ascontiguousarray(store.read(number, range(first, last), columns=()).frames[:, :SIDE, :SIDE])
-        if number // 2 % 3 == 2:
+        if cut is None and number // 2 % 3 == 2:
             frames = compressed(frames, (18, 23, 28)[(number + piece) % 3])
-        made = list(rows_of(frames, number, piece))
+        made = list(rows_of(frames, number, piece, cut))
         if not made:
             continue
         whole = {name: np.concatenate([one[name] for one in made]) for name in made[0]}

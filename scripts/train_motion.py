@@ -10,6 +10,12 @@ everything is found weighs as much as footage where little is. There are three n
 show at their place, for those that none shows there, and for frames that are lost whole, which is fitted to more of
 their pixels, above all to those for which other frames offer several colours. `--only` fits some of them and takes the
 others over from the file that is there. `--hold-out N` leaves every Nth game out, to measure on it.
+
+    python scripts/train_motion.py data/preprocessed --model hst-mae-nano --rows out/sprites \\
+        --out hstmae/motion/combiner.npz
+
+fits two more, for footage without the scenery that a model's atlas knows (`hstmae.restoration.without_state`), on the
+training recordings of its game; `--hold-out N` leaves every Nth recording out.
 """
 
 from __future__ import annotations
@@ -32,8 +38,9 @@ FLOOR = 0.3  # squared error from which a better one counts less: 53 dB
 WIDTHS = (48, 24)
 FEWEST = 60  # pixels of a (clip, damage) that is learned from
 NETWORKS = {"seen": combiner.SEEN, "nowhere": combiner.NOWHERE, "lost": combiner.LOST}
-CALM = {"seen": 0.6, "nowhere": 0.4, "lost": 0.4}  # scores are multiplied by it in use: of games that it was fitted on
-# a network is surer than of others
+OF_SPRITES = {"cleared": combiner.CLEARED, "cleared lost": combiner.CLEARED_LOST}  # where the scenery is known
+CALM = {"seen": 0.6, "nowhere": 0.4, "lost": 0.4, "cleared": 0.5, "cleared lost": 0.5}  # scores are multiplied by it in
+# use: of games that it was fitted on a network is surer than of others
 
 
 class Rows:
@@ -87,7 +94,7 @@ class Scorer(nn.Sequential):
 def groups_of(rows: Rows, used: np.ndarray, which: str) -> list[np.ndarray]:
     """Pixels of each (clip, damage) that a network has to do with; used: bool [groups by number]."""
     own = used[rows.group] & (rows.nowhere == (which == "nowhere"))
-    own &= (rows.group % len(DAMAGES) == LOST) == (which == "lost")
+    own &= (rows.group % len(DAMAGES) == LOST) == which.endswith("lost")
     pixels = np.flatnonzero(own)
     ends = np.flatnonzero(np.diff(rows.group[pixels])) + 1
     return [some for some in np.split(pixels, ends) if len(some) >= FEWEST]
@@ -163,19 +170,20 @@ def save(scorers: dict[str, Scorer], path: Path) -> None:
     if path.exists():
         arrays = dict(np.load(path))
         known = [str(name) for name in arrays.pop("inputs")]
-        for which in NETWORKS.values():
+        for which in (NETWORKS | OF_SPRITES).values():
             if (name := f"{which}w0") in arrays:
                 old = arrays[name]
                 arrays[name] = np.zeros((COUNT, old.shape[1]), np.float32)
                 for k, own in enumerate(inputs):
                     arrays[name][k] = old[known.index(own)] if own in known else 0
     for network, scorer in scorers.items():
+        prefix = (NETWORKS | OF_SPRITES)[network]
         layers = [layer for layer in scorer if isinstance(layer, nn.Linear)]
         for k, layer in enumerate(layers):
             factor = np.float32(CALM[network] if k == len(layers) - 1 else 1)
             weight = layer.weight.detach() * (scorer.sees if not k else 1)
-            arrays[f"{NETWORKS[network]}w{k}"] = weight.numpy().T * factor
-            arrays[f"{NETWORKS[network]}b{k}"] = layer.bias.detach().numpy() * factor
+            arrays[f"{prefix}w{k}"] = weight.numpy().T * factor
+            arrays[f"{prefix}b{k}"] = layer.bias.detach().numpy() * factor
     np.savez(path, inputs=np.array(inputs), **arrays)  # type: ignore[arg-type]
 
 
@@ -185,20 +193,23 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, required=True, help="folder of what was gathered")
     parser.add_argument("--part", default="0/1", help="K/N: gather every Nth episode from the Kth on, and do not fit")
     parser.add_argument("--out", type=Path, help="weights to write")
-    parser.add_argument("--only", default=",".join(NETWORKS), help=f"networks to fit, of {', '.join(NETWORKS)}")
+    parser.add_argument("--model", help="whose atlas takes the scenery of its game away")
+    parser.add_argument("--only", help=f"networks to fit, of {', '.join(NETWORKS)}; or with --model of "
+                        f"{', '.join(OF_SPRITES)} (all)")  # fmt: skip
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--hold-out", type=int, default=0, help="leave every Nth game out of the fit")
     args = parser.parse_args()
     part, parts = map(int, args.part.split("/"))
-    gather(EpisodeStore(args.store), args.rows, part, parts)
+    gather(EpisodeStore(args.store), args.rows, part, parts, args.model)
     if parts > 1:
         return
     rows = Rows(args.rows)
-    game = np.arange(int(rows.group.max()) + 1) // len(DAMAGES) // PIECES // 2  # two episodes of each
+    recording = np.arange(int(rows.group.max()) + 1) // len(DAMAGES) // PIECES
+    game = recording if args.model else recording // 2  # two episodes of each
     held = game % args.hold_out == args.hold_out - 1 if args.hold_out else np.zeros(len(game), bool)
     scorers = {}
-    for which in args.only.split(","):
-        scorers[which] = fit(rows, groups_of(rows, ~held, which), args.steps, which == "lost")
+    for which in args.only.split(",") if args.only else OF_SPRITES if args.model else NETWORKS:
+        scorers[which] = fit(rows, groups_of(rows, ~held, which), args.steps, which.endswith("lost"))
         measure(rows, scorers[which], groups_of(rows, held if args.hold_out else ~held, which))
     if args.out:
         save(scorers, args.out)

@@ -28,11 +28,13 @@ class Claim:
     """What is said to stand at each pixel: colours uint8 [T, H, W] palette entries, trust float32 [T, H, W].
 
     `disproved` bool [T]: frames that show something else, see the function of that name; None = nobody has looked.
+    `place`: where the frames were taken, if that had to be found; what is said of other places may be blended in.
     """
 
     colours: np.ndarray
     trust: np.ndarray
     disproved: np.ndarray | None = None
+    place: Located | None = None
 
     def replace_where(self, where: np.ndarray, colours: np.ndarray, trust: np.ndarray) -> None:
         self.colours[where], self.trust[where] = colours[where], trust[where]

@@ -146,7 +146,7 @@ def _without_state(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarra
         _blend(view, claim, (mean, trust), [first, *others], locator)
     right = np.maximum(1 - _covered(view, claim, locator.atlas.backdrop(first.place.scene)), DOUBT)
     claim.trust = np.where(claim.sure & ~view.fixed, np.minimum(claim.trust, right), claim.trust)
-    return Claim(claim.colours, claim.trust * bears_out), (mean, trust * bears_out)
+    return Claim(claim.colours, claim.trust * bears_out, place=first.place), (mean, trust * bears_out)
 
 
 def _covered(view: View, claim: Claim, backdrop: np.ndarray) -> np.ndarray:

@@ -49,7 +49,8 @@ class CameraSteps:
         return (
             self.before.shape == (len(self.counts), ORDER)
             and self.counts.shape == (len(self.before), STEPS)
-            and (self.before.dtype, self.counts.dtype) == (np.int8, np.uint32)
+            and self.before.dtype == np.int8
+            and self.counts.dtype == np.uint32
             and bool((abs(self.before.astype(int)) <= LONGEST).all())
         )
 
@@ -107,7 +108,8 @@ class CameraSteps:
             total = sum(shares.values())
             if not total:
                 return None
-            made.append((np.array(list(shares)), np.array(list(shares.values())) / total))
+            there = {moved: share for moved, share in shares.items() if share > 0}
+            made.append((np.array(list(there)), np.array(list(there.values())) / total))
         return made[::-1]
 
     def next(self, context: tuple[int, ...]) -> list[tuple[int, float]]:

@@ -161,6 +161,7 @@ def restore_footage(
         for stretch, own, first in _stretches(footage, predictor, length, done, frames):
             missing = masks.of(footage, stretch, first)
             _restore_stretch(predictor, stretch, own, first, missing, level, sink, summary, steps, progress)
+            del stretch, missing  # before the next one is read
         if isinstance(predictor, SideBySide):
             predictor.finish()
     finally:

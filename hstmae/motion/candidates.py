@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .frames import TILE, Frame, everywhere, part_shifts, scaled, whole_shifts
+from .frames import TILE, Frame, Shift, everywhere, part_shifts, scaled, whole_shifts
 from .kernel import kernel
 from .loops import NOWHERE
 from .scene import Points, Scene
@@ -109,15 +109,17 @@ def _through(scene: Scene, t: int, p: int, n: int, parts: bool) -> Iterator[Move
     if scene.frames[t].lost:
         time = scene.tile_time
         share = ((time[t] - time[p]) / (time[n] - time[p]))[:, None]
-    expected = scene.moved(p, n)
+    expected, led, there = scene.moved(p, n), scene.led(p, t), scene.led(p, n)
     whole = list(dict.fromkeys([(0, 0), expected, *whole_shifts(a, b)]))
     found = [(everywhere(shift, scene.size), WHOLE if any(shift) else ZERO) for shift in whole]
     if parts:
         local = part_shifts(a, b, whole)
         found += [(np.ascontiguousarray(local[:, k]), PART) for k in range(local.shape[1])]
     for shifts, kind in found:
-        back = scaled(-shifts, share if kind == PART or isinstance(share, float) else float(share.mean()))
+        part = share if kind == PART or isinstance(share, float) else float(share.mean())
+        back = -_passed(shifts, part, there, led)
         on = shifts + back
+        back[shifts[:, 0] == NOWHERE] = NOWHERE
         on[shifts[:, 0] == NOWHERE] = NOWHERE
         rows = None
         if kind != PART:
@@ -125,6 +127,18 @@ def _through(scene: Scene, t: int, p: int, n: int, parts: bool) -> Iterator[Move
             rows = kernel().rows(a.colours, a.seen, one, b.colours, b.seen, two, b.textured, scene.tolerance)
         yield Move(p, back, n, on, kind, True, rows)
         yield Move(n, on, p, back, kind, True, rows)
+
+
+def _passed(shifts: np.ndarray, share: float | np.ndarray, whole: Shift | None, part: Shift | None) -> np.ndarray:
+    """A share of shifts, int16 [tiles, 2]. Where the camera is known to have taken the picture `part` of `whole`,
+    that is taken as it is, the share is of how things moved before it, and what stays in its place on screen stays."""
+    if whole is None or part is None:
+        return scaled(shifts, share)
+    moves = shifts != 0
+    own = np.where(moves, shifts - np.array(whole, np.int16), 0).astype(np.int16)
+    made = np.asarray(scaled(own, share) + np.where(moves, np.array(part, np.int16), 0), np.int16)
+    made[shifts[:, 0] == NOWHERE] = NOWHERE
+    return made
 
 
 def _onward(scene: Scene, t: int, side: list[int]) -> Iterator[Move]:
@@ -142,7 +156,7 @@ def _onward(scene: Scene, t: int, side: list[int]) -> Iterator[Move]:
     ratio = np.clip((time[t] - time[s]) / (time[s] - time[far]), 0, MOST_ONWARD)[:, None]
     for k in range(parts.shape[1]):
         shifts = np.ascontiguousarray(parts[:, k])
-        on = scaled(shifts, ratio)
+        on = _passed(shifts, ratio, scene.led(s, far), scene.led(t, s))
         other = on + shifts
         other[shifts[:, 0] == NOWHERE] = NOWHERE
         yield Move(s, on, far, other, PART, False, None)
@@ -151,8 +165,8 @@ def _onward(scene: Scene, t: int, side: list[int]) -> Iterator[Move]:
 def _guessed(scene: Scene, t: int, side: list[int]) -> Iterator[Move]:
     """The nearest frames as they are, and the first as the picture would have moved on, where nothing tells."""
     for s in side:
-        speed = _speed(scene, s, t)
-        on = tuple(np.rint(np.array(speed) * (s - t)).astype(int).tolist())
+        led = scene.led(t, s)
+        on = led or tuple(np.rint(np.array(_speed(scene, s, t)) * (s - t)).astype(int).tolist())
         for shift in dict.fromkeys([(0, 0), on] if s == side[0] else [(0, 0)]):
             shifts = everywhere(shift, scene.size)
             yield Move(s, shifts, t, shifts * 0, WHOLE if any(shift) else ZERO, False, None)

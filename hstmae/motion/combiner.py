@@ -3,7 +3,8 @@
 It was fitted on footage of many games (`scripts/train_motion.py`) and lies beside this file. Every offer of a pixel
 gets a score from its numbers alone; the softmax over a pixel's offers gives their shares. There are three of them: for
 pixels that other frames show at their place (SEEN), for those that none shows there (NOWHERE), and for frames that are
-lost whole (LOST).
+lost whole (LOST). Two more stand in for the first and the last where an atlas knows the scenery and has taken it away,
+so that only what moves before it is left (CLEARED, CLEARED_LOST).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ SNAP = 0.85  # share from which a colour that is offered is taken as it is, inst
 SHOWN = 0.5  # share of the offers of other frames, below which it is the surroundings that drew a pixel
 MOST = 0.5  # part from which it is a filler that draws a stretch
 SEEN, NOWHERE, LOST = "", "nowhere_", "lost_"  # what the names of their weights begin with
+CLEARED, CLEARED_LOST = "cleared_", "cleared_lost_"  # the same of SEEN and LOST, where the scenery is known
 SETTLED = 0.99  # what is said of a pixel for which all other frames offer one colour
 
 
@@ -57,7 +59,7 @@ class Combiner:
         return weigher().softmax(self.scores(rows.numbers, rows.kind), rows.start)
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=5)
 def load_combiner(which: str = SEEN) -> Combiner:
     """A bundled one. Raises as `read_combiner` does."""
     return read_combiner(WEIGHTS, which)

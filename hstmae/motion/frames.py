@@ -3,8 +3,10 @@ which way a picture, or a part of it, moved between two of them."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from functools import cached_property
+from weakref import ref
 
 import numpy as np
 
@@ -19,6 +21,7 @@ REACH = (48, 64)  # largest shift of the whole picture that is looked for, down 
 AROUND = 12  # ... and around an expected one
 LOCAL = 14  # largest shift of an object
 LEAST = 96  # votes for an object's shift: two descriptors that stand in one place each
+READY, FEWEST_READY = 8_000_000, 8  # pixels of frames whose details are ready to be found, 8 bytes each; frames
 Shift = tuple[int, int]
 
 
@@ -41,8 +44,9 @@ class Frame:
         lost: whether next to nothing of it is seen.
     """
 
-    def __init__(self, rgb: np.ndarray, mask: np.ndarray, soft: bool) -> None:
-        self.rgb = rgb
+    def __init__(self, rgb: np.ndarray, mask: np.ndarray, soft: bool, ready: Ready | None = None) -> None:
+        """ready: of the frames that may keep what finds their details; None = all do."""
+        self.rgb, self._ready = rgb, ready
         self.seen = np.ascontiguousarray(~mask).view(np.uint8)
         self.colours = pack(rgb) * self.seen
         self.soft = soft
@@ -51,6 +55,8 @@ class Frame:
 
     @cached_property
     def descriptors(self) -> np.ndarray:
+        if self._ready is not None:
+            self._ready.add(self)
         label = self.colours
         if self.soft:  # coarse grey, so that noise seldom changes it
             grey = self.rgb[..., 1].astype(np.uint16) * 2 + self.rgb[..., 0] + self.rgb[..., 2]
@@ -73,6 +79,26 @@ class Frame:
         made[1:] |= down
         made[:-1] |= down
         return made.view(np.uint8)
+
+
+class Ready:
+    """The frames whose details are looked for; of large pictures few, as what finds details is larger than the picture
+    and soon made again."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._most = max(FEWEST_READY, READY // (size[0] * size[1]))
+        self._frames: deque[ref[Frame]] = deque()  # a cycle would keep whole scenes until they are looked for
+
+    def add(self, frame: Frame) -> None:
+        self._frames.append(ref(frame))
+        while len(self._frames) > self._most:
+            try:
+                old = self._frames.popleft()()
+            except IndexError:  # another thread was faster
+                return
+            if old is not None:
+                old.__dict__.pop("descriptors", None)
+                old.__dict__.pop("index", None)
 
 
 def is_soft(frames: np.ndarray, mask: np.ndarray) -> bool:

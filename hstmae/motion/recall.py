@@ -10,10 +10,11 @@ from functools import cached_property
 import numpy as np
 
 from .candidates import moves
-from .combiner import LOST, NOWHERE, SEEN, Combiner, Drawn, draw, either, joined, load_combiner
+from .combiner import CLEARED, CLEARED_LOST, LOST, NOWHERE, SEEN, Combiner, Drawn, draw, either, joined, load_combiner
 from .features import Choices, choices, in_time
 from .frames import pack
 from .gate import (
+    FRAMES,
     GAP_LEAST,
     GAP_PIXELS,
     PIXELS,
@@ -26,11 +27,12 @@ from .gate import (
     tested_points,
 )
 from .likeness import Distances, Likeness, distances
-from .scene import Points, Scene
+from .scene import BESIDE, Points, Scene
 from .spatial import Still, Surroundings
 
 MARGIN = 64  # frames before and after a stretch that may show something of it
 POINTS = 16384  # missing pixels that are drawn at a time
+TESTED = 16_000_000  # pixels of the frames among which the self-test is
 FEWEST = 64  # pixels of a frame that no frame shows, below which nothing is done about it
 AHEAD = 2  # frames that are worked on for each thread
 
@@ -58,41 +60,52 @@ class Recall:
         frames: uint8 [T, H, W, 3]; what stands in missing pixels is not read.
         mask: bool [T, H, W], True = missing.
         combiner: weighs what other frames show at the place of a pixel, and around it; None = the bundled one.
+        camera: of a scene, see there. Frames are then without scenery, and combiners made for such are asked.
     """
 
     def __init__(
         self, frames: np.ndarray, mask: np.ndarray, mode: Mode = USUAL, threads: int = 1,
-        combiner: Combiner | None = None,
+        combiner: Combiner | None = None, camera: np.ndarray | None = None,
     ) -> None:  # fmt: skip
-        self.mode, self.threads, self._given = mode, threads, combiner
-        cleared = np.where(mask[..., None], np.uint8(0), frames)
+        self.mode, self.threads, self._given, self._cleared = mode, threads, combiner, camera is not None
+        cleared = np.where(mask[..., None], np.uint8(0), frames) if frames[mask].any() else frames
         self.mask = mask
-        self.scene = Scene(cleared, mask)
+        self.scene = Scene(cleared, mask, camera=camera)
 
     @cached_property
     def _combiners(self) -> tuple[Combiner, Combiner]:
         """For frames of which something is seen, with what the self-test taught, if it is asked for: of pixels that
         other frames show at their place, and of those that none shows."""
-        made = self._given or load_combiner(SEEN), load_combiner(NOWHERE)
+        made = self._given or load_combiner(CLEARED if self._cleared else SEEN), load_combiner(NOWHERE)
         if not self.mode.gate:
             return made
-        hidden = more_hidden(self.mask)
+        part = self._tested
+        hidden = more_hidden(self.mask[part])
         frames = tested_frames(hidden)
         if not frames:
             return made
-        scene = Scene(np.where(hidden[..., None], np.uint8(0), self.scene.rgb), self.mask | hidden, self.scene.soft)
+        rgb, camera = self.scene.rgb[part], None if self.scene.camera is None else self.scene.camera[part]
+        scene = Scene(np.where(hidden[..., None], np.uint8(0), rgb), self.mask[part] | hidden, self.scene.soft, camera)
         around = Around(scene)
         tests: tuple[list[Test], list[Test]] = [], []
         for t in frames:
             points = tested_points(hidden[t], PIXELS)
             for found in around.parts(t, points, PIXELS):
-                tests[found.nowhere].append((found, self.scene.rgb[t].reshape(-1, 3)[found.points.place]))
+                tests[found.nowhere].append((found, rgb[t].reshape(-1, 3)[found.points.place]))
         return fitted(made[0], tests[0]), fitted(made[1], tests[1])
+
+    @property
+    def _tested(self) -> slice:
+        """Frames among which the self-test is: of large pictures those in the middle, as it takes as much memory as
+        these frames do."""
+        count = max(TESTED // self.mask[0].size, 2 * BESIDE + FRAMES)
+        first = max(0, len(self.mask) - count) // 2
+        return slice(first, first + count)
 
     @cached_property
     def _of_lost(self) -> Combiner:
         """For frames that are lost whole."""
-        made = load_combiner(LOST)
+        made = load_combiner(CLEARED_LOST if self._cleared else LOST)
         if not self.mode.gate:
             return made
         tests = []
@@ -178,7 +191,7 @@ class Around:
             if not some.any() and len(place):
                 continue
             first = 0
-            for part in points.some(some).parts(most):
+            for part in points.some(some).parts(most // 2 if hidden and apart else most):  # these have more offers
                 last = first + len(part.place)
                 own = near[:, some][:, first:last]
                 yield choices(scene, t, part, seen_from, self.still, surroundings, own, likeness if hidden else None)

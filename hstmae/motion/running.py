@@ -117,7 +117,7 @@ class _RunningScene(Scene):
 
     def __init__(self, memory: Frame, age: np.ndarray, frames: Sequence[Frame], position: np.ndarray) -> None:
         self.frames, self._age = [memory, *frames], age.reshape(-1)
-        self.rgb = frames[-1].rgb[None]
+        self.rgb, self.camera = frames[-1].rgb[None], None
         self.mask = np.stack([frame.seen == 0 for frame in frames])
         self.soft = frames[-1].soft
         self.tolerance = TOLERANCE if self.soft else 0

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .frames import TILE, TOLERANCE, Frame, Shift, is_soft, tiles, whole_shifts
+from .frames import TILE, TOLERANCE, Frame, Ready, Shift, is_soft, tiles, whole_shifts
 from .kernel import kernel
 from .rhythm import CELL, Rhythm
 
@@ -16,6 +16,7 @@ BESIDE = 3  # frames before and after that are asked first
 FAR = (4, 5, 6, 8, 11, 16, 22, 32, 45, 62)  # distances of other frames that may be asked ...
 MOST_FAR = 4  # ... of which so many are, those that show most of what is still missing
 PROBES = 400  # missing pixels by which they are chosen
+FASTEST = 16  # pixels a frame that a camera moves; what is more is another place
 CUT = 0.3  # of what is alike within a scene, below which there is a cut
 
 
@@ -25,14 +26,18 @@ class Scene:
     Args:
         frames: uint8 [T, H, W, 3]; mask: bool [T, H, W], True = missing.
         soft: whether colours are never exactly the same; None = found out.
+        camera: float [T, 2], where the camera is known to have been, (y, x), NaN where it is not; None = nowhere.
     """
 
-    def __init__(self, frames: np.ndarray, mask: np.ndarray, soft: bool | None = None) -> None:
-        self.rgb, self.mask = frames, mask
+    def __init__(
+        self, frames: np.ndarray, mask: np.ndarray, soft: bool | None = None, camera: np.ndarray | None = None
+    ) -> None:
+        self.rgb, self.mask, self.camera = frames, mask, camera
         self.soft = is_soft(frames, mask) if soft is None else soft
         self.tolerance = TOLERANCE if self.soft else 0
-        self.frames = [Frame(f, m, self.soft) for f, m in zip(frames, mask, strict=True)]
         self.size: tuple[int, int] = mask.shape[1:]
+        ready = Ready(self.size)
+        self.frames = [Frame(f, m, self.soft, ready) for f, m in zip(frames, mask, strict=True)]
         self.there = [t for t, frame in enumerate(self.frames) if not frame.lost]
         self._cuts: dict[tuple[int, int], bool] = {}
 
@@ -41,13 +46,25 @@ class Scene:
         """float64 [T, 2]: how far what fills most of the picture has moved since the first frame, (dy, dx)."""
         at = np.zeros((len(self.frames), 2))
         for p, n in zip(self.there, self.there[1:], strict=False):
-            found = whole_shifts(self.frames[p], self.frames[n], most=1)
+            led = self.led(p, n)
+            found = whole_shifts(self.frames[p], self.frames[n], most=1) if led is None else [led]
             at[n] = at[p] + (found[0] if found else (0, 0))
         if self.there:
             every = np.arange(len(at))
             for axis in range(2):
                 at[:, axis] = np.interp(every, self.there, at[self.there, axis])
         return at
+
+    def led(self, t: int, s: int) -> Shift | None:
+        """How far what stands still in the world moves from frame t to frame s, where the camera is known."""
+        if self.camera is None:
+            return None
+        first, last = (t, s) if t <= s else (s, t)
+        steps = np.diff(self.camera[first : last + 1], axis=0)
+        if not (np.isfinite(self.camera[[t, s]]).all() and (np.abs(steps) <= FASTEST).all()):
+            return None
+        dy, dx = (self.camera[t] - self.camera[s]).astype(int).tolist()
+        return dy, dx
 
     def losing(self, hidden: range) -> Scene:
         """The same as if these frames, too, were lost; what is known of motion and rhythm stays."""

@@ -18,8 +18,9 @@ from .strangers import apart
 from .threads import threads
 
 AT_ONCE = 8  # frames that are handed over together
-PIXELS = 24_000_000  # held in memory at a time, about 25 bytes each
+PIXELS = 19_000_000  # held in memory at a time, about 40 bytes each
 SHORTEST, LONGEST = 8, 128  # frames restored at a time
+BESIDE = 6  # frames before and after them that are held at least
 GAME = "generic"
 _CALLED = dict.fromkeys(("nearest", "again"), "still") | dict.fromkeys(
     ("mirrored", "repeated", "side", "smooth", "mean"), "surroundings"
@@ -53,7 +54,7 @@ class AnythingRestorer:
     def stretch(self, size: tuple[int, int]) -> tuple[int, int]:
         """Frames of this height and width that are restored at a time, and that are seen before and after them."""
         held = PIXELS // (size[0] * size[1])
-        margin = max(SHORTEST, min(MARGIN, int(0.3 * held)))
+        margin = max(BESIDE, min(MARGIN, int(0.3 * held)))
         return max(SHORTEST, min(LONGEST, held - 2 * margin)), margin
 
     def restore(

@@ -16,6 +16,7 @@ from ..atlas.known_pixels import SURE, Claim, Known, believed, from_atlas
 from ..atlas.locate import Locator
 from ..games.palette import nearest_entries
 from ..games.pixels import View
+from ..games.state import NOWHERE
 from ..motion.combiner import Drawn
 from ..motion.recall import Mode, Recall
 from .strangers import apart
@@ -79,9 +80,9 @@ def _motion(view: View, claim: Claim, asked: np.ndarray) -> Motion:
     made, pictures = Motion.nothing(view), view.game.palette[view.frames]
     empty = cleared(view, claim, scenery)
     for company, lost in apart(pictures, view.mask):
-        for some, frames in ((asked & placed, empty), (asked & ~placed, pictures)):
+        for some, frames, camera in ((asked & placed, empty, camera_of(claim)), (asked & ~placed, pictures, None)):
             own = np.flatnonzero(some & company.frames).tolist()
-            for t, drawn in Recall(frames, lost, Mode(), threads()).draw_all(own) if own else ():
+            for t, drawn in Recall(frames, lost, Mode(), threads(), camera=camera).draw_all(own) if own else ():
                 enter(made, t, drawn, view, claim, scenery)
     return made
 
@@ -91,6 +92,15 @@ def scenery_of(view: View, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
     scenery = (claim.trust >= SCENERY) & ~view.fixed
     placed = scenery.sum((1, 2)) >= PLACED * np.maximum((~view.fixed).sum((1, 2)), 1)
     return scenery & placed[:, None, None], placed
+
+
+def camera_of(claim: Claim) -> np.ndarray | None:
+    """Where the camera was found, as `Scene` takes it: float64 [T, 2]."""
+    if claim.place is None:
+        return None
+    at = np.stack([claim.place.camera_y, claim.place.camera], 1).astype(float)
+    at[claim.place.scene == NOWHERE] = np.nan
+    return at
 
 
 def cleared(view: View, claim: Claim, scenery: np.ndarray) -> np.ndarray:

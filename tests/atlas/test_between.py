@@ -7,9 +7,10 @@ import pytest
 
 from hstmae.atlas.between import LONGEST, OUTSIDE, between
 from hstmae.atlas.maps import Located
+from hstmae.games.camera_steps import CameraSteps
 from hstmae.games.state import NOWHERE
 
-FRAMES = np.arange(40)
+FRAMES, FRAMES_60 = np.arange(40), np.arange(60)
 
 
 def found(camera: np.ndarray, lost: np.ndarray, scene: int | np.ndarray = 3) -> Located:
@@ -69,3 +70,21 @@ def test_beyond_the_last_frame_that_was_found_only_a_few() -> None:
     for beyond, places in ((OUTSIDE, 3), (OUTSIDE + 1, NOWHERE)):
         lost = 40 - beyond <= FRAMES
         assert (between(found(2 * FRAMES, lost))[0].place.scene[lost] == places).all()
+
+
+def test_what_recordings_taught_of_steps_tells_more_than_lines_and_is_left_aside_elsewhere() -> None:
+    """A camera that speeds up by the game's own rule: its positions are no line."""
+    speeds = np.minimum(np.arange(60) * 0.1, 2.5)
+    camera = np.floor(100 + np.cumsum(speeds)).astype(np.int64)
+    steps = CameraSteps.of([np.diff(np.floor(k / 9 + np.cumsum(speeds))).astype(np.int64) for k in range(9)])
+    lost = lost_at(*range(20, 29), count=60)
+
+    def sure(of: np.ndarray, learned: CameraSteps | None) -> float:
+        made = between(found(of, lost), steps=learned)
+        return float(sum((one.weight * (one.place.camera == of))[lost] for one in made).sum() / lost.sum())
+
+    assert sure(camera, steps) > 0.9 > sure(camera, None) + 0.1
+    other = 100 + 7 * np.arange(60)  # no game it was learned from: lines are right
+    assert sure(other, steps) == sure(other, None) > 0.9
+    ahead = between(found(camera, FRAMES_60 > 54), steps=steps)[0]
+    assert (ahead.place.camera == camera).all()
