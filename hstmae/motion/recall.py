@@ -236,15 +236,13 @@ class _Seen:
 
     def __init__(self, masks: np.ndarray, backwards: bool) -> None:
         time = len(masks)
-        flat = masks.reshape(time, -1)
+        self._missing = flat = masks.reshape(time, -1)
         last = np.full(flat.shape[1], -1, np.int16)
-        self._places: list[np.ndarray] = [np.zeros(0, np.int64)] * time
         self._last: list[np.ndarray] = [np.zeros(0, np.int16)] * time
         for t in range(time - 1, -1, -1) if backwards else range(time):
-            places = np.flatnonzero(flat[t])
-            self._places[t], self._last[t] = places.astype(np.int32), last[places]
+            self._last[t] = last[flat[t]]
             last[~flat[t]] = t
 
     def of(self, t: int, place: np.ndarray) -> np.ndarray:
         """int16 [n], -1 where it never is."""
-        return np.asarray(self._last[t][np.searchsorted(self._places[t], place)])
+        return np.asarray(self._last[t][np.searchsorted(np.flatnonzero(self._missing[t]), place)])
