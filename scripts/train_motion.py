@@ -200,6 +200,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--hold-out", type=int, default=0, help="leave every Nth game out of the fit")
     args = parser.parse_args()
+    only = args.only.split(",") if args.only else list(OF_SPRITES if args.model else NETWORKS)
+    if unknown := set(only) - set(OF_SPRITES if args.model else NETWORKS):
+        parser.error(f"--only {','.join(sorted(unknown))}: not of these rows")
     part, parts = map(int, args.part.split("/"))
     gather(EpisodeStore(args.store), args.rows, part, parts, args.model)
     if parts > 1:
@@ -209,7 +212,7 @@ def main() -> None:
     game = recording if args.model else recording // 2  # two episodes of each
     held = game % args.hold_out == args.hold_out - 1 if args.hold_out else np.zeros(len(game), bool)
     scorers = {}
-    for which in args.only.split(",") if args.only else OF_SPRITES if args.model else NETWORKS:
+    for which in only:
         floor = OF_SPRITES_FLOOR if which in OF_SPRITES else FLOOR
         scorers[which] = fit(rows, groups_of(rows, ~held, which), args.steps, which.endswith("lost"), floor)
         measure(rows, scorers[which], groups_of(rows, held if args.hold_out else ~held, which))

@@ -28,6 +28,9 @@ DOUBT = np.float32(SURE + 0.002)  # trust of what is sure, however much is seen 
 COVERED = 0.01  # share of the scenery that something stands before, as long as little was seen
 ROWS_AROUND, BEFORE = 12, 20000  # rows above and below that tell of it, beside so many pixels like the others
 LIT = np.float32(0.9)  # trust in a tile that glows where the map has one
+LIKELY = (
+    0.5  # probability of the place of a frame of which nothing is seen, from which things are taken to move with it
+)
 KNOWN = 0.5  # share of a frame that the map has to show, or maps that look like what is visible are asked, too
 STATUS_BAR, OBJECT = np.float32(0.9), np.float32(1)  # `Known.share` of what status bars and objects mostly look like
 
@@ -146,7 +149,9 @@ def _without_state(view: View, locator: Locator) -> tuple[Claim, tuple[np.ndarra
         _blend(view, claim, (mean, trust), [first, *others], locator)
     right = np.maximum(1 - _covered(view, claim, locator.atlas.backdrop(first.place.scene)), DOUBT)
     claim.trust = np.where(claim.sure & ~view.fixed, np.minimum(claim.trust, right), claim.trust)
-    return Claim(claim.colours, claim.trust * bears_out, place=first.place), (mean, trust * bears_out)
+    sure = (first.weight >= LIKELY) | ~view.mask.all((1, 2))
+    place = Located(np.where(sure, first.place.scene, NOWHERE), first.place.camera, first.place.camera_y)
+    return Claim(claim.colours, claim.trust * bears_out, place=place), (mean, trust * bears_out)
 
 
 def _covered(view: View, claim: Claim, backdrop: np.ndarray) -> np.ndarray:

@@ -20,11 +20,13 @@ LONGEST = 8  # pixels a frame; a camera that is faster has jumped
 STEPS = 2 * LONGEST + 1
 _PRIOR = 4.0  # counts that shorter runs of steps are worth
 _RARE = 1e-4  # probability of a step below which it is left out
-_KEPT = 400  # ways of getting somewhere that are followed at a time
+_KEPT = 24  # ways of getting to each place that are followed at a time
+_REMEMBERED = 1 << 16  # runs of steps whose next step is remembered
 _ODD = 1e-6  # probability of a step that never was
 FITTING = 0.1  # mean probability (geometric) of the steps that are seen, from which footage moves as was learned
 
 
+Way = tuple[tuple[int, ...], int]  # the last steps, and pixels that the camera has moved
 Shares = tuple[np.ndarray, np.ndarray]  # pixels int64 [n] that the camera has moved, and how likely each is
 
 
@@ -47,7 +49,8 @@ class CameraSteps:
     def fits(self) -> bool:
         """Whether the arrays fit each other."""
         return (
-            self.before.shape == (len(self.counts), ORDER)
+            self.before.ndim == self.counts.ndim == 2
+            and self.before.shape == (len(self.counts), ORDER)
             and self.counts.shape == (len(self.before), STEPS)
             and self.before.dtype == np.int8
             and self.counts.dtype == np.uint32
@@ -79,15 +82,15 @@ class CameraSteps:
             For each frame the distances from the last frame before the gap, with probabilities that add up to 1; None
             where no steps lead there.
         """
-        layers: list[dict[tuple[tuple[int, ...], int], float]] = [{(self._end(before), 0): 1.0}]
+        layers: list[dict[Way, float]] = [{(self._end(before), 0): 1.0}]
         for k in range(count + (way is not None)):
-            new: defaultdict[tuple[tuple[int, ...], int], float] = defaultdict(float)
+            new: defaultdict[Way, float] = defaultdict(float)
             far = LONGEST * (count - k)
             for (context, moved), share in layers[-1].items():
                 for step, probability in self.next(context):
                     if way is None or abs(way - moved - step) <= far:
                         new[self._end((*context, step)), moved + step] += share * probability
-            best = sorted(new.items(), key=lambda entry: -entry[1])[:_KEPT]
+            best = _best(new)
             total = sum(share for _, share in best)
             if not total:
                 return None
@@ -114,10 +117,14 @@ class CameraSteps:
 
     def next(self, context: tuple[int, ...]) -> list[tuple[int, float]]:
         """Steps that may follow steps, and their probabilities."""
-        if context not in self._known:
+        found = self._known.get(context)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             p = self._probability(context)
-            self._known[context] = [(int(k) - LONGEST, float(p[k])) for k in np.flatnonzero(p > _RARE)]
-        return self._known[context]
+            made = [(int(k) - LONGEST, float(p[k])) for k in np.flatnonzero(p > _RARE)]
+            return self._known.setdefault(context, made)
+        return found
 
     def fitting(self, runs: Iterable[np.ndarray]) -> bool:
         """Whether footage moves as was learned: not so if frames are missing between those that there are.
@@ -125,15 +132,16 @@ class CameraSteps:
         Args:
             runs: steps integer [n] each, of frames one after the other.
         """
+        runs = list(runs)
         logs = [
             np.log(self._step(tuple(run[max(t - ORDER, 0) : t].tolist()), int(run[t])))
             for run in runs
             for t in range(1, len(run))
             if run[t - 1] or run[t]
         ]
-        return bool(len(self.before)) and (not logs or float(np.mean(logs)) >= np.log(FITTING))
+        return bool(len(self.before) and runs) and (not logs or float(np.mean(logs)) >= np.log(FITTING))
 
-    def _told(self, key: tuple[tuple[int, ...], int], way: int | None, after: Sequence[int]) -> float:
+    def _told(self, key: Way, way: int | None, after: Sequence[int]) -> float:
         """How likely what is seen behind a gap is, after the steps and the way of `key`."""
         context, moved = key
         if way is None:
@@ -175,3 +183,15 @@ class CameraSteps:
             np.add.at(total, which.reshape(-1), self.counts)
             made |= zip(map(tuple, runs.tolist()), total, strict=True)
         return made
+
+
+def _best(ways: dict[Way, float]) -> list[tuple[Way, float]]:
+    """The likeliest ways to each place: those to places that are not likely by themselves may be the ones that are
+    left in the end."""
+    kept: defaultdict[int, int] = defaultdict(int)
+    best = []
+    for way, share in sorted(ways.items(), key=lambda entry: -entry[1]):
+        kept[way[1]] += 1
+        if kept[way[1]] <= _KEPT:
+            best.append((way, share))
+    return best

@@ -21,7 +21,7 @@ REACH = (48, 64)  # largest shift of the whole picture that is looked for, down 
 AROUND = 12  # ... and around an expected one
 LOCAL = 14  # largest shift of an object
 LEAST = 96  # votes for an object's shift: two descriptors that stand in one place each
-READY, FEWEST_READY = 8_000_000, 8  # pixels of frames whose details are ready to be found, 8 bytes each; frames
+READY, FEWEST_READY = 8_000_000, 12  # pixels of frames whose details are ready to be found, 8 bytes each; frames
 Shift = tuple[int, int]
 
 

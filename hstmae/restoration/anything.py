@@ -18,8 +18,8 @@ from .strangers import apart
 from .threads import threads
 
 AT_ONCE = 8  # frames that are handed over together
-PIXELS = 19_000_000  # held in memory at a time, about 40 bytes each
-SHORTEST, LONGEST = 8, 128  # frames restored at a time
+PIXELS = 18_000_000  # held in memory at a time, about 40 bytes each
+SHORTEST, LONGEST = 7, 128  # frames restored at a time
 BESIDE = 6  # frames before and after them that are held at least
 GAME = "generic"
 _CALLED = dict.fromkeys(("nearest", "again"), "still") | dict.fromkeys(
@@ -95,7 +95,8 @@ class AnythingRestorer:
         asked = np.ones(len(frames), bool) if wanted is None else wanted
         method, shown = np.zeros(shape, np.uint8), np.ones(shape, bool)
         sure = np.ones(shape, np.float32)
-        made = Restoration(np.where(mask[..., None], np.uint8(0), frames), None, sure, method, shown)
+        rgb = np.where(mask[..., None], np.uint8(0), frames)
+        made = Restoration(rgb, None, sure, method, shown)
         damaged, seen = mask.any((1, 2)), not mask.all()
         todo = np.flatnonzero(asked & damaged).tolist()
         waiting = np.flatnonzero(asked & ~damaged).tolist()
@@ -107,7 +108,8 @@ class AnythingRestorer:
                     sure[t][mask[t]], shown[t][mask[t]] = BLANK, False
                 waiting += own
             elif own:
-                for t, drawn in Recall(frames, lost, self.mode, threads(), self.combiner).draw_all(own):
+                # What is drawn of a frame stands in its missing pixels alone, which are not read any more.
+                for t, drawn in Recall(rgb, lost, self.mode, threads(), self.combiner).draw_all(own):
                     made.rgb[t].reshape(-1, 3)[drawn.place] = drawn.rgb
                     sure[t].reshape(-1)[drawn.place] = drawn.confidence if seen else 0  # nothing at all tells of it
                     method[t].reshape(-1)[drawn.place] = _METHOD[drawn.kind]

@@ -2,8 +2,8 @@
 
 Where the atlas says what stands at a visible pixel, and that is seen, the pixel is scenery. Motion recall is given the
 footage with one colour of its own, CLEAR, in place of all such pixels: scenery is then a still, empty picture, and only
-what moves before it, or is not as the atlas says, has to be found again in other frames. What it draws CLEAR is what
-the atlas shows. Frames whose place is not known are drawn from the footage as it is.
+what moves before it, or is not as the atlas says, has to be found again in other frames, by where the camera was. What
+it draws CLEAR is what the atlas shows. Frames whose place is not known are drawn from the footage as it is.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ SEEN = 0.5  # share of a frame that has to be seen, or that none is: from too li
 CERTAIN = 0.985  # confidence of motion recall from which it is all but always right ...
 RIGHT = np.float32(0.99)  # ... and what is said of it
 UNSURE = np.float32(0.97)  # most that is said of the others
+ELSEWHERE = 1e6  # pixels
 FEW = 0.02  # share below which a frame is lost
 
 
@@ -98,8 +99,10 @@ def camera_of(claim: Claim) -> np.ndarray | None:
     """Where the camera was found, as `Scene` takes it: float64 [T, 2]."""
     if claim.place is None:
         return None
+    scene = claim.place.scene
     at = np.stack([claim.place.camera_y, claim.place.camera], 1).astype(float)
-    at[claim.place.scene == NOWHERE] = np.nan
+    at[1:, 1] += ELSEWHERE * np.cumsum(np.diff(scene) != 0)  # from one map to another no camera moves
+    at[scene == NOWHERE] = np.nan
     return at
 
 

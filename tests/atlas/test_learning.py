@@ -18,6 +18,7 @@ from hstmae.cli import main
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.errors import DataError
 from hstmae.games import get_game
+from hstmae.games.camera_steps import ORDER, CameraSteps
 from hstmae.games.pixels import View
 from hstmae.games.state import ObjectBoxes
 
@@ -40,6 +41,12 @@ def test_the_bundled_session_gives_its_own_map(sample_store: EpisodeStore) -> No
     assert still[:, 32:].mean() > 0.9 and (colours == read.frames)[still].mean() > 0.985
     assert len(atlas.looks.keys) > 5 and len(atlas.text.keys) > 5
     assert (len(atlas.objects.keys), len(atlas.sprites.keys), len(atlas.glow.keys)) == (8, 63, 14)
+    every = sample_store.read(0, np.arange(96))
+    assert every.state is not None
+    step = np.diff(Located.of_state(GAME.decode(every.state, every.context)).camera)  # of all frames, not every 2nd
+    known = CameraSteps.of([step])
+    assert np.array_equal(atlas.steps.before, known.before) and np.array_equal(atlas.steps.counts, known.counts)
+    assert known.counts.sum() == 95 - ORDER
 
 
 def test_a_single_visit_is_not_trusted(sample_store: EpisodeStore) -> None:

@@ -17,6 +17,7 @@ from hstmae.atlas.objects import ObjectLooks
 from hstmae.atlas.tiles import TileLooks
 from hstmae.errors import CheckpointError
 from hstmae.games import GameState, get_game
+from hstmae.games.camera_steps import CameraSteps
 from hstmae.games.pixels import View
 
 GAME = get_game("smb")
@@ -105,6 +106,26 @@ def test_files_of_earlier_versions_have_their_grid_at_the_lower_edge(tmp_path: P
     assert back.maps[SCENE].grid_top is None
     back.check_game(GAME, "a.npz")
     assert back.maps[SCENE].grid_top == 32
+
+
+def test_how_the_camera_steps_is_kept_and_files_of_earlier_versions_do_not_know(tmp_path: Path) -> None:
+    atlas = made_up()
+    atlas.steps = CameraSteps.of([np.arange(200) % 3])
+    atlas.save(tmp_path / "a.npz")
+    back = Atlas.load(tmp_path / "a.npz").steps
+    assert len(back.before) == 3 and np.array_equal(back.before, atlas.steps.before)
+    assert np.array_equal(back.counts, atlas.steps.counts)
+    with np.load(tmp_path / "a.npz") as file:
+        arrays = {name: file[name] for name in file.files if not name.startswith("steps.")}
+    np.savez(tmp_path / "old.npz", **arrays)
+    assert not len(Atlas.load(tmp_path / "old.npz").steps.before)
+    for counts in (np.uint32(3), back.counts[1:], back.counts.astype(np.int64)):
+        np.savez(tmp_path / "bad.npz", **arrays, **{"steps.before": back.before, "steps.counts": counts})
+        with pytest.raises(CheckpointError, match="do not fit"):
+            Atlas.load(tmp_path / "bad.npz")
+    np.savez(tmp_path / "bad.npz", **arrays, **{"steps.before": back.before})
+    with pytest.raises(CheckpointError, match="not a readable atlas"):
+        Atlas.load(tmp_path / "bad.npz")
 
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hstmae.atlas.known_pixels import SURE, known_pixels
+from hstmae.atlas.known_pixels import SURE, Claim, known_pixels
 from hstmae.atlas.locate import Locator
-from hstmae.atlas.maps import Atlas
+from hstmae.atlas.maps import Atlas, Located
 from hstmae.bundled import CHECKPOINTS
 from hstmae.data.store.reader import EpisodeStore
 from hstmae.games import get_game
 from hstmae.games.pixels import View
-from hstmae.restoration.without_state import drawn_frames, known_without_state
+from hstmae.games.state import NOWHERE
+from hstmae.motion.scene import Scene
+from hstmae.restoration.without_state import camera_of, drawn_frames, known_without_state
 
 GAME = get_game("smb")
 FRAMES = 16
@@ -88,6 +90,18 @@ def test_it_is_asked_where_enough_is_seen_or_nothing() -> None:
     mask = np.zeros((5, 10, 10), bool)
     mask[1, :5], mask[2, :6], mask[3, :, :9], mask[4] = True, True, True, True
     assert drawn_frames(mask).tolist() == [False, True, False, False, True]
+
+
+def test_the_camera_is_where_the_place_was_found_and_leads_through_one_map_alone() -> None:
+    scene = np.array([3, 3, NOWHERE, 4, 4])
+    claim = Claim(*np.zeros((2, 5, 8, 8)), place=Located(scene, np.array([10, 12, 0, 12, 15])))
+    camera = camera_of(claim)
+    assert camera is not None and np.isnan(camera[2]).all() and (camera[[0, 1, 3, 4], 0] == 0).all()
+    scene_ = Scene(np.zeros((5, 8, 8, 3), np.uint8), np.zeros((5, 8, 8), bool), camera=camera)
+    assert [scene_.led(0, 1), scene_.led(3, 4), scene_.led(1, 3), scene_.led(1, 2)] == [(0, -2), (0, -3), None, None]
+    claim.place = Located(np.array([3, 3, 3, 4, 4]), np.array([10, 12, 12, 12, 15]))
+    assert Scene(scene_.rgb, scene_.mask, camera=camera_of(claim)).led(2, 3) is None
+    assert camera_of(Claim(*np.zeros((2, 5, 8, 8)))) is None
 
 
 @pytest.mark.parametrize("count", [0, 1])
