@@ -16,7 +16,7 @@ from itertools import takewhile
 import numpy as np
 
 from ..games.camera_steps import LONGEST as FAST
-from ..games.camera_steps import ORDER, CameraSteps, Shares
+from ..games.camera_steps import ORDER, CameraSteps, Shares, seen_steps
 from ..games.state import NOWHERE
 from .maps import Located
 
@@ -48,9 +48,10 @@ def between(place: Located, most: int = 4, steps: CameraSteps | None = None) -> 
     made = [Located(place.scene.copy(), place.camera.copy(), place.camera_y.copy()) for _ in range(most)]
     weight = np.zeros((most, count), np.float32)
     weight[0] = 1
-    if steps is not None and not steps.fitting(_seen_steps(place)):
+    gaps = list(_gaps(place))
+    if steps is not None and not (gaps and steps.fitting(seen_steps(place.camera, place.scene))):
         steps = None
-    for gap, before, after in _gaps(place):
+    for gap, before, after in gaps:
         across = None if steps is None else _stepped(steps, place.camera, gap, before, after)
         if across is None:
             ways, shares = _ways(place.camera, gap, before, after)
@@ -63,15 +64,6 @@ def between(place: Located, most: int = 4, steps: CameraSteps | None = None) -> 
                 made[n].scene[t] = place.scene[(before or after)[0]]
                 made[n].camera[t], made[n].camera_y[t], weight[n, t] = x[n], y[0], likely[n]
     return [Likely(p, w) for p, w in zip(made, weight, strict=True) if w.any()]
-
-
-def _seen_steps(place: Located) -> Iterator[np.ndarray]:
-    """Steps of the camera through frames one after the other on one map: int64 [n] each."""
-    step = np.diff(place.camera)
-    there = (place.scene[1:] == place.scene[:-1]) & (place.scene[1:] != NOWHERE) & (abs(step) <= FAST)
-    for run in np.split(np.arange(len(step)), np.flatnonzero(np.diff(there)) + 1):
-        if len(run) and there[run[0]]:
-            yield step[run]
 
 
 def _stepped(

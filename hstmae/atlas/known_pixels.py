@@ -28,9 +28,7 @@ DOUBT = np.float32(SURE + 0.002)  # trust of what is sure, however much is seen 
 COVERED = 0.01  # share of the scenery that something stands before, as long as little was seen
 ROWS_AROUND, BEFORE = 12, 20000  # rows above and below that tell of it, beside so many pixels like the others
 LIT = np.float32(0.9)  # trust in a tile that glows where the map has one
-LIKELY = (
-    0.5  # probability of the place of a frame of which nothing is seen, from which things are taken to move with it
-)
+LIKELY = 0.5  # probability of where a lost frame was taken, from which things are taken to move accordingly
 KNOWN = 0.5  # share of a frame that the map has to show, or maps that look like what is visible are asked, too
 STATUS_BAR, OBJECT = np.float32(0.9), np.float32(1)  # `Known.share` of what status bars and objects mostly look like
 

@@ -9,11 +9,13 @@ which steps is counted; the longest run that was seen counts most (an n-gram mod
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+
+from .state import NOWHERE
 
 ORDER = 10  # steps that tell the next one
 LONGEST = 8  # pixels a frame; a camera that is faster has jumped
@@ -183,6 +185,19 @@ class CameraSteps:
             np.add.at(total, which.reshape(-1), self.counts)
             made |= zip(map(tuple, runs.tolist()), total, strict=True)
         return made
+
+
+def seen_steps(camera: np.ndarray, scene: np.ndarray) -> Iterator[np.ndarray]:
+    """Steps of the camera through frames one after the other, int64 [n] for each stretch on one map without a jump.
+
+    Args:
+        camera: integer [T]; scene: integer [T], the map of each frame, NOWHERE where none is known.
+    """
+    step = np.diff(camera)
+    there = (scene[1:] == scene[:-1]) & (scene[1:] != NOWHERE) & (abs(step) <= LONGEST)
+    for run in np.split(np.arange(len(step)), np.flatnonzero(np.diff(there)) + 1):
+        if len(run) and there[run[0]]:
+            yield step[run]
 
 
 def _best(ways: dict[Way, float]) -> list[tuple[Way, float]]:

@@ -31,7 +31,8 @@ from .scene import BESIDE, Points, Scene
 from .spatial import Still, Surroundings
 
 MARGIN = 64  # frames before and after a stretch that may show something of it
-POINTS = 16384  # missing pixels that are drawn at a time
+POINTS = 16384  # missing pixels that are drawn at a time ...
+INNER = 8192  # ... and of those that no frame shows, for which more is offered
 TESTED = 16_000_000  # pixels of the frames among which the self-test is
 FEWEST = 64  # pixels of a frame that no frame shows, below which nothing is done about it
 AHEAD = 2  # frames that are worked on for each thread
@@ -96,10 +97,12 @@ class Recall:
 
     @property
     def _tested(self) -> slice:
-        """Frames among which the self-test is: of large pictures those in the middle, as it takes as much memory as
-        these frames do."""
+        """Frames among which the self-test is: of large pictures those around the middle of the damage, as it takes as
+        much memory as these frames do."""
         count = max(TESTED // self.mask[0].size, 2 * BESIDE + FRAMES)
-        first = max(0, len(self.mask) - count) // 2
+        damaged = np.flatnonzero(self.mask.any((1, 2)))
+        middle = int(damaged[len(damaged) // 2]) if len(damaged) else 0
+        first = max(0, min(middle - count // 2, len(self.mask) - count))
         return slice(first, first + count)
 
     @cached_property
@@ -191,7 +194,7 @@ class Around:
             if not some.any() and len(place):
                 continue
             first = 0
-            for part in points.some(some).parts(most // 2 if hidden and apart else most):  # these have more offers
+            for part in points.some(some).parts(min(most, INNER) if hidden and apart else most):
                 last = first + len(part.place)
                 own = near[:, some][:, first:last]
                 yield choices(scene, t, part, seen_from, self.still, surroundings, own, likeness if hidden else None)

@@ -7,7 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hstmae.games.camera_steps import LONGEST, ORDER, STEPS, CameraSteps
+from hstmae.games.camera_steps import LONGEST, ORDER, STEPS, CameraSteps, seen_steps
+from hstmae.games.state import NOWHERE
 
 
 def stepping(speed: float, start: float = 0.0, count: int = 400) -> np.ndarray:
@@ -76,3 +77,11 @@ def test_arrays_that_do_not_fit_are_told_from_those_that_do(learned: CameraSteps
     assert not CameraSteps(learned.before, learned.counts[1:]).fits()
     assert not CameraSteps(learned.before, learned.counts.astype(np.int64)).fits()
     assert not CameraSteps(np.full_like(learned.before, LONGEST + 1), learned.counts).fits()
+
+
+def test_steps_are_those_of_frames_in_a_row_on_one_map_without_a_jump() -> None:
+    camera = np.array([0, 2, 5, 5, 0, 1, 2, 90, 91, 88, 80])
+    scene = np.array([1, 1, 1, NOWHERE, 2, 2, 3, 3, 3, 3, 3])
+    assert [run.tolist() for run in seen_steps(camera, scene)] == [[2, 3], [1], [1, -3, -8]]
+    for count in range(2):
+        assert not list(seen_steps(camera[:count], scene[:count]))

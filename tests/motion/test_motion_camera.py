@@ -8,7 +8,8 @@ import pytest
 from hstmae.motion.candidates import NOWHERE, _passed
 from hstmae.motion.combiner import CLEARED, CLEARED_LOST, load_combiner
 from hstmae.motion.frames import everywhere
-from hstmae.motion.recall import Mode, Recall
+from hstmae.motion.gate import PIXELS, tested_points
+from hstmae.motion.recall import Around, Mode, Recall
 from hstmae.motion.scene import Scene
 
 HEIGHT, WIDTH, COUNT = 64, 128, 48
@@ -92,3 +93,24 @@ def test_networks_of_their_own_are_asked_where_the_scenery_is_known() -> None:
     recall = Recall(frames, mask, Mode(gate=False), camera=camera)
     assert recall._combiners[0] is load_combiner(CLEARED) and recall._of_lost is load_combiner(CLEARED_LOST)
     assert Recall(frames, mask, Mode(gate=False))._of_lost is not load_combiner(CLEARED_LOST)
+
+
+def test_the_self_test_of_large_pictures_is_where_the_damage_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hstmae.motion.recall.TESTED", 0)
+    frames, mask, _ = footage()
+    for first, wanted in ((0, slice(0, 14)), (20, slice(14, 28)), (46, slice(COUNT - 14, COUNT))):
+        mask[:] = False
+        mask[first : first + 2, :8, :8] = True
+        assert Recall(frames, mask)._tested == wanted
+
+
+def test_what_is_tested_of_a_frame_is_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both halves of the self-test may not see the same frame."""
+    frames, mask, _ = footage()
+    mask[:] = False
+    mask[:, 8:40, 8:60] = True
+    around = Around(Scene(np.where(mask[..., None], np.uint8(0), frames), mask))
+    points = tested_points(mask[20], PIXELS)
+    assert len(points.place) == PIXELS and [part.nowhere for part in around.parts(20, points, PIXELS)] == [True]
+    monkeypatch.setattr("hstmae.motion.recall.INNER", PIXELS // 3)
+    assert len(list(around.parts(20, points, PIXELS))) >= 2

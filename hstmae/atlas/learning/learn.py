@@ -16,7 +16,7 @@ from ...data.store.reader import EpisodeStore
 from ...errors import DataError
 from ...games import GameSpec, GameState
 from ...games.boxes import glowing, objects, sprites
-from ...games.camera_steps import LONGEST, CameraSteps
+from ...games.camera_steps import CameraSteps, seen_steps
 from ...games.pixels import View, led_back, on_native
 from ...games.state import NOWHERE
 from ..kinds import AGREED, KINDS
@@ -101,11 +101,7 @@ def camera_steps(
         rows = np.arange(store.info(episode).frames)
         parts = [Located.of_state(_state(store, game, episode, some)) for some in chunks(rows)]
         camera, scene = (np.concatenate([getattr(p, name) for p in parts]) for name in ("camera", "scene"))
-        step = np.diff(camera)
-        there = (np.diff(scene) == 0) & (scene[1:] != NOWHERE) & (abs(step) <= LONGEST)
-        for run in np.split(np.arange(len(step)), np.flatnonzero(np.diff(there)) + 1):
-            if len(run) and there[run[0]]:
-                yield step[run]
+        yield from seen_steps(camera, scene)
 
 
 def frames_to_read(
