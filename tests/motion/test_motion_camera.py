@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hstmae.motion import gate
 from hstmae.motion.candidates import NOWHERE, _passed
 from hstmae.motion.combiner import CLEARED, CLEARED_LOST, load_combiner
 from hstmae.motion.frames import everywhere
-from hstmae.motion.gate import PIXELS, tested_points
 from hstmae.motion.recall import Around, Mode, Recall
 from hstmae.motion.scene import Scene
 
@@ -110,7 +110,9 @@ def test_what_is_tested_of_a_frame_is_one_test(monkeypatch: pytest.MonkeyPatch) 
     mask[:] = False
     mask[:, 8:40, 8:60] = True
     around = Around(Scene(np.where(mask[..., None], np.uint8(0), frames), mask))
-    points = tested_points(mask[20], PIXELS)
-    assert len(points.place) == PIXELS and [part.nowhere for part in around.parts(20, points, PIXELS)] == [True]
-    monkeypatch.setattr("hstmae.motion.recall.INNER", PIXELS // 3)
-    assert len(list(around.parts(20, points, PIXELS))) >= 2
+    points = gate.tested_points(mask[20], gate.PIXELS)
+    assert len(points.place) == gate.PIXELS and [part.nowhere for part in around.parts(20, points, gate.PIXELS)] == [
+        True
+    ]
+    monkeypatch.setattr("hstmae.motion.recall.INNER", gate.PIXELS // 3)
+    assert len(list(around.parts(20, points, gate.PIXELS))) >= 2
